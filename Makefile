@@ -1,0 +1,56 @@
+# Two commands: `make demo` answers one question end to end, `make test` passes the tests.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+export PYTHONUNBUFFERED = 1
+
+.DEFAULT_GOAL := help
+.PHONY: help install atlas demo up test check format lock clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(VENV)/.installed ## build the environment (.venv)
+
+$(VENV)/.installed: requirements-dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
+		{ echo "Python 3.11 is needed; call make with PYTHON=/path/to/python3.11"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing the pinned requirements into $(VENV); a minute or two the first time"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@echo "compiling numba's kernels once, so that the first run does not wait for them"
+	@$(BIN)/python -m orchestrator.warm_up
+	@touch $@
+
+atlas: install ## make and ingest the demo atlas
+	@$(BIN)/python -m local atlas
+
+demo: install ## ask one question end to end; ARGS='"my question" --max-iterations 2'
+	@$(BIN)/python -m local demo $(ARGS)
+
+up: install ## run the service until Ctrl-C; ARGS='--port 8081 --store sqlite'
+	@$(BIN)/python -m local atlas
+	@exec $(BIN)/python -m local up $(ARGS)
+
+test: install ## pass the tests; ARGS='-k resolve'
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: install ## format, lint, types, walls
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: install ## format and mend what can be mended
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+lock: install ## compile requirements*.txt anew from the .in files
+	@$(BIN)/uv pip compile -q --no-header --no-emit-index-url requirements-dev.in -o requirements-dev.txt
+	@$(BIN)/uv pip compile -q --no-header --no-emit-index-url -c requirements-dev.txt requirements.in -o requirements.txt
+	@$(BIN)/uv pip compile -q --no-header --no-emit-index-url -c requirements-dev.txt orchestrator/requirements.in -o orchestrator/requirements.txt
+
+clean: ## remove what was made here, the environment included
+	@rm -rf $(VENV) .local demo-results build *.egg-info

@@ -1,0 +1,1 @@
+"""What the functions and the job share: the domain, its ports and their adapters. Importing it does nothing."""
