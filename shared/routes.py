@@ -1,0 +1,97 @@
+"""The route table: which function answers which method and path.
+
+Standard library only, since everything reads it:
+the functions' decorator, the local gateway, the load balancer's URL map and the OpenAPI document.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+
+@dataclass(frozen=True)
+class Route:
+    """One method and path.
+
+    Attributes:
+        function: the folder below `functions/` that answers.
+        method: the HTTP method; HEAD goes where GET goes.
+        template: the path, with `{name}` for one segment.
+        summary: what it does, in a line.
+        anonymous: whether it answers without knowing its caller.
+        internal: whether it stays out of the user-facing load balancer.
+    """
+
+    function: str
+    method: str
+    template: str
+    summary: str
+    anonymous: bool = False
+    internal: bool = False
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The methods that this route answers."""
+        return ("GET", "HEAD") if self.method == "GET" else (self.method,)
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """The path as a regular expression; a trailing slash is accepted."""
+        return re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(self.template)) + "/?")
+
+
+@dataclass(frozen=True)
+class Match:
+    """A route that fits, with the values of its path parameters."""
+
+    route: Route
+    params: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class MethodMismatch:
+    """A path of ours, asked with a method that it does not answer; `allow` lists those that it does."""
+
+    function: str
+    allow: tuple[str, ...]
+
+
+ROUTES: Final = (
+    Route("create", "POST", "/api/v1/runs", "Ask a question: submit a run"),
+    Route("list", "GET", "/api/v1/runs", "List your runs, newest first"),
+    Route("validate", "POST", "/api/v1/runs/validate-control-strategy", "Check a question and its control strategy"),
+    Route("status", "GET", "/api/v1/runs/{run_id}", "See where a run stands"),
+    Route("result", "GET", "/api/v1/runs/{run_id}/result", "Get the result of a completed run"),
+    Route("cancel", "POST", "/api/v1/runs/{run_id}/cancel", "Cancel a run"),
+    Route("metadata", "GET", "/api/v1/metadata/{subject}", "List what the catalog knows"),
+    Route("health", "GET", "/api/v1/health", "Whether the service is alive", anonymous=True),
+    Route("health", "GET", "/api/v1/health/ready", "Whether the service can work", anonymous=True),
+    Route("reconcile", "POST", "/api/v1/reconcile", "Take a Batch notification or sweep stale runs", internal=True),
+)
+
+DEFAULT_FUNCTION: Final = "health"
+"""Answers what no route fits (with 404): the one that is never protected and never expensive."""
+
+FUNCTIONS: Final = tuple(sorted({route.function for route in ROUTES}))
+
+
+def match(method: str, path: str) -> Match | MethodMismatch | None:
+    """Find who answers a request.
+
+    Args:
+        method: the HTTP method, in capitals.
+        path: the decoded path, without the query.
+
+    Returns:
+        The first route of the table that fits; what the path allows where only the method does not fit; None for a path not ours.
+    """
+    fitting = [(route, found) for route in ROUTES if (found := route.pattern.fullmatch(path))]
+    for route, found in fitting:
+        if method in route.methods:
+            return Match(route, found.groupdict())
+    if not fitting:
+        return None
+    allow = sorted({allowed for route, _ in fitting for allowed in route.methods})
+    return MethodMismatch(fitting[0][0].function, tuple(allow))

@@ -1,0 +1,114 @@
+"""What a process is told by its environment, read once when the process first needs it, never at import."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared.errors import SettingsInvalid
+
+STORES = ("firestore", "sqlite")
+ENVIRONMENTS = ("production", "development")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of a function or of the job. The names in the environment are these in capitals.
+
+    Attributes:
+        environment: `production` (the default: IAP assertions are verified) or `development` (the e-mail header is believed).
+        project: Google Cloud project id.
+        region: where Batch jobs run.
+        store: `firestore` or `sqlite`.
+        sqlite_path: the database file, for `sqlite`.
+        firestore_database: Firestore database id.
+        results_bucket: where results lie.
+        atlas_dir: folder (in production a read-only mount of `atlas_bucket`) where ingested atlases lie.
+        atlas_bucket: bucket that the Batch job mounts at `atlas_dir`; empty: nothing is mounted.
+        job_image: container image of the job.
+        job_service_account: e-mail that the job runs as; empty: the project's default.
+        job_topic: Pub/Sub topic (`projects/P/topics/T`) for Batch notifications; empty: none.
+        job_max_run_seconds: how long a job may run.
+        iap_audience: `/projects/NUMBER/global/backendServices/ID` of this function's backend.
+        iap_keys_url: where IAP's public keys are.
+        reconcile_audience: audience of the OIDC tokens that reconcile accepts.
+        reconcile_caller: e-mail of the service account that may call reconcile.
+        oidc_keys_url: where the certificates of Google's OIDC tokens are.
+        signer_email: service account that signs URLs through IAM; empty: the process's own.
+        signing_key_file: service-account key file to sign with instead of IAM (the local service's).
+        batch_emulator_host: `host:port` of the Batch stand-in; empty: the real one.
+        firestore_emulator_host: `host:port` of the Firestore emulator; empty: the real one.
+        storage_emulator_host: URL of a Cloud Storage stand-in; empty: the real one.
+        max_active_runs: most unfinished runs of one user; 0: no limit.
+        page_token_key: secret that page tokens are bound with; empty: tokens are bound by the owner's e-mail alone.
+    """
+
+    environment: str = "production"
+    project: str = ""
+    region: str = ""
+    store: str = "firestore"
+    sqlite_path: str = ""
+    firestore_database: str = "(default)"
+    results_bucket: str = ""
+    atlas_dir: str = "/mnt/atlases"
+    atlas_bucket: str = ""
+    job_image: str = ""
+    job_service_account: str = ""
+    job_topic: str = ""
+    job_max_run_seconds: int = 3600
+    iap_audience: str = ""
+    iap_keys_url: str = "https://www.gstatic.com/iap/verify/public_key"
+    reconcile_audience: str = ""
+    reconcile_caller: str = ""
+    oidc_keys_url: str = "https://www.googleapis.com/oauth2/v1/certs"
+    signer_email: str = ""
+    signing_key_file: str = ""
+    batch_emulator_host: str = ""
+    firestore_emulator_host: str = ""
+    storage_emulator_host: str = ""
+    max_active_runs: int = 20
+    page_token_key: str = ""
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] | None = None) -> "Settings":
+        """Read the settings, from this process's environment unless another is given.
+
+        Raises:
+            SettingsInvalid: with everything that is missing or wrong, not only the first.
+        """
+        source = os.environ if env is None else env
+        given: dict[str, str | int] = {}
+        faults: list[str] = []
+        for name, default in ((field.name, field.default) for field in cls.__dataclass_fields__.values()):
+            raw = source.get(name.upper(), "").strip()
+            if not raw:
+                continue
+            if isinstance(default, int):
+                if raw.isdecimal():
+                    given[name] = int(raw)
+                else:
+                    faults.append(f"{name.upper()} must be a whole number")
+            else:
+                given[name] = raw
+        settings = cls(**given)  # type: ignore[arg-type]  # the loop above gave each field its own type
+        faults += settings._faults()
+        if faults:
+            raise SettingsInvalid(faults)
+        return settings
+
+    def _faults(self) -> list[str]:
+        faults = []
+        if self.environment not in ENVIRONMENTS:
+            faults.append(f"ENVIRONMENT must be one of {', '.join(ENVIRONMENTS)}")
+        if self.store not in STORES:
+            faults.append(f"STORE must be one of {', '.join(STORES)}")
+        required = ["project", "region", "results_bucket"]
+        if self.store == "sqlite":
+            required.append("sqlite_path")
+        faults += [f"{name.upper()} is missing" for name in required if not getattr(self, name)]
+        return faults
+
+    @property
+    def atlas_root(self) -> Path:
+        """The folder of ingested atlases."""
+        return Path(self.atlas_dir)

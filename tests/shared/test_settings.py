@@ -1,0 +1,32 @@
+"""Settings: what is missing is told at once, and nothing is guessed."""
+
+import pytest
+
+from shared.errors import SettingsInvalid
+from shared.settings import Settings
+
+ENOUGH = {"PROJECT": "p", "REGION": "r", "RESULTS_BUCKET": "b"}
+
+
+def test_the_default_is_production_on_firestore() -> None:
+    settings = Settings.from_env(ENOUGH)
+    assert (settings.environment, settings.store, settings.max_active_runs) == ("production", "firestore", 20)
+
+
+def test_everything_that_is_wrong_is_told_at_once() -> None:
+    wrong = {"ENVIRONMENT": "staging", "STORE": "sqlite", "JOB_MAX_RUN_SECONDS": "-1"}
+    with pytest.raises(SettingsInvalid) as raised:
+        Settings.from_env(wrong)
+    assert raised.value.faults == [
+        "JOB_MAX_RUN_SECONDS must be a whole number",
+        "ENVIRONMENT must be one of production, development",
+        "PROJECT is missing",
+        "REGION is missing",
+        "RESULTS_BUCKET is missing",
+        "SQLITE_PATH is missing",
+    ]
+
+
+def test_numbers_are_read_as_numbers_and_blanks_as_not_given() -> None:
+    settings = Settings.from_env({**ENOUGH, "MAX_ACTIVE_RUNS": "0", "JOB_IMAGE": "  "})
+    assert (settings.max_active_runs, settings.job_image) == (0, "")
