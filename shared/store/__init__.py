@@ -1,0 +1,1 @@
+"""Where runs and the catalog are kept: Firestore and SQLite behind the same two ports."""

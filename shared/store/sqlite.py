@@ -1,0 +1,117 @@
+"""Runs in SQLite: the whole record as JSON, beside it the columns that are searched."""
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from shared.errors import RunExists, RunNotFound
+from shared.models import rfc3339
+from shared.ports import Cursor
+from shared.records import Run
+from shared.runs import RunState, check_transition
+from shared.store.sqlite_database import SqliteDatabase
+
+
+class SqliteRunStore:
+    """The `RunStore` port on SQLite, and the `Readiness` port."""
+
+    def __init__(self, database: SqliteDatabase) -> None:
+        self._database = database
+
+    async def create(self, run: Run) -> None:
+        """See `RunStore.create`."""
+
+        def insert(connection: sqlite3.Connection) -> int:
+            return connection.execute(
+                "insert into runs (run_id, user_email, status, created_at, check_at, body)"
+                " values (:run_id, :user_email, :status, :created_at, :check_at, :body) on conflict do nothing",
+                _row(run),
+            ).rowcount
+
+        if not await self._database.write(insert):
+            raise RunExists(run.run_id)
+
+    async def get(self, run_id: str) -> Run | None:
+        """See `RunStore.get`."""
+        return await self._database.read(lambda connection: _find(connection, run_id))
+
+    async def update(self, run_id: str, change: Callable[[Run], Run | None]) -> Run:
+        """See `RunStore.update`."""
+
+        def transact(connection: sqlite3.Connection) -> Run:
+            old = _find(connection, run_id)
+            if old is None:
+                raise RunNotFound(run_id)
+            new = change(old)
+            if new is None:
+                return old
+            check_transition(run_id, old.status, new.status)
+            connection.execute(
+                "update runs set status = :status, check_at = :check_at, body = :body where run_id = :run_id", _row(new)
+            )
+            return new
+
+        return await self._database.write(transact)
+
+    async def page(
+        self, owner: str, *, statuses: Sequence[RunState] = (), limit: int, after: Cursor | None = None, offset: int = 0
+    ) -> Sequence[Run]:
+        """See `RunStore.page`."""
+        where, values = _of_owner(owner, statuses)
+        if after is not None:
+            where += " and (created_at, run_id) < (?, ?)"
+            values += [rfc3339(after.created_at), after.run_id]
+
+        def select(connection: sqlite3.Connection) -> list[Run]:
+            rows = connection.execute(
+                f"select body from runs where {where} order by created_at desc, run_id desc limit ? offset ?",  # noqa: S608  # fixed text
+                [*values, limit, offset],
+            )
+            return [Run.model_validate_json(body) for (body,) in rows]
+
+        return await self._database.read(select)
+
+    async def count(self, owner: str, *, statuses: Sequence[RunState] = ()) -> int:
+        """See `RunStore.count`."""
+        where, values = _of_owner(owner, statuses)
+        query = f"select count(*) from runs where {where}"  # noqa: S608  # fixed text; values are bound
+        return int(await self._database.read(lambda connection: connection.execute(query, values).fetchone()[0]))
+
+    async def due(self, now: datetime, *, limit: int) -> Sequence[Run]:
+        """See `RunStore.due`."""
+
+        def select(connection: sqlite3.Connection) -> list[Run]:
+            rows = connection.execute(
+                "select body from runs where check_at <= ? order by check_at limit ?", (rfc3339(now), limit)
+            )
+            return [Run.model_validate_json(body) for (body,) in rows]
+
+        return await self._database.read(select)
+
+    async def ping(self) -> None:
+        """See `Readiness.ping`."""
+        await self._database.read(lambda connection: connection.execute("select 1").fetchone())
+
+
+def _row(run: Run) -> dict[str, str | None]:
+    return {
+        "run_id": run.run_id,
+        "user_email": run.user_email,
+        "status": run.status.value,
+        "created_at": rfc3339(run.created_at),
+        "check_at": rfc3339(run.check_at) if run.check_at else None,
+        "body": run.model_dump_json(),
+    }
+
+
+def _find(connection: sqlite3.Connection, run_id: str) -> Run | None:
+    row = connection.execute("select body from runs where run_id = ?", (run_id,)).fetchone()
+    return None if row is None else Run.model_validate_json(row[0])
+
+
+def _of_owner(owner: str, statuses: Sequence[RunState]) -> tuple[str, list[str | int]]:
+    marks = ", ".join("?" for _ in statuses)
+    return "user_email = ?" + (f" and status in ({marks})" if statuses else ""), [
+        owner,
+        *(state.value for state in statuses),
+    ]

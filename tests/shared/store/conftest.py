@@ -1,0 +1,25 @@
+"""The two adapters of each port, for their contract suites."""
+
+import pytest
+
+from shared.ports import Catalog, RunStore
+from shared.store.firestore import FirestoreRunStore
+from shared.store.firestore_catalog import FirestoreCatalog
+from shared.store.sqlite import SqliteRunStore
+from shared.store.sqlite_catalog import SqliteCatalog
+
+ADAPTERS = ["sqlite", "firestore"]
+
+
+@pytest.fixture(params=ADAPTERS)
+def run_store(request: pytest.FixtureRequest) -> RunStore:
+    """An empty run store, once of each kind."""
+    database = request.getfixturevalue(request.param)
+    return SqliteRunStore(database) if request.param == "sqlite" else FirestoreRunStore(database)
+
+
+@pytest.fixture(params=ADAPTERS)
+def catalog(request: pytest.FixtureRequest) -> Catalog:
+    """An empty catalog, once of each kind."""
+    database = request.getfixturevalue(request.param)
+    return SqliteCatalog(database) if request.param == "sqlite" else FirestoreCatalog(database)

@@ -1,0 +1,204 @@
+"""What every run store promises: the contract suite of the `RunStore` and `Readiness` ports."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+import pytest
+
+from shared import runs
+from shared.errors import RunExists, RunNotFound, TransitionRefused
+from shared.models import ControlStrategy, IterationSummary, ScorePart
+from shared.ports import Cursor, Readiness, RunStore
+from shared.records import Compute, Run, Transition
+from shared.runs import Actor, Phase, RunState
+
+START = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
+
+
+class Store(RunStore, Readiness, Protocol):
+    """What an adapter of the run store is."""
+
+
+def make_run(*, owner: str = "ada@example.com", minutes: float = 0, **fields: object) -> Run:
+    """A pending run of an owner, accepted so many minutes after the start."""
+    run_id = runs.new_run_id()
+    at = START + timedelta(minutes=minutes)
+    run = Run(
+        run_id=run_id,
+        user_email=owner,
+        query="How would CD14 monocytes respond to IFN-γ?",
+        control_strategy=ControlStrategy.SYNTHETIC_CONTROL,
+        max_iterations=5,
+        score_threshold=7,
+        compute=Compute(job_id=runs.job_id(run_id, 1)),
+        transitions=[
+            Transition(at=at, from_status=None, to_status=RunState.PENDING, actor=Actor.USER, reason="accepted")
+        ],
+        request_fingerprint="f" * 64,
+        created_at=at,
+        updated_at=at,
+        check_at=at + runs.PENDING_LIMIT,
+    )
+    return run.model_copy(update=fields)
+
+
+def to(state: RunState, **fields: object) -> Callable[[Run], Run]:
+    """A change that moves a run."""
+    return lambda run: run.moved(state, now=START, actor=Actor.JOB, reason="test", **fields)
+
+
+async def test_a_run_comes_back_as_it_was_kept(run_store: Store) -> None:
+    part = ScorePart(name="pathway coherence", score=None, reason="nothing to judge")
+    summary = IterationSummary(number=1, strategy="direct", score=7, components=[part], duration_seconds=1.5)
+    run = make_run(iterations=[summary], random_seed=2**32 - 1, heartbeat_at=START)
+    await run_store.create(run)
+    assert await run_store.get(run.run_id) == run
+
+
+async def test_a_run_that_is_not_there_is_none(run_store: Store) -> None:
+    assert await run_store.get("run_000000000000") is None
+
+
+async def test_create_leaves_a_run_of_the_same_id_alone(run_store: Store) -> None:
+    run = make_run()
+    await run_store.create(run)
+    with pytest.raises(RunExists):
+        await run_store.create(run.model_copy(update={"query": "something else entirely"}))
+    assert await run_store.get(run.run_id) == run
+
+
+async def test_of_many_simultaneous_creates_one_wins(run_store: Store) -> None:
+    run = make_run()
+    rivals = [run.model_copy(update={"query": f"the question of rival {number}"}) for number in range(8)]
+    outcomes = await asyncio.gather(*(run_store.create(rival) for rival in rivals), return_exceptions=True)
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["NoneType", *["RunExists"] * 7]
+
+
+async def test_an_allowed_transition_is_kept_with_its_history(run_store: Store) -> None:
+    run = make_run()
+    await run_store.create(run)
+    after = await run_store.update(run.run_id, to(RunState.RUNNING))
+    assert after.status is RunState.RUNNING
+    assert [entry.to_status for entry in after.transitions] == [RunState.PENDING, RunState.RUNNING]
+    assert await run_store.get(run.run_id) == after
+
+
+@pytest.mark.parametrize("late", [RunState.COMPLETED, RunState.FAILED, RunState.RUNNING, RunState.PENDING])
+async def test_the_first_terminal_state_wins(run_store: Store, late: RunState) -> None:
+    run = make_run()
+    await run_store.create(run)
+    cancelled = await run_store.update(run.run_id, to(RunState.CANCELLED))
+    with pytest.raises(TransitionRefused):
+        await run_store.update(run.run_id, to(late))
+    assert await run_store.get(run.run_id) == cancelled
+
+
+async def test_a_progress_update_changes_what_it_names(run_store: Store) -> None:
+    run = make_run()
+    await run_store.create(run)
+    await run_store.update(run.run_id, to(RunState.RUNNING))
+    after = await run_store.update(
+        run.run_id, lambda old: old.changed(START, current_phase=Phase.INFERENCE, current_iteration=2)
+    )
+    assert (after.current_phase, after.current_iteration, after.query) == (Phase.INFERENCE, 2, run.query)
+
+
+async def test_a_change_that_wants_nothing_writes_nothing(run_store: Store) -> None:
+    run = make_run()
+    await run_store.create(run)
+    assert await run_store.update(run.run_id, lambda _: None) == run
+
+
+async def test_an_update_of_a_run_that_is_not_there_says_so(run_store: Store) -> None:
+    with pytest.raises(RunNotFound):
+        await run_store.update("run_000000000000", to(RunState.RUNNING))
+
+
+async def test_an_error_in_a_change_goes_through_and_writes_nothing(run_store: Store) -> None:
+    run = make_run()
+    await run_store.create(run)
+
+    def refuse(_: Run) -> Run:
+        raise RunNotFound(run.run_id)
+
+    with pytest.raises(RunNotFound):
+        await run_store.update(run.run_id, refuse)
+    assert await run_store.get(run.run_id) == run
+
+
+async def test_simultaneous_updates_lose_nothing(run_store: Store) -> None:
+    run = make_run()
+    await run_store.create(run)
+
+    def count_up(old: Run) -> Run:
+        return old.changed(START, current_iteration=old.current_iteration + 1)
+
+    await asyncio.gather(*(run_store.update(run.run_id, count_up) for _ in range(6)))
+    after = await run_store.get(run.run_id)
+    assert after is not None
+    assert after.current_iteration == 6
+
+
+async def test_of_simultaneous_ends_one_wins(run_store: Store) -> None:
+    run = make_run()
+    await run_store.create(run)
+    await run_store.update(run.run_id, to(RunState.RUNNING))
+    ends = [RunState.COMPLETED, RunState.FAILED, RunState.CANCELLED]
+    outcomes = await asyncio.gather(*(run_store.update(run.run_id, to(end)) for end in ends), return_exceptions=True)
+    assert sum(isinstance(outcome, TransitionRefused) for outcome in outcomes) == 2
+
+
+async def test_a_page_holds_the_owners_runs_newest_first(run_store: Store) -> None:
+    mine = [make_run(minutes=minute) for minute in range(5)]
+    for run in [*mine, make_run(owner="eve@example.com", minutes=2)]:
+        await run_store.create(run)
+    assert list(await run_store.page("ada@example.com", limit=3)) == mine[:1:-1]
+
+
+async def test_a_cursor_goes_on_where_the_last_page_ended_even_among_equal_times(run_store: Store) -> None:
+    mine = [make_run(minutes=minute // 3) for minute in range(9)]
+    for run in mine:
+        await run_store.create(run)
+    seen: list[Run] = []
+    cursor = None
+    while page := await run_store.page("ada@example.com", limit=2, after=cursor):
+        seen += page
+        cursor = Cursor(page[-1].created_at, page[-1].run_id)
+    assert seen == sorted(mine, key=lambda run: (run.created_at, run.run_id), reverse=True)
+
+
+async def test_an_offset_skips(run_store: Store) -> None:
+    mine = [make_run(minutes=minute) for minute in range(4)]
+    for run in mine:
+        await run_store.create(run)
+    assert list(await run_store.page("ada@example.com", limit=2, offset=1)) == [mine[2], mine[1]]
+
+
+async def test_a_page_and_a_count_keep_to_the_states_asked_for(run_store: Store) -> None:
+    mine = [make_run(minutes=minute) for minute in range(4)]
+    for run in mine:
+        await run_store.create(run)
+    await run_store.update(mine[0].run_id, to(RunState.RUNNING))
+    await run_store.update(mine[1].run_id, to(RunState.CANCELLED))
+    wanted = [RunState.RUNNING, RunState.CANCELLED]
+    found = await run_store.page("ada@example.com", statuses=wanted, limit=10)
+    assert [run.run_id for run in found] == [mine[1].run_id, mine[0].run_id]
+    assert await run_store.count("ada@example.com", statuses=wanted) == 2
+    assert await run_store.count("ada@example.com") == 4
+    assert await run_store.count("nobody@example.com") == 0
+
+
+async def test_due_runs_come_longest_overdue_first_and_settled_ones_never(run_store: Store) -> None:
+    early, late, later = (make_run(minutes=minute) for minute in (0, 1, 9))
+    settled = make_run(minutes=0, check_at=None)
+    for run in (later, settled, late, early):
+        await run_store.create(run)
+    now = START + timedelta(minutes=5)
+    assert list(await run_store.due(now, limit=10)) == [early, late]
+    assert list(await run_store.due(now, limit=1)) == [early]
+
+
+async def test_a_database_that_is_there_answers_a_ping(run_store: Store) -> None:
+    await run_store.ping()
