@@ -1,0 +1,115 @@
+"""What the real service accepts, as its API reference and its quotas page say; pure.
+
+Sources: the field comments of `google.cloud.batch.v1` (job ids, request ids, ranges) and
+https://cloud.google.com/batch/docs/organize-resources-using-labels (labels).
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+from uuid import UUID
+
+import grpc
+from google.cloud import batch_v1
+
+from local.batch.refusal import Refused, invalid
+
+JOB_ID: Final = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
+PARENT: Final = re.compile(r"projects/[a-z0-9][a-z0-9:.-]*/locations/[a-z0-9-]+")
+TOPIC: Final = re.compile(r"projects/[^/]+/topics/[^/]+")
+LABEL_KEY: Final = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+LABEL_VALUE: Final = re.compile(r"[a-z0-9_-]{0,63}")
+RESERVED_LABELS: Final = ("goog-", "google-")
+MAX_LABELS: Final = 64
+MAX_RETRIES: Final = 10
+MAX_PRIORITY: Final = 99
+
+
+def check_create(request: batch_v1.CreateJobRequest) -> None:
+    """Refuse what the real service refuses on CreateJob, and what this stand-in cannot run.
+
+    Raises:
+        Refused: INVALID_ARGUMENT or OUT_OF_RANGE as the real service; UNIMPLEMENTED for jobs that only the real one can run.
+    """
+    check_parent(request.parent)
+    check_request_id(request.request_id)
+    if request.job_id and not JOB_ID.fullmatch(request.job_id):
+        raise invalid(f"job_id field is invalid. job_id must match ^{JOB_ID.pattern}$, got {request.job_id!r}")
+    job = request.job
+    if not 0 <= job.priority <= MAX_PRIORITY:
+        raise invalid(f"priority field is invalid. It must be in [0, 100), got {job.priority}")
+    if len(job.task_groups) != 1:
+        raise invalid(f"task_groups field is invalid. Exactly one task group is supported, got {len(job.task_groups)}")
+    check_labels(job.labels, "labels")
+    check_labels(job.allocation_policy.labels, "allocation_policy.labels")
+    for notification in job.notifications:
+        if notification.pubsub_topic and not TOPIC.fullmatch(notification.pubsub_topic):
+            raise invalid("pubsub_topic field is invalid. Its format is projects/{project}/topics/{topic}")
+    _check_task(job.task_groups[0])
+
+
+def check_parent(parent: str) -> None:
+    """Refuse a parent that is no location.
+
+    Raises:
+        Refused: it is not `projects/{project}/locations/{location}`.
+    """
+    if not PARENT.fullmatch(parent):
+        raise invalid(
+            f"parent field is invalid. Its format is projects/{{project}}/locations/{{location}}, got {parent!r}"
+        )
+
+
+def check_request_id(request_id: str) -> None:
+    """Refuse a request id that is neither empty nor a UUID; the zero UUID is not supported.
+
+    Raises:
+        Refused: it is something else.
+    """
+    if not request_id:
+        return
+    try:
+        usable = UUID(request_id).int != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise invalid(f"request_id field is invalid. It must be a UUID other than zero, got {request_id!r}")
+
+
+def check_labels(labels: Mapping[str, str], field: str) -> None:
+    """Refuse labels that Google Cloud does not take.
+
+    Raises:
+        Refused: too many, a key or value out of its alphabet, or a reserved key.
+    """
+    if len(labels) > MAX_LABELS:
+        raise invalid(f"{field} field is invalid. At most {MAX_LABELS} labels, got {len(labels)}")
+    for key, value in labels.items():
+        if not LABEL_KEY.fullmatch(key) or key.startswith(RESERVED_LABELS):
+            raise invalid(f"{field} field is invalid. {key!r} is not a label key")
+        if not LABEL_VALUE.fullmatch(value):
+            raise invalid(f"{field} field is invalid. {value!r} is not a label value")
+
+
+def _check_task(group: batch_v1.TaskGroup) -> None:
+    spec = group.task_spec
+    if not spec.runnables:
+        raise invalid("runnables field is invalid. A task needs at least one runnable")
+    if not 0 <= spec.max_retry_count <= MAX_RETRIES:
+        raise Refused(
+            grpc.StatusCode.OUT_OF_RANGE,
+            f"max_retry_count {spec.max_retry_count} is not in between 0 and {MAX_RETRIES}",
+        )
+    if batch_v1.TaskSpec.pb(spec).max_run_duration.ToNanoseconds() < 0:
+        raise invalid("max_run_duration field is invalid. It must not be negative")
+    resource = spec.compute_resource
+    if resource.cpu_milli < 0 or resource.memory_mib < 0:
+        raise invalid("compute_resource field is invalid. Its values must not be negative")
+    if any("container" in runnable and not runnable.container.image_uri for runnable in spec.runnables):
+        raise invalid("image_uri field is invalid. A container needs an image")
+    if group.task_count > 1 or len(spec.runnables) > 1 or "container" not in spec.runnables[0]:
+        raise Refused(
+            grpc.StatusCode.UNIMPLEMENTED, "The local stand-in runs jobs of one task with one container, nothing else"
+        )
+    if spec.max_retry_count:
+        raise Refused(grpc.StatusCode.UNIMPLEMENTED, "The local stand-in does not retry tasks")

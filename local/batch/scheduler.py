@@ -1,0 +1,145 @@
+"""Gives jobs a place to run, a few at a time, and takes the place away again."""
+
+import asyncio
+import logging
+import sys
+from collections import deque
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from google.cloud import batch_v1
+
+from local import processes
+from local.batch.jobs import JobRecord
+from local.processes import Child
+from shared.jobs import JobState
+
+logger = logging.getLogger(__name__)
+
+OVER_TIME: Final = 50005
+OVER_TIME_CAUSE: Final = "task runs over the maximum runtime"
+NOT_STARTED: Final = 50000
+
+
+class Scheduler:
+    """Runs jobs in the order they come; those without a place stay QUEUED.
+
+    Args:
+        log_dir: takes one file `{job_id}.log` a job.
+        job_env: what every job finds in its environment; the job's own variables win.
+        cwd: the folder that jobs start in.
+        max_parallel: how many run at once.
+        grace_seconds: how long a job may go on after SIGTERM.
+    """
+
+    def __init__(
+        self, *, log_dir: Path, job_env: Mapping[str, str], cwd: Path, max_parallel: int, grace_seconds: float
+    ) -> None:
+        self._log_dir = log_dir
+        self._job_env = job_env
+        self._cwd = cwd
+        self._max_parallel = max_parallel
+        self._grace_seconds = grace_seconds
+        self._waiting: deque[JobRecord] = deque()
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._children: dict[str, Child] = {}
+        self._closing = False
+
+    def admit(self, record: JobRecord) -> None:
+        """Run a job as soon as there is a place."""
+        self._waiting.append(record)
+        self._fill()
+
+    async def release(self, record: JobRecord) -> None:
+        """Take away what a job holds, and return when it holds nothing.
+
+        The record must be `released` when this is called, or the end of its process is taken for a failure.
+        """
+        if record in self._waiting:
+            self._waiting.remove(record)
+        if record.name in self._children:
+            await self._children[record.name].stop(self._grace_seconds)
+        if record.name in self._running:
+            await asyncio.wait([self._running[record.name]])
+
+    async def close(self) -> None:
+        """End all jobs and their processes."""
+        self._closing = True
+        self._waiting.clear()
+        try:
+            await asyncio.gather(*(child.stop(self._grace_seconds) for child in self._children.values()))
+            await asyncio.gather(*self._running.values())
+        finally:
+            for child in self._children.values():
+                child.kill()
+
+    def log_path(self, job_id: str) -> Path:
+        """The file that takes a job's output."""
+        return self._log_dir / f"{job_id}.log"
+
+    def _fill(self) -> None:
+        while self._waiting and len(self._running) < self._max_parallel:
+            record = self._waiting.popleft()
+            task = asyncio.get_running_loop().create_task(self._run(record), name=record.name)
+            self._running[record.name] = task
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        del self._running[task.get_name()]
+        if not task.cancelled() and (error := task.exception()):
+            logger.error("the stand-in failed to run %s", task.get_name(), exc_info=error)
+        self._fill()
+
+    async def _run(self, record: JobRecord) -> None:
+        if record.released:
+            return
+        record.move(JobState.SCHEDULED)
+        try:
+            child = await self._start(record)
+        except OSError as error:
+            self._end(record, NOT_STARTED, f"the stand-in could not start the container: {error}")
+            return
+        self._children[record.name] = child
+        try:
+            if self._closing or record.released:
+                await child.stop(self._grace_seconds)
+                return
+            record.move(JobState.RUNNING)
+            try:
+                self._end(record, await asyncio.wait_for(child.wait(), time_limit(record.job)), "")
+            except TimeoutError:
+                await child.stop(self._grace_seconds)
+                self._end(record, OVER_TIME, OVER_TIME_CAUSE)
+        finally:
+            child.kill()
+            del self._children[record.name]
+
+    def _end(self, record: JobRecord, exit_code: int, cause: str) -> None:
+        """Tell the record how its process ended, unless it was taken away and its end means nothing."""
+        if not record.released:
+            record.end(exit_code, cause)
+
+    async def _start(self, record: JobRecord) -> Child:
+        spec = record.job.task_groups[0].task_spec
+        runnable = spec.runnables[0]
+        container = runnable.container
+        command = [*([container.entrypoint] if container.entrypoint else []), *container.commands]
+        environment = {
+            **self._job_env,
+            "BATCH_TASK_INDEX": "0",
+            "BATCH_TASK_COUNT": "1",
+            "BATCH_TASK_RETRY_ATTEMPT": "0",
+            **spec.environment.variables,
+            **runnable.environment.variables,
+        }
+        # The image has a `python`; here it is this interpreter.
+        argv = [sys.executable if word == "python" and not place else word for place, word in enumerate(command)]
+        return await processes.start(argv, log=self.log_path(record.job_id), env=environment, cwd=self._cwd)
+
+
+def time_limit(job: batch_v1.Job) -> float | None:
+    """How many seconds a job's task may run: the shorter of the task's and the runnable's limit, None where neither is set."""
+    spec = batch_v1.Job.pb(job).task_groups[0].task_spec
+    limits = [limit.ToTimedelta().total_seconds() for limit in (spec.max_run_duration, spec.runnables[0].timeout)]
+    return min((limit for limit in limits if limit), default=None)

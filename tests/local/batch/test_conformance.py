@@ -1,0 +1,319 @@
+"""The stand-in keeps the rules of the real service, as the real client meets them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+from uuid import UUID, uuid4
+
+import pytest
+from google.api_core import exceptions
+from google.cloud import batch_v1
+from google.longrunning import operations_pb2
+from google.protobuf.duration_pb2 import Duration
+from hypothesis import given
+from hypothesis import strategies as st
+
+from local.batch import rules
+from local.batch.jobs import TRANSITIONS, JobRecord
+from local.batch.listing import page_of
+from local.batch.refusal import Refused
+from shared.jobs import JobState
+
+if TYPE_CHECKING:
+    from tests.local.batch.conftest import World
+
+LABEL = st.from_regex(r"[a-z][a-z0-9_-]{0,62}", fullmatch=True).filter(
+    lambda key: not key.startswith(("goog-", "google-"))
+)
+
+
+@pytest.mark.parametrize("job_id", ["Run", "run_1", "1run", "-run", "run-", "a" * 64, "run.1", "läuft"])
+async def test_a_job_id_out_of_the_alphabet_is_refused(world: World, job_id: str) -> None:
+    with pytest.raises(exceptions.InvalidArgument, match="job_id"):
+        await world.run(job_id, "pass")
+
+
+@pytest.mark.parametrize("job_id", ["a", "a" * 63, "run-1", "a1"])
+async def test_a_job_id_in_the_alphabet_is_taken(world: World, job_id: str) -> None:
+    assert (await world.run(job_id, "pass")).name == world.name(job_id)
+
+
+async def test_a_job_without_an_id_gets_one(world: World) -> None:
+    made = await world.run("", "pass")
+    assert rules.JOB_ID.fullmatch(made.name.rpartition("/")[2])
+    await world.until(made.name.rpartition("/")[2], "SUCCEEDED")
+
+
+async def test_the_same_id_twice_is_already_there(world: World) -> None:
+    first = await world.run("one", "pass")
+    with pytest.raises(exceptions.AlreadyExists):
+        await world.run("one", "pass")
+    assert (await world.get("one")).uid == first.uid
+
+
+async def test_the_same_request_id_again_gives_the_same_job_and_runs_nothing(world: World) -> None:
+    request_id = str(uuid4())
+    job = world.job("python", "-c", "print('once')")
+    first = await world.create("one", job, request_id)
+    await world.until("one", "SUCCEEDED")
+    again = await world.create("one", job, request_id)
+    assert (again.uid, again.status.state.name) == (first.uid, "SUCCEEDED")
+    assert world.stand_in.log_path("one").read_text() == "once\n"
+
+
+@pytest.mark.parametrize("request_id", ["retry-1", str(UUID(int=0))])
+async def test_a_request_id_is_a_uuid_other_than_zero(world: World, request_id: str) -> None:
+    with pytest.raises(exceptions.InvalidArgument, match="request_id"):
+        await world.create("one", world.job("true"), request_id)
+    with pytest.raises(exceptions.InvalidArgument, match="request_id"):
+        await world.client.cancel_job(batch_v1.CancelJobRequest(name=world.name("one"), request_id=request_id))
+
+
+def no_task_group(job: batch_v1.Job) -> None:
+    job.task_groups = []
+
+
+def two_task_groups(job: batch_v1.Job) -> None:
+    job.task_groups = [job.task_groups[0], job.task_groups[0]]
+
+
+def no_runnable(job: batch_v1.Job) -> None:
+    job.task_groups[0].task_spec.runnables = []
+
+
+def no_image(job: batch_v1.Job) -> None:
+    job.task_groups[0].task_spec.runnables[0].container.image_uri = ""
+
+
+def priority_100(job: batch_v1.Job) -> None:
+    job.priority = 100
+
+
+def negative_time(job: batch_v1.Job) -> None:
+    job.task_groups[0].task_spec.max_run_duration = Duration(seconds=-1)
+
+
+def negative_memory(job: batch_v1.Job) -> None:
+    job.task_groups[0].task_spec.compute_resource = batch_v1.ComputeResource(memory_mib=-1)
+
+
+def bare_topic(job: batch_v1.Job) -> None:
+    job.notifications = [batch_v1.JobNotification(pubsub_topic="jobs")]
+
+
+def email_label(job: batch_v1.Job) -> None:
+    job.labels = {"user": "someone@example.com"}
+
+
+def capital_label(job: batch_v1.Job) -> None:
+    job.labels = {"User": "x"}
+
+
+def reserved_label(job: batch_v1.Job) -> None:
+    job.labels = {"goog-batch": "x"}
+
+
+def too_many_labels(job: batch_v1.Job) -> None:
+    job.labels = {f"key-{number}": "x" for number in range(65)}
+
+
+def machine_label(job: batch_v1.Job) -> None:
+    job.allocation_policy = batch_v1.AllocationPolicy(labels={"user": "A"})
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        no_task_group,
+        two_task_groups,
+        no_runnable,
+        no_image,
+        priority_100,
+        negative_time,
+        negative_memory,
+        bare_topic,
+        email_label,
+        capital_label,
+        reserved_label,
+        too_many_labels,
+        machine_label,
+    ],
+)
+async def test_a_job_that_breaks_a_rule_is_invalid_and_not_made(
+    world: World, spoil: Callable[[batch_v1.Job], None]
+) -> None:
+    job = world.job("true")
+    spoil(job)
+    with pytest.raises(exceptions.InvalidArgument):
+        await world.create("one", job)
+    with pytest.raises(exceptions.NotFound):
+        await world.get("one")
+
+
+async def test_more_than_ten_retries_are_out_of_range(world: World) -> None:
+    job = world.job("true")
+    job.task_groups[0].task_spec.max_retry_count = 11
+    with pytest.raises(exceptions.OutOfRange):
+        await world.create("one", job)
+
+
+async def test_a_job_that_only_the_real_service_can_run_is_refused_not_run_otherwise(world: World) -> None:
+    retried = world.job("true")
+    retried.task_groups[0].task_spec.max_retry_count = 1
+    many = world.job("true")
+    many.task_groups[0].task_count = 2
+    shell = world.job("true")
+    shell.task_groups[0].task_spec.runnables[0].script = batch_v1.Runnable.Script(text="true")
+    for job in (retried, many, shell):
+        with pytest.raises(exceptions.MethodNotImplemented):
+            await world.create("one", job)
+
+
+async def test_a_parent_that_is_no_location_is_invalid(world: World) -> None:
+    with pytest.raises(exceptions.InvalidArgument, match="parent"):
+        await world.client.create_job(parent="projects/demo", job=world.job("true"), job_id="one")
+    with pytest.raises(exceptions.InvalidArgument, match="parent"):
+        await world.client.list_jobs(parent="demo")
+
+
+async def test_what_is_not_there_is_not_found(world: World) -> None:
+    for ask in (
+        world.get("none"),
+        world.client.cancel_job(name=world.name("none")),
+        world.client.delete_job(name=world.name("none")),
+        world.client.get_task(name=f"{world.name('none')}/taskGroups/group0/tasks/0"),
+        world.client.get_operation(operations_pb2.GetOperationRequest(name=f"{world.parent}/operations/none")),
+    ):
+        with pytest.raises(exceptions.NotFound):
+            await ask
+    await world.run("one", "pass")
+    with pytest.raises(exceptions.NotFound):
+        await world.client.get_task(name=f"{world.name('one')}/taskGroups/group0/tasks/1")
+    with pytest.raises(exceptions.NotFound):
+        await world.client.list_tasks(parent=f"{world.name('one')}/taskGroups/group1")
+
+
+async def test_a_job_that_is_over_cannot_be_cancelled(world: World) -> None:
+    await world.run("one", "pass")
+    await world.until("one", "SUCCEEDED")
+    with pytest.raises(exceptions.FailedPrecondition):
+        await world.client.cancel_job(name=world.name("one"))
+    await world.run("two", "import time; time.sleep(60)")
+    await world.cancel("two")
+    with pytest.raises(exceptions.FailedPrecondition):
+        await world.client.cancel_job(name=world.name("two"))
+
+
+async def test_a_cancel_is_an_operation_that_the_same_request_id_finds_again(world: World) -> None:
+    await world.run("one", "import time; time.sleep(60)")
+    request = batch_v1.CancelJobRequest(name=world.name("one"), request_id=str(uuid4()))
+    first = (await world.client.cancel_job(request)).operation
+    assert first.name.startswith(f"{world.parent}/operations/")
+    await world.until("one", "CANCELLED")
+    assert (await world.client.cancel_job(request)).operation.name == first.name
+    asked = operations_pb2.GetOperationRequest(name=first.name)
+    done = await world.client.get_operation(asked)
+    metadata = batch_v1.OperationMetadata.pb(batch_v1.OperationMetadata())
+    assert done.done
+    assert done.metadata.Unpack(metadata)
+    assert (metadata.target, metadata.verb) == (world.name("one"), "cancel")
+    assert metadata.end_time.ToNanoseconds() >= metadata.create_time.ToNanoseconds()
+
+
+async def test_a_deleted_job_may_be_made_anew(world: World) -> None:
+    first = await world.run("one", "pass")
+    await world.until("one", "SUCCEEDED")
+    await world.delete("one")
+    with pytest.raises(exceptions.NotFound):
+        await world.get("one")
+    assert (await world.run("one", "pass")).uid != first.uid
+
+
+async def test_jobs_are_listed_newest_first_by_pages_and_by_filter(world: World) -> None:
+    for number in range(5):
+        job = world.job("true")
+        job.labels = {"run": f"r{number % 2}"}
+        await world.create(f"job-{number}", job)
+    await world.until("job-4", "SUCCEEDED")
+
+    async def listed(**asked: str | int) -> list[str]:
+        pager = await world.client.list_jobs(batch_v1.ListJobsRequest(parent=world.parent, **asked))
+        return [job.name.rpartition("/")[2] async for job in pager]
+
+    assert await listed(page_size=2) == ["job-4", "job-3", "job-2", "job-1", "job-0"]
+    assert await listed(order_by="name") == ["job-0", "job-1", "job-2", "job-3", "job-4"]
+    assert await listed(filter='labels.run="r1"') == ["job-3", "job-1"]
+    assert await listed(filter="labels.run:* AND name:job-2") == ["job-2"]
+    assert await listed(filter='status.state="SUCCEEDED" AND labels.run != r0', order_by="create_time") == [
+        "job-1",
+        "job-3",
+    ]
+    assert await listed(filter="status.state=RUNNING") == []
+    page = await world.client.list_jobs(batch_v1.ListJobsRequest(parent=world.parent, page_size=2))
+    assert len(page.jobs) == 2
+    assert page.next_page_token
+    other = await world.client.list_jobs(parent="projects/demo/locations/us-central1")
+    assert [job async for job in other] == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"filter": "colour=red"},
+        {"filter": "status.state=RUNNING OR name:x"},
+        {"filter": "status.state > 3"},
+        {"order_by": "uid"},
+        {"page_size": -1},
+        {"page_token": "there"},
+    ],
+)
+async def test_a_list_that_is_not_understood_is_refused_not_guessed(world: World, wrong: dict[str, str | int]) -> None:
+    with pytest.raises(exceptions.InvalidArgument):
+        await world.client.list_jobs(batch_v1.ListJobsRequest(parent=world.parent, **wrong))
+
+
+@given(st.dictionaries(LABEL, st.from_regex(r"[a-z0-9_-]{0,63}", fullmatch=True), max_size=64))
+def test_labels_in_the_alphabet_are_taken(labels: dict[str, str]) -> None:
+    rules.check_labels(labels, "labels")
+
+
+@given(LABEL, st.text(min_size=1).filter(lambda value: not set(value) <= set("abcdefghijklmnopqrstuvwxyz0123456789_-")))
+def test_a_label_value_with_any_other_character_is_refused(key: str, value: str) -> None:
+    with pytest.raises(Refused):
+        rules.check_labels({key: value}, "labels")
+
+
+@given(st.lists(st.integers(), max_size=50), st.integers(min_value=1, max_value=20))
+def test_the_pages_together_are_the_list(items: list[int], size: int) -> None:
+    seen: list[int] = []
+    token = ""
+    for _ in range(len(items) + 1):
+        page, token = page_of(items, size, token)
+        seen += page
+        if not token:
+            break
+    assert seen == items
+
+
+@given(st.lists(st.sampled_from(list(JobState)), max_size=12))
+def test_a_job_only_ever_moves_as_the_table_says_and_tells_each_move(wanted: list[JobState]) -> None:
+    told: list[tuple[JobState, JobState]] = []
+    task = batch_v1.TaskGroup(task_spec=batch_v1.TaskSpec(runnables=[batch_v1.Runnable()]))
+    record = JobRecord(
+        "projects/p/locations/l/jobs/j", batch_v1.Job(task_groups=[task]), lambda _, old, new: told.append((old, new))
+    )
+    state = JobState.QUEUED
+    moves = []
+    for to in wanted:
+        if to in TRANSITIONS[state]:
+            record.move(to)
+            moves.append((state, to))
+            state = to
+        else:
+            with pytest.raises(ValueError, match="cannot become"):
+                record.move(to)
+        assert record.state is state
+        assert record.job.status.state.name == state.value
+    assert told == moves
+    assert len(record.job.status.status_events) == len(moves)

@@ -1,0 +1,81 @@
+"""The scheduler in the moments that no client can hit on purpose: a job that is taken away before it runs, or while it starts."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from google.cloud import batch_v1
+from google.protobuf.duration_pb2 import Duration
+
+from local.batch.jobs import JobRecord
+from local.batch.scheduler import Scheduler, time_limit
+from shared.jobs import JobState
+
+
+def wanted() -> batch_v1.Job:
+    container = batch_v1.Runnable.Container(image_uri="job:1", commands=["python", "-c", "import time; time.sleep(60)"])
+    spec = batch_v1.TaskSpec(runnables=[batch_v1.Runnable(container=container)])
+    return batch_v1.Job(task_groups=[batch_v1.TaskGroup(task_spec=spec)])
+
+
+class Watched:
+    """A scheduler with one place, and a record that takes itself away when it reaches a state."""
+
+    def __init__(self, folder: Path, leave_at: JobState | None = None) -> None:
+        self.scheduler = Scheduler(log_dir=folder, job_env={}, cwd=folder, max_parallel=1, grace_seconds=1)
+        self.states: list[JobState] = []
+        self.leave_at = leave_at
+        self.left = asyncio.Event()
+        self.record = JobRecord("projects/p/locations/l/jobs/j", wanted(), self.told)
+
+    def told(self, record: JobRecord, _old: JobState, new: JobState) -> None:
+        self.states.append(new)
+        if record.released:
+            self.left.set()
+        if new is self.leave_at:
+            asyncio.get_running_loop().call_soon(record.move, JobState.CANCELLATION_IN_PROGRESS)
+
+
+@pytest.fixture(autouse=True)
+def nothing_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """None of this is an error of the stand-in."""
+    yield
+    assert caplog.get_records("call") == []
+
+
+async def test_a_job_taken_away_before_its_turn_never_starts(tmp_path: Path) -> None:
+    watched = Watched(tmp_path)
+    watched.scheduler.admit(watched.record)
+    watched.record.move(JobState.CANCELLATION_IN_PROGRESS)
+    async with asyncio.timeout(10):
+        await watched.scheduler.release(watched.record)
+    assert watched.states == [JobState.CANCELLATION_IN_PROGRESS]
+    assert not watched.scheduler.log_path("j").exists()
+
+
+async def test_a_job_taken_away_while_it_starts_never_counts_as_running(tmp_path: Path) -> None:
+    watched = Watched(tmp_path, leave_at=JobState.SCHEDULED)
+    watched.scheduler.admit(watched.record)
+    async with asyncio.timeout(10):
+        await watched.left.wait()
+        await watched.scheduler.release(watched.record)
+    assert watched.states == [JobState.SCHEDULED, JobState.CANCELLATION_IN_PROGRESS]
+
+
+async def test_a_job_that_is_just_starting_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    watched = Watched(tmp_path)
+    watched.scheduler.admit(watched.record)
+    async with asyncio.timeout(10):
+        await watched.scheduler.close()
+    assert watched.states[0] is JobState.SCHEDULED
+    assert JobState.RUNNING not in watched.states
+
+
+@pytest.mark.parametrize(("task", "runnable", "limit"), [(0, 0, None), (5, 0, 5), (0, 3, 3), (5, 3, 3), (2, 3, 2)])
+def test_the_shorter_of_the_limits_that_are_set_holds(task: int, runnable: int, limit: int | None) -> None:
+    job = wanted()
+    spec = job.task_groups[0].task_spec
+    spec.max_run_duration = Duration(seconds=task)
+    spec.runnables[0].timeout = Duration(seconds=runnable)
+    assert time_limit(job) == limit
