@@ -1,0 +1,328 @@
+"""Result files go to a real storage server and come back through signed URLs, signed by a key file or by IAM."""
+
+import asyncio
+import base64
+import os
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import google_crc32c
+import httpx
+import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding
+from google.auth.compute_engine import Credentials as ComputeCredentials
+from google.auth.credentials import AnonymousCredentials
+from google.auth.transport.requests import Request as HttpRequest
+from google.cloud.storage.exceptions import DataCorruption
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+# google-auth carries no types.
+# mypy: allow-untyped-calls
+from local.serving import serving
+from local.storage.server import StorageServer
+from local.storage.signing_key import SigningKey
+from shared.errors import SettingsInvalid, Unavailable
+from shared.ports import ResultFiles
+from shared.records import StoredFile
+from shared.settings import Settings
+from shared.storage import GoogleResultFiles
+
+RUN = "run_0123456789ab"
+KEY = SigningKey.generate()
+LARGE = 9 * 1024 * 1024
+"""More than the client sends in one request."""
+KINDS = {
+    "predictions.h5ad": "application/x-hdf5",
+    "report.html": "text/html; charset=utf-8",
+    "log.json": "application/json",
+}
+
+
+@pytest.fixture(scope="module")
+async def settings() -> AsyncIterator[Settings]:
+    """Settings that point at a Cloud Storage of our own."""
+    server = StorageServer(data_dir=None, bucket="results", key=KEY)
+    url = await server.start()
+    yield Settings(
+        project="p", results_bucket="results", storage_emulator_host=url, signing_key_file=str(server.key_file)
+    )
+    await server.stop()
+
+
+@pytest.fixture
+async def results(settings: Settings) -> AsyncIterator[GoogleResultFiles]:
+    results = GoogleResultFiles(settings)
+    yield results
+    results.close()
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(trust_env=False) as client:
+        yield client
+
+
+def in_an_hour() -> datetime:
+    return datetime.now(UTC) + timedelta(hours=1)
+
+
+def written(folder: Path, name: str, body: bytes) -> Path:
+    path = folder / name
+    path.write_bytes(body)
+    return path
+
+
+def checksum(body: bytes) -> str:
+    return base64.b64encode(google_crc32c.Checksum(body).digest()).decode()
+
+
+def test_it_is_what_the_domain_asks_for(settings: Settings) -> None:
+    port: ResultFiles = GoogleResultFiles(settings)
+    assert port is not None
+
+
+@pytest.mark.parametrize("size", [0, 1, 100_000, 20_000_000], ids=["empty", "a byte", "small", "in chunks"])
+async def test_what_is_uploaded_comes_back_whole_through_its_signed_url(
+    results: GoogleResultFiles, http: httpx.AsyncClient, tmp_path: Path, size: int
+) -> None:
+    body = os.urandom(size)
+    stored = await results.upload(RUN, written(tmp_path, "data é+1.h5ad", body), "application/x-hdf5")
+    assert stored == StoredFile(
+        name="data é+1.h5ad",
+        object_name=f"runs/{RUN}/data é+1.h5ad",
+        media_type="application/x-hdf5",
+        size=size,
+        crc32c=checksum(body),
+    )
+    [url] = await results.sign([stored], in_an_hour())
+    answer = await http.get(url)
+    assert (answer.status_code, answer.content == body) == (200, True)
+
+
+@pytest.mark.parametrize(("name", "kind"), KINDS.items(), ids=KINDS)
+async def test_a_browser_shows_reports_and_logs_and_saves_the_rest_by_name(
+    results: GoogleResultFiles, http: httpx.AsyncClient, tmp_path: Path, name: str, kind: str
+) -> None:
+    [url] = await results.sign([await results.upload(RUN, written(tmp_path, name, b"{}"), kind)], in_an_hour())
+    answer = await http.get(url)
+    assert answer.headers["content-type"] == kind
+    shown = "attachment" if name.endswith(".h5ad") else "inline"
+    assert answer.headers["content-disposition"] == f"{shown}; filename*=UTF-8''{name}"
+
+
+async def test_an_upload_takes_the_place_of_an_earlier_one(
+    results: GoogleResultFiles, http: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    await results.upload(RUN, written(tmp_path, "log.json", b"first"), "application/json")
+    second = await results.upload(RUN, written(tmp_path, "log.json", b"second"), "application/json")
+    [url] = await results.sign([second], in_an_hour())
+    assert (await http.get(url)).content == b"second"
+
+
+async def test_a_signed_url_names_the_stand_in_the_object_and_its_end(
+    results: GoogleResultFiles, settings: Settings
+) -> None:
+    files = [StoredFile(name=f"{n}", object_name=f"runs/{RUN}/{n}", media_type="", size=0, crc32c="") for n in range(5)]
+    urls = await results.sign(files, datetime.now(UTC) + timedelta(seconds=600))
+    for number, url in enumerate(urls):
+        assert url.startswith(f"{settings.storage_emulator_host}/results/runs/{RUN}/{number}?")
+        assert 598 <= int(parse_qs(urlsplit(url).query)["X-Goog-Expires"][0]) <= 600
+
+
+async def test_nothing_to_sign_is_nothing_signed(results: GoogleResultFiles) -> None:
+    assert list(await results.sign([], in_an_hour())) == []
+
+
+@pytest.mark.parametrize("away", [timedelta(days=7, seconds=5), timedelta(0), timedelta(hours=-1)])
+async def test_a_url_holds_at_most_seven_days_and_not_in_the_past(results: GoogleResultFiles, away: timedelta) -> None:
+    with pytest.raises(ValueError, match="seven days"):
+        await results.sign([], datetime.now(UTC) + away)
+
+
+async def test_seven_days_are_allowed(results: GoogleResultFiles) -> None:
+    file = StoredFile(name="a", object_name="a", media_type="", size=0, crc32c="")
+    assert len(await results.sign([file], datetime.now(UTC) + timedelta(days=7))) == 1
+
+
+async def test_a_file_that_is_not_there_is_the_caller_s_fault(results: GoogleResultFiles, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        await results.upload(RUN, tmp_path / "none", "text/plain")
+
+
+async def test_a_bucket_that_is_not_there_is_unavailable(settings: Settings, tmp_path: Path) -> None:
+    results = GoogleResultFiles(replace(settings, results_bucket="none"))
+    with pytest.raises(Unavailable, match="Cloud Storage"):
+        await results.upload(RUN, written(tmp_path, "a", b"a"), "text/plain")
+    results.close()
+
+
+async def test_a_server_that_is_away_is_unavailable_once_the_deadline_is_over(tmp_path: Path) -> None:
+    away = Settings(project="p", results_bucket="results", storage_emulator_host="http://127.0.0.1:9")
+    results = GoogleResultFiles(away, upload_deadline=0.2)
+    with pytest.raises(Unavailable, match="Cloud Storage"):
+        await results.upload(RUN, written(tmp_path, "a", b"a"), "text/plain")
+    results.close()
+
+
+async def test_a_server_that_stores_something_else_than_was_sent_is_found_out(tmp_path: Path) -> None:
+    async def begin(request: Request) -> Response:
+        return Response(headers={"location": f"{request.base_url}session"})
+
+    async def finish(request: Request) -> Response:
+        size = sum([len(chunk) async for chunk in request.stream()])
+        if not request.headers["content-range"].endswith(f"-{LARGE - 1}/{LARGE}"):
+            return Response(status_code=308, headers={"range": f"bytes=0-{size - 1}"})
+        other = checksum(b"something else")
+        return JSONResponse({"name": "large", "bucket": "results", "size": str(LARGE), "crc32c": other})
+
+    routes = [
+        Route("/upload/storage/v1/b/results/o", begin, methods=["POST"]),
+        Route("/session", finish, methods=["PUT"]),
+        Route("/storage/v1/b/results/o/{name:path}", lambda _: Response(status_code=204), methods=["DELETE"]),
+    ]
+    async with serving(Starlette(routes=routes)) as url:
+        results = GoogleResultFiles(Settings(project="p", results_bucket="results", storage_emulator_host=url))
+        with pytest.raises(Unavailable) as found_out:
+            await results.upload(RUN, written(tmp_path, "large", os.urandom(LARGE)), "text/plain")
+        assert isinstance(found_out.value.__cause__, DataCorruption)
+        results.close()
+
+
+@dataclass
+class Cloud:
+    """The metadata server and IAM: what signing in a function needs of Google, for one service account."""
+
+    key: SigningKey
+    sign_status: int = 200
+    token_status: int = 200
+    calls: list[str] = field(default_factory=list)
+    waiting: asyncio.Barrier = field(default_factory=lambda: asyncio.Barrier(1))
+
+    async def account(self, _: Request) -> Response:
+        return JSONResponse({"email": self.key.email, "scopes": [], "aliases": ["default"]})
+
+    async def token(self, _: Request) -> Response:
+        self.calls.append("token")
+        if self.token_status != 200:
+            return JSONResponse({}, self.token_status)
+        return JSONResponse({"access_token": "a-token", "expires_in": 3600, "token_type": "Bearer"})
+
+    async def sign_blob(self, request: Request) -> Response:
+        self.calls.append("signBlob")
+        if self.sign_status != 200:
+            return JSONResponse({"error": {"message": "not you"}}, self.sign_status)
+        if (
+            request.headers.get("authorization") != "Bearer a-token"
+            or request.path_params["account"] != f"{self.key.email}:signBlob"
+        ):
+            return JSONResponse({}, 401)
+        payload = base64.b64decode((await request.json())["payload"])
+        # Answers only once as many calls are under way as should be: calls one after another would wait for ever.
+        async with asyncio.timeout(5):
+            await self.waiting.wait()
+        signature = self.key.private_key.sign(payload, padding.PKCS1v15(), hashes.SHA256())
+        return JSONResponse({"keyId": "1", "signedBlob": base64.b64encode(signature).decode()})
+
+    def app(self) -> Starlette:
+        account = "/computeMetadata/v1/instance/service-accounts"
+        return Starlette(
+            routes=[
+                Route(f"{account}/{{account}}/token", self.token),
+                Route(f"{account}/{{account}}/", self.account),
+                Route("/v1/projects/-/serviceAccounts/{account}", self.sign_blob, methods=["POST"]),
+            ]
+        )
+
+
+class ToCloud(HttpRequest):
+    """HTTP to our own cloud, whatever Google's address was."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self._url = url
+
+    def __call__(
+        self,
+        url: str,
+        method: str = "GET",
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float = 5,
+        **_: object,
+    ) -> object:
+        path = urlsplit(url)._replace(scheme="", netloc="").geturl()
+        return super().__call__(f"{self._url}{path}", method, body, headers, timeout)
+
+
+@pytest.fixture
+async def cloud() -> AsyncIterator[tuple[Cloud, str]]:
+    """A cloud whose service account has the key that the storage server accepts."""
+    cloud = Cloud(KEY)
+    async with serving(cloud.app()) as url:
+        yield cloud, url
+
+
+def in_the_cloud(settings: Settings, url: str) -> GoogleResultFiles:
+    return GoogleResultFiles(
+        replace(settings, signing_key_file=""),
+        credentials=ComputeCredentials(universe_domain="googleapis.com"),
+        transport=ToCloud(url),
+    )
+
+
+async def uploaded(results: GoogleResultFiles, folder: Path, count: int) -> Sequence[StoredFile]:
+    paths = [written(folder, f"{number}.txt", f"file {number}".encode()) for number in range(count)]
+    return [await results.upload(RUN, path, "text/plain") for path in paths]
+
+
+async def test_in_the_cloud_iam_signs_each_url_by_one_call_all_at_once(
+    settings: Settings, cloud: tuple[Cloud, str], http: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    google, url = cloud
+    google.waiting = asyncio.Barrier(3)
+    results = in_the_cloud(settings, url)
+    files = await uploaded(results, tmp_path, 3)
+    urls = await results.sign(files, in_an_hour())
+    assert sorted(google.calls) == ["signBlob"] * 3 + ["token"]
+    bodies = [(await http.get(signed)).content for signed in urls]
+    assert bodies == [b"file 0", b"file 1", b"file 2"]
+    assert (await http.get(urls[0][:-1] + "g")).status_code == 403
+    await results.sign(files, in_an_hour())
+    assert google.calls.count("token") == 1
+    results.close()
+
+
+async def test_a_refusal_by_iam_is_unavailable(settings: Settings, cloud: tuple[Cloud, str], tmp_path: Path) -> None:
+    google, url = cloud
+    results = in_the_cloud(settings, url)
+    files = await uploaded(results, tmp_path, 1)
+    google.sign_status = 403
+    with pytest.raises(Unavailable):
+        await results.sign(files, in_an_hour())
+    results.close()
+
+
+async def test_a_metadata_server_that_gives_no_token_is_unavailable(
+    settings: Settings, cloud: tuple[Cloud, str]
+) -> None:
+    google, url = cloud
+    google.token_status = 404
+    results = in_the_cloud(settings, url)
+    with pytest.raises(Unavailable):
+        await results.sign([], in_an_hour())
+    assert google.calls == ["token"]
+    results.close()
+
+
+async def test_credentials_of_no_service_account_need_the_signer_named(settings: Settings) -> None:
+    results = GoogleResultFiles(replace(settings, signing_key_file=""), credentials=AnonymousCredentials())
+    with pytest.raises(SettingsInvalid, match="SIGNER_EMAIL"):
+        await results.sign([], in_an_hour())
+    results.close()
