@@ -1,0 +1,101 @@
+"""The public keys of an identity provider: fetched over HTTP, cached, and refetched no more often than is fair.
+
+Google publishes such keys as one JSON object from key id to PEM (a public key, or an X.509 certificate). google-auth's own helper fetches
+them at every call; a function that answers in milliseconds cannot.
+"""
+
+import asyncio
+import http.client
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import Final
+from urllib.parse import urlsplit
+from urllib.request import urlopen
+
+from shared.errors import SettingsInvalid, Unavailable
+
+FRESH_SECONDS: Final = 3600.0
+"""Keys younger than this are used without asking again."""
+USABLE_SECONDS: Final = 6 * 3600.0
+"""Older keys are still used up to this age while the key server is away."""
+MISS_INTERVAL: Final = 30.0
+"""An unknown key id makes us ask again at most this often, so that forged ids cannot make us flood the key server."""
+FAILURE_INTERVAL: Final = 2.0
+"""After a fetch that failed we do not try again for so long, and for `MISS_INTERVAL` while the keys we have are usable."""
+FETCH_TIMEOUT: Final = 5.0
+MAX_DOCUMENT_BYTES: Final = 1 << 20
+
+_log = logging.getLogger(__name__)
+
+
+class PublicKeys:
+    """The keys at one address.
+
+    Concurrent callers share one fetch. Made for one event loop, like everything that a worker keeps.
+
+    Args:
+        url: where the keys are; `http` or `https`.
+        clock: seconds that only ever rise.
+
+    Raises:
+        SettingsInvalid: the address is not an HTTP one.
+    """
+
+    def __init__(self, url: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+        if urlsplit(url).scheme not in {"http", "https"}:
+            raise SettingsInvalid([f"the address of public keys must begin with http:// or https://, not {url!r}"])
+        self._url = url
+        self._clock = clock
+        self._lock = asyncio.Lock()
+        self._keys: Mapping[str, str] = {}
+        self._fetched_at = float("-inf")
+        self._failed_at = float("-inf")
+        self._missed_at = float("-inf")
+
+    async def find(self, key_id: str) -> str | None:
+        """The PEM of this key, or None where the provider has no such key.
+
+        Raises:
+            Unavailable: there are no usable keys and none can be had just now.
+        """
+        if self._age() < FRESH_SECONDS and key_id in self._keys:
+            return self._keys[key_id]
+        async with self._lock:
+            # Who waited here may find that another caller has fetched meanwhile: every question is asked again.
+            if self._age() >= FRESH_SECONDS:
+                await self._refresh()
+            elif key_id not in self._keys and self._clock() - self._missed_at >= MISS_INTERVAL:
+                self._missed_at = self._clock()
+                await self._refresh()
+            if self._age() >= USABLE_SECONDS:
+                raise Unavailable("The identity key server")
+            return self._keys.get(key_id)
+
+    def _age(self) -> float:
+        return self._clock() - self._fetched_at
+
+    async def _refresh(self) -> None:
+        pause = FAILURE_INTERVAL if self._age() >= USABLE_SECONDS else MISS_INTERVAL
+        if self._clock() - self._failed_at < pause:
+            return
+        try:
+            keys = await asyncio.to_thread(_fetch, self._url)
+        except (OSError, http.client.HTTPException, ValueError, RecursionError) as error:
+            self._failed_at = self._clock()
+            _log.warning("public keys could not be fetched from %s: %s", self._url, error)
+            return
+        self._keys = keys
+        self._fetched_at = self._clock()
+
+
+def _fetch(url: str) -> Mapping[str, str]:
+    with urlopen(url, timeout=FETCH_TIMEOUT) as answer:  # noqa: S310  # the constructor lets only http(s) through
+        document = answer.read(MAX_DOCUMENT_BYTES + 1)
+    if len(document) > MAX_DOCUMENT_BYTES:
+        raise ValueError(f"more than {MAX_DOCUMENT_BYTES} bytes of keys")
+    keys = json.loads(document)
+    if not isinstance(keys, dict) or not keys or not all(isinstance(pem, str) for pem in keys.values()):
+        raise ValueError("not an object from key id to PEM")
+    return keys
