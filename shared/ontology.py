@@ -1,0 +1,166 @@
+"""The Cell Ontology: terms, what they are called, and how far apart they are.
+
+Distance is counted in is-a edges: up from one term to a common ancestor and down to the other, by the common ancestor that makes the
+sum least. Groupings that say nothing of lineage ("secretory cell", "motile cell", ...) are no common ancestor: terms that share only
+those are unrelated, however few the edges. The facts are the release named in `shared/facts/README.md`.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+
+from shared import facts
+from shared.wording import compact
+
+GROUPINGS = frozenset(
+    {
+        "CL:0000000",  # cell
+        "CL:0000255",  # eukaryotic cell
+        "CL:0002242",  # nucleate cell
+        "CL:0000226",  # single nucleate cell
+        "CL:0000225",  # anucleate cell
+        "CL:0000219",  # motile cell
+        "CL:0000151",  # secretory cell
+        "CL:0000325",  # stuff accumulating cell
+        "CL:0000211",  # electrically active cell
+        "CL:0000393",  # electrically responsive cell
+        "CL:0000404",  # electrically signaling cell
+        "CL:0000183",  # contractile cell
+        "CL:0000080",  # circulating cell
+        "CL:0011115",  # precursor cell
+        "CL:0011026",  # progenitor cell
+        "CL:0000034",  # stem cell
+    }
+)
+"""Terms that group cells by a property and not by lineage."""
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A term of the Cell Ontology."""
+
+    id: str
+    label: str
+    parents: tuple[str, ...]
+    synonyms: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """How two terms are related: `up` edges from the first to the common ancestor, `down` edges from there to the second."""
+
+    ancestor: str
+    up: int
+    down: int
+
+    @property
+    def distance(self) -> int:
+        """Edges between the two terms."""
+        return self.up + self.down
+
+
+class Ontology:
+    """Terms and their is-a edges; an id that is not a term has no relatives, and nothing raises for it."""
+
+    def __init__(self, terms: Iterable[Term]) -> None:
+        self._terms = {term.id: term for term in terms}
+        self._ancestors: dict[str, dict[str, int]] = {}
+        self._names: dict[str, str] | None = None
+
+    def __iter__(self) -> Iterator[Term]:
+        return iter(self._terms.values())
+
+    def __len__(self) -> int:
+        return len(self._terms)
+
+    def term(self, term_id: str) -> Term | None:
+        """The term of this id, or None."""
+        return self._terms.get(term_id)
+
+    def find(self, name: str) -> Term | None:
+        """The term whose label, or else whose synonym, is written like this, or None.
+
+        Case, hyphens and Greek letters do not matter. A synonym of several terms means the first of them by id.
+        """
+        if self._names is None:
+            ordered = sorted(self._terms.values(), key=lambda term: term.id)
+            synonyms = {compact(s): term.id for term in reversed(ordered) for s in term.synonyms}
+            self._names = synonyms | {compact(term.label): term.id for term in reversed(ordered)}
+        found = self._names.get(compact(name))
+        return self._terms[found] if found else None
+
+    def parents(self, term_id: str) -> tuple[str, ...]:
+        """The ids one is-a edge up."""
+        term = self._terms.get(term_id)
+        return term.parents if term else ()
+
+    def ancestors(self, term_id: str) -> dict[str, int]:
+        """Every id reached by is-a edges, with the fewest edges to it; the term itself is there with 0."""
+        known = self._ancestors.get(term_id)
+        if known is not None:
+            return known
+        edges = {term_id: 0} if term_id in self._terms else {}
+        level = list(edges)
+        while level:
+            above = []
+            for child in level:
+                for parent in self.parents(child):
+                    if parent not in edges:
+                        edges[parent] = edges[child] + 1
+                        above.append(parent)
+            level = above
+        self._ancestors[term_id] = edges
+        return edges
+
+    def is_a(self, term_id: str, ancestor_id: str) -> bool:
+        """Whether a term is the other one or a kind of it."""
+        return ancestor_id in self.ancestors(term_id)
+
+    def relation(self, first: str, second: str) -> Relation | None:
+        """How two terms are related, or None where they share no lineage.
+
+        Among common ancestors that give the same distance the most specific one counts: the one with most ancestors of its own.
+        """
+        up, down = self.ancestors(first), self.ancestors(second)
+        shared = [
+            (up[common] + down[common], -len(self.ancestors(common)), common)
+            for common in up.keys() & down.keys()
+            if common not in GROUPINGS or common in {first, second}
+        ]
+        if not shared:
+            return None
+        ancestor = min(shared)[2]
+        return Relation(ancestor, up[ancestor], down[ancestor])
+
+    def distance(self, first: str, second: str) -> int | None:
+        """Is-a edges between two terms, or None where they share no lineage."""
+        relation = self.relation(first, second)
+        return relation.distance if relation else None
+
+    def nearest(self, target: str, candidates: Iterable[str]) -> list[tuple[str, int]]:
+        """The related candidates with their distances, nearest first.
+
+        At the same distance the candidate that shares the more specific ancestor with the target comes first (so a kind of the target
+        before what the target is a kind of), then the lower id.
+        """
+        ranked = []
+        for candidate in set(candidates):
+            relation = self.relation(target, candidate)
+            if relation:
+                depth = len(self.ancestors(relation.ancestor))
+                ranked.append((relation.distance, -depth, candidate))
+        return [(candidate, distance) for distance, _, candidate in sorted(ranked)]
+
+
+@cache
+def cell_ontology() -> Ontology:
+    """The Cell Ontology of `shared/facts`, read at the first call."""
+    return Ontology(
+        Term(
+            id=row["cl_id"],
+            label=row["label"],
+            parents=tuple(filter(None, row["parents"].split("|"))),
+            synonyms=tuple(filter(None, row["synonyms"].split("|"))),
+        )
+        for row in facts.table("cell_ontology")
+    )

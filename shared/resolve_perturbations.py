@@ -1,0 +1,156 @@
+"""What perturbations are called: names and synonyms of the facts and conditions of datasets, as one index from compact forms to names.
+
+A canonical name always wins over another's synonym ("IL-21" is also an old name of IL-17C and IL-22). Names that are English words
+("light", "trail") or too short to be told from one must be written in capitals.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+
+from shared import facts
+from shared.catalog import DatasetEntry
+from shared.controls import is_control
+from shared.reference import perturbations as reference_perturbations
+from shared.wording import GREEK_NAMES, compact, split
+
+_ENGLISH = frozenset({"light", "trail", "april", "tweak", "trap", "thank", "trance", "monap", "stim", "fas"})
+_SHORT_BUT_CLEAR = frozenset({"ifn", "igf", "tnf", "mtx"})
+_SHORT = 3
+_PIECE = re.compile(r"\d+|\D+")
+
+
+@dataclass(frozen=True, slots=True)
+class PerturbationName:
+    """What a compact form means.
+
+    Attributes:
+        means: canonical names that bear it.
+        canonical: whether it is the canonical name itself.
+        needs_capitals: whether it counts only when written in capitals.
+    """
+
+    means: tuple[str, ...]
+    canonical: bool
+    needs_capitals: bool
+
+
+class PerturbationNames:
+    """An index of names of perturbations, over another one that is asked where this one knows nothing."""
+
+    def __init__(self, base: "PerturbationNames | None" = None) -> None:
+        self._base = base
+        self._names: dict[str, PerturbationName] = {}
+        self._kinds: dict[str, str] = {}
+        self._words: dict[str, bool] = {}
+        self._starts: set[str] = set()
+
+    def add_canonical(self, name: str, kind: str) -> None:
+        """Take in a perturbation by its own name."""
+        self._kinds[name] = kind
+        for key in _variants(name):
+            if not (self._names.get(key) and key != compact(name)):
+                needs_capitals = key in _ENGLISH or (kind == "other" and key.isalpha() and len(key) <= _SHORT + 1)
+                self._names[key] = PerturbationName((name,), canonical=True, needs_capitals=needs_capitals)
+        self._learn_words(name)
+
+    def add_synonym(self, synonym: str, means: Collection[str]) -> None:
+        """Take in another name; what has it as its own keeps it, and what has it as a synonym shares it."""
+        for key in _variants(synonym):
+            known = self._names.get(key)
+            if known is None or not known.canonical:
+                both = tuple(dict.fromkeys((*(known.means if known else ()), *means)))
+                self._names[key] = PerturbationName(both, canonical=False, needs_capitals=_unclear(key))
+        self._learn_words(synonym)
+
+    def set_meaning(self, name: str, means: Collection[str]) -> None:
+        """Let a name mean exactly this, whatever synonyms say; a canonical name stays what it is."""
+        keys = _variants(name) if means else (compact(name),)
+        for key in keys:
+            known = self._names.get(key)
+            if known is not None and known.canonical:
+                continue
+            if means:
+                self._names[key] = PerturbationName(tuple(means), canonical=False, needs_capitals=_unclear(key))
+            else:
+                self._names.pop(key, None)
+        self._learn_words(name)
+
+    def find(self, key: str) -> PerturbationName | None:
+        """What a compact form means, or None."""
+        found = self._names.get(key)
+        return self._base.find(key) if found is None and self._base else found
+
+    def begins(self, key: str) -> bool:
+        """Whether some name of several words begins with these words."""
+        return key in self._starts or (self._base is not None and self._base.begins(key))
+
+    def kind(self, name: str) -> str:
+        """The kind of a perturbation by its canonical name."""
+        found = self._kinds.get(name)
+        return found or (self._base.kind(name) if self._base else "other")
+
+    def words(self) -> dict[str, bool]:
+        """The words of all names; true for a word that is a whole name by itself."""
+        return {**self._base.words(), **self._words} if self._base else self._words
+
+    def _learn_words(self, name: str) -> None:
+        keys = [word.key for word in split(name)]
+        pieces = [piece for key in keys for piece in _PIECE.findall(key)]
+        for count in range(1, len(pieces)):
+            self._starts.update(_variants(" ".join(pieces[:count])))
+        self._starts.update(GREEK_NAMES.intersection(pieces))  # "gamma interferon"
+        for key in {*keys, *_variants(name)}:
+            if key.isalpha():
+                self._words[key] = self._words.get(key, False) or len(keys) == 1 or key not in keys
+
+
+@cache
+def reference_names() -> PerturbationNames:
+    """The names of the reference facts."""
+    names = PerturbationNames()
+    known = reference_perturbations().values()
+    for perturbation in known:
+        names.add_canonical(perturbation.name, perturbation.kind)
+    for perturbation in known:
+        for synonym in perturbation.synonyms:
+            names.add_synonym(synonym, (perturbation.name,))
+    for row in facts.table("perturbation_names"):
+        names.set_meaning(row["name"], [name for name in row["means"].split("|") if name])
+    return names
+
+
+def names_with(datasets: Iterable[DatasetEntry]) -> PerturbationNames:
+    """The reference names with the perturbations and labels of ingested datasets over them."""
+    base = reference_names()
+    names = PerturbationNames(base)
+    for entry in datasets:
+        for condition in entry.conditions:
+            if condition.perturbation is None or condition.is_control or is_control(condition.label):
+                continue
+            if condition.perturbation not in reference_perturbations():
+                names.add_canonical(condition.perturbation, condition.kind)
+            if base.find(compact(condition.label)) is None:
+                names.add_synonym(condition.label, (condition.perturbation,))
+    return names
+
+
+def _unclear(key: str) -> bool:
+    return key in _ENGLISH or (key.isalpha() and len(key) <= _SHORT and key not in _SHORT_BUT_CLEAR)
+
+
+def _variants(name: str) -> tuple[str, ...]:
+    """The compact forms of a name: its own, and with family names spelled out or cut short."""
+    key = compact(name)
+    return tuple(dict.fromkeys((key, *_spellings(key)))) if key else ()
+
+
+def _spellings(key: str) -> Iterator[str]:
+    for short, full in (("il", "interleukin"), ("ifn", "interferon"), ("tnf", "tumornecrosisfactor")):
+        for start, other in ((short, full), (full, short)):
+            rest = key.removeprefix(start)
+            if rest != key and (rest[:1].isdigit() or rest.rstrip("123") in GREEK_NAMES):
+                yield other + rest
+                if rest in GREEK_NAMES and short == "ifn":
+                    yield from (rest + start, rest + other)

@@ -1,0 +1,71 @@
+"""Small misspellings: the known word that a word of the question was meant to be.
+
+Only letters are forgiven. Digits and Greek letters tell names apart (IL-1 and IL-10, IFN-alpha and IFN-beta), so a word that holds a
+digit is left alone, and the name of a Greek letter is only mended where no other Greek letter is as near. Whole names of cytokines and
+compounds are forgiven one slip, because drugs have neighbours (prednisone and prednisolone are two slips apart).
+"""
+
+from collections.abc import Iterable, Mapping
+
+from rapidfuzz import process
+from rapidfuzz.distance import OSA
+
+from shared.wording import GREEK_NAMES, singular
+
+_SHORTEST = 5
+_SHORTEST_GREEK = 4
+_LONG = 9
+
+
+class Spelling:
+    """Knows all words of all names.
+
+    Args:
+        perturbation_words: words of names of perturbations; true for a word that is a whole name by itself.
+        cell_type_words: words of names of cell types.
+        common: words that are right as they are.
+    """
+
+    def __init__(
+        self, perturbation_words: Mapping[str, bool], cell_type_words: Iterable[str], common: frozenset[str]
+    ) -> None:
+        cells = {word for word in cell_type_words if word.isalpha()}
+        self._right = common | cells | perturbation_words.keys() | GREEK_NAMES
+        self._one_slip = sorted(word for word, whole in perturbation_words.items() if whole and len(word) >= _SHORTEST)
+        self._two_slips = sorted(
+            {w for w in cells | perturbation_words.keys() if len(w) >= _SHORTEST} - set(self._one_slip)
+        )
+        self._known: dict[str, str | None] = {}
+
+    def mend(self, key: str) -> str | None:
+        """The known word that a folded word was most likely meant to be, or None where it is right or nothing is near.
+
+        Among equally near ones letters in the wrong order are likelier than wrong letters.
+        """
+        if key not in self._known:
+            if len(self._known) > 10_000:
+                self._known.clear()
+            self._known[key] = self._mend(key)
+        return self._known[key]
+
+    def _mend(self, key: str) -> str | None:
+        word = singular(key)
+        if not word.isalpha() or word in self._right or key in self._right or len(word) < _SHORTEST_GREEK:
+            return None
+        greek = [name for name in sorted(GREEK_NAMES) if len(name) >= _SHORTEST_GREEK and OSA.distance(word, name) <= 1]
+        if len(greek) == 1:
+            return greek[0]
+        if len(word) < _SHORTEST or greek:
+            return None
+        near = [(name, slips) for name, slips, _ in self._within(word, self._one_slip, 1)]
+        near += [
+            (name, slips)
+            for name, slips, _ in self._within(word, self._two_slips, 2 if len(word) >= _LONG else 1)
+            if slips <= 1 or name[0] == word[0]
+        ]
+        return min(near, key=lambda pair: (pair[1], sorted(pair[0]) != sorted(word), *pair))[0] if near else None
+
+    @staticmethod
+    def _within(word: str, names: list[str], slips: int) -> list[tuple[str, int, int]]:
+        """Names at most so many slips away (a letter too many, too few, wrong, or two in the wrong order)."""
+        return process.extract(word, names, scorer=OSA.distance, score_cutoff=slips, limit=5)

@@ -1,0 +1,187 @@
+"""How names are written: one normal form for the many ways to write a cytokine, a compound, a marker or a cell type.
+
+Two forms are made of a text. The *compact* form joins its words ("IFN-γ", "IFN gamma" and "ifn_gamma" are all `ifngamma`). The *terms*
+of a text are its words one by one in the singular, abbreviations spelled out ("NK cells" is `natural killer cell`), for phrases whose
+order and hyphens vary.
+"""
+
+import re
+import unicodedata
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+GREEK = {
+    "α": "alpha",
+    "β": "beta",
+    "γ": "gamma",
+    "δ": "delta",
+    "ε": "epsilon",
+    "ζ": "zeta",
+    "η": "eta",
+    "θ": "theta",
+    "ι": "iota",
+    "κ": "kappa",
+    "λ": "lambda",
+    "μ": "mu",
+    "ω": "omega",
+}
+GREEK_NAMES = frozenset(GREEK.values())
+_SPELLED = str.maketrans(
+    {
+        **GREEK,
+        **{letter.upper(): name for letter, name in GREEK.items()},
+        "ß": "beta",  # the sharp s stands in for a beta more often than not in "TNF-ß"
+        "ɑ": "alpha",
+        "ɣ": "gamma",
+        "ϵ": "epsilon",
+        "ϒ": "gamma",
+    }
+)
+_AMERICAN = (
+    ("tumour", "tumor"),
+    ("haem", "hem"),
+    ("leuco", "leuko"),
+    ("leukaem", "leukem"),
+    ("oestr", "estr"),
+    ("sulph", "sulf"),
+    ("fibre", "fiber"),
+    ("alfa", "alpha"),
+    ("thrombocyte", "platelet"),
+)
+_WORD = re.compile(r"[^\W_]+")
+_MARKER = re.compile(r"(cd\d+[a-z]?)(bright|dim|high|hi|low|lo|negative|neg|positive|pos|int)?")
+_MINUS = re.compile(
+    r"\b(cd\d+[a-z]?)[-\u2212\u207b\u2013](?=cd|\W|$)", re.IGNORECASE
+)  # a hyphen, minus or dash before a gap
+_SILENT = frozenset({"positive", "cell", "of", "the"})
+_LEVEL_TERMS = frozenset({"negative", "low", "dim", "high", "bright", "intermediate"})
+_LEVELS = {"hi": "high", "lo": "low", "neg": "negative", "pos": "positive", "int": "intermediate"}
+_ABBREVIATIONS = {
+    "nk": ("natural", "killer"),
+    "nks": ("natural", "killer"),
+    "nkt": ("natural", "killer", "t"),
+    "treg": ("regulatory", "t", "cell"),
+    "dc": ("dendritic", "cell"),
+    "mono": ("monocyte",),
+    "tcell": ("t", "cell"),
+    "bcell": ("b", "cell"),
+    "nkcell": ("natural", "killer", "cell"),
+    "cd4t": ("cd4", "t"),
+    "cd8t": ("cd8", "t"),
+    "gd": ("gamma", "delta"),
+    "gdt": ("gamma", "delta", "t"),
+    "gammadelta": ("gamma", "delta"),
+    "alphabeta": ("alpha", "beta"),
+    "nonclassical": ("non", "classical"),
+}
+_KEEPS_S = ("ss", "us", "is")
+_MIN_PLURAL = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word of a text.
+
+    Attributes:
+        text: as written.
+        start: its place in the text.
+        end: the place behind it.
+        key: folded: lower case, Greek spelled out, no accents.
+        terms: what it stands for in a phrase, in the singular.
+    """
+
+    text: str
+    start: int
+    end: int
+    key: str
+    terms: tuple[str, ...]
+
+
+def fold(text: str) -> str:
+    """Lower case, Greek letters spelled out, accents and typographic forms removed, American spelling."""
+    if not text.isascii():
+        spelled = unicodedata.normalize("NFKC", text).translate(_SPELLED)
+        text = "".join(c for c in unicodedata.normalize("NFKD", spelled) if not unicodedata.combining(c))
+        text = text.translate(_SPELLED)
+    folded = text.lower()
+    for british, american in _AMERICAN:
+        if british in folded:
+            folded = folded.replace(british, american)
+    return folded
+
+
+def join(keys: Iterable[str]) -> str:
+    """Folded words as one compact form; two numbers side by side stay two ("IL-2 3 h" is not IL-23)."""
+    joined = ""
+    for key in keys:
+        joined += f".{key}" if joined and joined[-1].isdigit() and key[0].isdigit() else key
+    return joined
+
+
+def compact(text: str) -> str:
+    """The compact form of a name."""
+    return join(word for raw in _WORD.findall(text) if (word := fold(raw)))
+
+
+def terms(text: str) -> tuple[str, ...]:
+    """The terms of a name: its words in the singular, abbreviations spelled out, a minus behind a marker as `negative`."""
+    folded = fold(text)
+    if "cd" in folded:
+        folded = _MINUS.sub(r"\1 negative ", folded)
+    return tuple(term for key in _WORD.findall(folded) for term in _terms(key))
+
+
+def split(text: str) -> list[Word]:
+    """The words of a text in order, with their places."""
+    minus = {match.end(1) for match in _MINUS.finditer(text)}
+    found = []
+    for match in _WORD.finditer(text):
+        start, end = match.span()
+        key = fold(match.group())
+        if key:
+            found.append(Word(match.group(), start, end, key, _terms(key) + ("negative",) * (end in minus)))
+    return found
+
+
+def respelled(word: Word, key: str) -> Word:
+    """The same word of the text with the key it was meant to have."""
+    return replace(word, key=key, terms=_terms(key))
+
+
+def says_cell(words: Collection[str]) -> bool:
+    """Whether a phrase says that it means cells, as "T cells" and "T lymphocytes" do and "memory" does not."""
+    return "cell" in words or ("lymphocyte" in words and ("t" in words or "b" in words))
+
+
+def bag(words: Sequence[str]) -> tuple[str, ...]:
+    """Terms as a key in which order, repetition, "positive", "of" and the word for cell do not matter.
+
+    A level stays with its marker: CD14-low CD16-positive is not CD14-positive CD16-low.
+    """
+    silent = _SILENT | {"lymphocyte"} if says_cell(words) else _SILENT
+    kept: list[str] = []
+    for term in words:
+        if term in _LEVEL_TERMS and kept:
+            kept[-1] += f"-{term}"
+        elif term not in silent:
+            kept.append(term)
+    return tuple(sorted(set(kept)))
+
+
+def singular(word: str) -> str:
+    """A word without the s of the plural."""
+    if len(word) >= _MIN_PLURAL and word.endswith("s") and not word.endswith(_KEEPS_S):
+        return word[:-1]
+    return word
+
+
+@lru_cache(maxsize=16384)
+def _terms(key: str) -> tuple[str, ...]:
+    one = singular(key)
+    if one in _ABBREVIATIONS:
+        return _ABBREVIATIONS[one]
+    if marker := _MARKER.fullmatch(key):
+        name, level = marker.groups()
+        return (name, _LEVELS.get(level, level)) if level else (name,)
+    return (one,)
