@@ -1,0 +1,157 @@
+"""What finds and finishes the runs that something left half-way. Safe to run twice at once: every decision is a transaction.
+
+Notifications are hints; the sweep is the truth. A run is compared with its Batch job, and an error while asking never counts as
+"missing".
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from shared import lifecycle, logs, runs, submission
+from shared.errors import RunNotFound, SubmitRejected, Unavailable
+from shared.failures import failure, failure_of
+from shared.jobs import JobReport, JobState
+from shared.lifecycle import Clock
+from shared.logs import Severity
+from shared.models import Failure, FailureReason
+from shared.ports import BatchJobs, RunStore
+from shared.records import Run
+from shared.runs import Actor, ComputeState, RunState
+
+PAGE: Final = 50
+"""Runs looked at in one sweep; the next sweep takes the next ones, since a run that was looked at is not due."""
+SUBMIT_GRACE: Final = timedelta(minutes=2)
+"""A submit that was under way when a run was cancelled has reached Batch by then, or never will."""
+
+
+@dataclass
+class SweepReport:
+    """What a sweep did: runs looked at, those that failed by it, and those that Batch could not be asked about."""
+
+    looked_at: int = 0
+    failed: list[str] = field(default_factory=list)
+    unanswered: int = 0
+
+
+async def sweep(*, max_run_seconds: int, store: RunStore, jobs: BatchJobs, clock: Clock) -> SweepReport:
+    """Look at the runs that are due, the longest overdue first.
+
+    Raises:
+        Unavailable: the store is away. Batch being away is counted in the report, and the runs stay due.
+    """
+    report = SweepReport()
+    for run in await store.due(clock(), limit=PAGE):
+        report.looked_at += 1
+        try:
+            after = await reconcile(run, max_run_seconds=max_run_seconds, store=store, jobs=jobs, clock=clock)
+        except Unavailable as error:
+            if error.service != "Batch":
+                raise
+            report.unanswered += 1
+            logs.log(Severity.WARNING, "Batch could not be asked about a run", error=error, run_id=run.run_id)
+            continue
+        if after.status is RunState.FAILED and not run.status.done:
+            report.failed.append(run.run_id)
+    return report
+
+
+async def notified(
+    job_name: str, *, max_run_seconds: int, store: RunStore, jobs: BatchJobs, clock: Clock
+) -> Run | None:
+    """Take a Batch notification as a hint to look at a run. None where the job is not one of ours.
+
+    Args:
+        job_name: `projects/P/locations/R/jobs/ID`, as the notification has it. What it says of states is not believed.
+        max_run_seconds: how long a job may run, should it be submitted again.
+        store: where runs are kept.
+        jobs: Batch.
+        clock: the time.
+
+    Raises:
+        Unavailable: the store or Batch is away; Pub/Sub delivers again.
+    """
+    job_id = job_name.rpartition("/")[2]
+    run_id = runs.run_id_of_job(job_id)
+    run = await store.get(run_id) if run_id else None
+    if run is None or run.compute.job_id != job_id or run.compute.state is ComputeState.RELEASED:
+        return run
+    return await reconcile(run, max_run_seconds=max_run_seconds, store=store, jobs=jobs, clock=clock)
+
+
+async def reconcile(run: Run, *, max_run_seconds: int, store: RunStore, jobs: BatchJobs, clock: Clock) -> Run:
+    """Compare a run with its Batch job and bring it to where it belongs.
+
+    Raises:
+        Unavailable: the store or Batch is away; nothing was decided.
+    """
+    report = await jobs.describe(run.compute.job_id)
+    if run.status.done:
+        return await _release(run, report, store, jobs, clock)
+    if report is None and run.status is RunState.PENDING:
+        try:
+            await submission.submit(run, max_run_seconds=max_run_seconds, jobs=jobs)
+        except SubmitRejected as error:
+            logs.log(Severity.ERROR, "Batch refused a job", error=error, run_id=run.run_id)
+            return await submission.refuse(run, store=store, clock=clock)
+        return await _postpone(run, ComputeState.SUBMITTED, store, clock)
+    fault = _fault(run, report, clock())
+    if fault is None:
+        return await _postpone(run, ComputeState.SUBMITTED, store, clock)
+    over = report is None or report.state.over
+    return await lifecycle.fail(
+        run.run_id, fault, _sentence(fault), actor=Actor.RECONCILER, release=not over, store=store, clock=clock
+    )
+
+
+def _fault(run: Run, report: JobReport | None, now: datetime) -> Failure | None:
+    """Why an unfinished run cannot succeed any more, or None while its job may still bring it to an end."""
+    if report is None:
+        return failure(FailureReason.JOB_VANISHED)
+    if report.state is JobState.FAILED:
+        return failure_of(report)
+    if report.state in {JobState.CANCELLED, JobState.CANCELLATION_IN_PROGRESS, JobState.DELETION_IN_PROGRESS}:
+        return failure(FailureReason.JOB_VANISHED)
+    if report.state is JobState.SUCCEEDED:
+        # The job completes its run before it ends; one that ended without doing so lost its way.
+        return failure(FailureReason.ORCHESTRATOR_ERROR)
+    silent_since = run.heartbeat_at or run.updated_at
+    if run.status is RunState.RUNNING and now - silent_since > runs.SILENCE_LIMIT:
+        return failure(FailureReason.ORCHESTRATOR_ERROR)
+    return None
+
+
+def _sentence(fault: Failure) -> str:
+    return {
+        FailureReason.JOB_VANISHED: "The job disappeared from Google Cloud Batch before it finished.",
+        FailureReason.ORCHESTRATOR_ERROR: "The job ended without a result.",
+        FailureReason.PREEMPTED: "The machine of the job was taken away before it finished.",
+        FailureReason.TIMEOUT: "The job took longer than it may.",
+        FailureReason.OUT_OF_MEMORY: "The job ran out of memory.",
+        FailureReason.IMAGE_PULL: "The container image of the job could not be fetched.",
+        FailureReason.QUOTA: "Google Cloud had no quota left for the job.",
+    }.get(fault.reason, "The job failed.")
+
+
+async def _release(run: Run, report: JobReport | None, store: RunStore, jobs: BatchJobs, clock: Clock) -> Run:
+    """See to it that a finished run holds no compute."""
+    gone = report is None and clock() - run.created_at > SUBMIT_GRACE
+    if gone or (report is not None and report.state.over):
+        return await _postpone(run, ComputeState.RELEASED, store, clock)
+    if report is not None and report.state is not JobState.CANCELLATION_IN_PROGRESS:
+        await jobs.cancel(run.compute.job_id)
+    return await _postpone(run, run.compute.state, store, clock)
+
+
+async def _postpone(seen: Run, state: ComputeState, store: RunStore, clock: Clock) -> Run:
+    """Write down what is known of the job and when to look next; a run that moved meanwhile is left to its mover."""
+
+    def change(run: Run) -> Run | None:
+        if run.status is not seen.status:
+            return None
+        return run.checked(clock(), compute=run.compute.model_copy(update={"state": state}))
+
+    try:
+        return await store.update(seen.run_id, change)
+    except RunNotFound:
+        return seen  # its owner's data was deleted meanwhile

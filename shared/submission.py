@@ -1,0 +1,157 @@
+"""How a run comes to be: persist first, then submit.
+
+The record names its Batch job before the job exists, and the job's id follows from the run's, so every crash between the two steps
+leaves something that a retry or the reconciler can finish, and nothing that runs twice.
+"""
+
+from datetime import datetime
+from typing import Final
+
+from shared import idempotency, lifecycle, logs, runs
+from shared.errors import IdempotencyMismatch, RunExists, SubmitRejected, TooManyRuns, Unavailable
+from shared.failures import failure
+from shared.jobs import JobRequest
+from shared.lifecycle import Clock
+from shared.logs import Severity
+from shared.models import CreateRunRequest, FailureReason
+from shared.ports import BatchJobs, Caller, RunStore
+from shared.records import Compute, Run, Transition
+from shared.runs import Actor, RunState
+
+ACTIVE: Final = (RunState.PENDING, RunState.RUNNING)
+
+
+async def create(
+    request: CreateRunRequest,
+    caller: Caller,
+    *,
+    idempotency_key: str | None = None,
+    max_active_runs: int = 0,
+    max_run_seconds: int = 3600,
+    store: RunStore,
+    jobs: BatchJobs,
+    clock: Clock,
+) -> Run:
+    """Accept a question: keep the run, then submit its job.
+
+    The same caller, key and request give the same run; where its job may not have reached Batch, it is submitted again, which
+    Batch's own job id makes harmless.
+
+    Raises:
+        TooManyRuns: the caller has `max_active_runs` unfinished runs (0: no limit).
+        IdempotencyMismatch: the key came before with another request.
+        Unavailable: the store or Batch is away. With a key the run stays pending for the retry; without one it is failed, so that
+            a retry cannot run it twice.
+    """
+    run, adopted = await _keep(
+        request, caller, key=idempotency_key, max_active_runs=max_active_runs, store=store, now=clock()
+    )
+    if adopted and run.status is not RunState.PENDING:
+        return run
+    try:
+        await submit(run, max_run_seconds=max_run_seconds, jobs=jobs)
+    except SubmitRejected as error:
+        logs.log(Severity.ERROR, "Batch refused a job", error=error, run_id=run.run_id)
+        return await refuse(run, store=store, clock=clock)
+    except Unavailable:
+        if idempotency_key is None:
+            await refuse(run, store=store, clock=clock)
+        raise
+    return run
+
+
+async def submit(run: Run, *, max_run_seconds: int, jobs: BatchJobs) -> None:
+    """Hand a run's job to Batch; one that is there already is adopted.
+
+    Raises:
+        SubmitRejected: Batch will never take it.
+        Unavailable: Batch is away; the job may or may not be there.
+    """
+    await jobs.submit(
+        JobRequest(
+            job_id=run.compute.job_id,
+            environment={
+                "RUN_ID": run.run_id,
+                "USER_EMAIL": run.user_email,
+                "CONTROL_STRATEGY": run.control_strategy.value,
+                "MAX_ITERATIONS": str(run.max_iterations),
+            },
+            labels={"app": "haystack", "run": run.run_id, "user": logs.user_hash(run.user_email)},
+            max_run_seconds=max_run_seconds,
+        )
+    )
+
+
+async def refuse(run: Run, *, store: RunStore, clock: Clock) -> Run:
+    """Fail a run whose job could not be handed over; should the job be there after all, the reconciler releases it."""
+    return await lifecycle.fail(
+        run.run_id,
+        failure(FailureReason.SUBMIT_FAILED),
+        "The job could not be handed to Google Cloud Batch.",
+        actor=Actor.SERVICE,
+        release=True,
+        store=store,
+        clock=clock,
+    )
+
+
+async def _keep(
+    request: CreateRunRequest, caller: Caller, *, key: str | None, max_active_runs: int, store: RunStore, now: datetime
+) -> tuple[Run, bool]:
+    """Keep a run for the request, or find the one that its key stands for: the run, and whether it was there."""
+    digest = None if key is None else idempotency.key_digest(caller.email, key)
+    fingerprint = idempotency.fingerprint(request)
+    while True:
+        kept, free_id = await _look(digest, store, now)
+        if kept is not None:
+            if kept.request_fingerprint != fingerprint:
+                raise IdempotencyMismatch
+            return kept, True
+        if max_active_runs and await store.count(caller.email, statuses=ACTIVE) >= max_active_runs:
+            raise TooManyRuns(max_active_runs)
+        run = _new_run(free_id, request, caller, digest=digest, fingerprint=fingerprint, now=now)
+        try:
+            await store.create(run)
+        except RunExists:
+            continue  # another request with this key came first, or 48 random bits met a run: look again
+        return run, False
+
+
+async def _look(digest: str | None, store: RunStore, now: datetime) -> tuple[Run | None, str]:
+    """The run that a key stands for now, if any, and the id to keep a new one under."""
+    if digest is None:
+        return None, runs.new_run_id()
+    for run_id in idempotency.run_ids(digest):
+        kept = await store.get(run_id)
+        if kept is None:
+            return None, run_id
+        if kept.idempotency_key == digest and now - kept.created_at <= idempotency.LIFETIME:
+            return kept, run_id
+    raise AssertionError("the ids of a key never end")
+
+
+def _new_run(
+    run_id: str, request: CreateRunRequest, caller: Caller, *, digest: str | None, fingerprint: str, now: datetime
+) -> Run:
+    compute = Compute(job_id=runs.job_id(run_id, 1))
+    accepted = Transition(
+        at=now, from_status=None, to_status=RunState.PENDING, actor=Actor.USER, reason="the question was accepted"
+    )
+    return Run(
+        run_id=run_id,
+        user_email=caller.email,
+        query=request.query,
+        control_strategy=request.control_strategy,
+        max_iterations=request.max_iterations,
+        score_threshold=request.score_threshold,
+        llm_provider=request.llm_provider,
+        llm_model=request.llm_model,
+        random_seed=request.random_seed,
+        compute=compute,
+        transitions=[accepted],
+        idempotency_key=digest,
+        request_fingerprint=fingerprint,
+        created_at=now,
+        updated_at=now,
+        check_at=runs.next_check(RunState.PENDING, compute.state, now),
+    )

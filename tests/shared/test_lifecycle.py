@@ -1,0 +1,197 @@
+"""What happens to a run between its submission and its end, told by its history."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from shared import lifecycle, submission
+from shared.errors import RunAlreadyFinished, RunNotCompleted, RunNotFound, Unavailable
+from shared.failures import failure
+from shared.models import ControlStrategy, CreateRunRequest, FailureReason, IterationSummary
+from shared.ports import Caller
+from shared.records import Run, RunOutcome, StoredFile
+from shared.runs import Actor, ComputeState, Phase, RunState
+from shared.store.sqlite import SqliteRunStore
+from shared.store.sqlite_database import SqliteDatabase
+from tests.fakes import FakeBatch, TestClock
+
+ADA, EVE = Caller("ada@example.com"), Caller("eve@example.com")
+SUMMARY = IterationSummary(number=1, strategy="direct", score=6, components=[], duration_seconds=1.0)
+NO_RUN = "run_000000000000"
+
+
+def outcome(run_id: str) -> RunOutcome:
+    """A finished run's outcome."""
+    files = [
+        StoredFile(
+            name=f"{run_id}{end}",
+            object_name=f"runs/{run_id}/{run_id}{end}",
+            media_type=kind,
+            size=3,
+            crc32c="AAAAAA==",
+        )
+        for end, kind in (
+            ("_predictions.h5ad", "application/x-hdf5"),
+            ("_report.html", "text/html"),
+            ("_log.json", "application/json"),
+        )
+    ]
+    return RunOutcome(
+        grounding_score=8,
+        termination_reason="threshold reached",
+        control_strategy_effective=ControlStrategy.SYNTHETIC_CONTROL,
+        num_de_genes=12,
+        top_upregulated=[],
+        top_downregulated=[],
+        enriched_pathways=[],
+        notes=[],
+        files=files,
+    )
+
+
+class SignsNothing:
+    """Result files by protocol, for URLs that nobody opens."""
+
+    async def upload(self, run_id: str, path: Path, media_type: str) -> StoredFile:
+        """Nothing is uploaded here."""
+        raise AssertionError(f"unexpected upload for {run_id}: {path} {media_type}")
+
+    async def sign(self, files: Sequence[StoredFile], expires_at: datetime) -> Sequence[str]:
+        """A URL that names the object and the time."""
+        return [f"https://example.com/{file.object_name}?until={expires_at.isoformat()}" for file in files]
+
+
+@pytest.fixture
+def store(sqlite: SqliteDatabase) -> SqliteRunStore:
+    return SqliteRunStore(sqlite)
+
+
+@pytest.fixture
+async def run(store: SqliteRunStore, batch: FakeBatch, clock: TestClock) -> Run:
+    """Ada's pending run."""
+    request = CreateRunRequest(query="How would NK cells respond to IL-15?")
+    return await submission.create(request, ADA, store=store, jobs=batch, clock=clock)
+
+
+def history(run: Run) -> list[str]:
+    return [entry.to_status.value for entry in run.transitions]
+
+
+async def test_a_whole_life(store: SqliteRunStore, run: Run, clock: TestClock) -> None:
+    await lifecycle.begin(run.run_id, store=store, clock=clock)
+    for phase in Phase:
+        finished = SUMMARY if phase is Phase.OUTPUT_GENERATION else None
+        await lifecycle.progress(run.run_id, phase=phase, iteration=1, finished=finished, store=store, clock=clock)
+        clock.move(seconds=5)
+    done = await lifecycle.complete(run.run_id, outcome(run.run_id), store=store, clock=clock)
+    assert history(done) == ["pending", "running", "completed"]
+    assert [entry.actor for entry in done.transitions] == [Actor.USER, Actor.JOB, Actor.JOB]
+    assert [iteration.score for iteration in done.iterations] == [6]
+    assert (done.current_phase, done.compute.state, done.check_at) == (None, ComputeState.RELEASED, None)
+
+
+async def test_beginning_twice_changes_nothing(store: SqliteRunStore, run: Run, clock: TestClock) -> None:
+    first = await lifecycle.begin(run.run_id, store=store, clock=clock)
+    clock.move(seconds=1)
+    assert await lifecycle.begin(run.run_id, store=store, clock=clock) == first
+
+
+async def test_an_iteration_reported_twice_is_kept_once(store: SqliteRunStore, run: Run, clock: TestClock) -> None:
+    await lifecycle.begin(run.run_id, store=store, clock=clock)
+    for _ in range(2):
+        after = await lifecycle.progress(
+            run.run_id, phase=Phase.OUTPUT_GENERATION, iteration=1, finished=SUMMARY, store=store, clock=clock
+        )
+    assert after.iterations == [SUMMARY]
+
+
+async def test_a_heartbeat_is_not_seen_by_the_owner(store: SqliteRunStore, run: Run, clock: TestClock) -> None:
+    begun = await lifecycle.begin(run.run_id, store=store, clock=clock)
+    clock.move(minutes=1)
+    beaten = await lifecycle.heartbeat(run.run_id, store=store, clock=clock)
+    assert beaten.heartbeat_at == clock.now
+    assert beaten.updated_at == begun.updated_at
+    assert beaten.check_at is not None
+    assert begun.check_at is not None
+    assert beaten.check_at > begun.check_at
+
+
+async def test_a_cancel_ends_the_run_and_asks_batch(
+    store: SqliteRunStore, run: Run, batch: FakeBatch, clock: TestClock
+) -> None:
+    cancelled = await lifecycle.cancel(run.run_id, ADA, store=store, jobs=batch, clock=clock)
+    assert history(cancelled) == ["pending", "cancelled"]
+    assert batch.cancelled == [run.compute.job_id]
+    assert cancelled.compute.state is ComputeState.RELEASING
+    again = await lifecycle.cancel(run.run_id, ADA, store=store, jobs=batch, clock=clock)
+    assert again == cancelled
+
+
+async def test_a_cancel_holds_while_batch_is_away(
+    store: SqliteRunStore, run: Run, batch: FakeBatch, clock: TestClock
+) -> None:
+    batch.fault = Unavailable("Batch")
+    cancelled = await lifecycle.cancel(run.run_id, ADA, store=store, jobs=batch, clock=clock)
+    assert cancelled.status is RunState.CANCELLED
+    assert cancelled.check_at is not None
+
+
+async def test_progress_after_a_cancel_changes_nothing_and_says_so(
+    store: SqliteRunStore, run: Run, batch: FakeBatch, clock: TestClock
+) -> None:
+    await lifecycle.begin(run.run_id, store=store, clock=clock)
+    cancelled = await lifecycle.cancel(run.run_id, ADA, store=store, jobs=batch, clock=clock)
+    after = await lifecycle.progress(run.run_id, phase=Phase.INFERENCE, iteration=1, store=store, clock=clock)
+    assert after == cancelled
+
+
+async def test_a_late_success_is_history_and_changes_nothing(
+    store: SqliteRunStore, run: Run, batch: FakeBatch, clock: TestClock
+) -> None:
+    await lifecycle.begin(run.run_id, store=store, clock=clock)
+    cancelled = await lifecycle.cancel(run.run_id, ADA, store=store, jobs=batch, clock=clock)
+    late = await lifecycle.complete(run.run_id, outcome(run.run_id), store=store, clock=clock)
+    assert late.model_copy(update={"transitions": cancelled.transitions}) == cancelled
+    assert "too late" in late.transitions[-1].reason
+
+
+@pytest.mark.parametrize("end", ["completed", "failed"])
+async def test_a_finished_run_cannot_be_cancelled(
+    store: SqliteRunStore, run: Run, batch: FakeBatch, clock: TestClock, end: str
+) -> None:
+    await lifecycle.begin(run.run_id, store=store, clock=clock)
+    if end == "completed":
+        await lifecycle.complete(run.run_id, outcome(run.run_id), store=store, clock=clock)
+    else:
+        fault = failure(FailureReason.ORCHESTRATOR_ERROR)
+        await lifecycle.fail(run.run_id, fault, "It broke.", actor=Actor.JOB, store=store, clock=clock)
+    with pytest.raises(RunAlreadyFinished, match=end):
+        await lifecycle.cancel(run.run_id, ADA, store=store, jobs=batch, clock=clock)
+
+
+@pytest.mark.parametrize("run_id", [NO_RUN, "run_", "../secrets", "run_0123456789AB"])
+async def test_no_run_and_another_users_run_look_the_same(
+    store: SqliteRunStore, run: Run, batch: FakeBatch, clock: TestClock, run_id: str
+) -> None:
+    for asked, caller in ((run_id, ADA), (run.run_id, EVE)):
+        with pytest.raises(RunNotFound) as got:
+            await lifecycle.get(asked, caller, store=store)
+        with pytest.raises(RunNotFound) as cancelled:
+            await lifecycle.cancel(asked, caller, store=store, jobs=batch, clock=clock)
+        assert got.value.detail == cancelled.value.detail == RunNotFound(asked).detail
+
+
+async def test_a_result_is_signed_for_an_hour(store: SqliteRunStore, run: Run, clock: TestClock) -> None:
+    await lifecycle.begin(run.run_id, store=store, clock=clock)
+    await lifecycle.complete(run.run_id, outcome(run.run_id), store=store, clock=clock)
+    result = await lifecycle.result(run.run_id, ADA, store=store, files=SignsNothing(), clock=clock)
+    assert result.success
+    assert (result.anndata_url, result.report_url, result.log_url) == tuple(file.url for file in result.files)
+    assert "2026-03-01T13:00:00" in result.anndata_url
+
+
+async def test_a_run_that_is_not_completed_has_no_result(store: SqliteRunStore, run: Run, clock: TestClock) -> None:
+    with pytest.raises(RunNotCompleted, match="is pending and has no result"):
+        await lifecycle.result(run.run_id, ADA, store=store, files=SignsNothing(), clock=clock)

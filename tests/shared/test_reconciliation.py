@@ -1,0 +1,182 @@
+"""What the reconciler makes of a run and its Batch job."""
+
+import pytest
+
+from shared import lifecycle, reconciliation, submission
+from shared.errors import SubmitRejected, Unavailable
+from shared.jobs import JobRequest, JobState
+from shared.models import CreateRunRequest, FailureReason
+from shared.ports import Caller
+from shared.reconciliation import SweepReport
+from shared.records import Run
+from shared.runs import ComputeState, RunState
+from shared.store.sqlite import SqliteRunStore
+from shared.store.sqlite_database import SqliteDatabase
+from tests.fakes import FakeBatch, TestClock
+
+ADA = Caller("ada@example.com")
+
+
+class Service:
+    """A run, its ports, and the reconciler."""
+
+    def __init__(self, store: SqliteRunStore, jobs: FakeBatch, clock: TestClock) -> None:
+        self.store, self.jobs, self.clock = store, jobs, clock
+        self.run_id = ""
+
+    async def pending(self) -> Run:
+        """A run that was just submitted."""
+        request = CreateRunRequest(query="How would NK cells respond to IL-15?")
+        run = await submission.create(request, ADA, store=self.store, jobs=self.jobs, clock=self.clock)
+        self.run_id = run.run_id
+        return run
+
+    async def running(self) -> Run:
+        """A run whose job has begun."""
+        run = await self.pending()
+        self.jobs.put(run.compute.job_id, JobState.RUNNING)
+        return await lifecycle.begin(run.run_id, store=self.store, clock=self.clock)
+
+    async def sweep(self, **later: float) -> SweepReport:
+        """Sweep, so much later."""
+        self.clock.move(**later)
+        return await reconciliation.sweep(max_run_seconds=60, store=self.store, jobs=self.jobs, clock=self.clock)
+
+    async def now(self) -> Run:
+        """The run as it is."""
+        run = await self.store.get(self.run_id)
+        assert run is not None
+        return run
+
+    async def reason(self) -> FailureReason | None:
+        """Why the run failed."""
+        run = await self.now()
+        return run.failure.reason if run.failure else None
+
+
+@pytest.fixture
+def service(sqlite: SqliteDatabase, batch: FakeBatch, clock: TestClock) -> Service:
+    return Service(SqliteRunStore(sqlite), batch, clock)
+
+
+async def test_a_run_that_lives_is_not_looked_at(service: Service) -> None:
+    await service.running()
+    assert (await service.sweep(minutes=4)).looked_at == 0
+
+
+async def test_a_run_whose_job_never_appeared_is_submitted_again_under_the_same_id(service: Service) -> None:
+    run = await service.pending()
+    service.jobs.jobs.clear()
+    await service.sweep(minutes=2)
+    assert list(service.jobs.jobs) == [run.compute.job_id]
+    assert (await service.now()).status is RunState.PENDING
+
+
+async def test_a_run_whose_job_waits_is_left_and_looked_at_later(service: Service) -> None:
+    await service.pending()
+    assert (await service.sweep(minutes=2)).looked_at == 1
+    assert (await service.sweep(seconds=30)).looked_at == 0
+    assert (await service.now()).status is RunState.PENDING
+
+
+async def test_a_job_that_batch_refuses_on_the_second_try_fails_its_run(service: Service) -> None:
+    await service.pending()
+    service.jobs.jobs.clear()
+
+    class Refusing(FakeBatch):
+        async def submit(self, request: JobRequest) -> None:
+            raise SubmitRejected(f"{request.job_id}: no such image")
+
+    service.jobs = Refusing()
+    report = await service.sweep(minutes=2)
+    assert report.failed == [service.run_id]
+    assert await service.reason() is FailureReason.SUBMIT_FAILED
+
+
+async def test_a_preempted_job_fails_its_run_with_that_reason(service: Service) -> None:
+    run = await service.running()
+    service.jobs.put(run.compute.job_id, JobState.FAILED, exit_codes=(50001,))
+    await service.sweep(minutes=6)
+    after = await service.now()
+    assert await service.reason() is FailureReason.PREEMPTED
+    assert after.failure is not None
+    assert after.failure.retryable
+    assert after.check_at is None
+
+
+@pytest.mark.parametrize("start", ["pending", "running"])
+async def test_a_job_that_ended_without_completing_its_run_lost_its_way(service: Service, start: str) -> None:
+    run = await (service.pending() if start == "pending" else service.running())
+    service.jobs.put(run.compute.job_id, JobState.SUCCEEDED)
+    await service.sweep(minutes=6)
+    assert await service.reason() is FailureReason.ORCHESTRATOR_ERROR
+
+
+async def test_a_running_run_without_a_job_is_a_vanished_one(service: Service) -> None:
+    await service.running()
+    service.jobs.jobs.clear()
+    await service.sweep(minutes=6)
+    assert await service.reason() is FailureReason.JOB_VANISHED
+
+
+async def test_an_error_while_asking_never_counts_as_missing(service: Service) -> None:
+    await service.running()
+    service.jobs.fault = Unavailable("Batch")
+    assert (await service.sweep(minutes=6)).unanswered == 1
+    assert (await service.now()).status is RunState.RUNNING
+
+
+async def test_a_silent_job_is_given_time_and_then_up(service: Service) -> None:
+    run = await service.running()
+    await service.sweep(minutes=6)
+    assert (await service.now()).status is RunState.RUNNING
+    await service.sweep(minutes=10)
+    after = await service.now()
+    assert await service.reason() is FailureReason.ORCHESTRATOR_ERROR
+    assert after.compute.state is ComputeState.RELEASING
+    await service.sweep(minutes=1)
+    assert service.jobs.cancelled == [run.compute.job_id]
+
+
+async def test_a_cancelled_run_is_released_when_batch_confirms(service: Service) -> None:
+    run = await service.running()
+    service.jobs.fault = Unavailable("Batch")
+    await lifecycle.cancel(run.run_id, ADA, store=service.store, jobs=service.jobs, clock=service.clock)
+    service.jobs.fault = None
+    await service.sweep(minutes=1)
+    assert service.jobs.cancelled == [run.compute.job_id]
+    assert (await service.now()).compute.state is ComputeState.RELEASING
+    await service.sweep(minutes=1)
+    assert (await service.now()).compute.state is ComputeState.RELEASED
+    assert (await service.sweep(hours=1)).looked_at == 0
+
+
+async def test_a_submit_that_was_under_way_at_the_cancel_is_waited_for(service: Service) -> None:
+    run = await service.pending()
+    await lifecycle.cancel(run.run_id, ADA, store=service.store, jobs=service.jobs, clock=service.clock)
+    service.jobs.jobs.clear()
+    await service.sweep(seconds=40)
+    assert (await service.now()).compute.state is ComputeState.RELEASING
+    service.jobs.put(run.compute.job_id, JobState.QUEUED)  # the late submit arrives
+    await service.sweep(minutes=1)
+    assert service.jobs.cancelled[-1] == run.compute.job_id
+
+
+async def test_a_notification_is_only_a_hint(service: Service) -> None:
+    run = await service.running()
+    name = f"projects/p/locations/r/jobs/{run.compute.job_id}"
+    after = await reconciliation.notified(
+        name, max_run_seconds=60, store=service.store, jobs=service.jobs, clock=service.clock
+    )
+    assert after is not None
+    assert after.status is RunState.RUNNING
+
+
+@pytest.mark.parametrize(
+    "name", ["", "projects/p/locations/r/jobs/other", "projects/p/locations/r/jobs/haystack-0123456789ab-1"]
+)
+async def test_a_notification_of_a_job_that_is_not_ours_is_let_go(service: Service, name: str) -> None:
+    told = await reconciliation.notified(
+        name, max_run_seconds=60, store=service.store, jobs=service.jobs, clock=service.clock
+    )
+    assert told is None
