@@ -1,0 +1,1 @@
+"""Cancel: stop a run."""

@@ -1,0 +1,1 @@
+"""Create: ask a question."""

@@ -1,0 +1,1 @@
+"""Metadata: what the catalog knows."""

@@ -1,0 +1,1 @@
+"""Reconcile: find and finish what was left half-way."""

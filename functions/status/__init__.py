@@ -1,0 +1,1 @@
+"""Status: where a run stands."""

@@ -1,0 +1,1 @@
+"""Validate: check a question before it is run."""

@@ -1,0 +1,64 @@
+"""What the load balancer is in production: one address, each request to the function that the route table names."""
+
+import os
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from pathlib import Path
+from typing import Any, Final
+
+import functions_framework.aio
+from starlette.responses import JSONResponse
+
+from shared import routes
+
+FUNCTIONS: Final = Path(__file__).resolve().parent.parent / "functions"
+OIDC_KEYS_PATH: Final = "/local/oidc-keys"
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class Gateway:
+    """An ASGI application in front of all the functions, each built as the framework builds it in production.
+
+    Args:
+        oidc_keys: the certificates of the local tokens, which stand in for Google's and are served at `OIDC_KEYS_PATH`.
+    """
+
+    def __init__(self, oidc_keys: Mapping[str, str]) -> None:
+        self._functions = {name: function_app(name) for name in routes.FUNCTIONS}
+        self._oidc_keys = JSONResponse(dict(oidc_keys))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand a request to its function; what is nobody's goes to the default function, which says so."""
+        if scope["type"] != "http":
+            return
+        if scope["path"] == OIDC_KEYS_PATH:
+            await self._oidc_keys(scope, receive, send)
+            return
+        await self._functions[function_for(scope["method"], scope["path"])](scope, receive, send)
+
+
+def function_for(method: str, path: str) -> str:
+    """The function that answers a request, a refusal of its method or path included."""
+    found = routes.match(method, path)
+    if found is None:
+        return routes.DEFAULT_FUNCTION
+    return found.function if isinstance(found, routes.MethodMismatch) else found.route.function
+
+
+def function_app(name: str) -> Application:
+    """A function as the framework serves it.
+
+    The framework takes its signature from the environment and writes it there; nothing else may see that.
+    """
+    before = dict(os.environ)
+    try:
+        app: Application = functions_framework.aio.create_asgi_app(
+            target="handle", source=str(FUNCTIONS / name / "main.py"), signature_type="http"
+        )
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+    return app

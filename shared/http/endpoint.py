@@ -1,0 +1,138 @@
+"""The decorator around every function: it finds the route, the caller and the request id, and lets no error out unanswered.
+
+Nothing here imports pydantic or a Google client, so that the health function stays light.
+"""
+
+import re
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from functools import wraps
+from typing import TYPE_CHECKING, Final, cast
+
+import functions_framework.aio
+from starlette.requests import Request
+from starlette.responses import Response
+
+from shared import logs, routes
+from shared.errors import HaystackError
+from shared.http.problems import MethodNotAllowed, UnknownPath, problem
+from shared.logs import Severity
+
+if TYPE_CHECKING:
+    from shared.ports import Caller, Identity
+
+REQUEST_ID: Final = re.compile(r"[!-~]{1,128}")
+TRACE: Final = re.compile(r"([0-9a-f]{32})/")
+SECURITY_HEADERS: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
+}
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request that found its function.
+
+    Attributes:
+        request: as the framework gives it.
+        params: the path's parameters.
+        request_id: the client's, or one made here.
+        caller: who is asking; None for an anonymous route.
+    """
+
+    request: Request
+    params: Mapping[str, str]
+    request_id: str
+    caller: "Caller | None"
+
+    @property
+    def user(self) -> "Caller":
+        """The caller of a route that is never anonymous."""
+        assert self.caller is not None
+        return self.caller
+
+
+Handler = Callable[[Call], Awaitable[Response]]
+FrameworkHandler = Callable[[Request], Awaitable[Response]]
+
+
+def endpoint(function: str, identity: "Callable[[], Identity] | None" = None) -> Callable[[Handler], FrameworkHandler]:
+    """Make a function's `handle` of a handler that knows only its own work.
+
+    Args:
+        function: the function's name in the route table.
+        identity: gives the port that knows callers; None for a function whose routes are anonymous.
+    """
+
+    def decorate(handler: Handler) -> FrameworkHandler:
+        @wraps(handler)
+        async def handle(request: Request) -> Response:
+            started = time.perf_counter()
+            request_id = _request_id(request)
+            with logs.fields(request_id=request_id, function=function, **_trace(request)):
+                try:
+                    response = await _answer(function, identity, handler, request, request_id)
+                except HaystackError as error:
+                    response = problem(error, request_id)
+                    if response.status_code >= 500:
+                        logs.log(Severity.ERROR, "request failed", error=error)
+                except Exception as error:  # noqa: BLE001  # the last wall: the framework would answer with plain text
+                    logs.log(Severity.ERROR, "unexpected error", error=error)
+                    response = problem(HaystackError("unexpected"), request_id)
+                response.headers.update({"X-Request-Id": request_id, **SECURITY_HEADERS})
+                response.headers.setdefault("Cache-Control", "no-store")
+                milliseconds = round((time.perf_counter() - started) * 1000, 2)
+                logs.log(Severity.INFO, "request", method=request.method, status=response.status_code, ms=milliseconds)
+            return response
+
+        # Registered as asynchronous, so that `functions-framework --target handle` runs it without being told.
+        return cast("FrameworkHandler", functions_framework.aio.http(handle))
+
+    return decorate
+
+
+async def _answer(
+    function: str,
+    identity: "Callable[[], Identity] | None",
+    handler: Handler,
+    request: Request,
+    request_id: str,
+) -> Response:
+    found = routes.match(request.method, request.url.path)
+    if found is None:
+        raise UnknownPath
+    if isinstance(found, routes.MethodMismatch):
+        raise MethodNotAllowed(request.method, found.allow)
+    if found.route.function != function:
+        # The balancer sent us what is another's; only a wrong deployment does that.
+        raise UnknownPath
+    logs.add(route=found.route.template, **found.params)
+    caller = None
+    if identity is not None:
+        caller = await identity().identify(request.headers)
+    elif not found.route.anonymous:
+        raise RuntimeError(f"{function} answers without knowing its caller")
+    if caller is not None:
+        logs.add(user=logs.user_hash(caller.email))
+    response = await handler(Call(request, found.params, request_id, caller))
+    return _without_body(response) if request.method == "HEAD" else response
+
+
+def _without_body(response: Response) -> Response:
+    bare = Response(status_code=response.status_code)
+    bare.raw_headers = response.raw_headers
+    return bare
+
+
+def _request_id(request: Request) -> str:
+    given = request.headers.get("x-request-id", "")
+    return given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+def _trace(request: Request) -> dict[str, str]:
+    found = TRACE.match(request.headers.get("x-cloud-trace-context", ""))
+    return {"logging.googleapis.com/trace": found[1]} if found else {}

@@ -1,0 +1,137 @@
+"""Who stands behind each port in this process: the only place that imports adapters.
+
+Each getter makes its object once, at the first request that needs it. Adapters are imported inside, so that a function pays at its
+cold start only for what it uses.
+"""
+
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from shared.ports import BatchJobs, Catalog, Identity, Readiness, ResultFiles, RunStore
+from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from shared.catalog_cache import CatalogCache
+    from shared.store.firestore_database import FirestoreDatabase
+    from shared.store.sqlite_database import SqliteDatabase
+
+
+class Database(RunStore, Readiness, Protocol):
+    """A run store that can say whether it answers."""
+
+
+def clock() -> datetime:
+    """The time, in UTC."""
+    return datetime.now(UTC)
+
+
+@cache
+def settings() -> Settings:
+    """This process's settings, read from its environment at the first call."""
+    return Settings.from_env()
+
+
+@cache
+def run_store() -> Database:
+    """Where runs are kept."""
+    if settings().store == "sqlite":
+        from shared.store.sqlite import SqliteRunStore
+
+        return SqliteRunStore(_sqlite())
+    from shared.store.firestore import FirestoreRunStore
+
+    return FirestoreRunStore(_firestore())
+
+
+@cache
+def catalog() -> Catalog:
+    """Where the ingested datasets are written down."""
+    if settings().store == "sqlite":
+        from shared.store.sqlite_catalog import SqliteCatalog
+
+        return SqliteCatalog(_sqlite())
+    from shared.store.firestore_catalog import FirestoreCatalog
+
+    return FirestoreCatalog(_firestore())
+
+
+@cache
+def catalog_cache() -> "CatalogCache":
+    """The catalog in memory."""
+    from shared.catalog_cache import CatalogCache
+
+    return CatalogCache(catalog(), clock)
+
+
+@cache
+def batch_jobs() -> BatchJobs:
+    """Google Cloud Batch."""
+    from shared.batch import GoogleBatchJobs
+
+    return GoogleBatchJobs(settings())
+
+
+@cache
+def result_files() -> ResultFiles:
+    """The results bucket."""
+    from shared.storage import GoogleResultFiles
+
+    return GoogleResultFiles(settings())
+
+
+@cache
+def identity() -> Identity:
+    """Who users are: by IAP's assertion, unless this process is set to development on purpose."""
+    from shared.iap import DevelopmentIdentity, IapIdentity
+    from shared.public_keys import PublicKeys
+
+    if settings().environment == "development":
+        return DevelopmentIdentity()
+    return IapIdentity(audience=settings().iap_audience, keys=PublicKeys(settings().iap_keys_url))
+
+
+@cache
+def service_identity() -> Identity:
+    """Which service may reconcile: the one whose OpenID Connect token says so, in development too."""
+    from shared.oidc import ServiceCaller
+    from shared.public_keys import PublicKeys
+
+    return ServiceCaller(
+        audience=settings().reconcile_audience,
+        email=settings().reconcile_caller,
+        keys=PublicKeys(settings().oidc_keys_url),
+    )
+
+
+def reset() -> None:
+    """Forget everything made so far; the next call reads the environment again. For a process that serves tests."""
+    for getter in (
+        settings,
+        run_store,
+        catalog,
+        catalog_cache,
+        batch_jobs,
+        result_files,
+        identity,
+        service_identity,
+        _firestore,
+        _sqlite,
+    ):
+        getter.cache_clear()
+
+
+@cache
+def _firestore() -> "FirestoreDatabase":
+    from shared.store.firestore_database import FirestoreDatabase
+
+    here = settings()
+    return FirestoreDatabase(here.project, here.firestore_database, here.firestore_emulator_host)
+
+
+@cache
+def _sqlite() -> "SqliteDatabase":
+    from shared.store.sqlite_database import SqliteDatabase
+
+    return SqliteDatabase(Path(settings().sqlite_path))

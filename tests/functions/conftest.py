@@ -1,0 +1,140 @@
+"""All functions as the framework serves them, on real stand-ins, in this process.
+
+Jobs are kept waiting: what they do is tested elsewhere.
+"""
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from local.batch.server import BatchStandIn
+from local.gateway import Gateway
+from local.oidc import TokenIssuer
+from local.serving import serving
+from local.storage.server import StorageServer
+from shared import wiring
+from shared.catalog import CellTypeEntry, ConditionEntry, DatasetEntry, GroupCount
+from shared.store.firestore_database import FirestoreDatabase
+from shared.wiring import Database
+
+AUDIENCE = "http://test/api/v1/reconcile"
+BUCKET = "results"
+DONORS = ["donor_1", "donor_2"]
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """What the functions stand on, for the session."""
+
+    storage_url: str
+    key_file: Path
+    issuer: TokenIssuer
+    account: str
+    keys_url: str
+
+
+@pytest.fixture(scope="session")
+async def cloud() -> AsyncIterator[Cloud]:
+    """Cloud Storage behind its verifying gateway, and the keys of the service account that calls reconcile."""
+    storage = StorageServer(data_dir=None, bucket=BUCKET)
+    url = await storage.start()
+    issuer = TokenIssuer(storage.key)
+    async with serving(Gateway(issuer.certificates())) as keys:
+        yield Cloud(url, storage.key_file, issuer, storage.key.email, f"{keys}/local/oidc-keys")
+    await storage.stop()
+
+
+@pytest.fixture(params=["sqlite", "firestore"])
+def store_settings(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
+    """The settings of an empty store, once of each kind."""
+    if request.param == "sqlite":
+        return {"STORE": "sqlite", "SQLITE_PATH": str(tmp_path / "runs.db")}
+    database: FirestoreDatabase = request.getfixturevalue("firestore")
+    host: str = request.getfixturevalue("firestore_host")
+    return {"STORE": "firestore", "FIRESTORE_EMULATOR_HOST": host, "PROJECT": database.name.split("/")[1]}
+
+
+@pytest.fixture
+async def settings(cloud: Cloud, tmp_path: Path, store_settings: dict[str, str]) -> AsyncIterator[dict[str, str]]:
+    """The functions' environment: development, a fresh store, and a Batch that starts no job."""
+    batch = BatchStandIn(log_dir=tmp_path / "jobs", job_env={}, cwd=tmp_path, max_parallel=0)
+    port = await batch.start()
+    yield {
+        "ENVIRONMENT": "development",
+        "PROJECT": "test-project",
+        "REGION": "europe-west4",
+        "RESULTS_BUCKET": BUCKET,
+        "JOB_IMAGE": "haystack/orchestrator",
+        "BATCH_EMULATOR_HOST": f"127.0.0.1:{port}",
+        "STORAGE_EMULATOR_HOST": cloud.storage_url,
+        "SIGNING_KEY_FILE": str(cloud.key_file),
+        "RECONCILE_AUDIENCE": AUDIENCE,
+        "RECONCILE_CALLER": cloud.account,
+        "OIDC_KEYS_URL": cloud.keys_url,
+        **store_settings,
+    }
+    await batch.stop()
+
+
+@pytest.fixture
+def environment(settings: dict[str, str]) -> Iterator[dict[str, str]]:
+    """This process's environment with those settings; what a test puts into it counts for wirings that are made after that."""
+    before = dict(os.environ)
+    os.environ.update(settings)
+    wiring.reset()
+    yield settings
+    os.environ.clear()
+    os.environ.update(before)
+    wiring.reset()
+
+
+@pytest.fixture
+def store(environment: dict[str, str]) -> Database:
+    """The functions' own run store."""
+    assert environment
+    return wiring.run_store()
+
+
+@pytest.fixture
+async def api(environment: dict[str, str]) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of all functions, as `dev@example.com`, with a request id of its own; the catalog holds one small dataset."""
+    assert environment
+    await wiring.catalog().put(small_dataset())
+    transport = httpx.ASGITransport(Gateway({}))
+    headers = {"X-Request-Id": "request-1"}
+    async with httpx.AsyncClient(transport=transport, base_url="http://test", headers=headers) as client:
+        yield client
+
+
+def small_dataset() -> DatasetEntry:
+    """Monocytes and NK cells of two donors, in PBS and IFN-gamma."""
+    labels = {"MDC": "CL:0000113", "NK": "CL:0000623"}
+    return DatasetEntry(
+        name="small_pbmc",
+        title="A small data set",
+        description="For a test.",
+        licence="MIT",
+        source="made here",
+        ingested=True,
+        atlas="small_pbmc",
+        n_cells=80,
+        n_genes=5,
+        donors=DONORS,
+        cell_types=[
+            CellTypeEntry(label=label, cell_ontology_id=term, cell_ontology_label=None)
+            for label, term in labels.items()
+        ],
+        conditions=[
+            ConditionEntry(label="PBS", perturbation=None, kind="control", is_control=True),
+            ConditionEntry(label="IFN-gamma", perturbation="IFN-gamma", kind="cytokine", is_control=False),
+        ],
+        groups=[
+            GroupCount(cell_type=label, condition=condition, cells=20, donors=[12, 8])
+            for label in labels
+            for condition in ("PBS", "IFN-gamma")
+        ],
+    )

@@ -1,0 +1,31 @@
+"""Health: alive without anything, ready only with the store."""
+
+import os
+
+import httpx
+
+from local.processes import free_port
+from shared import wiring
+
+
+async def test_being_alive_needs_nothing(api: httpx.AsyncClient) -> None:
+    answer = await api.get("/api/v1/health")
+    assert (answer.status_code, answer.json()) == (200, {"status": "healthy"})
+
+
+async def test_ready_is_the_store_answering(api: httpx.AsyncClient) -> None:
+    answer = await api.get("/api/v1/health/ready/")
+    assert (answer.status_code, answer.json()) == (200, {"status": "ready", "database": "connected"})
+
+
+async def test_a_store_that_is_away_is_a_503_that_says_when_to_try_again(
+    api: httpx.AsyncClient, environment: dict[str, str]
+) -> None:
+    nowhere = {"FIRESTORE_EMULATOR_HOST": f"127.0.0.1:{free_port()}", "SQLITE_PATH": "/nowhere/runs.db"}
+    os.environ.update({name: value for name, value in nowhere.items() if name in environment})
+    wiring.reset()
+    for path in ("/api/v1/health/ready", "/api/v1/runs/run_0123456789ab"):
+        answer = await api.get(path)
+        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+        assert answer.headers["retry-after"].isdecimal()
+    assert (await api.get("/api/v1/health")).status_code == 200

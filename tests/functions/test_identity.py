@@ -1,0 +1,47 @@
+"""Who gets in: in production nobody without IAP's assertion, whatever the headers say."""
+
+import os
+
+import httpx
+import pytest
+
+from shared import routes, wiring
+
+PATHS = [(route.method, route.template) for route in routes.ROUTES if not route.anonymous]
+
+
+@pytest.mark.parametrize("environment_name", ["production", ""])
+@pytest.mark.parametrize(("method", "template"), PATHS)
+async def test_production_is_the_default_and_believes_no_header(
+    api: httpx.AsyncClient, method: str, template: str, environment_name: str
+) -> None:
+    os.environ["ENVIRONMENT"] = environment_name
+    wiring.reset()
+    path = template.format(run_id="run_0123456789ab", subject="datasets")
+    headers = {
+        "X-Goog-Authenticated-User-Email": "accounts.google.com:ada@example.com",
+        "X-Goog-IAP-JWT-Assertion": "made.up.assertion",
+    }
+    answer = await api.request(method, path, headers=headers)
+    assert answer.json() == {
+        "type": "urn:haystack:problem:unauthenticated",
+        "title": "Unauthorized",
+        "status": 401,
+        "detail": "Sign in through the service's address and try again.",
+        "code": "unauthenticated",
+        "request_id": "request-1",
+    }
+
+
+async def test_a_developer_is_whom_the_header_names(api: httpx.AsyncClient) -> None:
+    headers = {"X-Goog-Authenticated-User-Email": "accounts.google.com:Ada@Example.com"}
+    query = {"query": "How would CD14 monocytes respond to IFN-gamma?"}
+    assert (await api.post("/api/v1/runs", json=query, headers=headers)).json()["user_email"] == "ada@example.com"
+
+
+async def test_wrong_settings_are_a_500_that_tells_nothing(api: httpx.AsyncClient) -> None:
+    del os.environ["PROJECT"]
+    wiring.reset()
+    answer = await api.get("/api/v1/runs")
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal")
+    assert "PROJECT" not in answer.text

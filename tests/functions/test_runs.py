@@ -1,0 +1,183 @@
+"""The functions of a run, asked as a user asks them: create, status, list, cancel, result."""
+
+import asyncio
+import base64
+from pathlib import Path
+from typing import Any
+
+import google_crc32c
+import httpx
+import pytest
+
+from shared import lifecycle, wiring
+from shared.models import ControlStrategy, IterationSummary, ScorePart
+from shared.records import RunOutcome
+from shared.runs import Phase
+from shared.wiring import Database, clock
+
+RUNS = "/api/v1/runs"
+QUESTION = "How would CD14 monocytes respond to IFN-gamma?"
+STATUS_FIELDS = {
+    "run_id", "status", "done", "query", "current_iteration", "max_iterations", "current_phase", "grounding_scores",
+    "control_strategy", "control_strategy_effective", "error_message", "failure", "user_email", "created_at", "updated_at",
+}  # fmt: skip
+
+
+async def create(api: httpx.AsyncClient, **fields: object) -> dict[str, Any]:
+    answer = await api.post(RUNS, json={"query": QUESTION, **fields})
+    assert answer.status_code == 200, answer.text
+    content: dict[str, Any] = answer.json()
+    return content
+
+
+async def finish(run_id: str, store: Database, folder: Path) -> None:
+    """Do what the job does, with three small files."""
+    await lifecycle.begin(run_id, store=store, clock=clock)
+    part = ScorePart(name="pathway coherence", score=8, reason="the expected pathway comes first")
+    summary = IterationSummary(number=1, strategy="direct", score=8, components=[part], duration_seconds=2.0)
+    await lifecycle.progress(
+        run_id, phase=Phase.OUTPUT_GENERATION, iteration=1, finished=summary, store=store, clock=clock
+    )
+    files = []
+    for end, kind in {
+        "_predictions.h5ad": "application/x-hdf5",
+        "_report.html": "text/html",
+        "_log.json": "application/json",
+    }.items():
+        path = folder / f"{run_id}{end}"
+        path.write_bytes(f"content of {path.name}".encode())
+        files.append(await wiring.result_files().upload(run_id, path, kind))
+    outcome = RunOutcome(
+        grounding_score=8,
+        termination_reason="threshold reached",
+        control_strategy_effective=ControlStrategy.SYNTHETIC_CONTROL,
+        num_de_genes=12,
+        top_upregulated=[],
+        top_downregulated=[],
+        enriched_pathways=[],
+        notes=["semi-synthetic atlas"],
+        files=files,
+    )
+    await lifecycle.complete(run_id, outcome, store=store, clock=clock)
+
+
+async def test_a_created_run_is_pending_and_knows_where_it_is(api: httpx.AsyncClient) -> None:
+    answer = await api.post(RUNS, json={"query": f"  {QUESTION}  "})
+    run = answer.json()
+    assert answer.status_code == 200
+    assert set(run) == STATUS_FIELDS
+    assert answer.headers["location"] == f"{RUNS}/{run['run_id']}"
+    assert answer.headers["retry-after"].isdecimal()
+    assert (run["status"], run["done"], run["query"]) == ("pending", False, QUESTION)
+    assert (run["max_iterations"], run["control_strategy"]) == (5, "synthetic_control")
+    assert (run["user_email"], run["created_at"][-1]) == ("dev@example.com", "Z")
+
+
+async def test_twenty_simultaneous_creates_with_one_key_give_one_run_and_one_job(api: httpx.AsyncClient) -> None:
+    headers = {"Idempotency-Key": "once"}
+    answers = await asyncio.gather(*(api.post(RUNS, json={"query": QUESTION}, headers=headers) for _ in range(20)))
+    assert {answer.status_code for answer in answers} == {200}
+    (run_id,) = {answer.json()["run_id"] for answer in answers}
+    assert (await api.get(RUNS)).json()["total"] == 1
+    assert await wiring.batch_jobs().describe(f"haystack-{run_id.removeprefix('run_')}-1") is not None
+
+
+async def test_validate_only_says_what_would_run_and_keeps_nothing(api: httpx.AsyncClient) -> None:
+    answer = await api.post(RUNS, json={"query": QUESTION, "validate_only": True})
+    assert answer.status_code == 200
+    assert answer.json()["perturbation"]["name"] == "IFN-gamma"
+    assert (await api.get(RUNS)).json()["total"] == 0
+
+
+async def test_status_is_what_create_answered_and_an_etag_saves_the_body(api: httpx.AsyncClient) -> None:
+    run = await create(api)
+    answer = await api.get(f"{RUNS}/{run['run_id']}/")
+    assert answer.json() == run
+    again = await api.get(f"{RUNS}/{run['run_id']}", headers={"If-None-Match": answer.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert again.headers["etag"] == answer.headers["etag"]
+    assert again.headers["retry-after"].isdecimal()
+
+
+async def test_an_etag_changes_with_the_run_and_not_with_a_heartbeat(api: httpx.AsyncClient, store: Database) -> None:
+    run_id = (await create(api))["run_id"]
+
+    async def tag() -> str:
+        return (await api.get(f"{RUNS}/{run_id}")).headers["etag"]
+
+    pending = await tag()
+    await lifecycle.begin(run_id, store=store, clock=clock)
+    running = await tag()
+    await lifecycle.heartbeat(run_id, store=store, clock=clock)
+    assert pending != running == await tag()
+
+
+async def test_head_answers_as_get_without_the_body(api: httpx.AsyncClient) -> None:
+    run_id = (await create(api))["run_id"]
+    head, get = await api.head(f"{RUNS}/{run_id}"), await api.get(f"{RUNS}/{run_id}")
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["etag"] == get.headers["etag"]
+    assert head.headers["content-length"] == get.headers["content-length"]
+
+
+async def test_a_list_holds_the_callers_runs_newest_first(api: httpx.AsyncClient) -> None:
+    made = [(await create(api))["run_id"] for _ in range(3)]
+    await api.post(RUNS, json={"query": QUESTION}, headers={"X-Goog-Authenticated-User-Email": "eve@example.com"})
+    page = (await api.get(f"{RUNS}?page_size=2")).json()
+    assert [run["run_id"] for run in page["runs"]] == made[:0:-1]
+    assert (page["total"], page["page"], page["page_size"]) == (3, 1, 2)
+    rest = (await api.get(RUNS, params={"page_size": 2, "page_token": page["next_page_token"]})).json()
+    assert [run["run_id"] for run in rest["runs"]] == made[:1]
+    assert rest["next_page_token"] is None
+    assert (await api.get(f"{RUNS}?page_size=2&page=2")).json() == rest
+
+
+async def test_a_list_can_keep_to_states(api: httpx.AsyncClient) -> None:
+    first, second = [(await create(api))["run_id"] for _ in range(2)]
+    await api.post(f"{RUNS}/{first}/cancel")
+    cancelled = (await api.get(f"{RUNS}?status=cancelled")).json()
+    assert ([run["run_id"] for run in cancelled["runs"]], cancelled["total"]) == ([first], 1)
+    both = (await api.get(f"{RUNS}?status=cancelled&status=pending")).json()
+    assert {run["run_id"] for run in both["runs"]} == {first, second}
+
+
+async def test_a_cancelled_run_stays_cancelled_and_its_job_goes(api: httpx.AsyncClient) -> None:
+    run_id = (await create(api))["run_id"]
+    for _ in range(2):
+        answer = await api.post(f"{RUNS}/{run_id}/cancel")
+        assert (answer.status_code, answer.json()) == (200, {"status": "cancelled", "run_id": run_id})
+    status = await api.get(f"{RUNS}/{run_id}")
+    assert (status.json()["status"], status.json()["done"]) == ("cancelled", True)
+    assert "retry-after" not in status.headers
+    job = await wiring.batch_jobs().describe(f"haystack-{run_id.removeprefix('run_')}-1")
+    assert job is not None
+    assert job.state.value in {"CANCELLED", "CANCELLATION_IN_PROGRESS"}
+
+
+async def test_a_result_gives_files_that_can_be_downloaded_as_they_were_stored(
+    api: httpx.AsyncClient, store: Database, tmp_path: Path
+) -> None:
+    run_id = (await create(api))["run_id"]
+    await finish(run_id, store, tmp_path)
+    status = (await api.get(f"{RUNS}/{run_id}")).json()
+    assert (status["status"], status["grounding_scores"]) == ("completed", [8])
+    answer = await api.get(f"{RUNS}/{run_id}/result")
+    result = answer.json()
+    assert answer.headers["cache-control"] == "private, no-store"
+    assert (result["success"], result["grounding_score"], result["notes"]) == (True, 8, ["semi-synthetic atlas"])
+    assert result["iterations"][0]["components"][0]["name"] == "pathway coherence"
+    assert [result["anndata_url"], result["report_url"], result["log_url"]] == [file["url"] for file in result["files"]]
+    async with httpx.AsyncClient(trust_env=False) as client:
+        for file in result["files"]:
+            download = await client.get(file["url"])
+            assert download.content == (tmp_path / file["name"]).read_bytes()
+            assert download.headers["content-type"].startswith(file["media_type"])
+            assert file["crc32c"] == base64.b64encode(google_crc32c.value(download.content).to_bytes(4)).decode()
+            assert (await client.delete(file["url"])).status_code == 403
+
+
+@pytest.mark.parametrize("given", ["client-id-7", "bad id", ""])
+async def test_a_request_id_is_taken_where_it_is_one_and_made_where_not(api: httpx.AsyncClient, given: str) -> None:
+    answer = await api.get(RUNS, headers={"X-Request-Id": given})
+    told = answer.headers["x-request-id"]
+    assert told == given if given == "client-id-7" else len(told) == 32
