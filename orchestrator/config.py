@@ -1,0 +1,34 @@
+"""The numbers that a run is made with, in one place; they are written into every result."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class JobConfig:
+    """The job's configuration.
+
+    Attributes:
+        max_query_cells: most query cells (control cells of the asked type) that a prediction is made for.
+        max_group_cells: most cells read of one group (donor, cell type, condition).
+        min_group_cells: a group with fewer cells is no prompt.
+        min_expressing_cells: a gene with counts in fewer of the compared cells is not tested.
+        max_adjusted_p: a gene is called differentially expressed below this Benjamini-Hochberg adjusted p ...
+        min_log2_fold_change: ... and at or above this absolute log2 fold change.
+        similarity_power: exponent on the correlation of control profiles; higher trusts the most similar prompt more.
+        top_genes: how many genes are listed in each direction.
+        top_pathways: how many gene sets are listed.
+        plateau: the run stops after so many iterations in a row without a better score.
+        heartbeat_seconds: how often the job says that it lives.
+    """
+
+    max_query_cells: int = 400
+    max_group_cells: int = 300
+    min_group_cells: int = 5
+    min_expressing_cells: int = 5
+    max_adjusted_p: float = 0.05
+    min_log2_fold_change: float = 0.25
+    similarity_power: float = 4.0
+    top_genes: int = 25
+    top_pathways: int = 20
+    plateau: int = 3
+    heartbeat_seconds: float = 60.0

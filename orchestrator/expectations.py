@@ -1,0 +1,58 @@
+"""What is known beforehand of a perturbation's effect, and the gene sets that it is judged by. Read from files, never from the network."""
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What a perturbation is expected to do.
+
+    Attributes:
+        programme: the signalling programme, in words.
+        primary_sets: Hallmark sets that should rise most; empty where no set fits the programme.
+        secondary_sets: Hallmark sets that should rise as well.
+        responders: genes that are known to rise.
+    """
+
+    programme: str
+    primary_sets: tuple[str, ...]
+    secondary_sets: tuple[str, ...]
+    responders: tuple[str, ...]
+
+
+@cache
+def expectations() -> Mapping[str, Expectation]:
+    """Canonical perturbation name to what is expected of it (`facts/expected_responses.tsv`)."""
+    known: dict[str, Expectation] = {}
+    with files("orchestrator").joinpath("facts", "expected_responses.tsv").open(encoding="utf-8") as table:
+        for row in csv.DictReader(table, delimiter="\t"):
+            expected = Expectation(
+                row["programme"], _names(row["primary_sets"]), _names(row["secondary_sets"]), _names(row["responders"])
+            )
+            known.update(dict.fromkeys(_names(row["perturbations"]), expected))
+    return known
+
+
+@cache
+def hallmark() -> Mapping[str, frozenset[str]]:
+    """The Hallmark gene sets: name to gene symbols (`facts/hallmark_v7.5.1.gmt`)."""
+    text = files("orchestrator").joinpath("facts", "hallmark_v7.5.1.gmt").read_text(encoding="utf-8")
+    rows = [line.split("\t") for line in text.splitlines() if line]
+    return {name: frozenset(genes) for name, _, *genes in rows}
+
+
+def readable(gene_set: str) -> str:
+    """A gene set's name for people: `HALLMARK_TNFA_SIGNALING_VIA_NFKB` is `TNFA signaling via NFKB`."""
+    words = gene_set.removeprefix("HALLMARK_").split("_")
+    return " ".join(word if word in _ACRONYMS or any(c.isdigit() for c in word) else word.lower() for word in words)
+
+
+_ACRONYMS = frozenset({"AKT", "DN", "DNA", "JAK", "KRAS", "MTOR", "MYC", "NFKB", "PI3K", "TGF", "TNFA", "UV", "WNT"})
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(text.split("|")) if text else ()

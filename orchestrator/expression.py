@@ -1,0 +1,33 @@
+"""From raw counts to comparable expression; pure."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+Floats = NDArray[np.float64]
+
+SCALE = 1e4
+"""Counts are given per so many counts of the cell."""
+
+
+def depths(counts: sparse.csr_matrix) -> Floats:
+    """The total counts of each cell."""
+    return np.asarray(counts.sum(axis=1), dtype=np.float64).ravel()
+
+
+def log_normalised(counts: sparse.csr_matrix) -> sparse.csr_matrix:
+    """log1p(counts per 10,000) of each cell; a cell without counts stays empty. Cells × genes, as given; the input is untouched."""
+    total = depths(counts)
+    factors = np.divide(SCALE, total, out=np.zeros_like(total), where=total > 0)
+    scaled = sparse.diags(factors).dot(counts).tocsr().astype(np.float64)
+    return sparse.csr_matrix(scaled.log1p())
+
+
+def profile(counts: sparse.csr_matrix) -> Floats:
+    """The log-normalised profile of a group of cells: log1p of all their counts together, per 10,000.
+
+    Pooling before the logarithm keeps sparsely measured genes unbiased, and turns back into counts exactly.
+    """
+    pooled = np.asarray(counts.sum(axis=0), dtype=np.float64).ravel()
+    logged: Floats = np.log1p(pooled / max(float(pooled.sum()), 1.0) * SCALE)
+    return logged

@@ -1,0 +1,259 @@
+"""Bring an `.h5ad` of any size into the catalog: `python -m orchestrator.ingest DATASET PATH.h5ad`.
+
+The matrix is never loaded: a sample of its rows is checked to hold counts, and the rest stays on disk. What the catalog keeps is
+counts by group; what the job needs (row positions by group) is written beside the atlas.
+"""
+
+import argparse
+import asyncio
+import os
+import re
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import anndata as ad
+import h5py
+import numpy as np
+import pandas as pd
+
+from orchestrator.atlas import ATLAS_FILE, GROUPS_FILE, AtlasUnusable, Group, GroupIndex, read_rows
+from shared import labels
+from shared.catalog import ENTRY_FILE, DatasetEntry, GroupCount
+from shared.errors import HaystackError
+
+CELL_TYPE_COLUMNS = (
+    "cell_type",
+    "cell_types",
+    "celltype",
+    "cell_ontology_class",
+    "cluster_id",
+    "cell_type_annotations",
+)
+CONDITION_COLUMNS = ("condition", "cytokine", "perturbation", "sm_name", "treatment", "group_id", "stim")
+DONOR_COLUMNS = ("donor", "donor_id", "sample_id", "patient", "ind")
+SYMBOL_COLUMNS = ("gene_symbol", "gene_symbols", "gene_name", "feature_name", "symbol")
+MATRICES = ("X", "layers/counts", "layers/raw_counts")
+SAMPLED_ROWS = 200
+ONE_DONOR = "all donors"
+
+
+@dataclass(frozen=True)
+class Description:
+    """How an atlas is to be read and presented; None means: guess, or take what the file itself says (`uns["haystack"]`)."""
+
+    cell_type_column: str | None = None
+    condition_column: str | None = None
+    donor_column: str | None = None
+    controls: tuple[str, ...] = ()
+    title: str | None = None
+    description: str | None = None
+    licence: str | None = None
+    source: str | None = None
+    semi_synthetic: bool | None = None
+
+
+def ingest(dataset: str, path: Path, atlas_root: Path, wanted: Description | None = None) -> DatasetEntry:
+    """Place an atlas in the atlas folder with its groups beside it, and describe it for the catalog.
+
+    Args:
+        dataset: the dataset's name, `^[a-z][a-z0-9_]{0,62}$`.
+        path: the `.h5ad`; it stays where it is (hard link, or a copy across file systems).
+        atlas_root: `Settings.atlas_root`.
+        wanted: what is not to be guessed.
+
+    Returns:
+        The catalog's entry; the caller puts it there.
+
+    Raises:
+        AtlasUnusable: with what to do about it.
+    """
+    wanted = wanted or Description()
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,62}", dataset):
+        raise AtlasUnusable(f"{dataset!r} is no dataset name: use a-z, 0-9 and _, beginning with a letter.")
+    try:
+        file = h5py.File(path)
+    except OSError as error:
+        raise AtlasUnusable(f"{path} cannot be opened as .h5ad: {error}.") from error
+    with file:
+        obs = ad.io.read_elem(file["obs"])
+        matrix = _counts_matrix(file, len(obs))
+        genes = _gene_symbols(ad.io.read_elem(file["var"]))
+        about = ad.io.read_elem(file["uns/haystack"]) if "uns/haystack" in file else {}
+    cells = _labelled(obs, wanted)
+    grouped = cells.groupby(["donor", "cell_type", "condition"], observed=True, sort=True).indices
+    positions = cells["row"].to_numpy()
+    rows = {
+        Group(*(str(label) for label in key)): np.sort(positions[members])
+        for key, members in grouped.items()
+        if isinstance(key, tuple)
+    }
+    entry = _entry(dataset, rows, wanted, about, n_cells=len(cells), n_genes=len(genes))
+    folder = atlas_root / dataset
+    folder.mkdir(parents=True, exist_ok=True)
+    _place(path, folder / ATLAS_FILE)
+    GroupIndex(rows, genes, matrix).save(folder / GROUPS_FILE)
+    (folder / ENTRY_FILE).write_text(entry.model_dump_json(indent=1))
+    return entry
+
+
+def _counts_matrix(file: h5py.File, n_cells: int) -> str:
+    """The place of the first matrix that holds whole counts as CSR."""
+    faults = []
+    for name in MATRICES:
+        if name not in file:
+            continue
+        matrix = file[name]
+        encoding = matrix.attrs.get("encoding-type", "array")
+        if encoding != "csr_matrix":
+            faults.append(f"{name} is a {encoding}, and a csr_matrix is needed (save it with scipy.sparse.csr_matrix)")
+            continue
+        rows = np.unique(np.linspace(0, n_cells - 1, SAMPLED_ROWS).astype(np.int64))
+        sample = read_rows(matrix, rows, int(matrix.attrs["shape"][1])).data
+        if not len(sample):
+            faults.append(f"{name} is empty in all sampled rows")
+        elif sample.min() < 0 or np.abs(sample - np.rint(sample)).max() > 1e-3:
+            faults.append(f"{name} holds values that are no counts (normalised or logarithms?)")
+        else:
+            return name
+    raise AtlasUnusable(
+        f"No raw counts found: {'; '.join(faults) or 'the file has no matrix'}. Put integer counts into X or layers['counts'] as CSR."
+    )
+
+
+def _gene_symbols(var: pd.DataFrame) -> list[str]:
+    """Unique gene symbols: a symbol column where the index holds Ensembl ids, else the index."""
+    index = var.index.astype(str)
+    if len(index) and index.str.fullmatch(r"ENS[A-Z]*G\d+(\.\d+)?").mean() > 0.5:
+        named = next((column for column in SYMBOL_COLUMNS if column in var), None)
+        if named is None:
+            raise AtlasUnusable(f"var holds Ensembl ids only. Add gene symbols in one of: {', '.join(SYMBOL_COLUMNS)}.")
+        index = pd.Index(var[named].astype(str))
+    return [str(gene) for gene in ad.utils.make_index_unique(pd.Index(index))]
+
+
+def _labelled(obs: pd.DataFrame, wanted: Description) -> pd.DataFrame:
+    """Row, donor, cell type and condition of every cell that has all of them, as categories."""
+    cell_type = _column(obs, wanted.cell_type_column, CELL_TYPE_COLUMNS, "--cell-type-column")
+    condition = _column(obs, wanted.condition_column, CONDITION_COLUMNS, "--condition-column")
+    if wanted.donor_column or any(name in obs for name in DONOR_COLUMNS):
+        donor = obs[_column(obs, wanted.donor_column, DONOR_COLUMNS, "--donor-column")]
+    else:
+        print(f"no donor column among {', '.join(DONOR_COLUMNS)}: all cells count as one donor", file=sys.stderr)
+        donor = pd.Series(ONE_DONOR, index=obs.index)
+    parts = {"donor": donor, "cell_type": obs[cell_type], "condition": obs[condition]}
+    cells = pd.DataFrame({name: pd.Categorical(part) for name, part in parts.items()})
+    cells["row"] = np.arange(len(cells), dtype=np.int64)
+    kept = cells.dropna()
+    if len(kept) < len(cells):
+        print(f"{len(cells) - len(kept)} cells without a label are left out", file=sys.stderr)
+    return kept
+
+
+def _column(obs: pd.DataFrame, given: str | None, known: Sequence[str], option: str) -> str:
+    names = (given,) if given else known
+    found = next((name for name in names if name in obs), None)
+    if found is None:
+        raise AtlasUnusable(
+            f"obs has no column {' or '.join(names)}. Name one with {option}; there are: {', '.join(map(str, obs.columns))}."
+        )
+    return found
+
+
+def _entry(
+    dataset: str,
+    rows: dict[Group, np.ndarray],
+    wanted: Description,
+    about: dict[str, Any],
+    *,
+    n_cells: int,
+    n_genes: int,
+) -> DatasetEntry:
+    donors = sorted({group.donor for group in rows})
+    conditions = [labels.condition_entry(label) for label in sorted({group.condition for group in rows})]
+    conditions = [
+        entry.model_copy(update={"perturbation": None, "kind": "control", "is_control": True})
+        if entry.label in wanted.controls
+        else entry
+        for entry in conditions
+    ]
+    if not any(entry.is_control for entry in conditions):
+        raise AtlasUnusable(
+            "No condition is known as a control. Name one with --control; there are: "
+            f"{', '.join(entry.label for entry in conditions)}."
+        )
+    counts: dict[tuple[str, str], list[int]] = {}
+    for group, members in rows.items():
+        by_donor = counts.setdefault((group.cell_type, group.condition), [0] * len(donors))
+        by_donor[donors.index(group.donor)] = len(members)
+    semi_synthetic = wanted.semi_synthetic
+    return DatasetEntry(
+        name=dataset,
+        title=wanted.title or str(about.get("title", dataset)),
+        description=wanted.description or str(about.get("description", "")),
+        licence=wanted.licence or str(about.get("licence", "not stated")),
+        source=wanted.source or str(about.get("source", "not stated")),
+        ingested=True,
+        semi_synthetic=bool(about.get("semi_synthetic", False)) if semi_synthetic is None else semi_synthetic,
+        atlas=dataset,
+        n_cells=n_cells,
+        n_genes=n_genes,
+        donors=donors,
+        cell_types=[labels.cell_type_entry(label) for label in sorted({group.cell_type for group in rows})],
+        conditions=conditions,
+        groups=[
+            GroupCount(cell_type=cell_type, condition=condition, cells=sum(by_donor), donors=by_donor)
+            for (cell_type, condition), by_donor in sorted(counts.items())
+        ],
+    )
+
+
+def _place(source: Path, target: Path) -> None:
+    """Make `target` the file at `source`: nothing where it is already, a hard link where possible, else a copy."""
+    if target.exists() and target.samefile(source):
+        return
+    draft = target.with_suffix(".part")
+    draft.unlink(missing_ok=True)
+    try:
+        os.link(source, draft)
+    except OSError:  # another file system, or one without hard links
+        shutil.copyfile(source, draft)
+    draft.replace(target)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line: 0 when the dataset is in the catalog, 1 when it cannot be ingested, 2 on wrong usage."""
+    parser = argparse.ArgumentParser(
+        prog="python -m orchestrator.ingest", description="Bring an atlas into the catalog."
+    )
+    parser.add_argument("dataset")
+    parser.add_argument("path", type=Path, metavar="PATH.h5ad")
+    for name in ("cell-type-column", "condition-column", "donor-column", "title", "description", "licence", "source"):
+        parser.add_argument(f"--{name}")
+    parser.add_argument("--control", action="append", default=[], metavar="LABEL", help="a condition that is a control")
+    parser.add_argument("--semi-synthetic", action="store_true", default=None, help="say so wherever the dataset shows")
+    given = parser.parse_args(arguments)
+    options = {name: value for name, value in vars(given).items() if name not in {"dataset", "path", "control"}}
+    from shared import wiring  # noqa: PLC0415  # brings the adapters; a wrong command line must not wait for them
+
+    try:
+        settings = wiring.settings()
+        entry = ingest(
+            given.dataset, given.path, settings.atlas_root, Description(controls=tuple(given.control), **options)
+        )
+        asyncio.run(wiring.catalog().put(entry))
+    except (AtlasUnusable, HaystackError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(
+        f"{entry.name}: {entry.n_cells} cells × {entry.n_genes} genes, {len(entry.donors)} donors, "
+        f"{len(entry.cell_types)} cell types, {len(entry.conditions)} conditions"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,148 @@
+"""The job's entry: `python -m orchestrator.main`, with RUN_ID in the environment and the service's settings beside it.
+
+USER_EMAIL, CONTROL_STRATEGY and MAX_ITERATIONS are there for people who look at the job; the run's record is what counts.
+
+Exit codes:
+    0    the run completed, or was over before (cancelled included): nothing is left to do
+    1    the run failed on an error of the job, or its end could not be recorded
+    2    wrong usage: RUN_ID or a setting is missing or wrong
+    3    the question was not understood; the run failed and says so
+    143  stopped by SIGTERM; the run is left to the reconciler
+"""
+
+import asyncio
+import os
+import re
+import signal
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from importlib import import_module
+from pathlib import Path
+
+from orchestrator.reporter import Reporter, Stopped, persistently
+from shared import failures, lifecycle, logs, runs, wiring
+from shared.catalog_view import CatalogView
+from shared.errors import HaystackError, RunNotFound, SettingsInvalid
+from shared.lifecycle import Clock
+from shared.logs import Severity
+from shared.models import FailureReason
+from shared.ports import Catalog, ResultFiles, RunStore
+from shared.reference import datasets
+from shared.runs import Actor, RunState
+
+APOLOGY = "The run stopped on an unexpected error of the service. It was recorded; nothing is wrong with your question."
+
+
+class Exit(IntEnum):
+    """The exit codes, as the module's docstring tells."""
+
+    DONE = 0
+    ERROR = 1
+    USAGE = 2
+    NOT_UNDERSTOOD = 3
+    TERMINATED = 143
+
+
+@dataclass(frozen=True)
+class Ports:
+    """What the job needs of the world."""
+
+    store: RunStore
+    catalog: Catalog
+    files: ResultFiles
+    clock: Clock
+    atlas_root: Path
+
+
+async def run_job(run_id: str, ports: Ports) -> Exit:
+    """Do one run from its beginning to its end.
+
+    Args:
+        run_id: which run.
+        ports: the world.
+    """
+    store, clock = ports.store, ports.clock
+    # The store hears of the job before the scientific libraries are loaded, which takes seconds.
+    run = await persistently(lambda: lifecycle.begin(run_id, store=store, clock=clock))
+    if run.status is not RunState.RUNNING:
+        logs.log(Severity.INFO, "the run is over already", status=run.status.value)
+        return Exit.DONE
+    await asyncio.to_thread(import_module, "orchestrator.workflow")  # in a thread, so that SIGTERM is heard meanwhile
+    from orchestrator.config import JobConfig  # noqa: PLC0415  # see above
+    from orchestrator.inference import DeltaTransfer  # noqa: PLC0415
+    from orchestrator.query_analysis import NotUnderstood  # noqa: PLC0415
+    from orchestrator.workflow import Tools, work  # noqa: PLC0415
+
+    config = JobConfig()
+    reporter = Reporter(run_id, store=store, clock=clock)
+    beating = asyncio.create_task(reporter.heartbeats(config.heartbeat_seconds))
+    try:
+        with tempfile.TemporaryDirectory(prefix="haystack-") as workdir:
+            view = CatalogView(datasets(), await ports.catalog.load())
+            predictor = DeltaTransfer(config.similarity_power)
+            outcome = await work(
+                run, reporter, Tools(view, ports.atlas_root, predictor, ports.files, Path(workdir), config)
+            )
+        run = await persistently(lambda: lifecycle.complete(run_id, outcome, store=store, clock=clock))
+        logs.log(Severity.INFO, "the run is over", status=run.status.value, score=outcome.grounding_score)
+        return Exit.DONE
+    except Stopped:
+        logs.log(Severity.INFO, "the run is not running any more, the job stops")
+        return Exit.DONE
+    except NotUnderstood as error:
+        logs.log(Severity.INFO, "the question was not understood", detail=str(error))
+        message, reason, code = str(error), FailureReason.QUERY_NOT_UNDERSTOOD, Exit.NOT_UNDERSTOOD
+    except Exception as error:  # noqa: BLE001  # whatever it is, the run must end, and its owner be told
+        logs.log(Severity.ERROR, "the job failed", error=error)
+        message, reason, code = APOLOGY, FailureReason.ORCHESTRATOR_ERROR, Exit.ERROR
+    finally:
+        beating.cancel()
+    failure = failures.failure(reason)
+    await persistently(lambda: lifecycle.fail(run_id, failure, message, actor=Actor.JOB, store=store, clock=clock))
+    return code
+
+
+async def _until_done_or_terminated(run_id: str, ports: Ports) -> Exit:
+    """`run_job`, given up at SIGTERM. The run's record is left alone: whoever sent the signal knows why.
+
+    A thread with a prediction cannot be stopped, and asyncio would wait for it; so the process ends here, its clean-up done.
+    """
+    loop = asyncio.get_running_loop()
+    job = asyncio.ensure_future(run_job(run_id, ports))
+    loop.add_signal_handler(signal.SIGTERM, job.cancel)
+    try:
+        return await job
+    except asyncio.CancelledError:
+        logs.log(Severity.WARNING, "stopped by SIGTERM")
+        os._exit(Exit.TERMINATED)
+
+
+def main(environment: Mapping[str, str] | None = None) -> Exit:
+    """Run the job that the environment names; the exit code is one of `Exit`."""
+    run_id = (os.environ if environment is None else environment).get("RUN_ID", "")
+    if not re.fullmatch(runs.RUN_ID, run_id):
+        logs.log(Severity.ERROR, "RUN_ID must be run_ and 12 hexadecimal digits")
+        return Exit.USAGE
+    with logs.fields(run_id=run_id):
+        try:
+            ports = Ports(
+                store=wiring.run_store(),
+                catalog=wiring.catalog(),
+                files=wiring.result_files(),
+                clock=wiring.clock,
+                atlas_root=wiring.settings().atlas_root,
+            )
+            return asyncio.run(_until_done_or_terminated(run_id, ports))
+        except (SettingsInvalid, RunNotFound) as error:
+            logs.log(Severity.ERROR, error.detail)
+            return Exit.USAGE
+        except HaystackError as error:
+            logs.log(Severity.ERROR, "the run store stayed away; the reconciler will find the run", error=error)
+            return Exit.ERROR
+
+
+if __name__ == "__main__":
+    sys.exit(main())

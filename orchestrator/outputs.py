@@ -1,0 +1,134 @@
+"""The files for programs: predicted cells as `.h5ad`, and the run's log as JSON."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+
+from orchestrator.finding import Attempt, Finding, versions
+from shared import reference
+
+
+def write_predictions(finding: Finding, folder: Path) -> Path:
+    """Write `{run_id}_predictions.h5ad`.
+
+    X holds the predicted perturbed cells as raw counts, one for each query cell; `layers["query"]` the query cells, and
+    `layers["control_prediction"]` the predicted control cells where there are matched controls. obs tells what each cell is, var how
+    each gene differs, uns how it was made.
+    """
+    best, question = finding.best, finding.question
+    found, attempt = best.differential, best.attempt
+    n_cells = best.prediction.perturbed.shape[0]
+    obs = pd.DataFrame(
+        {
+            "cell_id": [f"{question.dataset.name}:{row}" for row in finding.query.rows],
+            "cell_type": question.query_type.label,
+            "perturbation": question.perturbation.name,
+            "donor": finding.query.donors,
+            "prompt_strategy": attempt.prompt.strategy,
+            "iteration": attempt.summary.number,
+            "grounding_score": attempt.summary.score,
+        },
+        index=pd.Index([f"predicted_{i:05d}" for i in range(n_cells)], name="barcode"),
+    )
+    known = reference.perturbations().get(question.perturbation.name)
+    targets = {*known.targets, *known.receptors} if known else set()
+    var = pd.DataFrame(
+        {
+            "log2_fold_change": found.log2_fold_change,
+            "p_value": found.p_value,
+            "adjusted_p_value": found.adjusted_p,
+            "is_de": found.is_de,
+            "target_gene": np.isin(np.array(found.genes), sorted(targets)),
+        },
+        index=pd.Index(list(found.genes), name="gene_symbol"),
+    )
+    cells = ad.AnnData(best.prediction.perturbed, obs=obs.astype({"donor": "category"}), var=var)
+    cells.layers["query"] = finding.query.counts
+    if best.prediction.control is not None:
+        cells.layers["control_prediction"] = best.prediction.control
+    cells.uns["run"] = {
+        "run_id": finding.run_id,
+        "query": question.text,
+        "dataset": question.dataset.name,
+        "semi_synthetic": question.dataset.semi_synthetic,
+        "control_strategy_effective": attempt.effective.value,
+        "predictor": finding.predictor,
+        "random_seed": finding.seed,
+        "termination_reason": finding.termination_reason,
+        "notes": np.array(finding.notes, dtype=object),
+        "config": asdict(finding.config),
+        "versions": versions(),
+    }
+    cells.uns["iterations"] = pd.DataFrame(
+        [_iteration_row(each) for each in finding.attempts],
+        index=[str(each.summary.number) for each in finding.attempts],
+    )
+    cells.uns["enrichment"] = pd.DataFrame(
+        [each.model_dump() for each in best.enrichment],
+        columns=["name", "score", "adjusted_p_value"],
+        index=[str(i) for i in range(len(best.enrichment))],
+    )
+    path = folder / f"{finding.run_id}_predictions.h5ad"
+    cells.write_h5ad(path, compression="gzip", compression_opts=1)
+    return path
+
+
+def write_log(finding: Finding, folder: Path) -> Path:
+    """Write `{run_id}_log.json`: what was asked, understood, tried, scored and used, with config, seed and versions."""
+    question = finding.question
+    document: dict[str, Any] = {
+        "run_id": finding.run_id,
+        "query": question.text,
+        "understood": {
+            "cell_type": question.cell_type.model_dump(),
+            "perturbation": question.perturbation.model_dump(),
+            "dataset": question.dataset.name,
+            "semi_synthetic": question.dataset.semi_synthetic,
+            "query_cell_type": question.query_type.model_dump(),
+            "cell_ontology_distance": question.distance,
+            "receptors": list(question.receptors),
+            "by": "deterministic resolver",
+        },
+        "control_strategy": finding.requested.value,
+        "control_strategy_effective": finding.best.attempt.effective.value,
+        "query_cells": len(finding.query.rows),
+        "iterations": [_iteration_entry(attempt) for attempt in finding.attempts],
+        "best_iteration": finding.best.attempt.summary.number,
+        "termination_reason": finding.termination_reason,
+        "notes": finding.notes,
+        "predictor": finding.predictor,
+        "random_seed": finding.seed,
+        "config": asdict(finding.config),
+        "versions": versions(),
+    }
+    path = folder / f"{finding.run_id}_log.json"
+    path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    return path
+
+
+def _iteration_row(attempt: Attempt) -> dict[str, Any]:
+    parts = {part.name: np.nan if part.score is None else part.score for part in attempt.summary.components}
+    return {
+        "strategy": attempt.prompt.strategy,
+        "rationale": attempt.prompt.rationale,
+        "score": attempt.summary.score,
+        "num_de_genes": attempt.num_de,
+        **parts,
+    }
+
+
+def _iteration_entry(attempt: Attempt) -> dict[str, Any]:
+    return {
+        **attempt.summary.model_dump(mode="json"),
+        "rationale": attempt.prompt.rationale,
+        "relevance": round(attempt.prompt.relevance, 4),
+        "quality": round(attempt.prompt.quality, 4),
+        "num_de_genes": attempt.num_de,
+        "control_strategy_effective": attempt.effective.value,
+        "prompt": [asdict(group) for group in attempt.groups],
+    }

@@ -1,0 +1,94 @@
+"""Tells the run store what the job is doing, and learns from it whether to go on."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from shared import lifecycle, logs
+from shared.errors import Unavailable
+from shared.lifecycle import Clock
+from shared.logs import Severity
+from shared.models import ControlStrategy, IterationSummary
+from shared.ports import RunStore
+from shared.records import Run
+from shared.runs import Phase, RunState
+
+PAUSES = (1.0, 2.0, 4.0, 8.0)
+"""Seconds between tries while the store is away; a run is not given up for a short silence."""
+
+
+class Stopped(Exception):
+    """The run is not running any more (cancelled, or failed by the reconciler): the job has nothing left to do."""
+
+
+async def persistently(write: Callable[[], Awaitable[Run]]) -> Run:
+    """Do a write, again after each of `PAUSES` while the store is away.
+
+    Raises:
+        Unavailable: the store stayed away.
+    """
+    for pause in PAUSES:
+        try:
+            return await write()
+        except Unavailable as error:
+            logs.log(Severity.WARNING, "the run store is away, trying again", error=error)
+            await asyncio.sleep(pause)
+    return await write()
+
+
+class Reporter:
+    """The job's voice towards one run.
+
+    Args:
+        run_id: which run.
+        store: where runs are kept.
+        clock: the time.
+    """
+
+    def __init__(self, run_id: str, *, store: RunStore, clock: Clock) -> None:
+        self._run_id = run_id
+        self._store = store
+        self._clock = clock
+        self._stopped = False
+
+    async def phase(
+        self,
+        phase: Phase,
+        iteration: int,
+        *,
+        finished: IterationSummary | None = None,
+        effective: ControlStrategy | None = None,
+    ) -> None:
+        """A phase begins; one write.
+
+        Raises:
+            Stopped: the run is not running any more.
+        """
+        if self._stopped:
+            raise Stopped
+        logs.log(Severity.INFO, "phase", phase=phase.value, iteration=iteration)
+        run = await persistently(
+            lambda: lifecycle.progress(
+                self._run_id,
+                phase=phase,
+                iteration=iteration,
+                finished=finished,
+                control_strategy_effective=effective,
+                store=self._store,
+                clock=self._clock,
+            )
+        )
+        if run.status is not RunState.RUNNING:
+            raise Stopped
+
+    async def heartbeats(self, every: float) -> None:
+        """Say every so many seconds that the job lives, until the run stops running; then the next phase is refused.
+
+        A store that is away is no reason to stop: the next beat may reach it.
+        """
+        while not self._stopped:
+            await asyncio.sleep(every)
+            try:
+                run = await lifecycle.heartbeat(self._run_id, store=self._store, clock=self._clock)
+                self._stopped = run.status is not RunState.RUNNING
+            except Unavailable as error:
+                logs.log(Severity.WARNING, "a heartbeat did not reach the run store", error=error)

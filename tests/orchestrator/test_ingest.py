@@ -1,0 +1,209 @@
+"""Bringing an atlas in, and reading back only what is asked for."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import sparse
+
+from orchestrator.atlas import Atlas, AtlasUnusable, Group
+from orchestrator.ingest import Description, ingest
+from shared.catalog import DatasetEntry
+from shared.store.sqlite_catalog import SqliteCatalog
+from shared.store.sqlite_database import SqliteDatabase
+
+
+def small_atlas(**changes: np.ndarray) -> ad.AnnData:
+    """60 shuffled cells: two donors, two types, PBS and IFN-gamma; gene i of cell c has (c + i) % 5 counts."""
+    n = 60
+    order = np.random.default_rng(3).permutation(n)
+    obs = pd.DataFrame(
+        {
+            "cell_type": np.where(order % 2 == 0, "MDC", "CD8_T"),
+            "condition": np.where(order % 3 == 0, "PBS", "IFNg"),
+            "donor": np.where(order % 5 < 2, "D1", "D2"),
+        },
+        index=[f"c{i}" for i in range(n)],
+    )
+    counts = (np.arange(n)[:, None] + np.arange(8)[None, :]) % 5
+    cells = ad.AnnData(
+        sparse.csr_matrix(counts.astype(np.float32)), obs=obs, var=pd.DataFrame(index=[f"G{i}" for i in range(8)])
+    )
+    cells.obs = cells.obs.assign(**changes)
+    return cells
+
+
+def written(cells: ad.AnnData, folder: Path) -> Path:
+    path = folder / "source.h5ad"
+    cells.write_h5ad(path)
+    return path
+
+
+def test_an_atlas_is_described_by_its_groups_controls_and_canonical_names(tmp_path: Path) -> None:
+    cells = small_atlas()
+    entry = ingest("small", written(cells, tmp_path), tmp_path / "atlases")
+    assert (entry.n_cells, entry.n_genes, entry.donors) == (60, 8, ["D1", "D2"])
+    assert {(each.label, each.perturbation, each.is_control) for each in entry.conditions} == {
+        ("IFNg", "IFN-gamma", False),
+        ("PBS", None, True),
+    }
+    assert {each.label: each.cell_ontology_id for each in entry.cell_types} == {
+        "CD8_T": "CL:0000625",
+        "MDC": "CL:0000113",
+    }
+    truth = cells.obs.groupby(["cell_type", "condition", "donor"], observed=True).size()
+    for group in entry.groups:
+        assert group.cells == sum(group.donors)
+        for donor, count in zip(entry.donors, group.donors, strict=True):
+            assert count == truth.get((group.cell_type, group.condition, donor), 0)
+
+
+def test_exactly_the_rows_of_a_group_are_read_back(tmp_path: Path) -> None:
+    cells = small_atlas()
+    ingest("small", written(cells, tmp_path), tmp_path)
+    atlas = Atlas(tmp_path / "small")
+    assert sum(atlas.size(group) for group in atlas.groups) == 60
+    rng = np.random.default_rng(0)
+    for group in atlas.groups:
+        rows = atlas.rows(group, 1000, rng)
+        mine = (cells.obs["cell_type"] == group.cell_type) & (cells.obs["condition"] == group.condition)
+        mine &= cells.obs["donor"] == group.donor
+        assert rows.tolist() == np.flatnonzero(mine).tolist()
+        assert np.array_equal(atlas.counts(rows).toarray(), cells.X[rows].toarray())
+    assert atlas.size(Group("nobody", "MDC", "PBS")) == 0
+    assert len(atlas.rows(atlas.groups[0], 2, rng)) == 2
+
+
+@given(wanted=st.sets(st.integers(0, 59)))
+def test_any_sorted_choice_of_rows_is_read_as_the_matrix_has_it(
+    wanted: set[int], shared_small: tuple[Atlas, Any]
+) -> None:
+    atlas, truth = shared_small
+    rows = np.array(sorted(wanted), dtype=np.int64)
+    assert np.array_equal(atlas.counts(rows).toarray(), truth[rows])
+
+
+@pytest.fixture(scope="module")
+def shared_small(tmp_path_factory: pytest.TempPathFactory) -> tuple[Atlas, Any]:
+    folder = tmp_path_factory.mktemp("small")
+    cells = small_atlas()
+    ingest("small", written(cells, folder), folder)
+    return Atlas(folder / "small"), cells.X.toarray()
+
+
+def test_counts_are_found_in_a_layer_when_x_is_normalised(tmp_path: Path) -> None:
+    cells = small_atlas()
+    cells.layers["counts"] = cells.X.copy()
+    cells.X = cells.X.log1p()
+    ingest("layered", written(cells, tmp_path), tmp_path)
+    read = Atlas(tmp_path / "layered").counts(np.arange(60))
+    assert np.array_equal(read.toarray(), cells.layers["counts"].toarray())
+
+
+def test_gene_symbols_stand_in_for_ensembl_ids(tmp_path: Path) -> None:
+    cells = small_atlas()
+    cells.var = pd.DataFrame({"gene_symbol": ["A", "B", "A", *"DEFGH"]}, index=[f"ENSG{i:011d}" for i in range(8)])
+    ingest("named", written(cells, tmp_path), tmp_path)
+    assert Atlas(tmp_path / "named").genes == ["A", "B", "A-1", *"DEFGH"]
+
+
+def test_cells_without_a_label_are_left_out_and_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cells = small_atlas()
+    cells.obs["donor"] = cells.obs["donor"].where(np.arange(60) >= 4)
+    entry = ingest("holes", written(cells, tmp_path), tmp_path)
+    assert entry.n_cells == 56
+    assert "4 cells" in capsys.readouterr().err
+
+
+def test_a_condition_can_be_named_as_control_by_hand(tmp_path: Path) -> None:
+    cells = small_atlas(condition=np.where(np.arange(60) % 2 == 0, "arm A", "IFN-beta"))
+    path = written(cells, tmp_path)
+    with pytest.raises(AtlasUnusable, match=r"--control.*arm A"):
+        ingest("arms", path, tmp_path)
+    entry = ingest("arms", path, tmp_path, Description(controls=("arm A",)))
+    assert [each.label for each in entry.conditions if each.is_control] == ["arm A"]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda cells: setattr(cells, "X", cells.X.log1p()), "no counts"),
+        (lambda cells: setattr(cells, "X", cells.X.toarray()), "csr_matrix is needed"),
+        (lambda cells: setattr(cells, "X", cells.X.tocsc()), "csc_matrix"),
+        (lambda cells: cells.obs.drop(columns="condition", inplace=True), "--condition-column"),
+    ],
+)
+def test_an_atlas_that_cannot_be_used_is_refused_with_what_to_do(
+    spoil: Callable[[ad.AnnData], None], message: str, tmp_path: Path
+) -> None:
+    cells = small_atlas()
+    spoil(cells)
+    with pytest.raises(AtlasUnusable, match=message):
+        ingest("bad", written(cells, tmp_path), tmp_path)
+    assert not (tmp_path / "bad").exists()
+
+
+def test_a_file_that_is_no_h5ad_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "text.h5ad"
+    path.write_text("not HDF5")
+    with pytest.raises(AtlasUnusable, match="cannot be opened"):
+        ingest("text", path, tmp_path)
+
+
+def test_ingesting_again_replaces_what_was_there(tmp_path: Path) -> None:
+    ingest("again", written(small_atlas(), tmp_path), tmp_path)
+    smaller = small_atlas()[:30].copy()
+    other = tmp_path / "other.h5ad"
+    smaller.write_h5ad(other)
+    assert ingest("again", other, tmp_path).n_cells == 30
+    atlas = Atlas(tmp_path / "again")
+    assert sum(atlas.size(group) for group in atlas.groups) == 30
+
+
+def test_the_demo_atlas_says_in_the_catalog_that_it_is_semi_synthetic(demo_entry: DatasetEntry) -> None:
+    assert demo_entry.semi_synthetic
+    assert "SEMI-SYNTHETIC" in demo_entry.title
+    assert len(demo_entry.conditions) == 11
+    assert len(demo_entry.donors) == 3
+    assert all(each.cell_ontology_id for each in demo_entry.cell_types)
+
+
+def test_the_command_puts_the_dataset_into_the_catalog(tmp_path: Path) -> None:
+    settings = {
+        "PROJECT": "test",
+        "REGION": "nowhere",
+        "RESULTS_BUCKET": "none",
+        "STORE": "sqlite",
+        "SQLITE_PATH": str(tmp_path / "runs.db"),
+        "ATLAS_DIR": str(tmp_path / "atlases"),
+    }
+    command = [
+        sys.executable,
+        "-m",
+        "orchestrator.ingest",
+        "small",
+        str(written(small_atlas(), tmp_path)),
+        "--title",
+        "Small",
+    ]
+    done = subprocess.run(
+        command, env=settings, capture_output=True, text=True, timeout=50, check=False, cwd=Path(__file__).parents[2]
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+    async def stored() -> list[tuple[str, str]]:
+        database = SqliteDatabase(tmp_path / "runs.db")
+        entries = await SqliteCatalog(database).load()
+        await database.close()
+        return [(entry.name, entry.title) for entry in entries]
+
+    assert asyncio.run(stored()) == [("small", "Small")]

@@ -1,0 +1,280 @@
+"""A run from question to files, in a world of fakes on the demo atlas."""
+
+import asyncio
+import json
+import re
+import warnings
+from collections.abc import Callable
+from datetime import datetime
+from html.parser import HTMLParser
+from pathlib import Path
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+
+from orchestrator.expectations import hallmark
+from orchestrator.ingest import ingest
+from orchestrator.main import APOLOGY, Exit, Ports, run_job
+from orchestrator.reporter import Reporter, Stopped
+from orchestrator.workflow import reason_to_stop
+from shared.models import ControlStrategy, FailureReason
+from shared.records import Run
+from shared.runs import Actor, Phase, RunState
+from tests.orchestrator.world import FolderFiles, ListedCatalog, MemoryRuns, World
+
+MakeRun = Callable[..., Run]
+MakeWorld = Callable[[Run], World]
+
+QUESTION = "How would CD14 monocytes respond to IFN-gamma?"
+
+
+async def test_the_demo_question_is_answered_with_a_good_score_and_three_files(
+    make_run: MakeRun, world: MakeWorld
+) -> None:
+    here = world(make_run(QUESTION))
+    assert await run_job(here.run_id, here.ports) is Exit.DONE
+    run = here.run
+    assert run.status is RunState.COMPLETED
+    assert here.outcome.grounding_score >= 7
+    assert here.outcome.termination_reason.startswith("score_threshold")
+    assert {gene.gene for gene in here.outcome.top_upregulated} >= {"STAT1", "IRF1", "CXCL10"}
+    assert "HALLMARK_INTERFERON_GAMMA_RESPONSE" in {change.name for change in here.outcome.enriched_pathways}
+    assert run.control_strategy_effective is ControlStrategy.SYNTHETIC_CONTROL
+    suffixes = [file.name.removeprefix(f"{run.run_id}_") for file in here.outcome.files]
+    assert suffixes == ["predictions.h5ad", "report.html", "log.json"]
+    assert all(
+        here.file(suffix).stat().st_size == file.size for suffix, file in zip(suffixes, here.outcome.files, strict=True)
+    )
+
+
+async def test_the_result_says_that_the_atlas_is_semi_synthetic_and_which_type_stood_in(
+    make_run: MakeRun, world: MakeWorld
+) -> None:
+    here = world(make_run(QUESTION))
+    await run_job(here.run_id, here.ports)
+    notes = " ".join(here.outcome.notes)
+    assert "SEMI-SYNTHETIC" in notes
+    assert "MDC" in notes
+    assert "CL:0000113" in notes
+    assert "SEMI-SYNTHETIC" in here.file("report.html").read_text()
+    assert json.loads(here.file("log.json").read_text())["understood"]["semi_synthetic"] is True
+
+
+async def test_the_predictions_open_without_a_warning_and_hold_what_the_docs_say(
+    make_run: MakeRun, world: MakeWorld
+) -> None:
+    here = world(make_run(QUESTION))
+    await run_job(here.run_id, here.ports)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        cells = ad.read_h5ad(here.file("predictions.h5ad"))
+    wanted = {"cell_id", "cell_type", "perturbation", "donor", "prompt_strategy", "iteration", "grounding_score"}
+    assert wanted <= set(cells.obs)
+    assert {"log2_fold_change", "p_value", "adjusted_p_value", "is_de", "target_gene"} <= set(cells.var)
+    assert set(cells.layers) == {"query", "control_prediction"}
+    assert np.array_equal(cells.X.data, np.rint(cells.X.data))
+    assert cells.var["is_de"].sum() == here.outcome.num_de_genes
+    assert set(cells.var_names[cells.var["target_gene"]]) <= {"IFNG", "IFNGR1", "IFNGR2"}
+    assert cells.uns["run"]["semi_synthetic"]
+
+
+async def test_the_same_seed_gives_the_same_numbers_and_another_seed_does_not(
+    make_run: MakeRun, world: MakeWorld
+) -> None:
+    found = []
+    for seed in (1, 1, 2):
+        here = world(make_run(QUESTION, random_seed=seed))
+        await run_job(here.run_id, here.ports)
+        found.append(ad.read_h5ad(here.file("predictions.h5ad")))
+    first, again, other = found
+    assert np.array_equal(first.X.toarray(), again.X.toarray())
+    assert first.var.equals(again.var)
+    assert first.uns["enrichment"].equals(again.uns["enrichment"])
+    assert not np.array_equal(first.X.toarray(), other.X.toarray())
+
+
+async def test_a_run_iterates_with_other_prompts_within_its_budget_of_writes(
+    make_run: MakeRun, world: MakeWorld
+) -> None:
+    here = world(make_run("How do plasma cells respond to TRAIL?", score_threshold=10, max_iterations=4))
+    assert await run_job(here.run_id, here.ports) is Exit.DONE
+    log = json.loads(here.file("log.json").read_text())
+    prompts = [json.dumps(each["prompt"], sort_keys=True) for each in log["iterations"]]
+    assert len(prompts) == len(set(prompts)) == len(here.run.iterations) == 4
+    assert here.store.writes <= 4 + 4 * 4
+    assert here.outcome.grounding_score == max(each.score for each in here.run.iterations)
+
+
+async def test_query_as_control_compares_with_the_query_cells(make_run: MakeRun, world: MakeWorld) -> None:
+    here = world(make_run(QUESTION, control_strategy=ControlStrategy.QUERY_AS_CONTROL, max_iterations=1))
+    await run_job(here.run_id, here.ports)
+    assert here.outcome.control_strategy_effective is ControlStrategy.QUERY_AS_CONTROL
+    assert "query as control" in here.file("report.html").read_text()
+
+
+async def test_a_cancel_in_the_middle_ends_the_job_before_the_next_phase(make_run: MakeRun, world: MakeWorld) -> None:
+    here = world(make_run(QUESTION))
+    now = here.ports.clock()
+
+    def cancel_at_inference(run: Run) -> Run:
+        if run.current_phase is not Phase.INFERENCE:
+            return run
+        return run.moved(RunState.CANCELLED, now=now, actor=Actor.USER, reason="cancelled by its owner")
+
+    here.store.before = cancel_at_inference
+    assert await run_job(here.run_id, here.ports) is Exit.DONE
+    assert here.run.status is RunState.CANCELLED
+    assert here.run.iterations == []
+    assert not (here.results / "runs").exists()
+
+
+async def test_a_run_that_is_over_is_left_alone(make_run: MakeRun, world: MakeWorld) -> None:
+    here = world(make_run(QUESTION, status=RunState.CANCELLED))
+    assert await run_job(here.run_id, here.ports) is Exit.DONE
+    assert here.store.writes == 0
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ("What does banana do to my zebra?", ["banana", "zebra", "IFN-gamma"]),
+        ("How would B cells respond to dasatinib?", ["Dasatinib", "no ingested atlas", "TNF-alpha"]),
+        ("How would neurons respond to IFN-gamma?", ["neuron", "CD8_T"]),
+        ("What would IFN-gamma do to them?", ["IFN-gamma", "No cell type was recognised"]),
+    ],
+)
+async def test_a_question_that_cannot_be_answered_fails_with_a_sentence(
+    query: str, told: list[str], make_run: MakeRun, world: MakeWorld
+) -> None:
+    here = world(make_run(query))
+    assert await run_job(here.run_id, here.ports) is Exit.NOT_UNDERSTOOD
+    assert here.run.status is RunState.FAILED
+    assert here.run.failure is not None
+    assert here.run.error_message is not None
+    assert here.run.failure.reason is FailureReason.QUERY_NOT_UNDERSTOOD
+    assert [word for word in told if word not in here.run.error_message] == []
+
+
+async def test_an_unexpected_error_fails_the_run_without_telling_its_inside(
+    make_run: MakeRun, world: MakeWorld, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here = world(make_run(QUESTION))
+    (here.results / "runs").write_text("a file where a folder should be")
+    assert await run_job(here.run_id, here.ports) is Exit.ERROR
+    assert here.run.failure is not None
+    assert here.run.failure.reason is FailureReason.ORCHESTRATOR_ERROR
+    assert here.run.error_message == APOLOGY
+    assert "Error" in capsys.readouterr().err
+
+
+async def test_a_store_that_is_away_for_a_moment_does_not_end_the_run(make_run: MakeRun, world: MakeWorld) -> None:
+    here = world(make_run(QUESTION, max_iterations=1))
+    here.store.away_at = frozenset({4})
+    assert await run_job(here.run_id, here.ports) is Exit.DONE
+    assert here.run.status is RunState.COMPLETED
+    assert here.store.updates == here.store.writes + 1
+
+
+async def test_without_matched_controls_the_run_falls_back_and_says_so(
+    make_run: MakeRun, tmp_path: Path, ticking: Callable[[], datetime]
+) -> None:
+    rng = np.random.default_rng(0)
+    obs = pd.DataFrame(
+        {"cell_type": "CD14 Mono", "condition": ["PBS"] * 60 + ["IFN-gamma"] * 60, "donor": ["D1"] * 60 + ["D2"] * 60},
+        index=[f"c{i}" for i in range(120)],
+    )
+    genes = sorted(hallmark()["HALLMARK_INTERFERON_GAMMA_RESPONSE"])[:80] + [f"OTHER{i}" for i in range(300)]
+    rates = np.full((120, 380), 2.0)
+    rates[60:, :80] = 4.0
+    cells = ad.AnnData(sparse.csr_matrix(rng.poisson(rates)), obs=obs, var=pd.DataFrame(index=genes))
+    cells.write_h5ad(tmp_path / "unmatched.h5ad")
+    entry = ingest("unmatched", tmp_path / "unmatched.h5ad", tmp_path)
+    run = make_run(QUESTION, max_iterations=1)
+    store = MemoryRuns({run.run_id: run})
+    ports = Ports(store, ListedCatalog({entry.name: entry}), FolderFiles(tmp_path), ticking, tmp_path)
+    assert await run_job(run.run_id, ports) is Exit.DONE
+    done = World(ports, store, tmp_path, run.run_id)
+    assert done.outcome.control_strategy_effective is ControlStrategy.QUERY_AS_CONTROL
+    assert done.run.control_strategy is ControlStrategy.SYNTHETIC_CONTROL
+    assert any("No matched control cells" in note for note in done.outcome.notes)
+    assert done.outcome.num_de_genes >= 70
+    assert "control_prediction" not in ad.read_h5ad(done.file("predictions.h5ad")).layers
+
+
+async def test_a_heartbeat_that_finds_the_run_over_stops_the_next_phase(
+    make_run: MakeRun, ticking: Callable[[], datetime]
+) -> None:
+    run = make_run(QUESTION, status=RunState.RUNNING)
+    store = MemoryRuns({run.run_id: run}, away_at=frozenset({2}))
+    beaten = asyncio.Event()
+
+    def count(stored: Run) -> Run:
+        if store.writes >= 2:
+            beaten.set()
+        return stored
+
+    store.before = count
+    reporter = Reporter(run.run_id, store=store, clock=ticking)
+    beating = asyncio.create_task(reporter.heartbeats(0.01))
+    await asyncio.wait_for(beaten.wait(), 5)
+    assert store.runs[run.run_id].heartbeat_at is not None
+    store.runs[run.run_id] = run.moved(RunState.CANCELLED, now=ticking(), actor=Actor.USER, reason="cancelled")
+    await asyncio.wait_for(beating, 5)
+    with pytest.raises(Stopped):
+        await reporter.phase(Phase.INFERENCE, 1)
+
+
+async def test_markup_in_a_question_is_shown_and_not_run(make_run: MakeRun, world: MakeWorld) -> None:
+    here = world(make_run("How would CD14 monocytes <script>alert(1)</script> respond to IFN-gamma?"))
+    await run_job(here.run_id, here.ports)
+    page = here.file("report.html").read_text()
+    assert "<script" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+
+
+async def test_the_report_is_whole_small_and_needs_no_network(make_run: MakeRun, world: MakeWorld) -> None:
+    here = world(make_run(QUESTION))
+    await run_job(here.run_id, here.ports)
+    page = here.file("report.html").read_text()
+    assert len(page) < 5_000_000
+    assert not re.search(r"(?:src|href)\s*=|url\(|@import", page)
+    assert re.search(r"<circle[^>]*><title>STAT1: log2 fold change", page)
+    assert unclosed(page) == []
+
+
+def unclosed(page: str) -> list[str]:
+    """Elements that are not closed in order."""
+    faults: list[str] = []
+    open_elements: list[str] = []
+
+    class Checker(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            if tag != "meta" or not attrs:
+                open_elements.append(tag)
+
+        def handle_endtag(self, tag: str) -> None:
+            if not open_elements or open_elements.pop() != tag:
+                faults.append(f"</{tag}> at {self.getpos()}")
+
+    Checker().feed(page)
+    return faults + open_elements
+
+
+@pytest.mark.parametrize(
+    ("scores", "another", "reason"),
+    [
+        ([7], True, "score_threshold"),
+        ([3, 8], False, "score_threshold"),
+        ([3], True, None),
+        ([3], False, "no_new_prompt"),
+        ([3, 3, 2, 1], True, "plateau"),
+        ([3, 3, 4, 1], True, None),
+        ([1, 2, 3, 4, 5], True, "max_iterations"),
+    ],
+)
+def test_a_run_stops_for_the_first_reason_there_is(scores: list[int], another: bool, reason: str | None) -> None:
+    found = reason_to_stop(scores, threshold=7, most=5, plateau=3, another=another)
+    assert (found and found.split(":")[0]) == reason
