@@ -1,0 +1,75 @@
+"""What calls reconcile: Pub/Sub's pushes and the scheduler's sweep, in the forms and with the tokens of the real ones."""
+
+import asyncio
+import base64
+import sys
+from collections.abc import Mapping
+from typing import Final
+from uuid import uuid4
+
+import httpx
+
+from local.oidc import TokenIssuer
+
+PATH: Final = "/api/v1/reconcile"
+SWEEP_SECONDS: Final = 15.0
+DELIVERIES: Final = 5
+FIRST_BACKOFF_SECONDS: Final = 0.5
+SUBSCRIPTION: Final = "projects/haystack-local/subscriptions/batch-notifications"
+
+
+class Events:
+    """Stands in for Pub/Sub and Cloud Scheduler.
+
+    Args:
+        url: where the service is.
+        issuer: makes the tokens that both send.
+    """
+
+    def __init__(self, url: str, issuer: TokenIssuer) -> None:
+        self._url = url + PATH
+        self._issuer = issuer
+        self._client = httpx.AsyncClient(timeout=60.0, trust_env=False)
+        self._sweeping: asyncio.Task[None] | None = None
+        self._deliveries: set[asyncio.Task[None]] = set()
+
+    def start(self, every_seconds: float = SWEEP_SECONDS) -> None:
+        """Begin to sweep every so many seconds."""
+        self._sweeping = asyncio.create_task(self._sweep(every_seconds))
+
+    async def publish(self, attributes: Mapping[str, str]) -> None:
+        """Push a Batch notification; one that is not taken is delivered again, later each time, and given up in the end."""
+        task = asyncio.create_task(self._deliver(dict(attributes)))
+        self._deliveries.add(task)
+        task.add_done_callback(self._deliveries.discard)
+
+    async def stop(self) -> None:
+        """End the sweep and what is being delivered."""
+        tasks = [*self._deliveries, *([self._sweeping] if self._sweeping else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._client.aclose()
+
+    async def _sweep(self, every_seconds: float) -> None:
+        while True:
+            await asyncio.sleep(every_seconds)
+            await self._post({}, "the sweep")
+
+    async def _deliver(self, attributes: dict[str, str]) -> None:
+        message = {"attributes": attributes, "data": base64.b64encode(b"").decode(), "messageId": uuid4().hex}
+        for delivery in range(DELIVERIES):
+            if await self._post({"message": message, "subscription": SUBSCRIPTION}, "a Batch notification"):
+                return
+            await asyncio.sleep(FIRST_BACKOFF_SECONDS * 2**delivery)
+
+    async def _post(self, content: object, what: str) -> bool:
+        headers = {"Authorization": f"Bearer {self._issuer.token(self._url)}"}
+        try:
+            answer = await self._client.post(self._url, json=content, headers=headers)
+        except httpx.TransportError as error:
+            print(f"local: {what} was not delivered: {error!r}", file=sys.stderr)
+            return False
+        if not answer.is_success:
+            print(f"local: {what} was refused: {answer.status_code} {answer.text}", file=sys.stderr)
+        return answer.is_success

@@ -1,0 +1,45 @@
+"""The demo command, as `make demo` calls it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import copy_of
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def demo(ingested: Path, tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the demo on an atlas that is there already."""
+    folders = ["--data-dir", str(copy_of(ingested, tmp_path / "data")), "--results-dir", str(tmp_path / "results")]
+    command = [sys.executable, "-m", "local", "demo", *arguments, *folders, "--store", "sqlite"]
+    environment = {**os.environ, "COLUMNS": "60"}
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=100)
+
+
+@pytest.mark.timeout(120)
+def test_the_demo_shows_progress_and_leaves_three_files(ingested: Path, tmp_path: Path) -> None:
+    done = demo(ingested, tmp_path, "--max-iterations", "1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "evaluation · iteration 1/1" in done.stdout
+    assert "status: completed" in done.stdout
+    files = sorted((tmp_path / "results").glob("run_*/*"))
+    assert [file.suffix for file in files] == [".json", ".h5ad", ".html"]
+    assert all(str(file) in done.stdout for file in files)
+
+
+@pytest.mark.timeout(120)
+def test_a_demo_whose_run_fails_says_why_and_leaves_with_1(ingested: Path, tmp_path: Path) -> None:
+    done = demo(ingested, tmp_path, "Would zork do something to flurbs?")
+    assert done.returncode == 1
+    assert "QUERY_NOT_UNDERSTOOD" in done.stdout
+
+
+@pytest.mark.timeout(120)
+def test_a_question_that_is_too_short_is_told_as_the_service_tells_it(ingested: Path, tmp_path: Path) -> None:
+    done = demo(ingested, tmp_path, "Why?")
+    assert done.returncode == 1
+    assert "422: Correct query and send the request again." in done.stdout

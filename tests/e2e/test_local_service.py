@@ -1,0 +1,115 @@
+"""One question all the way through the local service, and what may come between."""
+
+import asyncio
+import json
+import os
+import signal
+from pathlib import Path
+
+import anndata
+import httpx
+import pytest
+
+from tests.e2e.conftest import Service, copy_of, start
+
+QUESTION = "How would CD14 monocytes respond to IFN-gamma?"
+
+
+@pytest.mark.timeout(120)
+async def test_one_question_goes_all_the_way_through(service: Service, tmp_path: Path) -> None:
+    run = await service.create(QUESTION, max_iterations=2)
+    assert run["status"] == "pending"
+    done = await service.until(run["run_id"])
+    assert done["status"] == "completed", service.job_log(run["run_id"])
+    assert done["grounding_scores"]
+    result = await service.result(run["run_id"])
+    assert result["num_de_genes"] > 10
+    assert {"STAT1", "IRF1", "GBP1"} & {gene["gene"] for gene in result["top_upregulated"]}
+    assert any("SEMI-SYNTHETIC" in note for note in result["notes"])
+    assert any("CL:0000113" in note for note in result["notes"])
+    async with httpx.AsyncClient(trust_env=False) as client:
+        for file in result["files"]:
+            (tmp_path / file["name"]).write_bytes((await client.get(file["url"])).content)
+            tampered = file["url"][:-4] + ("0000" if file["url"][-4:] != "0000" else "1111")
+            assert (await client.get(tampered)).status_code == 403
+    cells = anndata.read_h5ad(tmp_path / f"{run['run_id']}_predictions.h5ad")
+    assert cells.n_obs > 0
+    assert QUESTION in (tmp_path / f"{run['run_id']}_report.html").read_text()
+    assert json.loads((tmp_path / f"{run['run_id']}_log.json").read_text())
+
+
+@pytest.mark.timeout(120)
+async def test_a_question_that_names_nothing_known_fails_and_says_what_was_not_recognised(service: Service) -> None:
+    run = await service.create("Would zork do something to flurbs?")
+    done = await service.until(run["run_id"])
+    assert (done["status"], done["failure"]["reason"]) == ("failed", "QUERY_NOT_UNDERSTOOD")
+    assert "zork" in done["error_message"]
+    assert "flurbs" in done["error_message"]
+    assert not done["failure"]["retryable"]
+
+
+@pytest.mark.timeout(120)
+async def test_a_running_run_can_be_cancelled_and_its_job_leaves(service: Service) -> None:
+    run = await service.create(QUESTION, max_iterations=10, score_threshold=10)
+    await service.until(run["run_id"], "query_analysis", "prompt_generation", "inference")
+    answer = await service.client.post(f"/api/v1/runs/{run['run_id']}/cancel")
+    assert answer.json() == {"status": "cancelled", "run_id": run["run_id"]}
+    job = f"haystack-{run['run_id'].removeprefix('run_')}-1"
+    for _ in range(150):
+        if not _processes_with(job, run["run_id"]):
+            break
+        await asyncio.sleep(0.1)
+    assert _processes_with(job, run["run_id"]) == []
+    assert (await service.status(run["run_id"]))["status"] == "cancelled"
+
+
+async def test_what_no_function_answers_is_told_by_the_gateway(service: Service) -> None:
+    answer = await service.client.get("/nowhere")
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+async def test_one_signal_ends_every_process_that_the_service_started(
+    ingested: Path, tmp_path: Path, how: signal.Signals
+) -> None:
+    service = await start(copy_of(ingested, tmp_path / "data"), "sqlite")
+    run = await service.create(QUESTION)
+    await service.until(run["run_id"], "running")
+    family = _descendants(service.child.pid)
+    assert len(family) >= 3  # the service itself, fake-gcs-server, the job
+    os.kill(service.child.pid, how)
+    assert await asyncio.wait_for(service.child.wait(), 30) == 0
+    await service.client.aclose()
+    assert [pid for pid in family if _lives(pid)] == []
+
+
+def _lives(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
+
+
+def _descendants(pid: int) -> list[int]:
+    """A process and all that it started, by their parents."""
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it has just ended
+        parents[int(stat.parent.name)] = int(fields[1])
+    family = [pid]
+    for member in family:
+        family += [child for child, parent in parents.items() if parent == member]
+    return family
+
+
+def _processes_with(job: str, run_id: str) -> list[str]:
+    """The processes that carry a run's id in their environment."""
+    found = []
+    for environ in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if f"RUN_ID={run_id}".encode() in environ.read_bytes():
+                found.append(f"{job}: {environ.parent.name}")
+        except OSError:
+            continue  # it has just ended, or is not ours to look at
+    return found
