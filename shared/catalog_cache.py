@@ -1,11 +1,16 @@
 """The catalog in memory, for as long as it may be old."""
 
+import asyncio
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 from shared import reference
+from shared.catalog import DatasetEntry
 from shared.catalog_view import CatalogView
+from shared.errors import Unavailable
 from shared.lifecycle import Clock
+from shared.logs import Severity, log
 from shared.ports import Catalog
 
 LIFETIME: Final = timedelta(seconds=60)
@@ -14,6 +19,8 @@ LIFETIME: Final = timedelta(seconds=60)
 
 class CatalogCache:
     """The view of a catalog, read again when it is too old.
+
+    What did not change keeps its view, and with it everything that was made for that view, such as the resolver's index.
 
     Args:
         catalog: where the ingested datasets are written down.
@@ -26,16 +33,37 @@ class CatalogCache:
         self._clock = clock
         self._lifetime = lifetime
         self._view: CatalogView | None = None
+        self._ingested: Sequence[DatasetEntry] = ()
         self._read_at: datetime | None = None
+        self._reading = asyncio.Lock()
 
     async def view(self) -> CatalogView:
-        """The view. Costs one document read when it is cold or too old, nothing else.
+        """The view. Costs one document read when it is cold or too old, nothing else; simultaneous callers share that read.
+
+        While the store is away the old view is given on, and the store asked again after another lifetime.
 
         Raises:
             Unavailable: the store is away and there is no view yet.
         """
-        now = self._clock()
-        if self._view is None or self._read_at is None or now - self._read_at > self._lifetime:
-            self._view = CatalogView(reference.datasets(), await self._catalog.load())
-            self._read_at = now
+        if not self._is_fresh():
+            async with self._reading:
+                if not self._is_fresh():
+                    await self._read()
+        assert self._view is not None
         return self._view
+
+    def _is_fresh(self) -> bool:
+        return self._read_at is not None and self._clock() - self._read_at <= self._lifetime
+
+    async def _read(self) -> None:
+        try:
+            ingested = await self._catalog.load()
+        except Unavailable as error:
+            if self._view is None:
+                raise
+            log(Severity.WARNING, "The catalog cannot be read; the old one is used", error=error)
+        else:
+            if self._view is None or list(ingested) != list(self._ingested):
+                self._view = CatalogView(reference.datasets(), ingested)
+                self._ingested = ingested
+        self._read_at = self._clock()

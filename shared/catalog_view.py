@@ -5,7 +5,8 @@ from functools import cached_property
 
 from shared.catalog import CellTypeEntry, ConditionEntry, DatasetEntry
 from shared.errors import DatasetNotFound
-from shared.models import CellTypeInfo, PerturbationInfo
+from shared.lineage import lineage_of
+from shared.models import CellTypeInfo, DatasetInfo, PerturbationInfo
 from shared.ontology import cell_ontology
 from shared.reference import perturbations as reference_perturbations
 
@@ -56,6 +57,29 @@ class CatalogView:
             return self._entries[name]
         except KeyError:
             raise DatasetNotFound(name, self.dataset_names()) from None
+
+    def describe(self, name: str) -> DatasetInfo:
+        """A dataset in numbers, without its lists of cell types and perturbations.
+
+        Raises:
+            DatasetNotFound: there is none; the error lists those there are.
+        """
+        entry = self.dataset(name)
+        return DatasetInfo(
+            name=entry.name,
+            title=entry.title,
+            description=entry.description,
+            licence=entry.licence,
+            source=entry.source,
+            ingested=entry.ingested,
+            semi_synthetic=entry.semi_synthetic,
+            cells=entry.n_cells,
+            genes=entry.n_genes,
+            donors=entry.donors,
+            control_conditions=control_labels(entry),
+            perturbations=len(self.perturbations(name)),
+            cell_types=len(self.cell_types(name)),
+        )
 
     def perturbations(self, dataset: str | None = None) -> list[PerturbationInfo]:
         """The perturbations of one dataset, or of all, by name; controls are none.
@@ -145,6 +169,7 @@ def _cell_type_info(places: list[tuple[DatasetEntry, CellTypeEntry]]) -> CellTyp
     return CellTypeInfo(
         name=name,
         cell_ontology_id=first.cell_ontology_id,
+        lineage=lineage_of(first.cell_ontology_id) if first.cell_ontology_id else None,
         synonyms=list(dict.fromkeys([*(term.synonyms if term else ()), *labels])),
         datasets=list(dict.fromkeys(entry.name for entry, _ in places)),
         cell_count=sum(cells_in(e, cell_type=cell_type.label) for e, cell_type in ingested) if ingested else None,

@@ -7,8 +7,8 @@ too bold in running text (`where` in `shared/facts/cell_type_names.tsv`).
 from shared.catalog import CellTypeEntry, ConditionEntry
 from shared.controls import is_control
 from shared.ontology import cell_ontology
-from shared.resolve_cells import label_names
-from shared.resolve_perturbations import reference_names
+from shared.resolver.cell_names import label_names
+from shared.resolver.perturbation_names import reference_names
 from shared.wording import compact, terms
 
 

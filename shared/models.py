@@ -7,7 +7,15 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+)
 
 from shared.runs import Phase, RunState
 
@@ -21,6 +29,11 @@ class Model(BaseModel):
 def rfc3339(moment: datetime) -> str:
     """A moment as RFC 3339 in UTC with microseconds and `Z`, so that equal moments are equal strings."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _whole(value: object) -> object:
+    """5.0 is an integer to JSON Schema, and to the encoders of some languages."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 Timestamp = Annotated[AwareDatetime, PlainSerializer(rfc3339, when_used="json")]
@@ -71,11 +84,11 @@ class CreateRunRequest(Model):
 
     query: Query
     control_strategy: ControlStrategy = ControlStrategy.SYNTHETIC_CONTROL
-    max_iterations: Annotated[int, Field(ge=1, le=10, strict=True)] = 5
-    score_threshold: Annotated[int, Field(ge=1, le=10, strict=True)] = 7
+    max_iterations: Annotated[int, Field(ge=1, le=10, strict=True), BeforeValidator(_whole)] = 5
+    score_threshold: Annotated[int, Field(ge=1, le=10, strict=True), BeforeValidator(_whole)] = 7
     llm_provider: LlmProvider | None = None
     llm_model: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
-    random_seed: Annotated[int, Field(ge=0, le=2**32 - 1, strict=True)] | None = None
+    random_seed: Annotated[int, Field(ge=0, le=2**32 - 1, strict=True), BeforeValidator(_whole)] | None = None
     validate_only: Annotated[bool, Field(strict=True)] = False
 
 
@@ -94,6 +107,7 @@ class RunStatus(Model):
     control_strategy_effective: ControlStrategy | None
     error_message: str | None
     failure: Failure | None
+    attempt: int
     user_email: str
     created_at: Timestamp
     updated_at: Timestamp
@@ -216,6 +230,15 @@ class ControlStrategyValidation(Model):
     datasets: list[str]
 
 
+class RunPreview(Model):
+    """What `validate_only` answers: what would run, and whether it would get anywhere. Nothing was kept or submitted."""
+
+    would_run: bool
+    reason: str | None
+    request: CreateRunRequest
+    validation: ControlStrategyValidation
+
+
 class PerturbationInfo(Model):
     """A perturbation that the catalog knows; counts are None while no dataset with it is ingested."""
 
@@ -235,6 +258,25 @@ class CellTypeInfo(Model):
 
     name: str
     cell_ontology_id: str | None
+    lineage: str | None
     synonyms: list[str]
     datasets: list[str]
     cell_count: int | None
+
+
+class DatasetInfo(Model):
+    """A dataset that the catalog knows, in numbers; what is not known is None or empty."""
+
+    name: str
+    title: str
+    description: str
+    licence: str
+    source: str
+    ingested: bool
+    semi_synthetic: bool
+    cells: int | None
+    genes: int | None
+    donors: list[str]
+    control_conditions: list[str]
+    perturbations: int
+    cell_types: int

@@ -50,6 +50,7 @@ _AMERICAN = (
     ("thrombocyte", "platelet"),
 )
 _WORD = re.compile(r"[^\W_]+")
+_WORD_OR_MARKER = re.compile(r"(?i:\bcd)[ -]\d+[a-z]?(?![^\W_])|[^\W_]+")  # "CD 14" and "CD-14" are one word
 _MARKER = re.compile(r"(cd\d+[a-z]?)(bright|dim|high|hi|low|lo|negative|neg|positive|pos|int)?")
 _MINUS = re.compile(
     r"\b(cd\d+[a-z]?)[-\u2212\u207b\u2013](?=cd|\W|$)", re.IGNORECASE
@@ -62,8 +63,11 @@ _ABBREVIATIONS = {
     "nks": ("natural", "killer"),
     "nkt": ("natural", "killer", "t"),
     "treg": ("regulatory", "t", "cell"),
+    "tregulatory": ("regulatory", "t", "cell"),
     "dc": ("dendritic", "cell"),
     "mono": ("monocyte",),
+    "cel": ("cell",),
+    "celll": ("cell",),
     "tcell": ("t", "cell"),
     "bcell": ("b", "cell"),
     "nkcell": ("natural", "killer", "cell"),
@@ -75,6 +79,34 @@ _ABBREVIATIONS = {
     "alphabeta": ("alpha", "beta"),
     "nonclassical": ("non", "classical"),
 }
+_TISSUES = {
+    "hepatic": "liver",
+    "pulmonary": "lung",
+    "renal": "kidney",
+    "cardiac": "heart",
+    "dermal": "skin",
+    "cutaneous": "skin",
+    "gastric": "stomach",
+    "splenic": "spleen",
+    "thymic": "thymus",
+    "intestinal": "intestine",
+    "gut": "intestine",
+    "colonic": "colon",
+    "pancreatic": "pancreas",
+    "ovarian": "ovary",
+    "uterine": "uterus",
+    "prostatic": "prostate",
+    "mammary": "breast",
+    "bronchial": "bronchus",
+    "tracheal": "trachea",
+    "aortic": "aorta",
+    "retinal": "retina",
+    "corneal": "cornea",
+    "placental": "placenta",
+    "epithelial": "epithelium",
+    "endothelial": "endothelium",
+}
+"""The adjective of a tissue means its noun: "cardiac fibroblasts" are fibroblasts of the heart."""
 _KEEPS_S = ("ss", "us", "is")
 _MIN_PLURAL = 3
 
@@ -136,9 +168,9 @@ def split(text: str) -> list[Word]:
     """The words of a text in order, with their places."""
     minus = {match.end(1) for match in _MINUS.finditer(text)}
     found = []
-    for match in _WORD.finditer(text):
+    for match in _WORD_OR_MARKER.finditer(text):
         start, end = match.span()
-        key = fold(match.group())
+        key = "".join(_WORD.findall(fold(match.group())))
         if key:
             found.append(Word(match.group(), start, end, key, _terms(key) + ("negative",) * (end in minus)))
     return found
@@ -184,4 +216,4 @@ def _terms(key: str) -> tuple[str, ...]:
     if marker := _MARKER.fullmatch(key):
         name, level = marker.groups()
         return (name, _LEVELS.get(level, level)) if level else (name,)
-    return (one,)
+    return (singular(_TISSUES.get(one, one)),)

@@ -1,25 +1,32 @@
-"""GET /api/v1/metadata/{perturbations,cell-types,datasets}: what the catalog knows."""
+"""GET /api/v1/metadata/{perturbations,cell-types,datasets} and /datasets/{dataset}: what the catalog knows."""
 
+from collections.abc import Sequence
+
+from pydantic import BaseModel
 from starlette.responses import Response
 
 from shared import wiring
+from shared.http import body
 from shared.http.endpoint import Call, endpoint
 from shared.http.problems import UnknownPath
 from shared.http.respond import answer
+from shared.queries import MetadataQuery
 
 
 @endpoint("metadata", wiring.identity)
 async def handle(call: Call) -> Response:
+    wanted = body.parse_query(call.request, MetadataQuery).dataset
     view = await wiring.catalog_cache().view()
-    dataset = call.request.query_params.get("dataset")
-    match call.params["subject"]:
-        case "perturbations":
-            found = answer(call.request, view.perturbations(dataset), Cache_Control="private, max-age=60")
-        case "cell-types":
-            found = answer(call.request, view.cell_types(dataset), Cache_Control="private, max-age=60")
-        case "datasets":
-            names = view.dataset_names() if dataset is None else [view.dataset(dataset).name]
-            found = answer(call.request, names, Cache_Control="private, max-age=60")
+    found: BaseModel | Sequence[BaseModel | str]
+    match call.params:
+        case {"dataset": name}:
+            found = view.describe(name)
+        case {"subject": "perturbations"}:
+            found = view.perturbations(wanted)
+        case {"subject": "cell-types"}:
+            found = view.cell_types(wanted)
+        case {"subject": "datasets"}:
+            found = view.dataset_names() if wanted is None else [view.dataset(wanted).name]
         case _:
             raise UnknownPath
-    return found
+    return answer(call.request, found, Cache_Control="private, max-age=60")

@@ -1,6 +1,7 @@
 """The functions that read the catalog: validate and metadata."""
 
 import httpx
+import pytest
 
 VALIDATE = "/api/v1/runs/validate-control-strategy"
 
@@ -51,3 +52,68 @@ async def test_metadata_may_be_kept_for_a_while(api: httpx.AsyncClient) -> None:
     assert "max-age" in first.headers["cache-control"]
     again = await api.get("/api/v1/metadata/cell-types", headers={"If-None-Match": first.headers["etag"]})
     assert again.status_code == 304
+
+
+async def test_an_observational_question_is_told_why_and_what_to_do(api: httpx.AsyncClient) -> None:
+    told = (await api.post(VALIDATE, json={"query": "What do NK cells look like in blood?"})).json()
+    assert (told["perturbation"], told["recommendation"]) == (None, "query_as_control")
+    assert "it asks of cells as they are" in told["warning"]
+
+
+async def test_things_that_match_equally_are_candidates(api: httpx.AsyncClient) -> None:
+    told = (await api.post(VALIDATE, json={"query": "Do NK cells respond to IL-12 or IL-18?"})).json()
+    assert told["perturbation"]["candidates"] == ["IL-12", "IL-18"]
+    assert "fits several perturbations (IL-12, IL-18); IL-12 is taken" in told["warning"]
+
+
+async def test_a_perturbation_tells_its_synonyms_targets_and_receptors(api: httpx.AsyncClient) -> None:
+    found = {entry["name"]: entry for entry in (await api.get("/api/v1/metadata/perturbations")).json()}
+    gamma = found["IFN-gamma"]
+    assert (gamma["type"], gamma["targets"], gamma["receptors"]) == ("cytokine", ["IFNG"], ["IFNGR1", "IFNGR2"])
+    assert "IFN-γ" in gamma["synonyms"]
+    assert found["Imatinib"]["type"] == "compound"
+    assert "Gleevec" in found["Imatinib"]["synonyms"]
+
+
+async def test_a_cell_type_tells_its_lineage_datasets_and_count(api: httpx.AsyncClient) -> None:
+    found = {entry["name"]: entry for entry in (await api.get("/api/v1/metadata/cell-types")).json()}
+    killer = found["natural killer cell"]
+    assert (killer["cell_ontology_id"], killer["lineage"]) == ("CL:0000623", "immune/lymphoid")
+    assert killer["datasets"] == ["openproblems", "parse_pbmc", "small_pbmc", "tabula_sapiens"]
+    assert killer["cell_count"] == 40
+    assert (found["hepatocyte"]["lineage"], found["hepatocyte"]["cell_count"]) == ("epithelial", None)
+
+
+async def test_a_dataset_is_described(api: httpx.AsyncClient) -> None:
+    answer = await api.get("/api/v1/metadata/datasets/small_pbmc")
+    assert answer.json() == {
+        "name": "small_pbmc",
+        "title": "A small data set",
+        "description": "For a test.",
+        "licence": "MIT",
+        "source": "made here",
+        "ingested": True,
+        "semi_synthetic": False,
+        "cells": 80,
+        "genes": 5,
+        "donors": ["donor_1", "donor_2"],
+        "control_conditions": ["PBS"],
+        "perturbations": 1,
+        "cell_types": 2,
+    }
+    assert "max-age" in answer.headers["cache-control"]
+    again = await api.get("/api/v1/metadata/datasets/small_pbmc", headers={"If-None-Match": answer.headers["etag"]})
+    assert again.status_code == 304
+
+
+async def test_a_reference_dataset_is_described_though_nobody_ingested_it(api: httpx.AsyncClient) -> None:
+    told = (await api.get("/api/v1/metadata/datasets/parse_pbmc")).json()
+    assert (told["ingested"], told["perturbations"], told["cell_types"]) == (False, 90, 18)
+    assert (told["cells"], len(told["donors"]), told["control_conditions"]) == (9697974, 12, ["PBS"])
+
+
+@pytest.mark.parametrize("path", ["datasets/atlantis", "perturbations?dataset=atlantis", "datasets?dataset=atlantis"])
+async def test_an_unknown_dataset_is_not_found_and_the_known_ones_are_told(api: httpx.AsyncClient, path: str) -> None:
+    answer = await api.get(f"/api/v1/metadata/{path}")
+    assert (answer.status_code, answer.json()["code"]) == (404, "dataset_not_found")
+    assert "openproblems, parse_pbmc, small_pbmc, tabula_sapiens" in answer.json()["detail"]

@@ -2,15 +2,13 @@
 
 import pytest
 
+from shared.catalog import DatasetEntry
 from shared.catalog_view import CatalogView
-from shared.control_strategy import matched_controls, near_cell_types, nearest_cell_type, validate
-from shared.errors import DatasetNotFound
+from shared.control_strategy import matched_controls, validate
 from shared.models import ControlStrategy, ControlStrategyValidation, ControlStrategyValidationRequest
 from tests.catalogs import small_pbmc, small_view
 
 CD14_MONOCYTE = "CL:0001054"
-T_CELL = "CL:0000084"
-HEPATOCYTE = "CL:0000182"
 NK = "CL:0000623"
 PLASMA = "CL:0000786"
 
@@ -75,13 +73,25 @@ def test_no_donor_with_both_means_query_as_control() -> None:
 
 
 def test_a_perturbation_that_no_ingested_dataset_has_is_told(view: CatalogView) -> None:
-    answer = ask(view, "How would CD14 monocytes respond to IFN-omega?")
+    answer = ask(view, "How would CD14 monocytes respond to TNF?")
     assert not answer.synthetic_control_available
     assert answer.recommendation is ControlStrategy.QUERY_AS_CONTROL
     assert answer.datasets == []
     assert answer.warning == (
-        "IFN-omega is known (it is in parse_pbmc) but in no ingested dataset, so there are no matched control cells. "
+        "TNF-alpha is known (it is in parse_pbmc) but in no ingested dataset, so there are no matched control cells. "
         "query_as_control compares the prediction with the query cells as they are."
+    )
+
+
+def test_a_perturbation_of_which_only_a_relative_is_ingested_is_told_with_the_relative(view: CatalogView) -> None:
+    answer = ask(view, "How would CD14 monocytes respond to IFN-omega?")
+    assert not answer.synthetic_control_available
+    assert answer.datasets == ["small_pbmc"]
+    assert answer.warning is not None
+    assert "in no ingested dataset" in answer.warning
+    assert (
+        "infer an answer from IFN-gamma in small_pbmc, which shares the interferon family: a hypothesis"
+        in answer.warning
     )
 
 
@@ -124,41 +134,66 @@ def test_a_misspelt_name_is_told(view: CatalogView) -> None:
     assert answer.warning == '"interferron gamma" is taken for IFN-gamma.'
 
 
+def with_cells(entry: DatasetEntry, cell_type: str, condition: str, donors: list[int]) -> DatasetEntry:
+    """The dataset with these cells in the place of those it has of the type in the condition."""
+    groups = [
+        group.model_copy(update={"cells": sum(donors), "donors": donors})
+        if (group.cell_type, group.condition) == (cell_type, condition)
+        else group
+        for group in entry.groups
+    ]
+    return entry.model_copy(update={"groups": groups})
+
+
+def test_too_few_control_cells_of_the_asked_type_are_no_query_and_that_is_told() -> None:
+    answer = ask(
+        small_view(with_cells(small_pbmc(), "B_naive", "PBS", [3, 3, 3])), "How would naive B cells respond to IL-4?"
+    )
+    assert answer.synthetic_control_available
+    assert answer.warning is not None
+    assert answer.warning.startswith(
+        "small_pbmc has only 9 control cells labelled naive B cell; the nearest by Cell Ontology, "
+    )
+
+
+def test_a_group_of_four_cells_is_neither_a_prompt_nor_a_control() -> None:
+    entry = with_cells(small_pbmc(), "B_naive", "PBS", [10, 4, 10])
+    answer = ask(
+        small_view(with_cells(entry, "B_naive", "IL-4", [10, 10, 4])), "How would naive B cells respond to IL-4?"
+    )
+    assert (answer.control_cells_found, answer.control_donors) == (10, ["donor_1"])
+
+
+def test_a_dataset_without_enough_cells_under_the_perturbation_answers_nothing() -> None:
+    whole = small_pbmc()
+    few = whole.model_copy(
+        update={
+            "groups": [
+                group.model_copy(update={"cells": 6, "donors": [2, 2, 2]}) if group.condition == "IL-4" else group
+                for group in whole.groups
+            ]
+        }
+    )
+    answer = ask(small_view(few), "How would naive B cells respond to IL-4?")
+    assert (answer.synthetic_control_available, answer.datasets) == (False, [])
+    assert answer.warning is not None
+    assert answer.warning.startswith("small_pbmc has too few cells: the run needs 10 control cells of naive B cell")
+
+
+def test_controls_of_a_relative_are_told_where_the_query_cells_have_none(view: CatalogView) -> None:
+    answer = ask(view, "How would NK cells respond to IL-4?")
+    assert answer.synthetic_control_available
+    assert answer.warning is not None
+    assert answer.warning.startswith(
+        "No donor of small_pbmc has enough control cells and perturbed cells of NK (natural killer cell); the matched control cells are "
+    )
+
+
 def test_cells_of_another_lineage_do_not_stand_in(view: CatalogView) -> None:
-    assert nearest_cell_type(view, "small_pbmc", HEPATOCYTE) is None
     answer = ask(view, "How would hepatocytes respond to IFN-gamma?")
     assert not answer.synthetic_control_available
     assert answer.warning is not None
     assert answer.warning.startswith("No cells related to hepatocyte were given IFN-gamma in small_pbmc.")
-
-
-def test_the_nearest_cell_type_comes_with_its_distance(view: CatalogView) -> None:
-    found = nearest_cell_type(view, "small_pbmc", CD14_MONOCYTE)
-    assert found is not None
-    assert (found[0].label, found[1]) == ("MDC", 2)
-    exact = nearest_cell_type(view, "small_pbmc", NK)
-    assert exact is not None
-    assert (exact[0].label, exact[1]) == ("NK", 0)
-
-
-def test_kinds_of_the_asked_type_come_first_those_with_most_cells_before() -> None:
-    near = near_cell_types(small_pbmc(), T_CELL)
-    kinds = [item.entry.label for item in near if item.is_kind]
-    assert kinds[0] == "CD8_T"
-    assert set(kinds) == {"CD8_T", "CD4_T", "Treg", "gdT"}
-    assert [item.is_kind for item in near] == sorted((item.is_kind for item in near), reverse=True)
-
-
-def test_a_label_without_a_term_is_found_by_itself(view: CatalogView) -> None:
-    assert near_cell_types(small_pbmc(), "cluster 7") == []
-    found = nearest_cell_type(view, "small_pbmc", "mast")
-    assert found is not None
-    assert found[1] == 0
-
-
-def test_an_unknown_dataset_is_not_found(view: CatalogView) -> None:
-    with pytest.raises(DatasetNotFound):
-        nearest_cell_type(view, "nonsense", NK)
 
 
 def test_datasets_that_are_not_ingested_have_no_matched_controls() -> None:

@@ -5,7 +5,6 @@ equally, and whether the question is observational. A `-` stands for nothing.
 """
 
 import re
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from hypothesis import strategies as st
 from shared.catalog import CellTypeEntry, ConditionEntry, DatasetEntry
 from shared.catalog_view import CatalogView
 from shared.reference import datasets, perturbations
-from shared.resolve import Resolution, resolve
+from shared.resolver import Resolution, resolve
 from tests.catalogs import small_pbmc, small_view
 
 VIEW = small_view()
@@ -224,19 +223,7 @@ def test_an_empty_catalog_still_knows_the_reference_names() -> None:
     assert found.cell_type.match == "ontology"
 
 
-def test_a_question_takes_less_than_five_milliseconds() -> None:
-    resolve(QUESTIONS[0][0], VIEW)
-    took = []
-    for question, *_ in QUESTIONS:
-        start = time.perf_counter()
-        resolve(question, VIEW)
-        took.append(time.perf_counter() - start)
-    assert sorted(took)[int(0.95 * len(took))] < 0.005
-
-
+@pytest.mark.timeout(10)  # against a blow-up, not a measurement: `benchmarks/validate_latency.py` measures
 def test_the_longest_question_is_bounded_too() -> None:
     long = ("CD4-positive alpha-beta T cell interleukin tumour necrosis factor qwertyuiop asdfghjkl " * 40)[:2000]
-    resolve(long, VIEW)
-    start = time.perf_counter()
-    resolve(long, VIEW)
-    assert time.perf_counter() - start < 0.5
+    assert resolve(long, VIEW).cell_type is not None

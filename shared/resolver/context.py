@@ -6,7 +6,7 @@
 from collections.abc import Sequence
 from enum import IntEnum
 
-from shared.resolve_question import Question
+from shared.resolver.question import Question
 from shared.wording import Word
 
 
@@ -15,7 +15,7 @@ class Part(IntEnum):
 
     OPPOSED = -1  # "anti-TNF", "IL-6 inhibitor": something was done, but not this
     NO_CAUSE = 0  # a receptor, a product, a marker, a thing that is absent
-    BACKGROUND = 1  # what the cells were kept in before
+    BACKGROUND = 1  # what the cells were kept in before, or a family whose member may be named too
     NAMED = 2  # named, nothing more
     ASKED = 3  # "respond to ...", "treated with ...", "effect of ..."
 
@@ -31,7 +31,7 @@ LINKS = frozenset(
 _READ_OUT_NOUNS = frozenset(
     {
         "producing", "secreting", "expressing", "production", "secretion", "expression", "release", "releasing", "level", "levels",
-        "positive", "negative", "mrna", "protein", "transcript", "transcripts", "reporter", "promoter", "locus", "output", "synthesis",
+        "positive", "negative", "mrna", "transcript", "transcripts", "reporter", "promoter", "locus", "output", "synthesis",
         "secreted", "produced", "receptor", "receptors", "r", "r1", "r2", "ra", "rb", "producers", "competent",
     }
 )  # fmt: skip
@@ -52,6 +52,9 @@ _OPPOSED_AFTER = (
     "inhibit", "antagonis", "blockade", "block", "antibod", "neutrali", "knockout", "knockdown", "ko", "deficien", "depriv", "deplet",
     "withdraw", "antisense", "null", "crispr",
 )  # fmt: skip
+_SIGNAL = frozenset(
+    {"receptor", "r", "signaling", "signalling", "pathway", "axis"}
+)  # "IL-6 receptor signalling blockade"
 _OPPOSED_BEFORE = frozenset({"anti", "blocking", "neutralizing", "neutralising", "inhibiting", "antagonizing", "non"})
 _ABSENT = frozenset({"without", "lacking", "excluding", "except", "not", "no", "minus", "lack"})
 _BACKGROUND = (
@@ -68,7 +71,7 @@ _BACKGROUND = (
     "activated",
 )
 _DOES = ("treat", "stimul", "expos", "induc", "affect", "influenc", "alter", "impact", "modulat", "chang", "activat", "respon",
-         "challeng", "effect", *_OPPOSED_AFTER)  # fmt: skip
+         "challeng", "effect", "therap", *_OPPOSED_AFTER)  # fmt: skip
 _EVENTS = frozenset({"upon", "after", "following"})
 _WINDOW = 9
 _REACH = 3
@@ -84,14 +87,16 @@ def part_of(question: Question, start: int, end: int, *, before_cell_type: bool)
         before_cell_type: whether a cell type follows at once; a CD molecule there is a marker of it ("CD70 B cells").
     """
     before = [word.key for word in question.words[max(0, start - _WINDOW) : start]]
-    after = [word.key for word in question.words[end : end + 2]]
+    after = [word.key for word in question.words[end : end + 3]]
+    if after[:1] == ["protein"]:  # "IL-6 protein" is IL-6, "IL-6 protein levels" are not
+        after = after[1:]
     if _is_marker(question, start, end, before_cell_type=before_cell_type):
         return Part.NO_CAUSE
     if (before[-1:] and before[-1] in _OPPOSED_BEFORE) or _opposed_by(after):
         return Part.OPPOSED
     if _is_read_out(before, after):
         return Part.NO_CAUSE
-    if before[-2:] == ["presence", "of"] or (after and after[0].startswith(_BACKGROUND)):
+    if before[-2:] == ["presence", "of"] or after[:1] == ["family"] or (after and after[0].startswith(_BACKGROUND)):
         return Part.BACKGROUND
     return Part.ASKED if _cued(before) else Part.NAMED
 
@@ -132,9 +137,7 @@ def _is_read_out(before: Sequence[str], after: Sequence[str]) -> bool:
 
 
 def _opposed_by(after: Sequence[str]) -> bool:
-    return bool(after) and (
-        after[0].startswith(_OPPOSED_AFTER) or (after[0] in {"receptor", "r"} and _opposed_by(after[1:]))
-    )
+    return bool(after) and (after[0].startswith(_OPPOSED_AFTER) or (after[0] in _SIGNAL and _opposed_by(after[1:])))
 
 
 def _cued(before: Sequence[str]) -> bool:

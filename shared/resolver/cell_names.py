@@ -17,7 +17,8 @@ from shared.wording import bag, says_cell, singular, terms
 
 LABEL, SHORTHAND, SYNONYM, LOOSE_LABEL, LOOSE_SYNONYM = range(5)
 _LEFT_OUT = frozenset({"alpha", "beta", "human"})
-_LINEAGES = frozenset({"t", "b", "natural", "treg"})
+_CELL_NOUNS = frozenset({"t", "b", "natural", "treg", "progenitor", "precursor"})
+_CELL_ENDINGS = ("blast", "cyte", "phage", "phil")
 _ACRONYM_LENGTH = 4
 _SHORTEST_ACRONYM = 3
 
@@ -56,14 +57,16 @@ class CellTypeNames:
             name: as a person writes it.
             cell_type: Cell Ontology id, or a dataset's label that has none.
             source: which kind of name it is.
-            needs_cell: whether the phrase must say "cell"; by default as the name itself does, but not for "CD8 T" or "NK".
+            needs_cell: whether the phrase must say "cell"; by default as the name itself does, but not for "CD8 T" or
+                "erythroid progenitors".
         """
         words = terms(name)
         key = bag(words)
         if not key:
             return
         if needs_cell is None:
-            needs_cell = says_cell(words) and not (len(key) > 1 and _LINEAGES & set(key))
+            named = any(word.endswith(_CELL_ENDINGS) for word in key) or (len(key) > 1 and _CELL_NOUNS & set(key))
+            needs_cell = says_cell(words) and not named
         written = name if source >= SYNONYM and _is_acronym(name) else None
         if written and len(written) < _SHORTEST_ACRONYM:
             return
@@ -164,7 +167,7 @@ def _add_labels(names: CellTypeNames, datasets: Iterable[DatasetEntry]) -> None:
 
 
 def _loosened(words: Sequence[str]) -> Bag:
-    left_out = _LEFT_OUT | {"thymus", "derived"} if {"thymus", "derived"} <= set(words) else _LEFT_OUT
+    left_out = _LEFT_OUT | {"thymus", "derived"} if "thymus" in words and "derived" in words else _LEFT_OUT
     return bag([word for word in words if word not in left_out])
 
 

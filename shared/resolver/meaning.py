@@ -1,16 +1,17 @@
-"""From free text to cell type and perturbation, against the catalog. Pure: the same question and catalog give the same answer."""
+"""What a question means: of the names found in it, the cell type and the perturbation that it is about."""
 
-import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from shared.catalog_view import CatalogView
 from shared.controls import control_words
 from shared.models import MatchedTerm
 from shared.ontology import cell_ontology
-from shared.resolve_context import Part, asked_for, part_of
-from shared.resolve_phrases import Lexicon, Phrase, common_words, find_phrases, lexicon
-from shared.resolve_question import Question
+from shared.resolver.context import Part, part_of
+from shared.resolver.lexicon import Lexicon, lexicon
+from shared.resolver.phrases import Phrase, find_phrases
+from shared.resolver.question import Question
+from shared.resolver.resolution import Resolution
+from shared.resolver.unrecognised import left_over, names_another_cause
 from shared.wording import Word
 
 _MIXTURES = frozenset({"CL:0000000", "CL:0000738", "CL:0000988", "CL:2000001"})
@@ -20,57 +21,24 @@ _NOT_THE_CELLS = (
     "derived",
     "chemoattractant",
     "condition",
-    "polari",
-    "skew",
+    "polarising",
+    "polarizing",
+    "polarisation",
+    "polarization",
+    "skewing",
     "secreted",
     "supernatant",
     "engager",
 )
+_SHAPED = (
+    "polarised",
+    "polarized",
+    "skewed",
+    "like",
+)  # "Th1-polarised cells" are Th1 cells, "Th1-polarised T cells" too
 _COMPANY = ("coculture", "cocultured", "culture", "cultured", "supernatant", "from", "feeder", "like")
-_AMOUNT = re.compile(r"\d+(h|hr|hrs|d|min|ng|pg|ug|mg|nm|um|mm|x)?")
-_FAMILIES = frozenset({"il", "ifn", "tnf", "tgf", "interleukin", "interferon"})
-_BESIDE = frozenset({"and", "or", "versus", "vs", "than", "compared", "unlike", "to"})
-
-
-@dataclass(frozen=True, slots=True)
-class Resolution:
-    """What a question was taken for.
-
-    Attributes:
-        cell_type: the cell type, or None.
-        perturbation: the perturbation, or None.
-        observational: the question asks of cells as they are: it names a cell type and neither a perturbation nor anything in the
-            place of one.
-        recognised: pieces of the question that mean something here, as written.
-        unrecognised: words that might name something and do not here, as written.
-    """
-
-    cell_type: MatchedTerm | None
-    perturbation: MatchedTerm | None
-    observational: bool
-    recognised: tuple[str, ...]
-    unrecognised: tuple[str, ...]
-
-    @property
-    def explanation(self) -> str:
-        """Sentences for a person: what was recognised as what, and what was not."""
-        taken = [
-            _told(term, role)
-            for term, role in ((self.cell_type, "cell type"), (self.perturbation, "perturbation"))
-            if term
-        ]
-        sentences = (
-            [f"Recognised: {'; '.join(taken)}."]
-            if taken
-            else ["Neither a cell type nor a perturbation was recognised."]
-        )
-        if taken and self.cell_type is None:
-            sentences.append("No cell type was recognised.")
-        if taken and self.perturbation is None:
-            sentences.append("No perturbation was recognised.")
-        if self.unrecognised:
-            sentences.append(f"Not recognised: {', '.join(self.unrecognised)}.")
-        return " ".join(sentences)
+_TELL_APART = ("distinguish", "discriminat", "differs", "different", "tell")  # one kind from another
+_BESIDE = frozenset({"and", "or", "versus", "vs", "than", "compared", "unlike", "to", "from"})
 
 
 def resolve(query: str, view: CatalogView) -> Resolution:
@@ -90,7 +58,7 @@ def resolve(query: str, view: CatalogView) -> Resolution:
     perturbation = _perturbation(parts, question, names)
     opposed = {index for phrase, part in parts.items() if part is Part.OPPOSED for index in phrase.span}
     covered = frozenset(controls.union(*(phrase.span for phrase in phrases)))
-    unknown = asked_for(question, covered, common_words()) or opposed or _broken_names(question, covered, names)
+    unknown = opposed or names_another_cause(question, covered, cells, names)
     return Resolution(
         cell_type=cell_type,
         perturbation=perturbation,
@@ -98,31 +66,8 @@ def resolve(query: str, view: CatalogView) -> Resolution:
         recognised=tuple(
             question.piece(phrase.start, phrase.end) for phrase in phrases if parts.get(phrase) is not Part.OPPOSED
         ),
-        unrecognised=tuple(dict.fromkeys(_left(question, covered - opposed, opposed))),
+        unrecognised=tuple(dict.fromkeys(left_over(question, covered - opposed, opposed))),
     )
-
-
-def _broken_names(question: Question, covered: frozenset[int], names: Lexicon) -> list[Word]:
-    """Words that begin the name of a perturbation though the whole is none: the IL of "IL-14", the interferon of "interferon-alpha 2b"."""
-    left = [word for index, word in enumerate(question.words) if index not in covered]
-    known = ((word, names.perturbations.find(word.key)) for word in left)
-    return [word for word, name in known if word.key in _FAMILIES or (name and not name.needs_capitals)]
-
-
-def _left(question: Question, covered: frozenset[int], opposed: set[int]) -> Iterator[str]:
-    """What might name something and does not, words that hyphens tie together as one: "IL-14", "anti-TNF"."""
-    words = question.words
-    run: list[int] = []
-    for index in range(len(words) + 1):
-        tied = 0 < index < len(words) and question.gap(index) == "-"
-        if run and (not tied or index in covered):
-            while run and run[-1] not in opposed and words[run[-1]].key in common_words():
-                run.pop()
-            if any(i in opposed or _may_name(words[i]) for i in run):
-                yield question.piece(run[0], run[-1] + 1)
-            run = []
-        if index < len(words) and index not in covered:
-            run.append(index)
 
 
 def _part(phrase: Phrase, question: Question, cells: Sequence[Phrase]) -> Part:
@@ -138,11 +83,6 @@ def _controls(words: Sequence[Word]) -> set[int]:
     for index in range(len(keys)):
         found.update(range(index, index + control_words(keys[index : index + 4])))
     return found
-
-
-def _may_name(word: Word) -> bool:
-    """Whether a word could be a name: no plain word, no letter, no number or amount ("24h")."""
-    return word.key not in common_words() and len(word.key) > 1 and not _AMOUNT.fullmatch(word.key)
 
 
 def _perturbation(parts: dict[Phrase, Part], question: Question, names: Lexicon) -> MatchedTerm | None:
@@ -164,15 +104,17 @@ def _perturbation(parts: dict[Phrase, Part], question: Question, names: Lexicon)
 
 def _cell_type(cells: Sequence[Phrase], question: Question, view: CatalogView) -> MatchedTerm | None:
     words = question.words
-    meant = [p for p in cells if p.end >= len(words) or not words[p.end].key.startswith(_NOT_THE_CELLS)]
+    meant = [p for p in cells if not _follows(p, words, _NOT_THE_CELLS)]
+    meant = [p for p in meant if not _follows(p, words, _SHAPED)] or meant
     meant = [p for p in meant if not _is_company(p, words)] or meant
+    meant = [p for p in meant if not _is_put_otherwise(p, meant, question)]
     meant = [p for p in meant if p.means[0] not in _MIXTURES] or meant
     meant = [p for p in meant if not any(_is_wider(p, other, words) for other in meant)]
     if not meant:
         return None
     best = meant[0]
-    best_means = sorted(best.means, key=lambda means: (means not in view.cell_ontology_ids, means))
-    candidates = list(dict.fromkeys([*best_means, *(means for phrase in meant for means in phrase.means)]))
+    best_means = sorted(_widest(best.means), key=lambda means: (means not in view.cell_ontology_ids, means))
+    candidates = list(dict.fromkeys([*best_means, *(means for phrase in meant for means in _widest(phrase.means))]))
     term = cell_ontology().term(best_means[0])
     known = term is None or term.id in view.cell_ontology_ids
     return MatchedTerm(
@@ -185,10 +127,32 @@ def _cell_type(cells: Sequence[Phrase], question: Question, view: CatalogView) -
     )
 
 
+def _follows(phrase: Phrase, words: Sequence[Word], beginnings: tuple[str, ...]) -> bool:
+    return phrase.end < len(words) and words[phrase.end].key.startswith(beginnings)
+
+
+def _widest(means: Sequence[str]) -> list[str]:
+    """Without those that are kinds of another: a name of a cell type and of its human form means the cell type."""
+    is_a = cell_ontology().is_a
+    return [kind for kind in means if not any(kind != wide and is_a(kind, wide) for wide in means)]
+
+
 def _is_company(phrase: Phrase, words: Sequence[Word]) -> bool:
     """Whether these are the cells that others were grown with or come from."""
-    before = [word.key for word in words[max(0, phrase.start - 2) : phrase.start]]
-    return any(key in _COMPANY for key in before)
+    before = [word.key for word in words[: phrase.start]]
+    told_apart = any(key == "differ" or key.startswith(_TELL_APART) for key in before)
+    return any(key in _COMPANY and not (key == "from" and told_apart) for key in before[-2:])
+
+
+def _is_put_otherwise(phrase: Phrase, meant: Sequence[Phrase], question: Question) -> bool:
+    """Whether brackets behind or around it hold the same cells by a better name: "helper cells (Th9)", "Tregs (T cells)"."""
+    is_a = cell_ontology().is_a
+    for other in meant:
+        if other.start == phrase.end and question.gap(phrase.end).strip() == "(":
+            return not is_a(phrase.means[0], other.means[0])
+        if other.end == phrase.start and question.gap(phrase.start).strip() == "(":
+            return is_a(other.means[0], phrase.means[0])
+    return False
 
 
 def _is_wider(phrase: Phrase, other: Phrase, words: Sequence[Word]) -> bool:
@@ -201,8 +165,3 @@ def _is_wider(phrase: Phrase, other: Phrase, words: Sequence[Word]) -> bool:
 def _label(means: str) -> str:
     term = cell_ontology().term(means)
     return term.label if term else means
-
-
-def _told(term: MatchedTerm, role: str) -> str:
-    known_as = f"{term.name} ({term.cell_ontology_id})" if term.cell_ontology_id else term.name
-    return f'"{term.matched_text}" as the {role} {known_as}'

@@ -3,22 +3,21 @@
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
-from shared import facts
-from shared.catalog_view import CatalogView
-from shared.resolve_cells import LABEL, CellTypeNames
-from shared.resolve_cells import names_with as cell_names_with
-from shared.resolve_context import LINKS
-from shared.resolve_perturbations import PerturbationName, PerturbationNames
-from shared.resolve_perturbations import names_with as perturbation_names_with
-from shared.resolve_question import Question
-from shared.resolve_spelling import Spelling
+from shared.resolver.cell_names import LABEL
+from shared.resolver.context import LINKS
+from shared.resolver.lexicon import Lexicon
+from shared.resolver.perturbation_names import PerturbationName, PerturbationNames
+from shared.resolver.question import Question
+from shared.resolver.receptors import find_agonists
+from shared.resolver.spelling import Spelling
 from shared.wording import GREEK_NAMES, Word, compact, join, respelled, singular
 
 _MOST_WORDS = 14
 _GREEK = tuple(sorted(GREEK_NAMES))
+_MOST_SHARING = 3
 _INNER = frozenset({"of", "the"})  # inside a name, not at its ends
+_PADDING = frozenset({"human", "primary", "tissue"})  # inside a name, without saying more: "CD14 human monocytes"
 _NUMBER = re.compile(r"\d{1,2}[a-z]?")
 _SUBTYPE = re.compile(r"\d[a-z]?")
 _UNITS = frozenset(
@@ -45,6 +44,7 @@ _UNITS = frozenset(
     }
 )
 _MOST_MENDED = 40
+_BESIDE = frozenset({"and", "or", "versus", "vs", "from", "to", "than", "over"})  # "naive from memory B cells"
 _CELL_BREAKS = frozenset(".;:?!/&")
 _PERTURBATION_BREAKS = _CELL_BREAKS | frozenset(",+")
 
@@ -73,45 +73,25 @@ class Phrase:
         return range(self.start, self.end)
 
 
-@dataclass(frozen=True)
-class Lexicon:
-    """All names that a catalog knows."""
-
-    cells: CellTypeNames
-    perturbations: PerturbationNames
-    labels: frozenset[str]
-    spelling: Spelling
-
-
-@lru_cache(maxsize=4)
-def lexicon(view: CatalogView) -> Lexicon:
-    """The names that a view of the catalog knows; made once for each view."""
-    cells = cell_names_with(view.ingested)
-    perturbations = perturbation_names_with(view.ingested)
-    return Lexicon(
-        cells=cells,
-        perturbations=perturbations,
-        labels=frozenset(compact(cell.label) for entry in view.datasets for cell in entry.cell_types),
-        spelling=Spelling(perturbations.words(), cells.vocabulary(), common_words()),
-    )
-
-
-@lru_cache(maxsize=1)
-def common_words() -> frozenset[str]:
-    """Words of plain English that name nothing."""
-    return facts.words("common_words")
-
-
 def find_phrases(question: Question, names: Lexicon) -> list[Phrase]:
     """The names in a question, in order and without overlap; the longest win, then what is spelled right."""
-    found = [*_perturbations(question, names.perturbations), *_cell_types(question, names)]
+    found = _names(question, names)
     covered = {index for phrase in found for index in phrase.span}
     mended = dict(_mended(question.words, covered, names.spelling))
     if mended:
         guess = replace(question, words=tuple(mended.get(i, word) for i, word in enumerate(question.words)))
-        again = [*_perturbations(guess, names.perturbations), *_cell_types(guess, names)]
+        again = _names(guess, names)
         found += [replace(p, match="fuzzy") for p in again if not mended.keys().isdisjoint(p.span)]
     return _longest(question, found)
+
+
+def _names(question: Question, names: Lexicon) -> list[Phrase]:
+    agonists = find_agonists(question, names.receptors, names.perturbations)
+    return [
+        *_perturbations(question, names.perturbations),
+        *(Phrase(start, end, means, False, "synonym") for start, end, means in agonists),
+        *_cell_types(question, names),
+    ]
 
 
 def _mended(words: Sequence[Word], covered: Collection[int], spelling: Spelling) -> Iterator[tuple[int, Word]]:
@@ -151,11 +131,17 @@ def _perturbations(question: Question, names: PerturbationNames) -> Iterator[Phr
                 break
             keys.append(word.key if keys else _without_origin(first.key, names))
             key = join(keys)
-            known = names.find(key)
+            known = names.find(key) or _plural(keys, names)
             if known and _stands_alone(question, end) and _capitals_right(question, start, end, known):
                 yield Phrase(start, end, known.means, False, "exact" if known.canonical else "synonym")
             if not names.begins(key):
                 break
+
+
+def _plural(keys: Sequence[str], names: PerturbationNames) -> PerturbationName | None:
+    """What a name in the plural means: "type III interferons"."""
+    last = singular(keys[-1])
+    return names.find(join([*keys[:-1], last])) if last != keys[-1] else None
 
 
 def _is_article(question: Question, index: int) -> bool:
@@ -195,17 +181,25 @@ def _capitals_right(question: Question, start: int, end: int, name: Perturbation
 def _cell_types(question: Question, names: Lexicon) -> Iterator[Phrase]:
     for start in range(len(question.words)):
         terms: list[str] = []
+        slashed = False
         if question.words[start].key in _INNER:
             continue
         for end, word in enumerate(question.words[start : start + _MOST_WORDS], start + 1):
-            if terms and not _CELL_BREAKS.isdisjoint(question.gap(end - 1)):
+            gap = question.gap(end - 1) if terms else ""
+            slashed = slashed or gap == "/"
+            if gap != "/" and not _CELL_BREAKS.isdisjoint(gap):
                 break
-            if not names.cells.knows(word.terms):
+            if word.key not in _PADDING | _INNER and not names.cells.knows(word.terms):
                 break
             terms.extend(word.terms)
             if word.key in _INNER:
                 continue
-            phrase = _cell_type(question.piece(start, end), terms, names)
+            text = question.piece(start, end)
+            if slashed and compact(text) not in names.labels:  # a slash ends a name but in a dataset's label
+                continue
+            phrase = _cell_type(text, terms, names)
+            if phrase is None and not {question.words[start].key, word.key} & _PADDING:
+                phrase = _cell_type(text, [term for term in terms if term not in _PADDING], names)
             if phrase:
                 yield Phrase(start, end, *phrase)
                 yield from _shared_noun(question, start, end, names)
@@ -222,10 +216,19 @@ def _cell_type(text: str, terms: Sequence[str], names: Lexicon) -> tuple[tuple[s
 
 
 def _shared_noun(question: Question, start: int, end: int, names: Lexicon) -> Iterator[Phrase]:
-    """The first of two cell types that share a noun: "CD4 T cells" in "CD4 and CD8 T cells"."""
-    words, first = question.words, start - 2
-    if first >= 0 and words[first + 1].key in {"and", "or"} and end - start > 1:
-        terms = [*words[first].terms, *(term for word in words[start + 1 : end] for term in word.terms)]
-        phrase = _cell_type(words[first].text, terms, names)
-        if phrase:
-            yield Phrase(first, first + 1, *phrase)
+    """The first of two cell types that share a noun: "effector" in "effector and central memory CD8 T cells"."""
+    words = question.words
+    if start and question.gap(start).strip() in {"/", ","}:
+        behind = start
+    elif start > 1 and words[start - 1].key in _BESIDE:
+        behind = start - 1
+    else:
+        return
+    for first in range(max(behind - _MOST_SHARING, 0), behind):
+        own = [term for word in words[first:behind] for term in word.terms]
+        for noun in range(start + 1, end):
+            shared = [term for word in words[noun:end] for term in word.terms]
+            if phrase := _cell_type(question.piece(first, behind), [*own, *shared], names):
+                yield Phrase(first, behind, *phrase)
+                yield from _shared_noun(question, first, end, names)
+                return
