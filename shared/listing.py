@@ -6,29 +6,17 @@ import binascii
 import hashlib
 import hmac
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Final
-
-from pydantic import Field
+from typing import Final
 
 from shared.errors import InvalidPageToken
-from shared.models import Model, RunList, rfc3339
-from shared.ports import Caller, Cursor, RunStore
+from shared.models import RunList, rfc3339
+from shared.ports import Caller, Cursor, RunFilter, RunStore
 from shared.presentation import run_status
-from shared.runs import RunState
+from shared.queries import ListQuery
 
 _MAC_BYTES: Final = 16
-
-
-class ListQuery(Model):
-    """The query parameters of a list. With `page_token`, `page` is not looked at."""
-
-    page: Annotated[int, Field(ge=1, le=10_000)] = 1
-    page_size: Annotated[int, Field(ge=1, le=100)] = 20
-    status: list[RunState] = []
-    page_token: Annotated[str, Field(max_length=500)] | None = None
 
 
 @dataclass(frozen=True)
@@ -44,35 +32,27 @@ async def list_runs(query: ListQuery, caller: Caller, *, token_key: str = "", st
     """One page of the caller's runs, newest first, and how many there are in all.
 
     Args:
-        query: which page, of which states.
+        query: which page, of which runs.
         caller: whose runs.
         token_key: a secret that page tokens are signed with.
         store: where runs are kept; it is asked for the page and for the count side by side.
 
     Raises:
-        InvalidPageToken: the token is not one of this caller and these states.
+        InvalidPageToken: the token is not one of this caller and this filter.
     """
-    states = sorted(set(query.status))
-    place = None
-    if query.page_token is not None:
-        place = _open(query.page_token, caller.email, states, token_key)
+    wanted = RunFilter(caller.email, tuple(sorted(set(query.status))), query.created_after, query.created_before)
+    place = None if query.page_token is None else _open(query.page_token, wanted, token_key)
     number = place.page if place else query.page
     seen = place.seen if place else (number - 1) * query.page_size
+    after, offset = (place.cursor, 0) if place else (None, seen)
     found, total = await asyncio.gather(
-        store.page(
-            caller.email,
-            statuses=states,
-            limit=query.page_size,
-            after=place.cursor if place else None,
-            offset=0 if place else seen,
-        ),
-        store.count(caller.email, statuses=states),
+        store.page(wanted, limit=query.page_size, after=after, offset=offset), store.count(wanted)
     )
     seen += len(found)
     token = None
     if len(found) == query.page_size and seen < total:
         behind = Place(Cursor(found[-1].created_at, found[-1].run_id), number + 1, seen)
-        token = _seal(behind, caller.email, states, token_key)
+        token = _seal(behind, wanted, token_key)
     return RunList(
         runs=[run_status(run) for run in found],
         total=total,
@@ -82,24 +62,26 @@ async def list_runs(query: ListQuery, caller: Caller, *, token_key: str = "", st
     )
 
 
-def _seal(place: Place, owner: str, states: Sequence[str], key: str) -> str:
+def _seal(place: Place, wanted: RunFilter, key: str) -> str:
     cursor = place.cursor
     content = json.dumps([rfc3339(cursor.created_at), cursor.run_id, place.page, place.seen]).encode()
-    return base64.urlsafe_b64encode(_mac(content, owner, states, key) + content).decode().rstrip("=")
+    return base64.urlsafe_b64encode(_mac(content, wanted, key) + content).decode().rstrip("=")
 
 
-def _open(token: str, owner: str, states: Sequence[str], key: str) -> Place:
+def _open(token: str, wanted: RunFilter, key: str) -> Place:
     try:
         raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
         raise InvalidPageToken from None
     mac, content = raw[:_MAC_BYTES], raw[_MAC_BYTES:]
-    if not hmac.compare_digest(mac, _mac(content, owner, states, key)):
+    if not hmac.compare_digest(mac, _mac(content, wanted, key)):
         raise InvalidPageToken
     created_at, run_id, page, seen = json.loads(content)
     return Place(Cursor(datetime.fromisoformat(created_at), run_id), page, seen)
 
 
-def _mac(content: bytes, owner: str, states: Sequence[str], key: str) -> bytes:
-    bound = json.dumps([owner, list(states)]).encode() + b"\n" + content
+def _mac(content: bytes, wanted: RunFilter, key: str) -> bytes:
+    """Binds a place to the owner and the filter: a token of another list is none of this one."""
+    times = [rfc3339(moment) if moment else None for moment in (wanted.created_after, wanted.created_before)]
+    bound = json.dumps([wanted.owner, wanted.statuses, *times]).encode() + b"\n" + content
     return hmac.new(key.encode(), bound, hashlib.sha256).digest()[:_MAC_BYTES]

@@ -1,6 +1,6 @@
 """The seams: what the domain asks of the world. Adapters stand behind them, chosen in `shared/wiring.py` alone."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +21,23 @@ class Cursor:
 
 
 @dataclass(frozen=True)
+class RunFilter:
+    """Which runs are meant.
+
+    Attributes:
+        owner: the e-mail whose runs these are.
+        statuses: only runs in these states; empty means all.
+        created_after: only runs created at this time or later.
+        created_before: only runs created before this time.
+    """
+
+    owner: str
+    statuses: tuple[RunState, ...] = ()
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+
+
+@dataclass(frozen=True)
 class Caller:
     """Who is asking, as proved: the e-mail as the identity provider writes it, in lower case."""
 
@@ -30,11 +47,17 @@ class Caller:
 class RunStore(Protocol):
     """Where runs are kept. Every method may raise `Unavailable`."""
 
-    async def create(self, run: Run) -> None:
+    async def create(self, run: Run, *, max_active: int = 0) -> None:
         """Keep a new run.
+
+        Args:
+            run: the run.
+            max_active: most unfinished runs that its owner may have with this one, counted in the same transaction, so that it
+                holds under simultaneous creates; 0: no limit.
 
         Raises:
             RunExists: a run of this id is kept already; it is left as it is.
+            TooManyRuns: the owner has `max_active` unfinished runs; nothing was kept.
         """
 
     async def get(self, run_id: str) -> Run | None:
@@ -54,29 +77,35 @@ class RunStore(Protocol):
         """
 
     async def page(
-        self,
-        owner: str,
-        *,
-        statuses: Sequence[RunState] = (),
-        limit: int,
-        after: Cursor | None = None,
-        offset: int = 0,
+        self, wanted: RunFilter, *, limit: int, after: Cursor | None = None, offset: int = 0
     ) -> Sequence[Run]:
-        """The owner's runs, newest first (then by id, descending).
+        """Runs, newest first (then by id, descending).
 
         Args:
-            owner: the e-mail whose runs these are.
-            statuses: only runs in these states; empty means all.
+            wanted: which.
             limit: at most so many runs.
             after: begin behind this place; costs nothing for what is skipped.
             offset: skip so many; every skipped document is billed.
         """
 
-    async def count(self, owner: str, *, statuses: Sequence[RunState] = ()) -> int:
+    async def count(self, wanted: RunFilter) -> int:
         """How many runs `page` would give without limit."""
 
     async def due(self, now: datetime, *, limit: int) -> Sequence[Run]:
         """Runs whose `check_at` is not after now, the longest overdue first, at most `limit`."""
+
+
+class RunWatch(Protocol):
+    """What tells of a run's changes as they happen."""
+
+    def watch(self, run_id: str) -> AsyncGenerator[Run | None]:
+        """The run as it is now, and again after each change; None while there is no such run. Close it when it is not needed.
+
+        Costs one document read at the beginning and one a change, where the store can watch; else bounded reads.
+
+        Raises:
+            Unavailable: while it is iterated, the store is away.
+        """
 
 
 class Readiness(Protocol):

@@ -66,6 +66,7 @@ ROUTES: Final = (
     Route("result", "GET", "/api/v1/runs/{run_id}/result", "Get the result of a completed run"),
     Route("cancel", "POST", "/api/v1/runs/{run_id}/cancel", "Cancel a run"),
     Route("metadata", "GET", "/api/v1/metadata/{subject}", "List what the catalog knows"),
+    Route("metadata", "GET", "/api/v1/metadata/datasets/{dataset}", "See what a dataset holds"),
     Route("health", "GET", "/api/v1/health", "Whether the service is alive", anonymous=True),
     Route("health", "GET", "/api/v1/health/ready", "Whether the service can work", anonymous=True),
     Route("reconcile", "POST", "/api/v1/reconcile", "Take a Batch notification or sweep stale runs", internal=True),
@@ -75,6 +76,50 @@ DEFAULT_FUNCTION: Final = "health"
 """Answers what no route fits (with 404): the one that is never protected and never expensive."""
 
 FUNCTIONS: Final = tuple(sorted({route.function for route in ROUTES}))
+
+
+@dataclass(frozen=True)
+class FunctionSpec:
+    """How one function is deployed.
+
+    Attributes:
+        function: the folder below `functions/`.
+        account: the service account that it runs as: `reader`, `submitter` or `signer`.
+        memory_mib: memory of an instance.
+        concurrency: requests that one instance takes at a time.
+        max_instances: where growing stops, so that a flood costs little.
+        timeout_seconds: how long a request may take; longer than the longest that the function itself waits for.
+        warm_instances: instances that `--production` keeps ready; otherwise none are.
+        reason: why these figures.
+    """
+
+    function: str
+    account: str
+    memory_mib: int
+    concurrency: int
+    max_instances: int
+    timeout_seconds: int
+    warm_instances: int
+    reason: str
+
+
+SPECS: Final[Mapping[str, FunctionSpec]] = {
+    spec.function: spec
+    for spec in (
+        FunctionSpec("cancel", "submitter", 512, 40, 5, 60, 0, "rare; waits up to 25 s for Batch"),
+        FunctionSpec("create", "submitter", 512, 40, 10, 60, 1, "a person waits; waits up to 25 s for Batch"),
+        FunctionSpec("health", "reader", 512, 80, 3, 15, 0, "cheap; also takes the noise of unknown paths"),
+        FunctionSpec("list", "reader", 512, 40, 10, 30, 1, "a page of up to 100 runs to encode; a person waits"),
+        FunctionSpec("metadata", "reader", 512, 80, 5, 30, 0, "answers from memory, and clients may keep the answer"),
+        FunctionSpec("reconcile", "submitter", 512, 8, 3, 300, 0, "no person waits; a sweep looks at many runs"),
+        FunctionSpec("result", "signer", 512, 16, 10, 30, 0, "signs in threads, for up to 15 s"),
+        FunctionSpec(
+            "status", "reader", 512, 80, 20, 60, 1, "most requests; `?wait=` holds one for up to 30 s at no cost"
+        ),
+        FunctionSpec("validate", "reader", 512, 20, 5, 30, 0, "reads a question: processor time, not waiting"),
+    )
+}
+"""One processor each: with less, Cloud Run allows no concurrency."""
 
 
 def match(method: str, path: str) -> Match | MethodMismatch | None:
@@ -88,6 +133,8 @@ def match(method: str, path: str) -> Match | MethodMismatch | None:
         The first route of the table that fits; what the path allows where only the method does not fit; None for a path not ours.
     """
     fitting = [(route, found) for route in ROUTES if (found := route.pattern.fullmatch(path))]
+    # A path that a route names in full is that route's alone: `validate-control-strategy` is no run id.
+    fitting = [(route, found) for route, found in fitting if not found.groupdict()] or fitting
     for route, found in fitting:
         if method in route.methods:
             return Match(route, found.groupdict())

@@ -39,6 +39,7 @@ class Settings:
         batch_emulator_host: `host:port` of the Batch stand-in; empty: the real one.
         firestore_emulator_host: `host:port` of the Firestore emulator; empty: the real one.
         storage_emulator_host: URL of a Cloud Storage stand-in; empty: the real one.
+        cors_origins: origins of web pages that may call, separated by commas; empty: none.
         max_active_runs: most unfinished runs of one user; 0: no limit.
         page_token_key: secret that page tokens are bound with; empty: tokens are bound by the owner's e-mail alone.
     """
@@ -66,6 +67,7 @@ class Settings:
     batch_emulator_host: str = ""
     firestore_emulator_host: str = ""
     storage_emulator_host: str = ""
+    cors_origins: str = ""
     max_active_runs: int = 20
     page_token_key: str = ""
 
@@ -107,6 +109,11 @@ class Settings:
             required.append("sqlite_path")
         faults += [f"{name.upper()} is missing" for name in required if not getattr(self, name)]
         return faults
+
+    @property
+    def allowed_origins(self) -> tuple[str, ...]:
+        """The origins of `cors_origins`."""
+        return tuple(origin.strip() for origin in self.cors_origins.split(",") if origin.strip())
 
     @property
     def atlas_root(self) -> Path:

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from shared.ports import BatchJobs, Catalog, Identity, Readiness, ResultFiles, RunStore
+from shared.ports import BatchJobs, Catalog, Identity, Readiness, ResultFiles, RunStore, RunWatch
 from shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from shared.store.sqlite_database import SqliteDatabase
 
 
-class Database(RunStore, Readiness, Protocol):
-    """A run store that can say whether it answers."""
+class Database(RunStore, RunWatch, Readiness, Protocol):
+    """A run store that can tell of changes, and whether it answers."""
 
 
 def clock() -> datetime:

@@ -5,12 +5,12 @@ from typing import Final
 
 from starlette.responses import Response
 
-from shared import control_strategy, submission, wiring
+from shared import preview, submission, wiring
 from shared.errors import InvalidRequest
 from shared.http import body
 from shared.http.endpoint import Call, endpoint
 from shared.http.respond import answer, answer_run
-from shared.models import ControlStrategyValidationRequest, CreateRunRequest
+from shared.models import CreateRunRequest
 from shared.presentation import run_status
 
 KEY: Final = re.compile(r"[!-~]{1,255}")
@@ -21,8 +21,7 @@ async def handle(call: Call) -> Response:
     request = await body.parse(call.request, CreateRunRequest)
     key = _idempotency_key(call)
     if request.validate_only:
-        asked = ControlStrategyValidationRequest(query=request.query, control_strategy=request.control_strategy)
-        return answer(call.request, control_strategy.validate(asked, await wiring.catalog_cache().view()))
+        return answer(call.request, preview.preview(request, await wiring.catalog_cache().view()))
     run = await submission.create(
         request,
         call.user,

@@ -6,14 +6,12 @@ from shared import listing, wiring
 from shared.http import body
 from shared.http.endpoint import Call, endpoint
 from shared.http.respond import answer
-from shared.listing import ListQuery
+from shared.queries import ListQuery
 
 
 @endpoint("list", wiring.identity)
 async def handle(call: Call) -> Response:
-    given = call.request.query_params
-    known = {name: given[name] for name in ("page", "page_size", "page_token") if name in given}
-    query = body.parse_query({**known, "status": given.getlist("status")}, ListQuery)
+    query = body.parse_query(call.request, ListQuery)
     page = await listing.list_runs(
         query, call.user, token_key=wiring.settings().page_token_key, store=wiring.run_store()
     )

@@ -1,14 +1,27 @@
-"""GET /api/v1/runs/{run_id}: where a run stands."""
+"""GET /api/v1/runs/{run_id}: where a run stands; with `?wait=`, as soon as that changes."""
 
 from starlette.responses import Response
 
 from shared import lifecycle, wiring
+from shared.http import body
 from shared.http.endpoint import Call, endpoint
-from shared.http.respond import answer_run
+from shared.http.respond import answer_run, has
 from shared.presentation import run_status
+from shared.queries import StatusQuery
 
 
 @endpoint("status", wiring.identity)
 async def handle(call: Call) -> Response:
-    run = await lifecycle.get(call.params["run_id"], call.user, store=wiring.run_store())
+    query = body.parse_query(call.request, StatusQuery)
+    run_id, store = call.params["run_id"], wiring.run_store()
+    if query.wait == 0:
+        run = await lifecycle.get(run_id, call.user, store=store)
+    else:
+        run = await lifecycle.await_change(
+            run_id,
+            call.user,
+            seconds=query.wait,
+            known=(lambda run: has(call.request, run_status(run))) if "if-none-match" in call.request.headers else None,
+            watch=store,
+        )
     return answer_run(call.request, run_status(run))

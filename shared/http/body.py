@@ -1,7 +1,6 @@
 """A request's body and query parameters as models, or an error that says what is wrong with them."""
 
-from collections.abc import Mapping
-from typing import Final, TypeVar
+from typing import Final, TypeVar, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -52,12 +51,18 @@ async def parse(request: Request, model: type[M]) -> M:
         raise _invalid(faults, "body") from None
 
 
-def parse_query(values: Mapping[str, object], model: type[M]) -> M:
-    """Query parameters as a model.
+def parse_query(request: Request, model: type[M]) -> M:
+    """The query parameters that a model knows, as that model; others are let be.
 
     Raises:
         InvalidRequest: they do not fit the model; every fault is listed.
     """
+    given = request.query_params
+    values = {
+        name: given.getlist(name) if get_origin(field.annotation) is list else given[name]
+        for name, field in model.model_fields.items()
+        if name in given
+    }
     try:
         return model.model_validate(values)
     except ValidationError as error:

@@ -3,6 +3,7 @@
 Nothing here imports pydantic or a Google client, so that the health function stays light.
 """
 
+import os
 import re
 import time
 import uuid
@@ -12,11 +13,14 @@ from functools import wraps
 from typing import TYPE_CHECKING, Final, cast
 
 import functions_framework.aio
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 
 from shared import logs, routes
-from shared.errors import HaystackError
+from shared.errors import HaystackError, SettingsInvalid
+from shared.http import cors
+from shared.http.compression import compress
 from shared.http.problems import MethodNotAllowed, UnknownPath, problem
 from shared.logs import Severity
 
@@ -83,11 +87,11 @@ def endpoint(function: str, identity: "Callable[[], Identity] | None" = None) ->
                 except Exception as error:  # noqa: BLE001  # the last wall: the framework would answer with plain text
                     logs.log(Severity.ERROR, "unexpected error", error=error)
                     response = problem(HaystackError("unexpected"), request_id)
-                response.headers.update({"X-Request-Id": request_id, **SECURITY_HEADERS})
-                response.headers.setdefault("Cache-Control", "no-store")
                 milliseconds = round((time.perf_counter() - started) * 1000, 2)
-                logs.log(Severity.INFO, "request", method=request.method, status=response.status_code, ms=milliseconds)
-            return response
+                _finish(request, response, request_id, milliseconds)
+                severity = Severity.ERROR if response.status_code >= 500 else Severity.INFO
+                logs.log(severity, "request", method=request.method, status=response.status_code, ms=milliseconds)
+            return _without_body(response) if request.method == "HEAD" else response
 
         # Registered as asynchronous, so that `functions-framework --target handle` runs it without being told.
         return cast("FrameworkHandler", functions_framework.aio.http(handle))
@@ -106,6 +110,8 @@ async def _answer(
     if found is None:
         raise UnknownPath
     if isinstance(found, routes.MethodMismatch):
+        if identity is not None and cors.is_preflight(request.method, request.headers):
+            return cors.preflight(request.headers["origin"], _allowed_origins(), found.allow)
         raise MethodNotAllowed(request.method, found.allow)
     if found.route.function != function:
         # The balancer sent us what is another's; only a wrong deployment does that.
@@ -113,13 +119,35 @@ async def _answer(
     logs.add(route=found.route.template, **found.params)
     caller = None
     if identity is not None:
-        caller = await identity().identify(request.headers)
+        caller = await identity().identify(_joined(request.headers))
+        logs.add(user=logs.user_hash(caller.email))
     elif not found.route.anonymous:
         raise RuntimeError(f"{function} answers without knowing its caller")
-    if caller is not None:
-        logs.add(user=logs.user_hash(caller.email))
-    response = await handler(Call(request, found.params, request_id, caller))
-    return _without_body(response) if request.method == "HEAD" else response
+    return await handler(Call(request, found.params, request_id, caller))
+
+
+def _joined(headers: Headers) -> dict[str, str]:
+    """Headers with repeated ones joined by commas (RFC 9110, 5.2): of two assertions, neither is taken for the true one."""
+    return {name: ", ".join(headers.getlist(name)) for name in headers}
+
+
+def _allowed_origins() -> tuple[str, ...]:
+    from shared import wiring  # noqa: PLC0415  # the health function, which has no use for it, starts without it
+
+    try:
+        return wiring.settings().allowed_origins
+    except SettingsInvalid:
+        return ()  # the answer itself is already the 500 that says so, in the log
+
+
+def _finish(request: Request, response: Response, request_id: str, milliseconds: float) -> None:
+    """Put on what every answer carries."""
+    response.headers.update({"X-Request-Id": request_id, **SECURITY_HEADERS})
+    response.headers["Server-Timing"] = f"total;dur={milliseconds}"
+    response.headers.setdefault("Cache-Control", "no-store")
+    if "origin" in request.headers:
+        cors.allow(response, request.headers["origin"], _allowed_origins())
+    compress(response, request.headers.get("accept-encoding", ""))
 
 
 def _without_body(response: Response) -> Response:
@@ -135,4 +163,6 @@ def _request_id(request: Request) -> str:
 
 def _trace(request: Request) -> dict[str, str]:
     found = TRACE.match(request.headers.get("x-cloud-trace-context", ""))
-    return {"logging.googleapis.com/trace": found[1]} if found else {}
+    # The settings would bring pydantic into the health function, which is to start fast.
+    project = os.environ.get("PROJECT", "")
+    return {"logging.googleapis.com/trace": f"projects/{project}/traces/{found[1]}"} if found else {}

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from pydantic import BaseModel
@@ -10,9 +10,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from shared.models import RunStatus
-from shared.runs import RunState
+from shared.runs import Phase
 
-RETRY_AFTER: Final = {RunState.PENDING: "2", RunState.RUNNING: "2"}
+WHEN_PENDING: Final = 5
+"""A machine takes a minute to come; asking more often than this tells nobody anything."""
+WHEN_RUNNING: Final = {
+    Phase.QUERY_ANALYSIS: 2,
+    Phase.PROMPT_GENERATION: 2,
+    Phase.INFERENCE: 5,
+    Phase.EVALUATION: 3,
+    Phase.OUTPUT_GENERATION: 2,
+    None: 2,
+}
+"""Seconds after which it is worth asking again, by phase."""
 
 
 def answer(request: Request, content: BaseModel | Sequence[BaseModel | str], **headers: str) -> Response:
@@ -24,9 +34,8 @@ def answer(request: Request, content: BaseModel | Sequence[BaseModel | str], **h
         headers: more headers, underscores standing for hyphens.
     """
     body = _encode(content)
-    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-    extra = {name.replace("_", "-"): value for name, value in headers.items()} | {"ETag": tag}
-    if request.method in {"GET", "HEAD"} and _has(request.headers, tag):
+    extra = {name.replace("_", "-"): value for name, value in headers.items()} | {"ETag": _tag(body)}
+    if request.method in {"GET", "HEAD"} and _names(request, body):
         return Response(status_code=304, headers=extra)
     return Response(body, headers=extra, media_type="application/json")
 
@@ -34,8 +43,14 @@ def answer(request: Request, content: BaseModel | Sequence[BaseModel | str], **h
 def answer_run(request: Request, status: RunStatus, **headers: str) -> Response:
     """A run's status, private to its owner, with `Retry-After` while it is not done."""
     if not status.done:
-        headers["Retry_After"] = RETRY_AFTER[status.status]
+        wait = WHEN_RUNNING[status.current_phase] if status.status == "running" else WHEN_PENDING
+        headers["Retry_After"] = str(wait)
     return answer(request, status, Cache_Control="private, no-cache", **headers)
+
+
+def has(request: Request, content: BaseModel) -> bool:
+    """Whether the client names this content in `If-None-Match`."""
+    return _names(request, _encode(content))
 
 
 def _encode(content: BaseModel | Sequence[BaseModel | str]) -> bytes:
@@ -45,6 +60,12 @@ def _encode(content: BaseModel | Sequence[BaseModel | str]) -> bytes:
     return json.dumps(plain, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _has(headers: Mapping[str, str], tag: str) -> bool:
-    given = headers.get("if-none-match", "")
-    return given.strip() == "*" or tag in (part.strip().removeprefix("W/") for part in given.split(","))
+def _tag(body: bytes) -> str:
+    return f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+
+
+def _names(request: Request, body: bytes) -> bool:
+    """Weak comparison, as RFC 9110 has it for `If-None-Match`; a compressed answer carries the tag with a suffix."""
+    given = request.headers.get("if-none-match", "")
+    tags = (part.strip().removeprefix("W/").replace('-gzip"', '"') for part in given.split(","))
+    return given.strip() == "*" or _tag(body) in tags

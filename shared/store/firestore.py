@@ -6,8 +6,10 @@ two readers wait two seconds for.
 """
 
 import asyncio
+import hashlib
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
 from datetime import datetime
 from typing import Any, Final
 
@@ -17,35 +19,55 @@ from google.cloud.firestore_v1.types.document import Document, Value
 from google.cloud.firestore_v1.types.query import StructuredAggregationQuery, StructuredQuery
 from google.cloud.firestore_v1.types.write import Write
 
-from shared.errors import RunExists, RunNotFound, Unavailable
-from shared.ports import Cursor
+from shared.errors import RunExists, RunNotFound, TooManyRuns, Unavailable
+from shared.ports import Cursor, RunFilter
 from shared.records import Run
-from shared.runs import RunState, check_transition
+from shared.runs import ACTIVE, check_transition
 from shared.store.firestore_database import FirestoreDatabase, collect, told
 from shared.store.firestore_values import decode_fields, encode, encode_fields
 
 COLLECTION: Final = "runs"
-ATTEMPTS: Final = 12
+GATES: Final = "gates"
+ATTEMPTS: Final = 20
 _Operator = StructuredQuery.FieldFilter.Operator
 _Direction = StructuredQuery.Direction
 
 
 class FirestoreRunStore:
-    """The `RunStore` port on Firestore, and the `Readiness` port."""
+    """The ports `RunStore`, `RunWatch` and `Readiness` on Firestore."""
 
     def __init__(self, database: FirestoreDatabase) -> None:
         self._database = database
 
-    async def create(self, run: Run) -> None:
-        """See `RunStore.create`."""
-        write = self._write(run, Precondition(exists=False))
-        try:
-            with told():
-                await self._commit(write)
-        except AlreadyExists:
-            # The client retries a commit whose answer was lost, and then meets its own document.
-            if await self.get(run.run_id) != run:
-                raise RunExists(run.run_id) from None
+    async def create(self, run: Run, *, max_active: int = 0) -> None:
+        """See `RunStore.create`.
+
+        With a limit, the creates of one user go through the user's gate, a document that each of them writes: of two that counted the
+        same runs, the second to commit finds the gate changed and counts again.
+        """
+        for attempt in range(ATTEMPTS):
+            writes = [self._write(run, Precondition(exists=False))]
+            if max_active:
+                gate = await self._open_gate(run)
+                if await self.count(RunFilter(run.user_email, ACTIVE)) >= max_active:
+                    if await self.get(run.run_id) is not None:
+                        raise RunExists(run.run_id)
+                    raise TooManyRuns(max_active)
+                writes.append(gate)
+            try:
+                with told():
+                    await self._commit(*writes)
+            except AlreadyExists:
+                kept = await self.get(run.run_id)
+                if kept == run:
+                    return  # the client repeated a commit whose answer was lost, and met its own document
+                if kept is not None:
+                    raise RunExists(run.run_id) from None
+            except (FailedPrecondition, Aborted):
+                await _step_aside(attempt)
+            else:
+                return
+        raise Unavailable("Firestore")
 
     async def get(self, run_id: str) -> Run | None:
         """See `RunStore.get`."""
@@ -70,21 +92,17 @@ class FirestoreRunStore:
                 with told():
                     await self._commit(self._write(new, precondition))
             except (FailedPrecondition, Aborted):
-                await asyncio.sleep(random.uniform(0, 0.02 * 2 ** min(attempt, 5)))  # noqa: S311  # spreads the rivals
+                await _step_aside(attempt)
                 continue
             return new
         raise Unavailable("Firestore")
 
     async def page(
-        self, owner: str, *, statuses: Sequence[RunState] = (), limit: int, after: Cursor | None = None, offset: int = 0
+        self, wanted: RunFilter, *, limit: int, after: Cursor | None = None, offset: int = 0
     ) -> Sequence[Run]:
         """See `RunStore.page`."""
         query: dict[str, object] = {
-            **_of_owner(owner, statuses),
-            "order_by": [
-                {"field": {"field_path": path}, "direction": _Direction.DESCENDING}
-                for path in ("created_at", "__name__")
-            ],
+            **_of(wanted),
             "limit": limit,
             "offset": offset,
         }
@@ -93,10 +111,10 @@ class FirestoreRunStore:
             query["start_at"] = {"values": [Value.wrap(encode(after.created_at)), reference], "before": False}
         return await self._run_query(query)
 
-    async def count(self, owner: str, *, statuses: Sequence[RunState] = ()) -> int:
+    async def count(self, wanted: RunFilter) -> int:
         """See `RunStore.count`."""
         counting = StructuredAggregationQuery(
-            structured_query=StructuredQuery(_of_owner(owner, statuses)),
+            structured_query=StructuredQuery(_of(wanted)),
             aggregations=[StructuredAggregationQuery.Aggregation(count={}, alias="total")],
         )
         with told():
@@ -118,6 +136,12 @@ class FirestoreRunStore:
         }
         return await self._run_query(query)
 
+    async def watch(self, run_id: str) -> AsyncGenerator[Run | None]:
+        """See `RunWatch.watch`."""
+        async with aclosing(self._database.changes(self._name(run_id))) as documents:
+            async for document in documents:
+                yield None if document is None else Run.model_validate(decode_fields(document))
+
     async def ping(self) -> None:
         """See `Readiness.ping`."""
         await self._database.ping()
@@ -129,9 +153,18 @@ class FirestoreRunStore:
         raw = Document.pb()(name=self._name(run.run_id), fields=encode_fields(run.model_dump()))
         return Write(update=Document.wrap(raw), current_document=precondition)
 
-    async def _commit(self, write: Write) -> None:
+    async def _open_gate(self, run: Run) -> Write:
+        """The write to the owner's gate that holds only if nobody else goes through it first."""
+        name = f"{self._database.documents}/{GATES}/{hashlib.sha256(run.user_email.encode()).hexdigest()}"
+        with told():
+            found = await self._database.read(name)
+        seen = {"exists": False} if found is None else {"update_time": found.update_time}
+        raw = Document.pb()(name=name, fields=encode_fields({"last_run": run.run_id}))
+        return Write(update=Document.wrap(raw), current_document=Precondition.wrap(Precondition.pb()(**seen)))
+
+    async def _commit(self, *writes: Write) -> None:
         await self._database.client.commit(
-            request={"database": self._database.name, "writes": [write]},
+            request={"database": self._database.name, "writes": writes},
             **self._database.patience(),
         )
 
@@ -147,14 +180,27 @@ class FirestoreRunStore:
         return [Run.model_validate(decode_fields(document)) for document in documents]
 
 
-def _of_owner(owner: str, statuses: Sequence[RunState]) -> dict[str, object]:
-    filters = [_field("user_email", _Operator.EQUAL, owner)]
-    if statuses:
-        filters.append(_field("status", _Operator.IN, [state.value for state in statuses]))
+def _of(wanted: RunFilter) -> dict[str, object]:
+    filters = [_field("user_email", _Operator.EQUAL, wanted.owner)]
+    if wanted.statuses:
+        filters.append(_field("status", _Operator.IN, [state.value for state in wanted.statuses]))
+    if wanted.created_after is not None:
+        filters.append(_field("created_at", _Operator.GREATER_THAN_OR_EQUAL, wanted.created_after))
+    if wanted.created_before is not None:
+        filters.append(_field("created_at", _Operator.LESS_THAN, wanted.created_before))
     return {
         "from_": [{"collection_id": COLLECTION}],
         "where": {"composite_filter": {"op": "AND", "filters": filters}},
+        # A count names the order too: without it, a range of times would need an index of its own, ascending.
+        "order_by": [
+            {"field": {"field_path": path}, "direction": _Direction.DESCENDING} for path in ("created_at", "__name__")
+        ],
     }
+
+
+async def _step_aside(attempt: int) -> None:
+    """Let the rival finish; the longer the more often this one lost."""
+    await asyncio.sleep(random.uniform(0, 0.02 * 2 ** min(attempt, 5)))  # noqa: S311  # spreads the rivals, no secret
 
 
 def _field(path: str, operator: int, value: object) -> dict[str, object]:

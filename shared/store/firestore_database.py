@@ -5,7 +5,7 @@ generated client costs 0.6 of the high-level client's `doc.get()`, which streams
 """
 
 import asyncio
-from collections.abc import Awaitable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from google.api_core.exceptions import (
 from google.api_core.retry import AsyncRetry, if_exception_type
 from google.cloud.firestore_v1.services.firestore import FirestoreAsyncClient
 from google.cloud.firestore_v1.services.firestore.transports import FirestoreGrpcAsyncIOTransport
+from google.cloud.firestore_v1.types.firestore import ListenRequest, Target
 
 from shared.errors import Unavailable
 
@@ -84,6 +85,36 @@ class FirestoreDatabase:
         except NotFound:
             return None
         return type(found).pb(found)
+
+    async def changes(self, name: str) -> AsyncGenerator[Any]:
+        """A document as it is, and again whenever it changes; None while there is none. Costs one read each.
+
+        Raises:
+            Unavailable: the stream broke.
+        """
+        over = asyncio.Event()
+
+        async def ask() -> AsyncIterator[ListenRequest]:
+            target = Target(documents=Target.DocumentsTarget(documents=[name]), target_id=1)
+            yield ListenRequest(database=self.name, add_target=target)
+            await over.wait()  # a stream of requests that ends would end the stream of answers
+
+        with told():
+            stream: Any = await self.client.listen(requests=ask(), metadata=self._metadata)
+        try:
+            with told():
+                async for answer in stream:
+                    raw = type(answer).pb(answer)
+                    kind = raw.WhichOneof("response_type")
+                    if kind == "document_change":
+                        yield raw.document_change.document
+                    elif kind in {"document_delete", "document_remove"}:
+                        yield None
+                    elif kind == "target_change" and raw.target_change.HasField("cause"):
+                        raise Unavailable("Firestore")
+        finally:
+            over.set()
+            stream.cancel()
 
     async def close(self) -> None:
         """Close the channel, if one was made."""

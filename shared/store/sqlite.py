@@ -1,35 +1,42 @@
 """Runs in SQLite: the whole record as JSON, beside it the columns that are searched."""
 
+import asyncio
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import datetime
+from typing import Final
 
-from shared.errors import RunExists, RunNotFound
+from shared.errors import RunExists, RunNotFound, TooManyRuns
 from shared.models import rfc3339
-from shared.ports import Cursor
+from shared.ports import Cursor, RunFilter
 from shared.records import Run
-from shared.runs import RunState, check_transition
+from shared.runs import ACTIVE, check_transition
 from shared.store.sqlite_database import SqliteDatabase
+
+WATCH_SECONDS: Final = 0.5
 
 
 class SqliteRunStore:
-    """The `RunStore` port on SQLite, and the `Readiness` port."""
+    """The ports `RunStore`, `RunWatch` and `Readiness` on SQLite."""
 
     def __init__(self, database: SqliteDatabase) -> None:
         self._database = database
 
-    async def create(self, run: Run) -> None:
+    async def create(self, run: Run, *, max_active: int = 0) -> None:
         """See `RunStore.create`."""
 
-        def insert(connection: sqlite3.Connection) -> int:
-            return connection.execute(
+        def insert(connection: sqlite3.Connection) -> None:
+            if _find(connection, run.run_id) is not None:
+                raise RunExists(run.run_id)
+            if max_active and _count(connection, RunFilter(run.user_email, ACTIVE)) >= max_active:
+                raise TooManyRuns(max_active)
+            connection.execute(
                 "insert into runs (run_id, user_email, status, created_at, check_at, body)"
-                " values (:run_id, :user_email, :status, :created_at, :check_at, :body) on conflict do nothing",
+                " values (:run_id, :user_email, :status, :created_at, :check_at, :body)",
                 _row(run),
-            ).rowcount
+            )
 
-        if not await self._database.write(insert):
-            raise RunExists(run.run_id)
+        await self._database.write(insert)
 
     async def get(self, run_id: str) -> Run | None:
         """See `RunStore.get`."""
@@ -54,10 +61,10 @@ class SqliteRunStore:
         return await self._database.write(transact)
 
     async def page(
-        self, owner: str, *, statuses: Sequence[RunState] = (), limit: int, after: Cursor | None = None, offset: int = 0
+        self, wanted: RunFilter, *, limit: int, after: Cursor | None = None, offset: int = 0
     ) -> Sequence[Run]:
         """See `RunStore.page`."""
-        where, values = _of_owner(owner, statuses)
+        where, values = _where(wanted)
         if after is not None:
             where += " and (created_at, run_id) < (?, ?)"
             values += [rfc3339(after.created_at), after.run_id]
@@ -71,11 +78,9 @@ class SqliteRunStore:
 
         return await self._database.read(select)
 
-    async def count(self, owner: str, *, statuses: Sequence[RunState] = ()) -> int:
+    async def count(self, wanted: RunFilter) -> int:
         """See `RunStore.count`."""
-        where, values = _of_owner(owner, statuses)
-        query = f"select count(*) from runs where {where}"  # noqa: S608  # fixed text; values are bound
-        return int(await self._database.read(lambda connection: connection.execute(query, values).fetchone()[0]))
+        return await self._database.read(lambda connection: _count(connection, wanted))
 
     async def due(self, now: datetime, *, limit: int) -> Sequence[Run]:
         """See `RunStore.due`."""
@@ -87,6 +92,17 @@ class SqliteRunStore:
             return [Run.model_validate_json(body) for (body,) in rows]
 
         return await self._database.read(select)
+
+    async def watch(self, run_id: str) -> AsyncGenerator[Run | None]:
+        """See `RunWatch.watch`. Another process may write, and SQLite tells nobody, so it looks twice a second."""
+        seen: Run | None = None
+        first = True
+        while True:
+            run = await self.get(run_id)
+            if first or run != seen:
+                yield run
+            seen, first = run, False
+            await asyncio.sleep(WATCH_SECONDS)
 
     async def ping(self) -> None:
         """See `Readiness.ping`."""
@@ -109,9 +125,19 @@ def _find(connection: sqlite3.Connection, run_id: str) -> Run | None:
     return None if row is None else Run.model_validate_json(row[0])
 
 
-def _of_owner(owner: str, statuses: Sequence[RunState]) -> tuple[str, list[str | int]]:
-    marks = ", ".join("?" for _ in statuses)
-    return "user_email = ?" + (f" and status in ({marks})" if statuses else ""), [
-        owner,
-        *(state.value for state in statuses),
-    ]
+def _count(connection: sqlite3.Connection, wanted: RunFilter) -> int:
+    where, values = _where(wanted)
+    query = f"select count(*) from runs where {where}"  # noqa: S608  # fixed text; values are bound
+    return int(connection.execute(query, values).fetchone()[0])
+
+
+def _where(wanted: RunFilter) -> tuple[str, list[str | int]]:
+    terms, values = ["user_email = ?"], [wanted.owner]
+    if wanted.statuses:
+        terms.append(f"status in ({', '.join('?' for _ in wanted.statuses)})")
+        values += [state.value for state in wanted.statuses]
+    for moment, term in ((wanted.created_after, "created_at >= ?"), (wanted.created_before, "created_at < ?")):
+        if moment is not None:
+            terms.append(term)
+            values.append(rfc3339(moment))
+    return " and ".join(terms), [*values]

@@ -1,6 +1,7 @@
 """Who gets in: in production nobody without IAP's assertion, whatever the headers say."""
 
 import os
+from pathlib import Path
 
 import httpx
 import pytest
@@ -10,6 +11,12 @@ from shared import routes, wiring
 PATHS = [(route.method, route.template) for route in routes.ROUTES if not route.anonymous]
 
 
+@pytest.fixture
+def store_settings(tmp_path: Path) -> dict[str, str]:
+    """One store is enough: a refusal is the same whatever keeps the runs."""
+    return {"STORE": "sqlite", "SQLITE_PATH": str(tmp_path / "runs.db")}
+
+
 @pytest.mark.parametrize("environment_name", ["production", ""])
 @pytest.mark.parametrize(("method", "template"), PATHS)
 async def test_production_is_the_default_and_believes_no_header(
@@ -17,7 +24,7 @@ async def test_production_is_the_default_and_believes_no_header(
 ) -> None:
     os.environ["ENVIRONMENT"] = environment_name
     wiring.reset()
-    path = template.format(run_id="run_0123456789ab", subject="datasets")
+    path = template.format(run_id="run_0123456789ab", subject="datasets", dataset="parse_pbmc")
     headers = {
         "X-Goog-Authenticated-User-Email": "accounts.google.com:ada@example.com",
         "X-Goog-IAP-JWT-Assertion": "made.up.assertion",

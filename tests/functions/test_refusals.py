@@ -1,6 +1,7 @@
 """Every refusal of the contract, with its exact body."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -27,6 +28,12 @@ TITLES = {
     429: "Too Many Requests",
     503: "Service Unavailable",
 }
+
+
+@pytest.fixture
+def store_settings(tmp_path: Path) -> dict[str, str]:
+    """One store is enough: a refusal is the same whatever keeps the runs."""
+    return {"STORE": "sqlite", "SQLITE_PATH": str(tmp_path / "runs.db")}
 
 
 def body(status: int, code: str, detail: str, *errors: tuple[list[object], str, str]) -> dict[str, Any]:
@@ -81,6 +88,14 @@ BAD_CREATES: list[tuple[dict[str, Any], dict[str, Any]]] = [
     (
         {"query": QUESTION, "max_iterations": "3"},
         invalid("max_iterations", "Input should be a valid integer", "int_type"),
+    ),
+    (
+        {"query": QUESTION, "max_iterations": 2.5},
+        invalid("max_iterations", "Input should be a valid integer", "int_type"),
+    ),
+    (
+        {"query": QUESTION, "random_seed": True},
+        invalid("random_seed", "Input should be a valid integer", "int_type"),
     ),
     (
         {"query": QUESTION, "score_threshold": 11},
@@ -156,7 +171,7 @@ async def test_a_body_over_the_limit_is_too_large_announced_or_not(api: httpx.As
         ("GET", f"{RUNS}/{NOBODYS}/cancel", "POST"),
         ("POST", "/api/v1/metadata/datasets", "GET, HEAD"),
         ("POST", "/api/v1/health", "GET, HEAD"),
-        ("OPTIONS", VALIDATE, "GET, HEAD, POST"),
+        ("OPTIONS", VALIDATE, "POST"),
     ],
 )
 async def test_a_wrong_method_is_told_the_right_ones(
@@ -247,6 +262,23 @@ async def test_a_list_that_cannot_be_is_told_what_to_correct(
     api: httpx.AsyncClient, query: str, expected: dict[str, Any]
 ) -> None:
     assert_problem(await api.get(f"{RUNS}?{query}"), expected)
+
+
+@pytest.mark.parametrize("wait", ["-1", "31", "soon", ""])
+async def test_a_wait_out_of_range_is_refused(api: httpx.AsyncClient, wait: str) -> None:
+    answer = await api.get(f"{RUNS}/{NOBODYS}?wait={wait}")
+    assert (answer.status_code, answer.json()["errors"][0]["loc"]) == (422, ["query", "wait"])
+
+
+@pytest.mark.parametrize(
+    "moment",
+    ["yesterday", "2026-03-01T12:00:00", "2026-03-01", "0.5", "2026-03-01T12:00:00 02:00", "0001-01-01T00:00:00+14:00"],
+)
+async def test_a_time_that_is_not_one_of_rfc_3339_or_has_no_zone_is_refused(
+    api: httpx.AsyncClient, moment: str
+) -> None:
+    answer = await api.get(RUNS, params={"created_after": moment})
+    assert (answer.status_code, answer.json()["errors"][0]["loc"]) == (422, ["query", "created_after"])
 
 
 async def test_a_state_that_does_not_exist_cannot_be_filtered_by(api: httpx.AsyncClient) -> None:

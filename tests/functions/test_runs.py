@@ -19,7 +19,7 @@ RUNS = "/api/v1/runs"
 QUESTION = "How would CD14 monocytes respond to IFN-gamma?"
 STATUS_FIELDS = {
     "run_id", "status", "done", "query", "current_iteration", "max_iterations", "current_phase", "grounding_scores",
-    "control_strategy", "control_strategy_effective", "error_message", "failure", "user_email", "created_at", "updated_at",
+    "control_strategy", "control_strategy_effective", "error_message", "failure", "attempt", "user_email", "created_at", "updated_at",
 }  # fmt: skip
 
 
@@ -85,8 +85,17 @@ async def test_twenty_simultaneous_creates_with_one_key_give_one_run_and_one_job
 async def test_validate_only_says_what_would_run_and_keeps_nothing(api: httpx.AsyncClient) -> None:
     answer = await api.post(RUNS, json={"query": QUESTION, "validate_only": True})
     assert answer.status_code == 200
-    assert answer.json()["perturbation"]["name"] == "IFN-gamma"
+    told = answer.json()
+    assert (told["would_run"], told["reason"]) == (True, None)
+    assert told["request"]["max_iterations"] == 5
+    assert told["validation"]["perturbation"]["name"] == "IFN-gamma"
     assert (await api.get(RUNS)).json()["total"] == 0
+
+
+async def test_validate_only_says_why_a_question_would_get_nowhere(api: httpx.AsyncClient) -> None:
+    told = (await api.post(RUNS, json={"query": "What does TNF do to NK cells?", "validate_only": True})).json()
+    assert not told["would_run"]
+    assert "TNF-alpha is known" in told["reason"]
 
 
 async def test_status_is_what_create_answered_and_an_etag_saves_the_body(api: httpx.AsyncClient) -> None:
@@ -97,6 +106,48 @@ async def test_status_is_what_create_answered_and_an_etag_saves_the_body(api: ht
     assert (again.status_code, again.content) == (304, b"")
     assert again.headers["etag"] == answer.headers["etag"]
     assert again.headers["retry-after"].isdecimal()
+
+
+async def test_a_wait_is_answered_as_soon_as_the_run_changes(api: httpx.AsyncClient, store: Database) -> None:
+    run_id = (await create(api))["run_id"]
+    waiting = asyncio.create_task(api.get(f"{RUNS}/{run_id}?wait=20"))
+    await asyncio.sleep(0.3)
+    assert not waiting.done()
+    await lifecycle.begin(run_id, store=store, clock=clock)
+    answer = await asyncio.wait_for(waiting, 5)
+    assert answer.json()["status"] == "running"
+
+
+async def test_a_wait_from_what_the_client_has_misses_no_change(api: httpx.AsyncClient, store: Database) -> None:
+    run_id = (await create(api))["run_id"]
+    tag = (await api.get(f"{RUNS}/{run_id}")).headers["etag"]
+    await lifecycle.begin(run_id, store=store, clock=clock)  # before the client asks again
+    async with asyncio.timeout(5):
+        answer = await api.get(f"{RUNS}/{run_id}?wait=20", headers={"If-None-Match": tag})
+    assert (answer.status_code, answer.json()["status"]) == (200, "running")
+
+
+async def test_a_wait_without_a_change_ends_with_what_is_there(api: httpx.AsyncClient) -> None:
+    run_id = (await create(api))["run_id"]
+    tag = (await api.get(f"{RUNS}/{run_id}")).headers["etag"]
+    answer = await api.get(f"{RUNS}/{run_id}?wait=1", headers={"If-None-Match": tag})
+    assert answer.status_code == 304
+
+
+async def test_a_finished_run_is_not_waited_for(api: httpx.AsyncClient) -> None:
+    run_id = (await create(api))["run_id"]
+    await api.post(f"{RUNS}/{run_id}/cancel")
+    async with asyncio.timeout(5):
+        assert (await api.get(f"{RUNS}/{run_id}?wait=30")).json()["status"] == "cancelled"
+
+
+@pytest.mark.parametrize("run_id", ["run_0123456789ab", "run_1"])
+async def test_nobody_waits_for_a_run_that_is_not_there_or_not_theirs(api: httpx.AsyncClient, run_id: str) -> None:
+    mine = (await create(api))["run_id"]
+    eve = {"X-Goog-Authenticated-User-Email": "eve@example.com"}
+    async with asyncio.timeout(5):
+        assert (await api.get(f"{RUNS}/{run_id}?wait=30")).status_code == 404
+        assert (await api.get(f"{RUNS}/{mine}?wait=30", headers=eve)).status_code == 404
 
 
 async def test_an_etag_changes_with_the_run_and_not_with_a_heartbeat(api: httpx.AsyncClient, store: Database) -> None:
@@ -139,6 +190,17 @@ async def test_a_list_can_keep_to_states(api: httpx.AsyncClient) -> None:
     assert ([run["run_id"] for run in cancelled["runs"]], cancelled["total"]) == ([first], 1)
     both = (await api.get(f"{RUNS}?status=cancelled&status=pending")).json()
     assert {run["run_id"] for run in both["runs"]} == {first, second}
+
+
+async def test_a_list_can_keep_to_times_across_pages(api: httpx.AsyncClient) -> None:
+    made = [await create(api) for _ in range(4)]
+    query = {"created_after": made[1]["created_at"], "created_before": made[3]["created_at"], "page_size": 1}
+    first = (await api.get(RUNS, params=query)).json()
+    second = (await api.get(RUNS, params={**query, "page_token": first["next_page_token"]})).json()
+    assert [page["runs"][0]["run_id"] for page in (first, second)] == [made[2]["run_id"], made[1]["run_id"]]
+    assert (first["total"], second["next_page_token"]) == (2, None)
+    other = await api.get(RUNS, params={"page_size": 1, "page_token": first["next_page_token"]})
+    assert other.json()["code"] == "invalid_page_token"
 
 
 async def test_a_cancelled_run_stays_cancelled_and_its_job_goes(api: httpx.AsyncClient) -> None:

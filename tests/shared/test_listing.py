@@ -6,9 +6,9 @@ import pytest
 
 from shared import listing, submission
 from shared.errors import InvalidPageToken
-from shared.listing import ListQuery
 from shared.models import CreateRunRequest, RunList
 from shared.ports import Caller
+from shared.queries import ListQuery
 from shared.runs import RunState
 from shared.store.sqlite import SqliteRunStore
 from shared.store.sqlite_database import SqliteDatabase
@@ -78,7 +78,13 @@ async def test_a_token_holds_for_its_filter_only(store: SqliteRunStore) -> None:
 
 
 @pytest.mark.parametrize(
-    "damage", [lambda token: token[:-2], lambda token: "A" + token[1:], lambda _: "", lambda _: "§"]
+    "damage",
+    [
+        lambda token: token[:-2],
+        lambda token: ("B" if token[0] == "A" else "A") + token[1:],
+        lambda _: "",
+        lambda _: "§",
+    ],
 )
 async def test_a_damaged_token_is_refused(store: SqliteRunStore, damage: object) -> None:
     assert callable(damage)

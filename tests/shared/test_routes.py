@@ -47,6 +47,7 @@ def test_path_parameters_come_with_the_match() -> None:
         ("DELETE", "/api/v1/runs", ("GET", "HEAD", "POST")),
         ("POST", RUN, ("GET", "HEAD")),
         ("GET", f"{RUN}/cancel", ("POST",)),
+        ("GET", "/api/v1/runs/validate-control-strategy", ("POST",)),
         ("get", "/api/v1/health", ("GET", "HEAD")),
     ],
 )

@@ -2,22 +2,23 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 import pytest
 
 from shared import runs
-from shared.errors import RunExists, RunNotFound, TransitionRefused
+from shared.errors import RunExists, RunNotFound, TooManyRuns, TransitionRefused
 from shared.models import ControlStrategy, IterationSummary, ScorePart
-from shared.ports import Cursor, Readiness, RunStore
+from shared.ports import Cursor, Readiness, RunFilter, RunStore, RunWatch
 from shared.records import Compute, Run, Transition
 from shared.runs import Actor, Phase, RunState
 
 START = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 
 
-class Store(RunStore, Readiness, Protocol):
+class Store(RunStore, RunWatch, Readiness, Protocol):
     """What an adapter of the run store is."""
 
 
@@ -74,6 +75,33 @@ async def test_of_many_simultaneous_creates_one_wins(run_store: Store) -> None:
     rivals = [run.model_copy(update={"query": f"the question of rival {number}"}) for number in range(8)]
     outcomes = await asyncio.gather(*(run_store.create(rival) for rival in rivals), return_exceptions=True)
     assert sorted(type(outcome).__name__ for outcome in outcomes) == ["NoneType", *["RunExists"] * 7]
+
+
+async def test_a_create_beyond_the_owners_limit_keeps_nothing(run_store: Store) -> None:
+    first, second = make_run(), make_run()
+    await run_store.create(first, max_active=1)
+    with pytest.raises(TooManyRuns, match="1 active"):
+        await run_store.create(second, max_active=1)
+    assert await run_store.get(second.run_id) is None
+    await run_store.create(make_run(owner="eve@example.com"), max_active=1)
+    await run_store.update(first.run_id, to(RunState.CANCELLED))
+    await run_store.create(second, max_active=1)
+
+
+async def test_a_run_that_exists_is_told_so_even_at_the_limit(run_store: Store) -> None:
+    run = make_run()
+    await run_store.create(run, max_active=1)
+    with pytest.raises(RunExists):
+        await run_store.create(run.model_copy(update={"query": "something else entirely"}), max_active=1)
+
+
+async def test_the_limit_is_used_up_and_holds_under_simultaneous_creates(run_store: Store) -> None:
+    rivals = [make_run() for _ in range(10)]
+    outcomes = await asyncio.gather(
+        *(run_store.create(rival, max_active=4) for rival in rivals), return_exceptions=True
+    )
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == [*["NoneType"] * 4, *["TooManyRuns"] * 6]
+    assert await run_store.count(RunFilter("ada@example.com")) == 4
 
 
 async def test_an_allowed_transition_is_kept_with_its_history(run_store: Store) -> None:
@@ -154,7 +182,7 @@ async def test_a_page_holds_the_owners_runs_newest_first(run_store: Store) -> No
     mine = [make_run(minutes=minute) for minute in range(5)]
     for run in [*mine, make_run(owner="eve@example.com", minutes=2)]:
         await run_store.create(run)
-    assert list(await run_store.page("ada@example.com", limit=3)) == mine[:1:-1]
+    assert list(await run_store.page(RunFilter("ada@example.com"), limit=3)) == mine[:1:-1]
 
 
 async def test_a_cursor_goes_on_where_the_last_page_ended_even_among_equal_times(run_store: Store) -> None:
@@ -163,7 +191,7 @@ async def test_a_cursor_goes_on_where_the_last_page_ended_even_among_equal_times
         await run_store.create(run)
     seen: list[Run] = []
     cursor = None
-    while page := await run_store.page("ada@example.com", limit=2, after=cursor):
+    while page := await run_store.page(RunFilter("ada@example.com"), limit=2, after=cursor):
         seen += page
         cursor = Cursor(page[-1].created_at, page[-1].run_id)
     assert seen == sorted(mine, key=lambda run: (run.created_at, run.run_id), reverse=True)
@@ -173,7 +201,7 @@ async def test_an_offset_skips(run_store: Store) -> None:
     mine = [make_run(minutes=minute) for minute in range(4)]
     for run in mine:
         await run_store.create(run)
-    assert list(await run_store.page("ada@example.com", limit=2, offset=1)) == [mine[2], mine[1]]
+    assert list(await run_store.page(RunFilter("ada@example.com"), limit=2, offset=1)) == [mine[2], mine[1]]
 
 
 async def test_a_page_and_a_count_keep_to_the_states_asked_for(run_store: Store) -> None:
@@ -183,11 +211,43 @@ async def test_a_page_and_a_count_keep_to_the_states_asked_for(run_store: Store)
     await run_store.update(mine[0].run_id, to(RunState.RUNNING))
     await run_store.update(mine[1].run_id, to(RunState.CANCELLED))
     wanted = [RunState.RUNNING, RunState.CANCELLED]
-    found = await run_store.page("ada@example.com", statuses=wanted, limit=10)
+    found = await run_store.page(RunFilter("ada@example.com", tuple(wanted)), limit=10)
     assert [run.run_id for run in found] == [mine[1].run_id, mine[0].run_id]
-    assert await run_store.count("ada@example.com", statuses=wanted) == 2
-    assert await run_store.count("ada@example.com") == 4
-    assert await run_store.count("nobody@example.com") == 0
+    assert await run_store.count(RunFilter("ada@example.com", tuple(wanted))) == 2
+    assert await run_store.count(RunFilter("ada@example.com")) == 4
+    assert await run_store.count(RunFilter("nobody@example.com")) == 0
+
+
+async def test_a_page_and_a_count_keep_to_the_times_asked_for(run_store: Store) -> None:
+    mine = [make_run(minutes=minute) for minute in range(5)]
+    for run in mine:
+        await run_store.create(run)
+    some = RunFilter("ada@example.com", created_after=mine[1].created_at, created_before=mine[3].created_at)
+    assert list(await run_store.page(some, limit=10)) == [mine[2], mine[1]]
+    assert await run_store.count(some) == 2
+    cursor = Cursor(mine[2].created_at, mine[2].run_id)
+    assert list(await run_store.page(some, limit=10, after=cursor)) == [mine[1]]
+    pending = RunFilter("ada@example.com", (RunState.PENDING,), created_after=mine[3].created_at)
+    assert await run_store.count(pending) == 2
+
+
+async def test_a_watch_tells_the_run_as_it_is_and_then_each_change(run_store: Store) -> None:
+    run = make_run()
+    await run_store.create(run)
+    async with asyncio.timeout(10), aclosing(run_store.watch(run.run_id)) as told:
+        assert await anext(told) == run
+        running = await run_store.update(run.run_id, to(RunState.RUNNING))
+        assert await anext(told) == running
+        cancelled = await run_store.update(run.run_id, to(RunState.CANCELLED))
+        assert await anext(told) == cancelled
+
+
+async def test_a_watch_of_no_run_says_so_and_tells_when_there_is_one(run_store: Store) -> None:
+    run = make_run()
+    async with asyncio.timeout(10), aclosing(run_store.watch(run.run_id)) as told:
+        assert await anext(told) is None
+        await run_store.create(run)
+        assert await anext(told) == run
 
 
 async def test_due_runs_come_longest_overdue_first_and_settled_ones_never(run_store: Store) -> None:

@@ -1,0 +1,174 @@
+"""What each endpoint costs in Firestore, counted on the wire; and that every query that comes by has its index."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+from google.cloud.firestore_v1.types.query import StructuredQuery
+
+from shared import wiring
+from shared.wiring import Database, clock
+from tests.firestore_recorder import Recorder
+from tests.functions.test_runs import finish
+
+RUNS = "/api/v1/runs"
+QUESTION = {"query": "How would CD14 monocytes respond to IFN-gamma?"}
+INDEXES: dict[str, Any] = json.loads((Path(__file__).parent.parent.parent / "firestore.indexes.json").read_text())
+
+
+@pytest.fixture
+async def recorder(firestore_host: str) -> AsyncIterator[Recorder]:
+    """What stands before the emulator."""
+    recorder = Recorder(firestore_host)
+    await recorder.start()
+    yield recorder
+    await recorder.stop()
+
+
+@pytest.fixture
+def store_settings(recorder: Recorder) -> dict[str, str]:
+    """Firestore alone, through the recorder."""
+    return {"STORE": "firestore", "FIRESTORE_EMULATOR_HOST": recorder.host, "PROJECT": f"test-{uuid4().hex[:12]}"}
+
+
+class Meter:
+    """Asks, and tells what it cost."""
+
+    def __init__(self, api: httpx.AsyncClient, recorder: Recorder) -> None:
+        self.api, self.recorder = api, recorder
+        self.answer = httpx.Response(500)
+
+    async def cost(self, method: str, path: str, **request: Any) -> dict[str, int]:  # noqa: ANN401  # what httpx takes
+        """What one request costs; it must be answered well."""
+        self.recorder.forget()
+        self.answer = await self.api.request(method, path, **request)
+        assert self.answer.status_code < 400, self.answer.text
+        return dict(+self.recorder.operations)
+
+    async def run(self) -> str:
+        """A new run."""
+        return str((await self.api.post(RUNS, json=QUESTION)).json()["run_id"])
+
+
+@pytest.fixture
+def meter(api: httpx.AsyncClient, recorder: Recorder) -> Meter:
+    return Meter(api, recorder)
+
+
+async def test_create_is_one_commit_of_two_writes_for_the_run_and_its_owners_limit(meter: Meter) -> None:
+    assert await meter.cost("POST", RUNS, json=QUESTION) == {"read": 1, "aggregation": 1, "write": 2}
+    assert meter.recorder.calls["Commit"] == 1
+
+
+async def test_a_key_costs_one_read_more_and_its_repetition_one_read_in_all(meter: Meter) -> None:
+    headers = {"Idempotency-Key": "k1"}
+    first = await meter.cost("POST", RUNS, json=QUESTION, headers=headers)
+    assert first == {"read": 2, "aggregation": 1, "write": 2}
+    assert await meter.cost("POST", RUNS, json=QUESTION, headers=headers) == {"read": 1}
+
+
+async def test_without_a_limit_create_is_one_write(meter: Meter, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAX_ACTIVE_RUNS", "0")
+    wiring.reset()
+    assert await meter.cost("POST", RUNS, json=QUESTION) == {"write": 1}
+
+
+async def test_validate_only_writes_nothing(meter: Meter) -> None:
+    assert "write" not in await meter.cost("POST", RUNS, json={**QUESTION, "validate_only": True})
+
+
+async def test_a_poll_is_one_read_changed_or_not_waiting_or_not(meter: Meter) -> None:
+    run_id = await meter.run()
+    assert await meter.cost("GET", f"{RUNS}/{run_id}") == {"read": 1}
+    tag = {"If-None-Match": meter.answer.headers["etag"]}
+    assert await meter.cost("GET", f"{RUNS}/{run_id}", headers=tag) == {"read": 1}
+    assert meter.answer.status_code == 304
+    assert await meter.cost("GET", f"{RUNS}/{run_id}?wait=1", headers=tag) == {"read": 1}
+    assert meter.answer.status_code == 304
+
+
+async def test_a_list_reads_its_page_and_one_aggregation(meter: Meter) -> None:
+    for _ in range(5):
+        await meter.run()
+    assert await meter.cost("GET", f"{RUNS}?page_size=3") == {"read": 3, "aggregation": 1}
+    token = meter.answer.json()["next_page_token"]
+    assert await meter.cost("GET", f"{RUNS}?page_size=3&page_token={token}") == {"read": 2, "aggregation": 1}
+
+
+async def test_cancel_reads_once_and_writes_once(meter: Meter) -> None:
+    run_id = await meter.run()
+    assert await meter.cost("POST", f"{RUNS}/{run_id}/cancel") == {"read": 1, "write": 1}
+
+
+async def test_a_result_is_one_read(meter: Meter, store: Database, tmp_path: Path) -> None:
+    run_id = await meter.run()
+    await finish(run_id, store, tmp_path)
+    assert await meter.cost("GET", f"{RUNS}/{run_id}/result") == {"read": 1}
+
+
+async def test_the_catalog_is_read_once_and_then_kept(meter: Meter) -> None:
+    asked = ("POST", f"{RUNS}/validate-control-strategy")
+    assert await meter.cost(*asked, json=QUESTION) == {"read": 1}
+    assert await meter.cost(*asked, json=QUESTION) == {}
+    assert await meter.cost("GET", "/api/v1/metadata/perturbations") == {}
+
+
+async def test_a_sweep_with_nothing_due_reads_nothing(meter: Meter, store: Database) -> None:
+    await meter.run()
+    meter.recorder.forget()
+    assert await store.due(clock(), limit=50) == []
+    assert +meter.recorder.operations == {}
+
+
+async def test_every_query_has_its_index(meter: Meter, store: Database) -> None:
+    run_id = await meter.run()
+    made = (await meter.api.get(f"{RUNS}/{run_id}")).json()["created_at"]
+    meter.recorder.forget()
+    filters: list[dict[str, Any]] = [{}, {"status": "pending"}, {"status": ["pending", "running"]}]
+    for times in ({}, {"created_after": made}, {"created_before": made}):
+        for states in filters:
+            for page in ({}, {"page": 2}):
+                await meter.api.get(RUNS, params={**states, **times, **page})
+    await meter.run()
+    await store.due(clock(), limit=50)
+    assert len(meter.recorder.queries) >= 2 * 3 * 3 * 2 + 2
+    missing = {index for query in meter.recorder.queries if not has_index(index := index_of(query))}
+    assert missing == set()
+
+
+Index = tuple[tuple[str, str], ...]
+
+
+def index_of(query: StructuredQuery) -> Index:
+    """The index that a query needs: equalities first, then the order (which a range without one brings along, ascending).
+
+    https://firebase.google.com/docs/firestore/query-data/index-overview
+    """
+    operators = StructuredQuery.FieldFilter.Operator
+    top = query.where
+    comparisons = [part.field_filter for part in top.composite_filter.filters] or [top.field_filter]
+    equal = [each.field.field_path for each in comparisons if each.op in {operators.EQUAL, operators.IN}]
+    order = [(each.field.field_path, each.direction.name) for each in query.order_by]
+    ranged = {each.field.field_path for each in comparisons} - set(equal) - {path for path, _ in order}
+    return (*((path, "ASCENDING") for path in equal), *((path, "ASCENDING") for path in sorted(ranged)), *order)
+
+
+def has_index(index: Index) -> bool:
+    """Whether the file has a composite index for it, or, for a single field, does not take its own index away."""
+    if len(index) == 1:
+        runs = [each for each in INDEXES["fieldOverrides"] if each["collectionGroup"] == "runs"]
+        return index[0][0] not in {each["fieldPath"] for each in runs}
+    return index in {
+        tuple((field["fieldPath"], field["order"]) for field in each["fields"]) for each in INDEXES["indexes"]
+    }
+
+
+def test_the_derivation_tells_a_missing_index() -> None:
+    field = {"field_filter": {"field": {"field_path": "query"}, "op": "EQUAL", "value": {"string_value": "x"}}}
+    newest = [{"field": {"field_path": "created_at"}, "direction": "DESCENDING"}]
+    assert not has_index(index_of(StructuredQuery({"where": field, "order_by": newest})))
+    assert not has_index(index_of(StructuredQuery({"where": field})))

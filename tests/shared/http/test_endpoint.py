@@ -1,0 +1,205 @@
+"""What the decorator puts around every function: compression, origins, timing, log lines, the last wall."""
+
+import json
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.responses import Response
+from starlette.routing import Route
+
+from shared import wiring
+from shared.errors import Unavailable
+from shared.http.endpoint import Call, FrameworkHandler, Handler, endpoint
+from shared.http.respond import answer
+from shared.iap import DevelopmentIdentity
+from shared.models import CancelAnswer, Model
+from shared.runs import RunState
+
+PATH = "/api/v1/runs/run_0123456789ab"
+ORIGIN = "https://haystack.example.com"
+SETTINGS = {"PROJECT": "p", "REGION": "r", "RESULTS_BUCKET": "b", "CORS_ORIGINS": f"{ORIGIN}, https://two.example.com"}
+
+
+class Long(Model):
+    """An answer that is worth compressing."""
+
+    text: str
+
+
+@pytest.fixture(autouse=True)
+def settings(monkeypatch: pytest.MonkeyPatch) -> object:
+    for name, value in SETTINGS.items():
+        monkeypatch.setenv(name, value)
+    wiring.reset()
+    yield
+    wiring.reset()
+
+
+def client(handler: Handler) -> httpx.AsyncClient:
+    """A client of a function that is nothing but its decorator and this."""
+    handle: FrameworkHandler = endpoint("status", DevelopmentIdentity)(handler)
+    methods = ["GET", "HEAD", "OPTIONS", "POST"]
+    app = Starlette(routes=[Route("/{path:path}", handle, methods=methods)])
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test")
+
+
+async def long_answer(call: Call) -> Response:
+    return answer(call.request, Long(text="grounding " * 500))
+
+
+async def short_answer(call: Call) -> Response:
+    return answer(call.request, CancelAnswer(status=RunState.CANCELLED, run_id="run_0123456789ab"))
+
+
+@pytest.fixture
+async def long() -> AsyncIterator[httpx.AsyncClient]:
+    async with client(long_answer) as made:
+        yield made
+
+
+@pytest.fixture
+async def short() -> AsyncIterator[httpx.AsyncClient]:
+    async with client(short_answer) as made:
+        yield made
+
+
+async def test_a_long_answer_is_compressed_for_who_takes_it(long: httpx.AsyncClient) -> None:
+    zipped = await long.get(PATH, headers={"Accept-Encoding": "br, gzip"})
+    plain = await long.get(PATH, headers={"Accept-Encoding": "identity"})
+    assert zipped.headers["content-encoding"] == "gzip"
+    assert int(zipped.headers["content-length"]) < len(plain.content) / 10
+    assert zipped.json() == plain.json()
+    assert "Accept-Encoding" in plain.headers["vary"]
+    assert "content-encoding" not in plain.headers
+
+
+@pytest.mark.parametrize("refused", ["", "br", "gzip;q=0", "gzip; q=0.0, br"])
+async def test_who_does_not_take_gzip_is_not_given_it(long: httpx.AsyncClient, refused: str) -> None:
+    answered = await long.get(PATH, headers={"Accept-Encoding": refused})
+    assert "content-encoding" not in answered.headers
+
+
+async def test_a_short_answer_is_left_as_it_is(short: httpx.AsyncClient) -> None:
+    assert "content-encoding" not in (await short.get(PATH)).headers
+
+
+async def test_the_tag_of_either_form_saves_the_body(long: httpx.AsyncClient) -> None:
+    zipped = await long.get(PATH, headers={"Accept-Encoding": "gzip"})
+    plain = await long.get(PATH, headers={"Accept-Encoding": "identity"})
+    assert zipped.headers["etag"] != plain.headers["etag"]
+    for tag in (zipped.headers["etag"], plain.headers["etag"], f'"other", W/{plain.headers["etag"]}', "*"):
+        again = await long.get(PATH, headers={"If-None-Match": tag})
+        assert (again.status_code, again.content) == (304, b"")
+
+
+async def test_an_allowed_origin_may_read_the_answer(short: httpx.AsyncClient) -> None:
+    answered = await short.get(PATH, headers={"Origin": ORIGIN})
+    assert answered.headers["access-control-allow-origin"] == ORIGIN
+    assert answered.headers["access-control-allow-credentials"] == "true"
+    assert "ETag" in answered.headers["access-control-expose-headers"]
+    assert "Origin" in answered.headers["vary"]
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example.com", "null", ORIGIN + ".evil.com"])
+async def test_another_origin_may_not(short: httpx.AsyncClient, origin: str) -> None:
+    answered = await short.get(PATH, headers={"Origin": origin})
+    assert "access-control-allow-origin" not in answered.headers
+    asked = await short.options(PATH, headers={"Origin": origin, "Access-Control-Request-Method": "GET"})
+    assert not [name for name in asked.headers if name.startswith("access-control")]
+
+
+async def test_a_preflight_is_told_the_methods_without_an_identity(short: httpx.AsyncClient) -> None:
+    asked = await short.options(PATH, headers={"Origin": ORIGIN, "Access-Control-Request-Method": "GET"})
+    assert (asked.status_code, asked.content) == (204, b"")
+    assert asked.headers["access-control-allow-methods"] == "GET, HEAD"
+    assert "Idempotency-Key" in asked.headers["access-control-allow-headers"]
+    assert asked.headers["access-control-allow-origin"] == ORIGIN
+
+
+async def test_an_error_can_be_read_by_an_allowed_origin_too(short: httpx.AsyncClient) -> None:
+    answered = await short.post(PATH, headers={"Origin": ORIGIN})
+    assert answered.status_code == 405
+    assert answered.headers["access-control-allow-origin"] == ORIGIN
+
+
+async def test_every_answer_says_how_long_it_took_and_is_kept_from_harm(short: httpx.AsyncClient) -> None:
+    answered = await short.get(PATH)
+    assert answered.headers["server-timing"].startswith("total;dur=")
+    assert answered.headers["x-content-type-options"] == "nosniff"
+    assert "frame-ancestors 'none'" in answered.headers["content-security-policy"]
+
+
+async def test_two_identities_are_none(capsys: pytest.CaptureFixture[str]) -> None:
+    seen: list[str] = []
+
+    async def who(call: Call) -> Response:
+        seen.append(call.user.email)
+        return Response()
+
+    async with client(who) as asking:
+        name = "X-Goog-Authenticated-User-Email"
+        await asking.get(PATH, headers=[(name, "ada@example.com"), (name, "eve@example.com")])
+    assert seen == ["ada@example.com, eve@example.com"]  # joined: an assertion like that verifies as neither
+    assert capsys.readouterr().err
+
+
+async def test_a_request_is_one_line_that_names_no_person(
+    short: httpx.AsyncClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trace = "0123456789abcdef0123456789abcdef"
+    headers = {
+        "X-Cloud-Trace-Context": f"{trace}/1;o=1",
+        "X-Request-Id": "r-1",
+        "X-Goog-Authenticated-User-Email": "ada@example.com",
+    }
+    await short.get(PATH, headers=headers)
+    written = capsys.readouterr().err
+    line = json.loads(written)
+    assert line.pop("ms") >= 0
+    assert len(line.pop("user")) == 16
+    assert line == {
+        "severity": "INFO",
+        "message": "request",
+        "request_id": "r-1",
+        "function": "status",
+        "logging.googleapis.com/trace": f"projects/p/traces/{trace}",
+        "route": "/api/v1/runs/{run_id}",
+        "run_id": "run_0123456789ab",
+        "method": "GET",
+        "status": 200,
+    }
+    assert "ada" not in written
+
+
+async def test_a_bug_is_a_500_with_the_request_id_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
+    async def broken(_: Call) -> Response:
+        raise ZeroDivisionError("a secret of the inside")
+
+    async with client(broken) as asking:
+        answered = await asking.get(PATH, headers={"X-Request-Id": "r-1"})
+    assert answered.status_code == 500
+    assert answered.json() == {
+        "type": "urn:haystack:problem:internal",
+        "title": "Internal Server Error",
+        "status": 500,
+        "detail": "Something went wrong on our side. Quote the request_id when you ask about it.",
+        "code": "internal",
+        "request_id": "r-1",
+    }
+    assert "a secret of the inside" in capsys.readouterr().err
+
+
+async def test_a_service_that_is_away_is_a_503_and_its_cause_is_in_the_log(capsys: pytest.CaptureFixture[str]) -> None:
+    async def away(_: Call) -> Response:
+        try:
+            raise ConnectionError("the cable was cut")
+        except ConnectionError as error:
+            raise Unavailable("Firestore") from error
+
+    async with client(away) as asking:
+        answered = await asking.get(PATH)
+    assert (answered.status_code, answered.headers["retry-after"]) == (503, "5")
+    assert "cable" not in answered.text
+    assert "the cable was cut" in capsys.readouterr().err
