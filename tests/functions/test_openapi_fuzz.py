@@ -1,0 +1,189 @@
+"""The document and the functions agree: Schemathesis sends what the document allows and what it forbids, and finds nothing to say.
+
+All its checks are on, and the functions run as in production, behind a stand-in for IAP, so that "the service takes requests
+without authentication" is a question too. They run in a loop of Schemathesis's own.
+"""
+
+import asyncio
+import itertools
+import os
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from schemathesis import hooks
+from schemathesis.engine import Status, events, from_schema
+from schemathesis.engine.recorder import ScenarioRecorder
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from functions.create.main import KEY
+from local.gateway import Gateway
+from local.oidc import key_server
+from local.serving import serving
+from shared import lifecycle, wiring
+from shared.models import ControlStrategy, GeneChange, IterationSummary, PathwayChange, ScorePart
+from shared.records import RunOutcome, StoredFile
+from shared.runs import Phase
+from tests.functions.conftest import small_dataset
+from tests.functions.iap_stand_in import AUDIENCE, IapStandIn
+
+USER = "ada@example.com"
+CONFIG: dict[str, Any] = {
+    "seed": 20261122,
+    "generation": {"deterministic": True, "max-examples": 15},
+    "checks": {"enabled": True},
+    "operations": [
+        {
+            # A run that is not completed has no result, and one that is finished cannot be cancelled: well-formed requests too.
+            "include-operation-id": ["getRunResult", "cancelRun"],
+            "checks": {"positive_data_acceptance": {"expected-statuses": ["2xx", "304", "400", "404"]}},
+        }
+    ],
+}
+
+
+@dataclass
+class Findings:
+    """What came of a session of Schemathesis."""
+
+    cases: Counter[str] = field(default_factory=Counter)
+    statuses: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
+    faults: list[str] = field(default_factory=list)
+
+    def take(self, event: events.EngineEvent) -> None:
+        """Note what an event tells."""
+        if isinstance(event, events.ScenarioFinished):
+            self.cases[event.phase.value] += len(event.recorder.cases)
+            self._look_at(event.recorder, failed=event.status is Status.FAILURE)
+        elif isinstance(event, events.NonFatalError):
+            self.faults.append(f"{event.label}: {event.info.format()}")
+        elif isinstance(event, events.FatalError):
+            raise event.exception
+
+    def _look_at(self, recorder: ScenarioRecorder, *, failed: bool) -> None:
+        for case_id, exchange in recorder.interactions.items():
+            if exchange.response is not None and case_id in recorder.cases:
+                self.statuses[recorder.cases[case_id].value.operation.label].add(exchange.response.status_code)
+        for case_id, checks in recorder.checks.items() if failed else ():
+            for check in checks:
+                if check.failure_info is not None:
+                    answer = recorder.interactions[case_id].response
+                    told = answer.content[:500] if answer else b""
+                    self.faults.append(f"{check.failure_info.failure}\n{check.failure_info.code_sample}\n{told!r}")
+
+
+class EverySecondRunCompletes:
+    """An ASGI application around the functions that does the job of every second run, so that there are results to ask for."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._count = itertools.count()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand a request on; where its answer tells of a new run, that run may be completed before the answer arrives."""
+
+        async def watched(message: Message) -> None:
+            location = dict(message.get("headers", ())).get(b"location")
+            if location is not None and next(self._count) % 2:
+                await complete(location.decode().rpartition("/")[2])
+            await send(message)
+
+        await self._app(scope, receive, watched)
+
+
+async def complete(run_id: str) -> None:
+    """Do what the job does; its files are not there, but signed all the same."""
+    store, clock = wiring.run_store(), wiring.clock
+    await lifecycle.begin(run_id, store=store, clock=clock)
+    parts = [ScorePart(name="a", score=8, reason="it fits"), ScorePart(name="b", score=None, reason="not at hand")]
+    summary = IterationSummary(number=1, strategy="direct", score=8, components=parts, duration_seconds=0.5)
+    phase = Phase.OUTPUT_GENERATION
+    await lifecycle.progress(run_id, phase=phase, iteration=1, finished=summary, store=store, clock=clock)
+    names = {"predictions.h5ad": "application/x-hdf5", "report.html": "text/html", "log.json": "application/json"}
+    outcome = RunOutcome(
+        grounding_score=8,
+        termination_reason="threshold reached",
+        control_strategy_effective=ControlStrategy.SYNTHETIC_CONTROL,
+        num_de_genes=1,
+        top_upregulated=[GeneChange(gene="GBP1", log2_fold_change=4.0, adjusted_p_value=0.0)],
+        top_downregulated=[],
+        enriched_pathways=[PathwayChange(name="interferon", score=12.5, adjusted_p_value=1e-9)],
+        notes=[],
+        files=[
+            StoredFile(
+                name=f"{run_id}_{name}",
+                object_name=f"runs/{run_id}/{run_id}_{name}",
+                media_type=media_type,
+                size=1,
+                crc32c="yZRlqg==",
+            )
+            for name, media_type in names.items()
+        ],
+    )
+    await lifecycle.complete(run_id, outcome, store=store, clock=clock)
+
+
+def sensible(keys: Iterator[int], case: schemathesis.Case[Any]) -> None:
+    """Change what is allowed by the document but cannot be told in it; what it forbids is left as it is."""
+    query, headers = case.query, case.headers
+    if str(query.get("wait")) in {str(seconds) for seconds in range(31)}:
+        query["wait"] = 0  # it would be waited for
+    if len(str(query.get("page_token", ""))) <= 500:
+        query.pop("page_token", None)  # only the service can make one
+    if KEY.fullmatch(str(headers.get("Idempotency-Key", ""))):
+        headers["Idempotency-Key"] = f"key-{next(keys)}"  # the same one stands for the same request
+
+
+@pytest.fixture
+def store_settings(tmp_path: Path) -> dict[str, str]:
+    return {"STORE": "sqlite", "SQLITE_PATH": str(tmp_path / "runs.db"), "MAX_ACTIVE_RUNS": "0"}
+
+
+@pytest.fixture
+async def service(environment: dict[str, str]) -> AsyncIterator[IapStandIn]:
+    """The functions in production, behind IAP."""
+    assert environment
+    await wiring.catalog().put(small_dataset())
+    iap = IapStandIn(EverySecondRunCompletes(Gateway({})))
+    async with serving(key_server(iap.keys)) as keys:
+        os.environ |= {"ENVIRONMENT": "production", "IAP_AUDIENCE": AUDIENCE, "IAP_KEYS_URL": keys}
+        wiring.reset()
+        yield iap
+
+
+@pytest.fixture
+def hook() -> Iterator[None]:
+    """Have Schemathesis send only what makes sense here."""
+    keys = itertools.count()
+
+    def before_call(_context: schemathesis.HookContext, case: schemathesis.Case[Any], _kwargs: dict[str, Any]) -> None:
+        sensible(keys, case)
+
+    schemathesis.hook(before_call)
+    yield
+    hooks.unregister(before_call)
+
+
+def session(app: ASGIApp, token: str) -> Findings:
+    """A whole session: examples, the edges of every schema, random requests, and sequences along the links."""
+    config = schemathesis.Config.from_dict({**CONFIG, "headers": {"Authorization": f"Bearer {token}"}})
+    found = Findings()
+    for event in from_schema(schemathesis.openapi.from_asgi("/openapi.json", app, config=config)).execute():
+        found.take(event)
+    return found
+
+
+@pytest.mark.usefixtures("hook")
+async def test_schemathesis_finds_nothing(
+    service: IapStandIn, record_testsuite_property: Callable[[str, object], None]
+) -> None:
+    found = await asyncio.to_thread(session, service, service.token_for(USER))
+    record_testsuite_property("schemathesis_cases", dict(found.cases))
+    assert not found.faults, "\n\n".join(found.faults[:10])
+    assert min(found.cases[phase] for phase in ("examples", "coverage", "fuzzing", "stateful")) > 20, found.cases
+    assert {label for label, statuses in found.statuses.items() if 200 not in statuses} == set()
+    assert {200, 304, 400, 404, 422} <= set().union(*found.statuses.values())
