@@ -1,0 +1,177 @@
+"""The command as a process of its own, against the real functions on a loopback port; and a server that does as it is told."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import httpx
+import pytest
+from starlette.requests import Request
+from starlette.responses import Response
+
+from local.gateway import Gateway
+from local.serving import serving
+from shared import lifecycle, wiring
+from shared.models import (
+    ControlStrategy,
+    Failure,
+    FailureReason,
+    GeneChange,
+    IterationSummary,
+    PathwayChange,
+    ScorePart,
+)
+from shared.records import RunOutcome
+from shared.runs import Actor, Phase
+from shared.wiring import clock
+from tests.functions.conftest import cloud, environment, settings, small_dataset
+
+__all__ = ["cloud", "environment", "settings"]  # fixtures of the functions' own tests
+
+ROOT = Path(__file__).parent.parent.parent
+QUESTION = "How would CD14 monocytes respond to IFN-gamma?"
+FILES = {
+    "_predictions.h5ad": "application/x-hdf5",
+    "_report.html": "text/html",
+    "_log.json": "application/json",
+}
+
+
+@dataclass(frozen=True)
+class Done:
+    """A command that has ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:  # noqa: ANN401  # whatever the command printed
+        """Standard output, which is one JSON document and nothing else."""
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True)
+class Haystack:
+    """The command, pointed at a service."""
+
+    url: str
+
+    async def __call__(self, *arguments: str, **env: str) -> Done:
+        """Run it to its end."""
+        return await ended(await self.start(*arguments, env=env))
+
+    async def start(
+        self, *arguments: str, stdout: int = PIPE, env: Mapping[str, str] = MappingProxyType({})
+    ) -> Process:
+        """Start it."""
+        environment = {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], "HAYSTACK_URL": self.url, **env}
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "client", *arguments), cwd=ROOT, env=environment, stdout=stdout, stderr=PIPE
+        )
+
+    async def submit(self) -> str:
+        """Submit a run, without the command, and give its id."""
+        async with httpx.AsyncClient(base_url=self.url, trust_env=False) as client:
+            run_id: str = (await client.post("/api/v1/runs", json={"query": QUESTION})).json()["run_id"]
+        return run_id
+
+
+async def ended(process: Process) -> Done:
+    """What a command left behind; after half a minute it is interrupted."""
+    try:
+        out, err = await asyncio.wait_for(process.communicate(), 30)
+    except TimeoutError:
+        process.send_signal(signal.SIGKILL)
+        raise
+    assert process.returncode is not None
+    return Done(process.returncode, (out or b"").decode(), err.decode())
+
+
+@pytest.fixture
+def store_settings(tmp_path: Path) -> dict[str, str]:
+    """SQLite: the stores' differences are tested elsewhere."""
+    return {"STORE": "sqlite", "SQLITE_PATH": str(tmp_path / "runs.db")}
+
+
+@pytest.fixture
+async def haystack(environment: dict[str, str]) -> AsyncIterator[Haystack]:
+    """The command and the functions; the catalog holds one small dataset."""
+    assert environment
+    await wiring.catalog().put(small_dataset())
+    async with serving(Gateway({})) as url:
+        yield Haystack(url)
+
+
+async def complete(run_id: str, folder: Path) -> None:
+    """Do what the job does, with three small files."""
+    store = wiring.run_store()
+    await lifecycle.begin(run_id, store=store, clock=clock)
+    parts = [
+        ScorePart(name="pathway_coherence", score=8, reason="The expected pathway [IFN] comes first."),
+        ScorePart(name="network_coherence", score=None, reason="Too few genes move."),
+    ]
+    summary = IterationSummary(number=1, strategy="direct", score=8, components=parts, duration_seconds=2.0)
+    await lifecycle.progress(
+        run_id, phase=Phase.OUTPUT_GENERATION, iteration=1, finished=summary, store=store, clock=clock
+    )
+    files = []
+    for end, kind in FILES.items():
+        path = folder / f"{run_id}{end}"
+        path.write_bytes(f"content of {path.name}".encode())
+        files.append(await wiring.result_files().upload(run_id, path, kind))
+    outcome = RunOutcome(
+        grounding_score=8,
+        termination_reason="score_threshold: 8 reaches the threshold of 7",
+        control_strategy_effective=ControlStrategy.SYNTHETIC_CONTROL,
+        num_de_genes=12,
+        top_upregulated=[GeneChange(gene="CXCL10", log2_fold_change=2.72, adjusted_p_value=1e-9)],
+        top_downregulated=[],
+        enriched_pathways=[PathwayChange(name="INTERFERON_GAMMA", score=39.0, adjusted_p_value=0.0)],
+        notes=["semi-synthetic atlas"],
+        files=files,
+    )
+    await lifecycle.complete(run_id, outcome, store=store, clock=clock)
+
+
+async def fail(run_id: str) -> None:
+    """End a run as its job would when Batch takes its machine away."""
+    failure = Failure(reason=FailureReason.PREEMPTED, retryable=True, advice="Submit the question again.")
+    await lifecycle.fail(
+        run_id, failure, "The machine was taken away.", actor=Actor.JOB, store=wiring.run_store(), clock=clock
+    )
+
+
+class Script:
+    """A server that gives the answers it was told, in order, the last one for ever, and keeps what it was asked."""
+
+    def __init__(self, *answers: Response) -> None:
+        self._answers = list(answers)
+        self.requests: list[Request] = []
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401  # ASGI's own, untyped
+        if scope["type"] == "http":
+            self.requests.append(Request(scope))
+            answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+            await answer(scope, receive, send)
+
+    @asynccontextmanager
+    async def served(self) -> AsyncIterator[Haystack]:
+        """The command, pointed at this server."""
+        async with serving(self) as url:
+            yield Haystack(url)
+
+
+def problem(status: int, detail: str, code: str = "unavailable", **headers: str) -> Response:
+    """An error as the service gives it."""
+    content = {"status": status, "detail": detail, "code": code, "request_id": "request-1"}
+    return Response(json.dumps(content), status, headers=headers, media_type="application/problem+json")

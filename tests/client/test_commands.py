@@ -1,0 +1,179 @@
+"""Each command, as a person and as a program reads it."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+from tests.client.conftest import QUESTION, Done, Haystack, complete, ended, fail
+
+NOWHERE = "run_0123456789ab"
+
+
+async def test_a_submitted_run_can_be_seen_listed_and_cancelled(haystack: Haystack) -> None:
+    submitted = await haystack("submit", QUESTION)
+    assert submitted.code == 0
+    run_id = submitted.out.split()[1]
+    seen = await haystack("status", run_id)
+    assert (seen.code, seen.err) == (0, "")
+    assert f"{QUESTION}\nrun: {run_id}\nstatus: pending\n" in seen.out
+    listed = await haystack("list")
+    assert [run_id, "pending"] == listed.out.splitlines()[2].split()[:2]
+    cancelled = await haystack("cancel", "last")
+    assert (cancelled.code, cancelled.out) == (0, f"{run_id} is cancelled\n")
+    assert "status: cancelled" in (await haystack("status", "last")).out
+
+
+async def test_json_is_the_apis_own_answer_and_nothing_else(haystack: Haystack) -> None:
+    options = (
+        "--max-iterations",
+        "3",
+        "--control-strategy",
+        "query_as_control",
+        "--seed",
+        "5",
+        "--score-threshold",
+        "9",
+    )
+    run = (await haystack("submit", QUESTION, *options, "--json")).json
+    assert (run["query"], run["max_iterations"], run["control_strategy"]) == (QUESTION, 3, "query_as_control")
+    assert (await haystack("status", run["run_id"], "--json")).json == run
+    assert (await haystack("list", "--json")).json["runs"] == [run]
+    cancelled = (await haystack("cancel", run["run_id"], "--json")).json
+    assert cancelled == {"status": "cancelled", "run_id": run["run_id"]}
+
+
+async def test_one_idempotency_key_is_one_run(haystack: Haystack) -> None:
+    first, second = [(await haystack("submit", QUESTION, "--idempotency-key", "mine")).out for _ in range(2)]
+    assert first == second
+    other = await haystack("submit", QUESTION, "--idempotency-key", "mine", "--max-iterations", "2")
+    assert other.code == 2
+    assert "Idempotency-Key was used with a different request" in other.err
+
+
+async def test_validate_only_says_what_would_run_and_submits_nothing(haystack: Haystack) -> None:
+    told = await haystack("submit", QUESTION, "--validate-only")
+    assert told.code == 0
+    assert "would run: yes" in told.out
+    assert (await haystack("submit", QUESTION, "--validate-only", "--json")).json["would_run"] is True
+    assert (await haystack("list")).out == "no runs\n"
+    assert (await haystack("status", "last")).code == 3
+
+
+async def test_validate_tells_what_a_question_is_taken_for(haystack: Haystack) -> None:
+    told = await haystack("validate", QUESTION)
+    assert told.code == 0
+    assert "perturbation: IFN-gamma, from “IFN-gamma”" in told.out
+    assert "recommended control strategy: synthetic_control" in told.out
+    content = (await haystack("validate", QUESTION, "--control-strategy", "query_as_control", "--json")).json
+    assert content["perturbation"]["name"] == "IFN-gamma"
+
+
+async def test_a_list_follows_its_pages_and_keeps_to_filters(haystack: Haystack) -> None:
+    made = [await haystack.submit() for _ in range(3)]
+    await haystack("cancel", made[0])
+    two = await haystack("list", "--limit", "2")
+    assert "2 of 3 runs" in two.out
+    everything = (await haystack("list", "--all", "--json")).json
+    assert [run["run_id"] for run in everything["runs"]] == made[::-1]
+    assert (everything["total"], everything["next_page_token"]) == (3, None)
+    some = (await haystack("list", "--status", "cancelled", "--status", "failed", "--json")).json
+    assert [run["run_id"] for run in some["runs"]] == made[:1]
+    assert (await haystack("list", "--created-after", "yesterday")).code == 2
+
+
+async def test_a_result_is_shown_and_its_files_come_as_they_were_stored(haystack: Haystack, tmp_path: Path) -> None:
+    run_id = await haystack.submit()
+    early = await haystack("result", run_id)
+    assert (early.code, early.out) == (2, "")
+    assert "has no result" in early.err
+    await complete(run_id, tmp_path)
+    shown = await haystack("result", run_id)
+    assert shown.code == 0
+    for words in (
+        "grounding score: 8 of 10, threshold reached",
+        "pathway coherence: 8. The expected pathway [IFN] comes first.",
+        "network coherence: not judged. Too few genes move.",
+        "CXCL10 +2.7",
+        "< 1e-300",
+        "note: semi-synthetic atlas",
+        f"{run_id}_report.html",
+    ):
+        assert words in shown.out
+    folder = tmp_path / "a folder whose name is long enough to be broken by a terminal of eighty columns" / "deep"
+    fetched = await haystack("result", run_id, "--download", str(folder), COLUMNS="60")
+    assert fetched.code == 0
+    names = sorted(path.name for path in folder.iterdir())
+    assert names == [f"{run_id}_log.json", f"{run_id}_predictions.h5ad", f"{run_id}_report.html"]
+    for name in names:
+        assert (folder / name).read_bytes() == (tmp_path / name).read_bytes()
+        assert str(folder / name) in fetched.out
+
+
+async def test_a_download_for_a_program_leaves_standard_output_to_the_result(
+    haystack: Haystack, tmp_path: Path
+) -> None:
+    run_id = await haystack.submit()
+    await complete(run_id, tmp_path)
+    done = await haystack("result", run_id, "--download", str(tmp_path / "out"), "--json")
+    assert done.json["grounding_score"] == 8
+    assert str(tmp_path / "out" / f"{run_id}_log.json") in done.err
+
+
+async def test_the_catalog_is_shown(haystack: Haystack) -> None:
+    names = await haystack("datasets")
+    assert "small_pbmc" in names.out.splitlines()
+    assert (await haystack("datasets", "--json")).json == names.out.splitlines()
+    one = await haystack("datasets", "small_pbmc")
+    assert one.code == 0, one.err
+    assert "A small data set" in one.out
+    assert (await haystack("datasets", "small_pbmc", "--json")).json["cells"] == 80
+    perturbations = await haystack("perturbations", "--dataset", "small_pbmc")
+    assert "IFN-gamma" in perturbations.out
+    types = (await haystack("cell-types", "--dataset", "small_pbmc", "--json")).json
+    assert "CL:0000623" in {item["cell_ontology_id"] for item in types}
+    assert "CL:0000623" in (await haystack("cell-types", "--dataset", "small_pbmc")).out
+    unknown = await haystack("cell-types", "--dataset", "nothing")
+    assert unknown.code == 3
+    assert "small_pbmc" in unknown.err
+
+
+async def test_what_is_refused_is_told_on_standard_error(haystack: Haystack) -> None:
+    refusals = {
+        ("submit", "Why?"): (2, "query: String should have at least 10 characters"),
+        ("submit", QUESTION, "--max-iterations", "11"): (2, "max_iterations: "),
+        ("submit", QUESTION, "--control-strategy", "none"): (2, "Invalid value for '--control-strategy'"),
+        ("submit",): (2, "Missing argument 'QUESTION'"),
+        ("status", "run_1"): (2, "one looks like run_0123456789ab"),
+        ("status", ""): (2, "one looks like run_0123456789ab"),
+        ("status", NOWHERE): (3, f"There is no run {NOWHERE} among your runs"),
+        ("result", NOWHERE): (3, NOWHERE),
+        ("cancel", NOWHERE): (3, NOWHERE),
+        ("watch", NOWHERE): (3, NOWHERE),
+        ("datasets", "nothing"): (3, "There is no dataset nothing"),
+        ("status", NOWHERE, "--url", "localhost:8080"): (2, "begins with http:// or https://"),
+    }
+    told = await asyncio.gather(*(haystack(*arguments, "--json") for arguments in refusals))
+    for done, (arguments, (code, words)) in zip(told, refusals.items(), strict=True):
+        assert (done.code, done.out) == (code, ""), arguments
+        assert words in done.err, arguments
+        assert "Traceback" not in done.err
+
+
+async def test_cancelling_a_failed_run_is_refused(haystack: Haystack) -> None:
+    run_id = await haystack.submit()
+    await fail(run_id)
+    done = await haystack("cancel", run_id)
+    assert (done.code, done.out) == (2, "")
+    assert "already failed" in done.err
+
+
+async def test_the_installed_command_documents_its_exit_codes() -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(Path(sys.executable).with_name("haystack"), "--help"),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    done: Done = await ended(process)
+    assert done.code == 0
+    for line in ("0: done", "3: not found", "4: not signed in", "130: interrupted"):
+        assert line in done.out

@@ -1,0 +1,135 @@
+"""Following a run: lines or a bar, what Ctrl-C does, and how often the service is asked."""
+
+import asyncio
+import json
+import os
+import signal
+from asyncio import StreamReader
+from asyncio.subprocess import Process
+from pathlib import Path
+
+import pytest
+from starlette.responses import Response
+
+from client.progress import describe, fraction
+from shared import lifecycle, wiring
+from shared.runs import Phase
+from shared.wiring import clock
+from tests.client.conftest import QUESTION, Haystack, Script, complete, ended, fail
+
+
+async def line_of(process: Process) -> str:
+    """The next line that a command prints."""
+    stream = process.stdout
+    assert isinstance(stream, StreamReader)
+    return (await asyncio.wait_for(stream.readline(), 20)).decode().strip()
+
+
+async def test_a_watch_without_a_terminal_prints_a_line_for_each_phase(haystack: Haystack, tmp_path: Path) -> None:
+    run_id = await haystack.submit()
+    process = await haystack.start("watch", run_id)
+    assert await line_of(process) == "pending"
+    store = wiring.run_store()
+    await lifecycle.begin(run_id, store=store, clock=clock)
+    assert await line_of(process) == "running"
+    await lifecycle.progress(run_id, phase=Phase.INFERENCE, iteration=1, store=store, clock=clock)
+    assert await line_of(process) == "inference · iteration 1/5"
+    await complete(run_id, tmp_path)
+    done = await ended(process)
+    assert done.code == 0
+    lines = done.out.splitlines()
+    assert lines[-4:] == [
+        "completed · iteration 1/5 · scores 8",
+        "status: completed",
+        "grounding scores: 8",
+        f"haystack result {run_id} shows what it found",
+    ]
+
+
+async def test_a_watch_for_a_program_gives_the_last_status(haystack: Haystack) -> None:
+    run_id = await haystack.submit()
+    await haystack("cancel", run_id)
+    done = await haystack("watch", "last", "--json")
+    assert done.code == 1
+    assert (done.json["run_id"], done.json["status"]) == (run_id, "cancelled")
+    assert "cancelled" in done.err
+
+
+async def test_a_run_that_fails_is_told_with_its_reason_and_leaves_with_1(haystack: Haystack) -> None:
+    process = await haystack.start("submit", QUESTION, "--watch")
+    run_id = (await line_of(process)).removeprefix("run: ")
+    await fail(run_id)
+    done = await ended(process)
+    assert done.code == 1
+    assert "The machine was taken away.\nPREEMPTED: Submit the question again.\n" in done.out
+
+
+async def test_ctrl_c_stops_the_watching_and_says_that_the_run_goes_on(haystack: Haystack) -> None:
+    run_id = await haystack.submit()
+    process = await haystack.start("watch", run_id)
+    assert await line_of(process) == "pending"
+    process.send_signal(signal.SIGINT)
+    done = await ended(process)
+    assert done.code == 130
+    assert f"{run_id} goes on" in done.err
+    assert f"haystack watch {run_id}" in done.err
+    assert "Traceback" not in done.err
+    assert (await haystack("status", run_id, "--json")).json["status"] == "pending"
+
+
+async def test_on_a_terminal_there_is_a_bar(haystack: Haystack, tmp_path: Path) -> None:
+    run_id = await haystack.submit()
+    await complete(run_id, tmp_path)
+    master, slave = os.openpty()
+    try:
+        process = await haystack.start("watch", run_id, stdout=slave, env={"TERM": "xterm", "COLUMNS": "80"})
+        assert (await ended(process)).code == 0
+        drawn = os.read(master, 65536).decode()
+    finally:
+        os.close(master)
+        os.close(slave)
+    assert "━" in drawn
+    assert "100%" in drawn
+
+
+async def test_polling_waits_at_the_service_and_sends_what_it_has() -> None:
+    run = {"run_id": "run_0123456789ab", "done": False, "status": "pending", "query": QUESTION, "max_iterations": 5}
+    run |= {
+        "current_iteration": 0,
+        "current_phase": None,
+        "grounding_scores": [],
+        "failure": None,
+        "error_message": None,
+    }
+    unchanged = Response(status_code=304, headers={"ETag": '"one"', "Retry-After": "1"})
+    first = Response(json.dumps(run), media_type="application/json", headers={"ETag": '"one"', "Retry-After": "1"})
+    last = Response(json.dumps(run | {"done": True, "status": "completed"}), media_type="application/json")
+    script = Script(first, unchanged, last)
+    async with script.served() as haystack:
+        began = asyncio.get_running_loop().time()
+        assert (await haystack("watch", "run_0123456789ab")).code == 0
+        seconds = asyncio.get_running_loop().time() - began
+    asked = [(request.query_params["wait"], request.headers.get("if-none-match")) for request in script.requests]
+    assert asked == [("0", None), ("20", '"one"'), ("20", '"one"')]
+    assert seconds >= 1.0  # the service did not wait, so the command did, as Retry-After told it
+
+
+@pytest.mark.parametrize(
+    ("status", "phase", "iteration", "least", "most"),
+    [
+        ("pending", None, 0, 0.0, 0.04),
+        ("running", "query_analysis", 0, 0.05, 0.05),
+        ("running", "inference", 3, 0.4, 0.6),
+        ("running", "output_generation", 5, 0.95, 0.99),
+    ],
+)
+def test_the_bar_moves_with_the_phases(
+    status: str, phase: str | None, iteration: int, least: float, most: float
+) -> None:
+    run = {"status": status, "current_phase": phase, "current_iteration": iteration, "max_iterations": 5}
+    assert least <= fraction(run) <= most
+
+
+def test_a_run_is_described_in_a_few_words() -> None:
+    run = {"status": "running", "current_phase": "prompt_generation", "current_iteration": 2, "max_iterations": 5}
+    assert describe({**run, "grounding_scores": [6]}) == "prompt generation · iteration 2/5 · scores 6"
