@@ -1,6 +1,8 @@
 """The job's entry: `python -m orchestrator.main`, with RUN_ID in the environment and the service's settings beside it.
 
-USER_EMAIL, CONTROL_STRATEGY and MAX_ITERATIONS are there for people who look at the job; the run's record is what counts.
+ATTEMPT tells which of the run's jobs this is. USER_EMAIL, CONTROL_STRATEGY and MAX_ITERATIONS are there for people who look at the
+job; the run's record is what counts. STACK_CHECKPOINT and STACK_GENELIST choose the predictor (`orchestrator.stack_predictor`), and the
+key of a language model's provider lets that propose how a question is read (`orchestrator.proposal`).
 
 Exit codes:
     0    the run completed, or was over before (cancelled included): nothing is left to do
@@ -12,27 +14,29 @@ Exit codes:
 
 import asyncio
 import os
-import re
 import signal
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from importlib import import_module
 from pathlib import Path
+from typing import NoReturn, TypeVar
+from uuid import uuid4
 
-from orchestrator.reporter import Reporter, Stopped, persistently
+from orchestrator.reporter import Reporter, Stopped, Store, persistently
 from shared import failures, lifecycle, logs, runs, wiring
 from shared.catalog_view import CatalogView
 from shared.errors import HaystackError, RunNotFound, SettingsInvalid
 from shared.lifecycle import Clock
 from shared.logs import Severity
 from shared.models import FailureReason
-from shared.ports import Catalog, ResultFiles, RunStore
+from shared.ports import Catalog, ResultFiles
 from shared.reference import datasets
-from shared.runs import Actor, RunState
+from shared.runs import Actor
 
+T = TypeVar("T")
 APOLOGY = "The run stopped on an unexpected error of the service. It was recorded; nothing is wrong with your question."
 
 
@@ -50,43 +54,44 @@ class Exit(IntEnum):
 class Ports:
     """What the job needs of the world."""
 
-    store: RunStore
+    store: Store
     catalog: Catalog
     files: ResultFiles
     clock: Clock
     atlas_root: Path
 
 
-async def run_job(run_id: str, ports: Ports) -> Exit:
+async def run_job(run_id: str, ports: Ports, attempt: int = 1) -> Exit:
     """Do one run from its beginning to its end.
 
     Args:
         run_id: which run.
         ports: the world.
+        attempt: which of the run's jobs this is.
     """
-    store, clock = ports.store, ports.clock
+    store, clock, holder = ports.store, ports.clock, uuid4().hex
     # The store hears of the job before the scientific libraries are loaded, which takes seconds.
-    run = await persistently(lambda: lifecycle.begin(run_id, store=store, clock=clock))
-    if run.status is not RunState.RUNNING:
-        logs.log(Severity.INFO, "the run is over already", status=run.status.value)
+    run = await persistently(lambda: lifecycle.begin(run_id, attempt=attempt, holder=holder, store=store, clock=clock))
+    if not lifecycle.holds(run, holder):
+        logs.log(Severity.INFO, "the run is over, or another process does it", status=run.status.value)
         return Exit.DONE
     await asyncio.to_thread(import_module, "orchestrator.workflow")  # in a thread, so that SIGTERM is heard meanwhile
-    from orchestrator.config import JobConfig  # noqa: PLC0415  # see above
+    from orchestrator import stack_predictor  # noqa: PLC0415  # see above
+    from orchestrator.config import JobConfig  # noqa: PLC0415
     from orchestrator.inference import DeltaTransfer  # noqa: PLC0415
     from orchestrator.query_analysis import NotUnderstood  # noqa: PLC0415
     from orchestrator.workflow import Tools, work  # noqa: PLC0415
 
     config = JobConfig()
-    reporter = Reporter(run_id, store=store, clock=clock)
+    reporter = Reporter(run_id, holder=holder, store=store, clock=clock)
     beating = asyncio.create_task(reporter.heartbeats(config.heartbeat_seconds))
     try:
         with tempfile.TemporaryDirectory(prefix="haystack-") as workdir:
             view = CatalogView(datasets(), await ports.catalog.load())
-            predictor = DeltaTransfer(config.similarity_power)
-            outcome = await work(
-                run, reporter, Tools(view, ports.atlas_root, predictor, ports.files, Path(workdir), config)
-            )
-        run = await persistently(lambda: lifecycle.complete(run_id, outcome, store=store, clock=clock))
+            predictor = stack_predictor.from_env(os.environ) or DeltaTransfer(config.similarity_power)
+            tools = Tools(view, ports.atlas_root, predictor, ports.files, Path(workdir), config, os.environ)
+            outcome = await _unless_stopped(work(run, reporter, tools), reporter)
+        run = await persistently(lambda: lifecycle.complete(run_id, outcome, holder=holder, store=store, clock=clock))
         logs.log(Severity.INFO, "the run is over", status=run.status.value, score=outcome.grounding_score)
         return Exit.DONE
     except Stopped:
@@ -101,30 +106,51 @@ async def run_job(run_id: str, ports: Ports) -> Exit:
     finally:
         beating.cancel()
     failure = failures.failure(reason)
-    await persistently(lambda: lifecycle.fail(run_id, failure, message, actor=Actor.JOB, store=store, clock=clock))
+    await persistently(
+        lambda: lifecycle.fail(run_id, failure, message, actor=Actor.JOB, holder=holder, store=store, clock=clock)
+    )
     return code
 
 
-async def _until_done_or_terminated(run_id: str, ports: Ports) -> Exit:
-    """`run_job`, given up at SIGTERM. The run's record is left alone: whoever sent the signal knows why.
+async def _unless_stopped(work: Coroutine[None, None, T], reporter: Reporter) -> T:
+    """Do the work, and give it up as soon as the run is not ours to do any more.
+
+    Raises:
+        Stopped: it was given up. A thread of it may still be busy; the process ends without it.
+    """
+    working, watching = asyncio.create_task(work), asyncio.create_task(reporter.until_stopped())
+    try:
+        await asyncio.wait({working, watching}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise Stopped
+        return working.result()
+    finally:
+        working.cancel()
+        watching.cancel()
+
+
+async def _until_done_or_terminated(run_id: str, ports: Ports, attempt: int) -> NoReturn:
+    """`run_job`, given up at SIGTERM, and the end of the process. The record is left alone: whoever sent the signal knows why.
 
     A thread with a prediction cannot be stopped, and asyncio would wait for it; so the process ends here, its clean-up done.
     """
     loop = asyncio.get_running_loop()
-    job = asyncio.ensure_future(run_job(run_id, ports))
+    job = asyncio.ensure_future(run_job(run_id, ports, attempt))
     loop.add_signal_handler(signal.SIGTERM, job.cancel)
     try:
-        return await job
+        code = await job
     except asyncio.CancelledError:
         logs.log(Severity.WARNING, "stopped by SIGTERM")
-        os._exit(Exit.TERMINATED)
+        code = Exit.TERMINATED
+    os._exit(code)
 
 
 def main(environment: Mapping[str, str] | None = None) -> Exit:
-    """Run the job that the environment names; the exit code is one of `Exit`."""
-    run_id = (os.environ if environment is None else environment).get("RUN_ID", "")
-    if not re.fullmatch(runs.RUN_ID, run_id):
-        logs.log(Severity.ERROR, "RUN_ID must be run_ and 12 hexadecimal digits")
+    """Run the job that the environment names; leaves the process with one of `Exit`, unless it could not even begin."""
+    given = os.environ if environment is None else environment
+    run_id, attempt = given.get("RUN_ID", ""), given.get("ATTEMPT", "1")
+    if not runs.RUN_ID.fullmatch(run_id) or not attempt.isdecimal():
+        logs.log(Severity.ERROR, "RUN_ID must be run_ and 12 hexadecimal digits, ATTEMPT a whole number")
         return Exit.USAGE
     with logs.fields(run_id=run_id):
         try:
@@ -135,7 +161,7 @@ def main(environment: Mapping[str, str] | None = None) -> Exit:
                 clock=wiring.clock,
                 atlas_root=wiring.settings().atlas_root,
             )
-            return asyncio.run(_until_done_or_terminated(run_id, ports))
+            asyncio.run(_until_done_or_terminated(run_id, ports, int(attempt)))
         except (SettingsInvalid, RunNotFound) as error:
             logs.log(Severity.ERROR, error.detail)
             return Exit.USAGE

@@ -2,22 +2,30 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from typing import Protocol
 
 from shared import lifecycle, logs
 from shared.errors import Unavailable
 from shared.lifecycle import Clock
 from shared.logs import Severity
 from shared.models import ControlStrategy, IterationSummary
-from shared.ports import RunStore
+from shared.ports import RunStore, RunWatch
 from shared.records import Run
-from shared.runs import Phase, RunState
+from shared.runs import Phase
 
 PAUSES = (1.0, 2.0, 4.0, 8.0)
 """Seconds between tries while the store is away; a run is not given up for a short silence."""
+WATCH_PAUSE = 5.0
+"""Seconds until a watch that broke is taken up again."""
 
 
 class Stopped(Exception):
-    """The run is not running any more (cancelled, or failed by the reconciler): the job has nothing left to do."""
+    """The run is not this process's to do any more (cancelled, failed, or taken over by another): nothing is left to do."""
+
+
+class Store(RunStore, RunWatch, Protocol):
+    """A run store that can tell of changes."""
 
 
 async def persistently(write: Callable[[], Awaitable[Run]]) -> Run:
@@ -40,12 +48,14 @@ class Reporter:
 
     Args:
         run_id: which run.
+        holder: names this process, as it took the run's lease.
         store: where runs are kept.
         clock: the time.
     """
 
-    def __init__(self, run_id: str, *, store: RunStore, clock: Clock) -> None:
+    def __init__(self, run_id: str, *, holder: str | None = None, store: Store, clock: Clock) -> None:
         self._run_id = run_id
+        self._holder = holder
         self._store = store
         self._clock = clock
         self._stopped = False
@@ -73,11 +83,12 @@ class Reporter:
                 iteration=iteration,
                 finished=finished,
                 control_strategy_effective=effective,
+                holder=self._holder,
                 store=self._store,
                 clock=self._clock,
             )
         )
-        if run.status is not RunState.RUNNING:
+        if not lifecycle.holds(run, self._holder):
             raise Stopped
 
     async def heartbeats(self, every: float) -> None:
@@ -88,7 +99,20 @@ class Reporter:
         while not self._stopped:
             await asyncio.sleep(every)
             try:
-                run = await lifecycle.heartbeat(self._run_id, store=self._store, clock=self._clock)
-                self._stopped = run.status is not RunState.RUNNING
+                run = await lifecycle.heartbeat(self._run_id, holder=self._holder, store=self._store, clock=self._clock)
+                self._stopped = not lifecycle.holds(run, self._holder)
             except Unavailable as error:
                 logs.log(Severity.WARNING, "a heartbeat did not reach the run store", error=error)
+
+    async def until_stopped(self) -> None:
+        """Return as soon as the run is not this process's to do any more, so that a cancel is seen in the middle of a phase."""
+        while True:
+            try:
+                async with aclosing(self._store.watch(self._run_id)) as told:
+                    async for run in told:
+                        if run is None or not lifecycle.holds(run, self._holder):
+                            self._stopped = True
+                            return
+            except Unavailable as error:
+                logs.log(Severity.WARNING, "the run cannot be watched, trying again", error=error)
+            await asyncio.sleep(WATCH_PAUSE)

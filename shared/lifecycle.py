@@ -4,7 +4,9 @@ Users get, cancel and take results; the job begins, reports progress and finishe
 what fails half-way is left so that `shared/reconciliation.py` finds it.
 """
 
+import asyncio
 from collections.abc import Callable
+from contextlib import aclosing
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -12,7 +14,7 @@ from shared import logs, runs
 from shared.errors import RunAlreadyFinished, RunNotCompleted, RunNotFound, Unavailable
 from shared.logs import Severity
 from shared.models import ControlStrategy, Failure, IterationSummary, RunResult
-from shared.ports import BatchJobs, Caller, ResultFiles, RunStore
+from shared.ports import BatchJobs, Caller, ResultFiles, RunStore, RunWatch
 from shared.presentation import run_result
 from shared.records import Compute, Run, RunOutcome
 from shared.runs import Actor, ComputeState, Phase, RunState
@@ -31,6 +33,43 @@ async def get(run_id: str, caller: Caller, *, store: RunStore) -> Run:
     if run is None or run.user_email != caller.email:
         raise RunNotFound(run_id)
     return run
+
+
+async def await_change(
+    run_id: str, caller: Caller, *, seconds: float, known: Callable[[Run], bool] | None = None, watch: RunWatch
+) -> Run:
+    """The caller's run as soon as it differs from what the caller knows, or as it is when the time is over.
+
+    A run that is done is given at once, since nothing will change.
+
+    Args:
+        run_id: which run.
+        caller: who asks.
+        seconds: how long to wait.
+        known: whether a run looks as the caller knows it; None: the caller knows it as it is now.
+        watch: what tells of changes.
+
+    Raises:
+        RunNotFound: no such run, or another user's.
+    """
+    if not runs.RUN_ID.fullmatch(run_id):
+        raise RunNotFound(run_id)
+    latest: Run | None = None
+    known_since: datetime | None = None
+    try:
+        async with asyncio.timeout(seconds), aclosing(watch.watch(run_id)) as told:
+            async for latest in told:
+                if latest is None or latest.user_email != caller.email:
+                    break
+                known_since = known_since or latest.updated_at
+                news = latest.updated_at != known_since if known is None else not known(latest)
+                if news or latest.status.done:
+                    break
+    except TimeoutError:
+        pass  # nothing changed in time; what was told last is the answer
+    if latest is None or latest.user_email != caller.email:
+        raise RunNotFound(run_id)
+    return latest
 
 
 async def cancel(run_id: str, caller: Caller, *, store: RunStore, jobs: BatchJobs, clock: Clock) -> Run:
@@ -79,23 +118,39 @@ async def result(run_id: str, caller: Caller, *, store: RunStore, files: ResultF
     return run_result(run, run.outcome, await files.sign(run.outcome.files, expires_at), expires_at)
 
 
-async def begin(run_id: str, *, store: RunStore, clock: Clock) -> Run:
-    """The job says that it has begun: pending becomes running. A run in another state is given as it is.
+async def begin(run_id: str, *, attempt: int = 1, holder: str | None = None, store: RunStore, clock: Clock) -> Run:
+    """A process of the job says that it has begun, and takes the run's lease. The caller must look whether it holds it: `holds`.
+
+    A run that is over is given as it is, and so is one that another attempt, or another living process of this one, is doing.
+
+    Args:
+        run_id: which run.
+        attempt: which attempt's job this is.
+        holder: names the process; None: a job of which there is never a copy.
+        store: where runs are kept.
+        clock: the time.
 
     Raises:
         RunNotFound: the job was started for no run.
     """
 
     def change(run: Run) -> Run | None:
-        if run.status is not RunState.PENDING:
-            return None
         now = clock()
-        compute = run.compute.model_copy(update={"state": ComputeState.SUBMITTED})
-        return run.moved(
-            RunState.RUNNING, now=now, actor=Actor.JOB, reason="the job began", compute=compute, heartbeat_at=now
-        )
+        if run.status.done or run.compute.attempt != attempt:
+            return None
+        held = run.compute.holder is not None and now - (run.heartbeat_at or run.updated_at) <= runs.LEASE
+        if run.status is RunState.RUNNING and (held or run.compute.holder == holder):
+            return None
+        compute = run.compute.model_copy(update={"state": ComputeState.SUBMITTED, "holder": holder})
+        reason = "the job began" if run.status is RunState.PENDING else "the job goes on in another process"
+        return run.moved(RunState.RUNNING, now=now, actor=Actor.JOB, reason=reason, compute=compute, heartbeat_at=now)
 
     return await store.update(run_id, change)
+
+
+def holds(run: Run, holder: str | None) -> bool:
+    """Whether a process of the job is the one that does this run, and the run is still to be done."""
+    return run.status is RunState.RUNNING and run.compute.holder == holder
 
 
 async def progress(
@@ -105,10 +160,11 @@ async def progress(
     iteration: int,
     finished: IterationSummary | None = None,
     control_strategy_effective: ControlStrategy | None = None,
+    holder: str | None = None,
     store: RunStore,
     clock: Clock,
 ) -> Run:
-    """The job tells what it is busy with. A run that is not running any more is left as it is, and the job must stop.
+    """The job tells what it is busy with. A run that this process does not hold is left as it is, and the process must stop.
 
     Args:
         run_id: which run.
@@ -116,12 +172,13 @@ async def progress(
         iteration: its iteration, 1-based; 0 before the first.
         finished: the iteration that ended just before, if one did.
         control_strategy_effective: what predictions are compared with after all, once it is known.
+        holder: names the process, as at `begin`.
         store: where runs are kept.
         clock: the time.
     """
 
     def change(run: Run) -> Run | None:
-        if run.status is not RunState.RUNNING:
+        if not holds(run, holder):
             return None
         now = clock()
         iterations = run.iterations
@@ -139,22 +196,27 @@ async def progress(
     return await store.update(run_id, change)
 
 
-async def heartbeat(run_id: str, *, store: RunStore, clock: Clock) -> Run:
-    """The job says that it lives. Its owner sees no change."""
+async def heartbeat(run_id: str, *, holder: str | None = None, store: RunStore, clock: Clock) -> Run:
+    """The job's process says that it lives. Its owner sees no change."""
 
     def change(run: Run) -> Run | None:
         now = clock()
-        return run.checked(now, heartbeat_at=now) if run.status is RunState.RUNNING else None
+        return run.checked(now, heartbeat_at=now) if holds(run, holder) else None
 
     return await store.update(run_id, change)
 
 
-async def complete(run_id: str, outcome: RunOutcome, *, store: RunStore, clock: Clock) -> Run:
-    """The job has put its results in place. Too late after a cancel or a failure, it is recorded and changes nothing."""
+async def complete(
+    run_id: str, outcome: RunOutcome, *, holder: str | None = None, store: RunStore, clock: Clock
+) -> Run:
+    """The job has put its results in place. Too late after a cancel or a failure, it is recorded and changes nothing.
+
+    A process that lost the lease completes nothing: the files that it wrote are of the same run, and who holds it writes them again.
+    """
 
     def change(run: Run) -> Run | None:
         now = clock()
-        if run.status is RunState.COMPLETED:
+        if run.status is RunState.COMPLETED or (run.status is RunState.RUNNING and not holds(run, holder)):
             return None
         if run.status.done:
             return run.remarked(RunState.COMPLETED, now=now, actor=Actor.JOB, reason="the job finished")
@@ -173,7 +235,15 @@ async def complete(run_id: str, outcome: RunOutcome, *, store: RunStore, clock: 
 
 
 async def fail(
-    run_id: str, failure: Failure, message: str, *, actor: Actor, release: bool = False, store: RunStore, clock: Clock
+    run_id: str,
+    failure: Failure,
+    message: str,
+    *,
+    actor: Actor,
+    release: bool = False,
+    holder: str | None = None,
+    store: RunStore,
+    clock: Clock,
 ) -> Run:
     """A run cannot succeed. Too late after another end, it is recorded and changes nothing.
 
@@ -183,13 +253,15 @@ async def fail(
         message: one sentence for the owner.
         actor: who found out.
         release: whether Batch may still hold a job for it; the reconciler then releases it.
+        holder: names the process, where the job speaks: one that lost the lease fails nothing.
         store: where runs are kept.
         clock: the time.
     """
 
     def change(run: Run) -> Run | None:
         now = clock()
-        if run.status is RunState.FAILED:
+        lost = actor is Actor.JOB and run.status is RunState.RUNNING and not holds(run, holder)
+        if run.status is RunState.FAILED or lost:
             return None
         if run.status.done:
             return run.remarked(RunState.FAILED, now=now, actor=actor, reason=failure.reason.value)

@@ -22,6 +22,7 @@ def run_status(run: Run) -> RunStatus:
         control_strategy_effective=run.control_strategy_effective,
         error_message=run.error_message,
         failure=run.failure,
+        attempt=run.compute.attempt,
         user_email=run.user_email,
         created_at=run.created_at,
         updated_at=run.updated_at,

@@ -16,13 +16,16 @@ from shared.lifecycle import Clock
 from shared.logs import Severity
 from shared.models import Failure, FailureReason
 from shared.ports import BatchJobs, RunStore
-from shared.records import Run
+from shared.records import Compute, Run
 from shared.runs import Actor, ComputeState, RunState
 
 PAGE: Final = 50
-"""Runs looked at in one sweep; the next sweep takes the next ones, since a run that was looked at is not due."""
+MOST_PAGES: Final = 4
+"""Pages of one sweep; the next sweep goes on where it stopped, since a run that was looked at is not due."""
+MOST_UNANSWERED: Final = 5
+"""After so many questions in a row that Batch did not answer, the sweep leaves it in peace."""
 SUBMIT_GRACE: Final = timedelta(minutes=2)
-"""A submit that was under way when a run was cancelled has reached Batch by then, or never will."""
+"""A submit that was under way when a run ended has reached Batch by then, or never will."""
 
 
 @dataclass
@@ -41,18 +44,27 @@ async def sweep(*, max_run_seconds: int, store: RunStore, jobs: BatchJobs, clock
         Unavailable: the store is away. Batch being away is counted in the report, and the runs stay due.
     """
     report = SweepReport()
-    for run in await store.due(clock(), limit=PAGE):
-        report.looked_at += 1
-        try:
-            after = await reconcile(run, max_run_seconds=max_run_seconds, store=store, jobs=jobs, clock=clock)
-        except Unavailable as error:
-            if error.service != "Batch":
-                raise
-            report.unanswered += 1
-            logs.log(Severity.WARNING, "Batch could not be asked about a run", error=error, run_id=run.run_id)
-            continue
-        if after.status is RunState.FAILED and not run.status.done:
-            report.failed.append(run.run_id)
+    for _ in range(MOST_PAGES):
+        due = await store.due(clock(), limit=PAGE)
+        in_a_row = 0
+        for run in due:
+            report.looked_at += 1
+            try:
+                after = await reconcile(run, max_run_seconds=max_run_seconds, store=store, jobs=jobs, clock=clock)
+            except Unavailable as error:
+                if error.service != "Batch":
+                    raise
+                report.unanswered += 1
+                in_a_row += 1
+                logs.log(Severity.WARNING, "Batch could not be asked about a run", error=error, run_id=run.run_id)
+                if in_a_row == MOST_UNANSWERED:
+                    return report
+                continue
+            in_a_row = 0
+            if after.status is RunState.FAILED and not run.status.done:
+                report.failed.append(run.run_id)
+        if len(due) < PAGE:
+            break
     return report
 
 
@@ -88,16 +100,17 @@ async def reconcile(run: Run, *, max_run_seconds: int, store: RunStore, jobs: Ba
     report = await jobs.describe(run.compute.job_id)
     if run.status.done:
         return await _release(run, report, store, jobs, clock)
-    if report is None and run.status is RunState.PENDING:
-        try:
-            await submission.submit(run, max_run_seconds=max_run_seconds, jobs=jobs)
-        except SubmitRejected as error:
-            logs.log(Severity.ERROR, "Batch refused a job", error=error, run_id=run.run_id)
-            return await submission.refuse(run, store=store, clock=clock)
-        return await _postpone(run, ComputeState.SUBMITTED, store, clock)
+    never_came = run.status is RunState.PENDING or run.compute.state is ComputeState.REQUESTED
+    if report is None and never_came:
+        return await _submit(run, max_run_seconds, store, jobs, clock)
     fault = _fault(run, report, clock())
     if fault is None:
         return await _postpone(run, ComputeState.SUBMITTED, store, clock)
+    if _deserves_another(run, fault):
+        again = await _next_attempt(run, fault, store, clock)
+        if again.compute.state is ComputeState.REQUESTED and not again.status.done:
+            return await _submit(again, max_run_seconds, store, jobs, clock)
+        return again
     over = report is None or report.state.over
     return await lifecycle.fail(
         run.run_id, fault, _sentence(fault), actor=Actor.RECONCILER, release=not over, store=store, clock=clock
@@ -121,6 +134,40 @@ def _fault(run: Run, report: JobReport | None, now: datetime) -> Failure | None:
     return None
 
 
+def _deserves_another(run: Run, fault: Failure) -> bool:
+    """Whether the run lost its machine, or never had one, and may use up another job.
+
+    A job that somebody cancelled or deleted in Batch was ended on purpose, so it gets no successor.
+    """
+    if fault.reason is FailureReason.JOB_VANISHED or run.compute.attempt >= runs.MAX_ATTEMPTS:
+        return False
+    return fault.reason is FailureReason.PREEMPTED or (run.status is RunState.PENDING and fault.retryable)
+
+
+async def _next_attempt(seen: Run, fault: Failure, store: RunStore, clock: Clock) -> Run:
+    """Give a run the next job's id, before that job exists; of two that try, the first does."""
+
+    def change(run: Run) -> Run | None:
+        if run.status is not seen.status or run.compute.attempt != seen.compute.attempt:
+            return None
+        attempt = run.compute.attempt + 1
+        compute = Compute(job_id=runs.job_id(run.run_id, attempt), attempt=attempt)
+        return run.noted(
+            now=clock(), actor=Actor.RECONCILER, reason=f"{fault.reason.value}: attempt {attempt}", compute=compute
+        )
+
+    return await store.update(seen.run_id, change)
+
+
+async def _submit(run: Run, max_run_seconds: int, store: RunStore, jobs: BatchJobs, clock: Clock) -> Run:
+    try:
+        await submission.submit(run, max_run_seconds=max_run_seconds, jobs=jobs)
+    except SubmitRejected as error:
+        logs.log(Severity.ERROR, "Batch refused a job", error=error, run_id=run.run_id)
+        return await submission.refuse(run, store=store, clock=clock)
+    return await _postpone(run, ComputeState.SUBMITTED, store, clock)
+
+
 def _sentence(fault: Failure) -> str:
     return {
         FailureReason.JOB_VANISHED: "The job disappeared from Google Cloud Batch before it finished.",
@@ -135,7 +182,7 @@ def _sentence(fault: Failure) -> str:
 
 async def _release(run: Run, report: JobReport | None, store: RunStore, jobs: BatchJobs, clock: Clock) -> Run:
     """See to it that a finished run holds no compute."""
-    gone = report is None and clock() - run.created_at > SUBMIT_GRACE
+    gone = report is None and clock() - run.updated_at > SUBMIT_GRACE
     if gone or (report is not None and report.state.over):
         return await _postpone(run, ComputeState.RELEASED, store, clock)
     if report is not None and report.state is not JobState.CANCELLATION_IN_PROGRESS:
@@ -147,7 +194,7 @@ async def _postpone(seen: Run, state: ComputeState, store: RunStore, clock: Cloc
     """Write down what is known of the job and when to look next; a run that moved meanwhile is left to its mover."""
 
     def change(run: Run) -> Run | None:
-        if run.status is not seen.status:
+        if run.status is not seen.status or run.compute.attempt != seen.compute.attempt:
             return None
         return run.checked(clock(), compute=run.compute.model_copy(update={"state": state}))
 

@@ -36,11 +36,15 @@ class Transition(Model):
 
 
 class Compute(Model):
-    """The Batch job behind a run. The id is known before the job exists, so that a crash between the two loses nothing."""
+    """The Batch job behind a run. The id is known before the job exists, so that a crash between the two loses nothing.
+
+    `holder` is the process of the job that does the run: a second copy of the same job finds it there, and leaves.
+    """
 
     job_id: str
     attempt: Annotated[int, Field(ge=1)] = 1
     state: ComputeState = ComputeState.REQUESTED
+    holder: str | None = None
 
 
 class StoredFile(Model):
@@ -125,6 +129,10 @@ class Run(Model):
         Whether the move is allowed is for the store to say, by the transition table and inside its write.
         """
         return self.changed(now, status=to, transitions=self._history(now, to, actor, reason), **fields)
+
+    def noted(self, *, now: datetime, actor: Actor, reason: str, **fields: object) -> "Run":
+        """This run in the same state with other fields, and in its history why."""
+        return self.changed(now, transitions=self._history(now, self.status, actor, reason), **fields)
 
     def remarked(self, about: RunState, *, now: datetime, actor: Actor, reason: str) -> "Run":
         """This run with a history entry for something that came too late to change it; nothing else differs.

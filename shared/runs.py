@@ -71,6 +71,9 @@ TRANSITIONS: Final = MappingProxyType(
     }
 )
 
+ACTIVE: Final = tuple(state for state, targets in TRANSITIONS.items() if targets)
+"""The states of an unfinished run."""
+
 RUN_ID: Final = re.compile(r"run_[0-9a-f]{12}")
 
 _JOB_ID: Final = re.compile(r"haystack-([0-9a-f]{12})-[1-9][0-9]?")
@@ -79,6 +82,10 @@ PENDING_LIMIT: Final = timedelta(minutes=2)
 """A pending run is looked at when nothing was heard of it for this long."""
 HEARTBEAT_LIMIT: Final = timedelta(minutes=5)
 """A running run is looked at when its job has been silent for longer than this."""
+LEASE: Final = timedelta(minutes=3)
+"""A job's process that was silent for longer than this has lost the run to a copy of itself that asks."""
+MAX_ATTEMPTS: Final = 2
+"""Jobs that a run may use up by losing their machines or never starting."""
 SILENCE_LIMIT: Final = timedelta(minutes=15)
 """A job that Batch calls running, but that was silent for longer than this, hangs."""
 RELEASE_INTERVAL: Final = timedelta(seconds=30)

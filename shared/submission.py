@@ -5,10 +5,9 @@ leaves something that a retry or the reconciler can finish, and nothing that run
 """
 
 from datetime import datetime
-from typing import Final
 
 from shared import idempotency, lifecycle, logs, runs
-from shared.errors import IdempotencyMismatch, RunExists, SubmitRejected, TooManyRuns, Unavailable
+from shared.errors import IdempotencyMismatch, RunExists, SubmitRejected, Unavailable
 from shared.failures import failure
 from shared.jobs import JobRequest
 from shared.lifecycle import Clock
@@ -17,8 +16,6 @@ from shared.models import CreateRunRequest, FailureReason
 from shared.ports import BatchJobs, Caller, RunStore
 from shared.records import Compute, Run, Transition
 from shared.runs import Actor, RunState
-
-ACTIVE: Final = (RunState.PENDING, RunState.RUNNING)
 
 
 async def create(
@@ -72,6 +69,7 @@ async def submit(run: Run, *, max_run_seconds: int, jobs: BatchJobs) -> None:
             job_id=run.compute.job_id,
             environment={
                 "RUN_ID": run.run_id,
+                "ATTEMPT": str(run.compute.attempt),
                 "USER_EMAIL": run.user_email,
                 "CONTROL_STRATEGY": run.control_strategy.value,
                 "MAX_ITERATIONS": str(run.max_iterations),
@@ -107,11 +105,9 @@ async def _keep(
             if kept.request_fingerprint != fingerprint:
                 raise IdempotencyMismatch
             return kept, True
-        if max_active_runs and await store.count(caller.email, statuses=ACTIVE) >= max_active_runs:
-            raise TooManyRuns(max_active_runs)
         run = _new_run(free_id, request, caller, digest=digest, fingerprint=fingerprint, now=now)
         try:
-            await store.create(run)
+            await store.create(run, max_active=max_active_runs)
         except RunExists:
             continue  # another request with this key came first, or 48 random bits met a run: look again
         return run, False

@@ -98,6 +98,44 @@ async def test_beginning_twice_changes_nothing(store: SqliteRunStore, run: Run, 
     assert await lifecycle.begin(run.run_id, store=store, clock=clock) == first
 
 
+async def test_a_second_copy_of_a_living_job_gets_no_lease(store: SqliteRunStore, run: Run, clock: TestClock) -> None:
+    first = await lifecycle.begin(run.run_id, holder="one", store=store, clock=clock)
+    clock.move(minutes=2)
+    second = await lifecycle.begin(run.run_id, holder="two", store=store, clock=clock)
+    assert second == first
+    assert lifecycle.holds(second, "one")
+    assert not lifecycle.holds(second, "two")
+
+
+async def test_a_copy_of_a_job_that_fell_silent_takes_over_and_the_first_is_heard_no_more(
+    store: SqliteRunStore, run: Run, clock: TestClock
+) -> None:
+    await lifecycle.begin(run.run_id, holder="one", store=store, clock=clock)
+    clock.move(minutes=4)
+    second = await lifecycle.begin(run.run_id, holder="two", store=store, clock=clock)
+    assert lifecycle.holds(second, "two")
+    ports = {"holder": "one", "store": store, "clock": clock}
+    told = [
+        await lifecycle.progress(run.run_id, phase=Phase.INFERENCE, iteration=1, **ports),  # type: ignore[arg-type]  # one dict for all
+        await lifecycle.heartbeat(run.run_id, **ports),  # type: ignore[arg-type]
+        await lifecycle.complete(run.run_id, outcome(run.run_id), **ports),  # type: ignore[arg-type]
+        await lifecycle.fail(
+            run.run_id,
+            failure(FailureReason.ORCHESTRATOR_ERROR),
+            "It broke.",
+            actor=Actor.JOB,
+            holder="one",
+            store=store,
+            clock=clock,
+        ),
+    ]
+    assert told == [second] * 4
+
+
+async def test_the_job_of_an_earlier_attempt_gets_no_lease(store: SqliteRunStore, run: Run, clock: TestClock) -> None:
+    assert (await lifecycle.begin(run.run_id, attempt=2, holder="x", store=store, clock=clock)) == run
+
+
 async def test_an_iteration_reported_twice_is_kept_once(store: SqliteRunStore, run: Run, clock: TestClock) -> None:
     await lifecycle.begin(run.run_id, store=store, clock=clock)
     for _ in range(2):

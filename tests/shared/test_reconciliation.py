@@ -1,5 +1,7 @@
 """What the reconciler makes of a run and its Batch job."""
 
+import asyncio
+
 import pytest
 
 from shared import lifecycle, reconciliation, submission
@@ -93,15 +95,79 @@ async def test_a_job_that_batch_refuses_on_the_second_try_fails_its_run(service:
     assert await service.reason() is FailureReason.SUBMIT_FAILED
 
 
-async def test_a_preempted_job_fails_its_run_with_that_reason(service: Service) -> None:
-    run = await service.running()
-    service.jobs.put(run.compute.job_id, JobState.FAILED, exit_codes=(50001,))
+async def test_a_preempted_run_goes_on_in_another_job_and_fails_when_that_is_preempted_too(service: Service) -> None:
+    first = await service.running()
+    service.jobs.put(first.compute.job_id, JobState.FAILED, exit_codes=(50001,))
+    await service.sweep(minutes=6)
+    second = await service.now()
+    assert (second.status, second.compute.attempt) == (RunState.RUNNING, 2)
+    assert service.jobs.requests[-1].job_id == second.compute.job_id != first.compute.job_id
+    assert service.jobs.requests[-1].environment["ATTEMPT"] == "2"
+    assert "PREEMPTED" in second.transitions[-1].reason
+    service.jobs.put(second.compute.job_id, JobState.FAILED, exit_codes=(50001,))
     await service.sweep(minutes=6)
     after = await service.now()
     assert await service.reason() is FailureReason.PREEMPTED
     assert after.failure is not None
     assert after.failure.retryable
     assert after.check_at is None
+
+
+async def test_the_next_attempts_job_that_batch_did_not_take_is_submitted_by_the_next_sweep(service: Service) -> None:
+    first = await service.running()
+    service.jobs.put(first.compute.job_id, JobState.FAILED, exit_codes=(50001,))
+
+    class AwayForSubmits(FakeBatch):
+        async def submit(self, request: JobRequest) -> None:
+            assert request.job_id not in self.jobs
+            raise Unavailable("Batch")
+
+    away, service.jobs = service.jobs, AwayForSubmits()
+    service.jobs.jobs = away.jobs
+    assert (await service.sweep(minutes=6)).unanswered == 1
+    service.jobs = away
+    await service.sweep(minutes=6)
+    after = await service.now()
+    assert (after.status, after.compute.attempt) == (RunState.RUNNING, 2)
+    assert after.compute.job_id in service.jobs.jobs
+
+
+async def test_a_job_that_failed_before_it_began_gets_another_try(service: Service) -> None:
+    first = await service.pending()
+    service.jobs.put(first.compute.job_id, JobState.FAILED, exit_codes=(50002,))
+    await service.sweep(minutes=2)
+    after = await service.now()
+    assert (after.status, after.compute.attempt) == (RunState.PENDING, 2)
+
+
+async def test_a_job_that_ran_out_of_memory_gets_no_other_try(service: Service) -> None:
+    run = await service.running()
+    service.jobs.put(run.compute.job_id, JobState.FAILED, exit_codes=(137,))
+    await service.sweep(minutes=6)
+    assert await service.reason() is FailureReason.OUT_OF_MEMORY
+
+
+async def test_of_two_sweeps_at_once_one_gives_the_next_attempt(service: Service) -> None:
+    run = await service.running()
+    service.jobs.put(run.compute.job_id, JobState.FAILED, exit_codes=(50001,))
+    service.clock.move(minutes=6)
+    await asyncio.gather(service.sweep(), service.sweep())
+    assert sorted(service.jobs.jobs) == [run.compute.job_id, f"{run.compute.job_id[:-1]}2"]
+    assert (await service.now()).compute.attempt == 2
+
+
+async def test_a_sweep_looks_at_more_than_a_page(service: Service) -> None:
+    for _ in range(reconciliation.PAGE + 3):
+        await service.pending()
+    assert (await service.sweep(minutes=3)).looked_at == reconciliation.PAGE + 3
+    assert (await service.sweep()).looked_at == 0
+
+
+async def test_a_sweep_leaves_a_batch_that_does_not_answer_in_peace(service: Service) -> None:
+    for _ in range(8):
+        await service.pending()
+    service.jobs.fault = Unavailable("Batch")
+    assert (await service.sweep(minutes=3)).unanswered == reconciliation.MOST_UNANSWERED
 
 
 @pytest.mark.parametrize("start", ["pending", "running"])
@@ -160,6 +226,17 @@ async def test_a_submit_that_was_under_way_at_the_cancel_is_waited_for(service: 
     service.jobs.put(run.compute.job_id, JobState.QUEUED)  # the late submit arrives
     await service.sweep(minutes=1)
     assert service.jobs.cancelled[-1] == run.compute.job_id
+
+
+async def test_a_cancelled_run_whose_job_never_came_is_released_in_the_end(service: Service) -> None:
+    run = await service.pending()
+    service.clock.move(hours=1)  # its age says nothing: a retry of the create may have been under way
+    await lifecycle.cancel(run.run_id, ADA, store=service.store, jobs=service.jobs, clock=service.clock)
+    service.jobs.jobs.clear()
+    await service.sweep(minutes=1)
+    assert (await service.now()).compute.state is ComputeState.RELEASING
+    await service.sweep(minutes=2)
+    assert (await service.now()).compute.state is ComputeState.RELEASED
 
 
 async def test_a_notification_is_only_a_hint(service: Service) -> None:

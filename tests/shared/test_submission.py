@@ -7,7 +7,7 @@ import pytest
 from shared import submission
 from shared.errors import IdempotencyMismatch, SubmitRejected, TooManyRuns, Unavailable
 from shared.models import CreateRunRequest, FailureReason
-from shared.ports import Caller
+from shared.ports import Caller, RunFilter
 from shared.records import Run
 from shared.runs import ComputeState, RunState
 from shared.store.sqlite import SqliteRunStore
@@ -41,7 +41,7 @@ class Service:
 
     async def runs(self, caller: Caller = ADA) -> list[Run]:
         """All the caller's runs."""
-        return list(await self.store.page(caller.email, limit=100))
+        return list(await self.store.page(RunFilter(caller.email), limit=100))
 
 
 @pytest.fixture
