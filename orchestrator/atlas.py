@@ -1,8 +1,8 @@
-"""An ingested atlas: an `.h5ad` and, beside it, where the cells of each group are. Only the rows that are asked for are read.
+"""An ingested atlas: its counts group by group, and where the cells of each group are. Only the rows that are asked for are read.
 
-A group is a (donor, cell type, condition). `groups.npz` holds the row positions of all groups one after the other (`rows`), where each
-group begins (`starts`, one longer than the groups), its labels (`donors`, `cell_types`, `conditions`), the gene symbols (`genes`) and the
-place of the counts in the `.h5ad` (`matrix`, such as `X` or `layers/counts`).
+A group is a (donor, cell type, condition). `groups.npz` holds the rows in the `.h5ad` of all groups one after the other (`rows`), where
+each group begins (`starts`, one longer than the groups), its labels (`donors`, `cell_types`, `conditions`) and the gene symbols (`genes`).
+`counts.h5` holds the counts in that same order.
 """
 
 from dataclasses import dataclass
@@ -10,12 +10,10 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
-Rows = NDArray[np.int64]
+from orchestrator.counts_file import COUNTS_FILE, Rows, read_rows
 
-ATLAS_FILE = "atlas.h5ad"
 GROUPS_FILE = "groups.npz"
 
 
@@ -34,26 +32,29 @@ class Group:
 
 @dataclass(frozen=True)
 class GroupIndex:
-    """Which rows each group has (sorted), and the atlas's gene symbols."""
+    """Which rows of the `.h5ad` each group has (sorted), and the atlas's gene symbols."""
 
     rows: dict[Group, Rows]
     genes: list[str]
-    matrix: str
+
+    @property
+    def order(self) -> Rows:
+        """All rows, group by group: the order of the counts."""
+        parts = [self.rows[group] for group in sorted(self.rows)]
+        return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
 
     def save(self, path: Path) -> None:
         """Write the index to `path`, whole or not at all."""
         groups = sorted(self.rows)
-        parts = [self.rows[group] for group in groups]
         draft = path.with_suffix(".part.npz")
         np.savez(
             draft,
-            rows=np.concatenate(parts) if parts else np.empty(0, dtype=np.int64),
-            starts=np.cumsum([0, *(len(part) for part in parts)]),
+            rows=self.order,
+            starts=np.cumsum([0, *(len(self.rows[group]) for group in groups)]),
             donors=np.array([group.donor for group in groups], dtype=str),
             cell_types=np.array([group.cell_type for group in groups], dtype=str),
             conditions=np.array([group.condition for group in groups], dtype=str),
             genes=np.array(self.genes, dtype=str),
-            matrix=np.array(self.matrix),
         )
         draft.replace(path)
 
@@ -72,7 +73,7 @@ class GroupIndex:
                     Group(str(donor), str(cell_type), str(condition)): rows[starts[i] : starts[i + 1]]
                     for i, (donor, cell_type, condition) in enumerate(labels)
                 }
-                return cls(groups, [str(gene) for gene in kept["genes"]], str(kept["matrix"]))
+                return cls(groups, [str(gene) for gene in kept["genes"]])
         except FileNotFoundError as error:
             raise AtlasUnusable(
                 f"There is no ingested atlas in {path.parent}. Run orchestrator.ingest first."
@@ -90,11 +91,14 @@ class Atlas:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / ATLAS_FILE
+        self._path = folder / COUNTS_FILE
         self._index = GroupIndex.load(folder / GROUPS_FILE)
         self._groups = sorted(self._index.rows)
         if not self._path.exists():
             raise AtlasUnusable(f"{self._path} is missing. Run orchestrator.ingest again.")
+        order = self._index.order
+        self._positions = np.full(order.max(initial=-1) + 1, -1, dtype=np.int64)
+        self._positions[order] = np.arange(len(order))
 
     @property
     def genes(self) -> list[str]:
@@ -111,7 +115,7 @@ class Atlas:
         return len(self._index.rows.get(group, ()))
 
     def rows(self, group: Group, limit: int, rng: np.random.Generator) -> Rows:
-        """The row positions of a group, sorted; a random `limit` of them where it has more."""
+        """The rows of a group, by their number in the `.h5ad`, sorted; a random `limit` of them where it has more."""
         rows = self._index.rows.get(group, np.empty(0, dtype=np.int64))
         if len(rows) <= limit:
             return rows
@@ -121,30 +125,10 @@ class Atlas:
         """The raw counts of these rows: len(rows) × genes, float32 with whole values, in the order given.
 
         Args:
-            rows: sorted row positions; neighbours are read in one go.
+            rows: rows of groups, as `rows` gives them.
         """
+        positions = self._positions[rows]
+        in_order = np.argsort(positions)
         with h5py.File(self._path) as file:
-            return read_rows(file[self._index.matrix], rows, len(self.genes))
-
-
-def read_rows(matrix: h5py.Group, rows: Rows, n_genes: int) -> sparse.csr_matrix:
-    """Rows of a CSR matrix on disk (an h5py group with `data`, `indices`, `indptr`), reading nothing else of it.
-
-    Args:
-        matrix: the h5py group.
-        rows: sorted row positions.
-        n_genes: the number of columns.
-    """
-    breaks = np.flatnonzero(np.diff(rows) != 1) + 1
-    data: list[NDArray[np.float32]] = [np.empty(0, dtype=np.float32)]
-    indices: list[NDArray[np.int64]] = [np.empty(0, dtype=np.int64)]
-    lengths: list[NDArray[np.int64]] = [np.zeros(1, dtype=np.int64)]
-    for run in np.split(rows, breaks):
-        if not len(run):
-            continue
-        bounds = matrix["indptr"][int(run[0]) : int(run[-1]) + 2].astype(np.int64)
-        data.append(matrix["data"][bounds[0] : bounds[-1]].astype(np.float32))
-        indices.append(matrix["indices"][bounds[0] : bounds[-1]].astype(np.int64))
-        lengths.append(np.diff(bounds))
-    pointers = np.cumsum(np.concatenate(lengths))
-    return sparse.csr_matrix((np.concatenate(data), np.concatenate(indices), pointers), shape=(len(rows), n_genes))
+            found = read_rows(file, positions[in_order], len(self.genes))
+        return found[np.argsort(in_order)]

@@ -1,6 +1,7 @@
 """Which gene sets move: decoupler's univariate linear model (ulm) on the test statistics of all genes."""
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 
 import decoupler as dc
 import numpy as np
@@ -33,25 +34,21 @@ def enrich(differential: Differential, gene_sets: Mapping[str, frozenset[str]]) 
     if not np.any(differential.statistic):
         return []
     measured = set(differential.genes)
-    net = pd.DataFrame(
-        [
-            (name, gene, 1.0)
-            for name, genes in gene_sets.items()
-            if len(genes & measured) >= MIN_GENES
-            for gene in sorted(genes & measured)
-        ],
-        columns=["source", "target", "weight"],
-    )
-    if net.empty:
+    judged = {name: sorted(genes & measured) for name, genes in gene_sets.items() if len(genes & measured) >= MIN_GENES}
+    if not judged:
         return []
-    statistics = pd.DataFrame([differential.statistic], index=["prediction"], columns=list(differential.genes))
+    sources = np.repeat(list(judged), [len(genes) for genes in judged.values()])
+    net = pd.DataFrame({"source": sources, "target": list(chain.from_iterable(judged.values())), "weight": 1.0})
+    # One row by an array: from a list of rows pandas makes a block for each of the thousands of genes.
+    values = np.asarray(differential.statistic)[np.newaxis]
+    statistics = pd.DataFrame(values, index=["prediction"], columns=list(differential.genes))
     scores, adjusted = dc.mt.ulm(statistics, net, tmin=MIN_GENES, raw=False, empty=False, verbose=False)
     changes = [
         PathwayChange(
             name=str(name),
-            score=round(float(scores.loc["prediction", name]), 4),
-            adjusted_p_value=float(adjusted.loc["prediction", name]),
+            score=round(float(score), 4),
+            adjusted_p_value=float(p),
         )
-        for name in scores.columns
+        for name, score, p in zip(scores.columns, scores.loc["prediction"], adjusted.loc["prediction"], strict=True)
     ]
     return sorted(changes, key=lambda change: (-change.score, change.name))

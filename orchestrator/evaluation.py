@@ -2,7 +2,7 @@
 
 A part that cannot be judged has no score and says why; it is left out, never guessed. The score is the weighted mean of the parts that can
 be judged. Where neither the expected pathways nor the known responders can be judged, nothing ties the prediction to the asked
-perturbation, and the score is at most `UNGROUNDED_LIMIT`.
+perturbation, and the score is at most `UNGROUNDED_LIMIT`; where it was made from a relative's cells, it is at most `INFERRED_LIMIT`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,17 +14,23 @@ from scipy import sparse
 
 from orchestrator.config import JobConfig
 from orchestrator.differential import Differential
-from orchestrator.expectations import Expectation, readable
+from orchestrator.expectations import HALLMARK, REACTOME, Expectation, readable
 from shared.models import PathwayChange, ScorePart
 
 PATHWAYS, TARGETS, NETWORK = "pathway_coherence", "target_activation", "network_coherence"
 WEIGHTS: Mapping[str, float] = {PATHWAYS: 0.5, TARGETS: 0.3, NETWORK: 0.2}
 UNGROUNDED_LIMIT = 5
 
-RANK_FACTORS = ((2, 1.0), (5, 0.7), (10, 0.4))
-"""What an expected set keeps of its strength when it is among the first 2, 5 or 10 sets; behind them `LATE_FACTOR`."""
+INFERRED_LIMIT = 6
+"""A relative can look right and still be another perturbation: its answer never reaches the default threshold of a run."""
+
+Factors = Sequence[tuple[int, float]]
+HALLMARK_FACTORS: Factors = ((2, 1.0), (5, 0.7), (10, 0.4))
+"""What an expected set keeps of its strength when it is among the first 2, 5 or 10 of 50 sets; behind them `LATE_FACTOR`."""
+REACTOME_FACTORS: Factors = ((10, 1.0), (25, 0.7), (50, 0.4))
+"""The same for Reactome, where many of a thousand sets share their genes with the expected one."""
 LATE_FACTOR = 0.2
-PRIMARY_SHARE = 0.7
+PRIMARY_SHARE, SECONDARY_SHARE, REACTOME_SHARE = 0.55, 0.2, 0.25
 NETWORK_GENES = 100
 NETWORK_DRAWS = 100
 FULL_EXCESS = 0.3
@@ -35,10 +41,11 @@ RECEPTOR_HALF = 0.05
 
 @dataclass(frozen=True)
 class Grounding:
-    """A score 1..10 and what it is made of."""
+    """A score 1..10, what it is made of, and why it was held down, in sentences."""
 
     score: int
     parts: list[ScorePart]
+    limits: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -47,11 +54,12 @@ class Evidence:
 
     Attributes:
         differential: genes, perturbed against control.
-        enrichment: gene sets, the most raised first.
-        gene_sets: the sets' genes.
+        enrichment: Hallmark and Reactome sets, the most raised first.
+        gene_sets: the sets by which genes belong together, with their genes.
         expectation: what is known of the perturbation; None where nothing is.
         receptors: the perturbation's receptor genes.
         query: raw counts of the query cells, cells × genes.
+        inferred: whether it was predicted from a relative of the asked perturbation.
     """
 
     differential: Differential
@@ -60,6 +68,7 @@ class Evidence:
     expectation: Expectation | None
     receptors: Sequence[str]
     query: sparse.csr_matrix
+    inferred: bool = False
 
 
 def evaluate(evidence: Evidence, config: JobConfig, *, seed: int) -> Grounding:
@@ -82,9 +91,16 @@ def evaluate(evidence: Evidence, config: JobConfig, *, seed: int) -> Grounding:
     values = {name: min(max(value, 0.0), 1.0) for name, (value, _) in judged.items() if value is not None}
     weight = sum(WEIGHTS[name] for name in values)
     score = _points(sum(WEIGHTS[name] * value for name, value in values.items()) / weight) if values else 1
+    limits = []
     if PATHWAYS not in values and TARGETS not in values:
         score = min(score, UNGROUNDED_LIMIT)
-    return Grounding(score, parts)
+        limits.append(
+            f"Nothing known ties the prediction to what was asked, so its score is at most {UNGROUNDED_LIMIT}."
+        )
+    if evidence.inferred:
+        score = min(score, INFERRED_LIMIT)
+        limits.append(f"A prediction from another perturbation than the asked one scores at most {INFERRED_LIMIT}.")
+    return Grounding(score, parts, tuple(limits))
 
 
 def _points(value: float) -> int:
@@ -92,38 +108,49 @@ def _points(value: float) -> int:
 
 
 def _pathways(evidence: Evidence, config: JobConfig) -> tuple[float | None, str]:
-    """Whether the expected gene sets rise, and whether they rise more than others."""
+    """Whether the expected gene sets rise, and whether they rise more than the others of their collection."""
     expected = evidence.expectation
     if expected is None:
         return None, "Not judged: it is not known which pathways this perturbation should raise."
-    measured = {change.name for change in evidence.enrichment}
-    if not expected.primary_sets:
-        return None, f"Not judged: no Hallmark set stands for the programme {expected.programme}."
+    if not (expected.primary_sets or expected.reactome_sets):
+        return None, f"Not judged: no gene set stands for the programme {expected.programme}."
     if not evidence.differential.is_de.any():
         return 0.0, "No gene is called differentially expressed, so no pathway moves."
-    if not measured.intersection(expected.primary_sets):
+    in_hallmark = [change for change in evidence.enrichment if change.name.startswith(HALLMARK)]
+    in_reactome = [change for change in evidence.enrichment if change.name.startswith(REACTOME)]
+    first = _strengths(expected.primary_sets, in_hallmark, HALLMARK_FACTORS, config)
+    second = _strengths(expected.secondary_sets, in_hallmark, HALLMARK_FACTORS, config)
+    other = _strengths(expected.reactome_sets, in_reactome, REACTOME_FACTORS, config)
+    if not (first or other):
         return None, "Not judged: too few genes of the expected pathways are measured."
-    primary = [_strength(name, evidence.enrichment, config) for name in expected.primary_sets if name in measured]
-    secondary = [_strength(name, evidence.enrichment, config) for name in expected.secondary_sets if name in measured]
-    value = float(np.mean(primary))
-    if secondary:
-        value = PRIMARY_SHARE * value + (1 - PRIMARY_SHARE) * float(np.mean(secondary))
-    places = {change.name: place for place, change in enumerate(evidence.enrichment, start=1)}
-    told = [f"{readable(name)} comes {_ordinal(places[name])}" for name in expected.primary_sets if name in places]
+    weighed = [(PRIMARY_SHARE, first), (SECONDARY_SHARE, second), (REACTOME_SHARE, other)]
+    told = [(share, float(np.mean(strengths))) for share, strengths in weighed if strengths]
+    value = sum(share * strength for share, strength in told) / sum(share for share, _ in told)
+    places = [
+        f"{readable(name)} comes {_ordinal(place)} of {len(collection)}"
+        for collection, names in ((in_hallmark, expected.primary_sets), (in_reactome, expected.reactome_sets))
+        for place, change in enumerate(collection, start=1)
+        if (name := change.name) in names
+    ]
     top = evidence.enrichment[0]
     return value, (
-        f"Expected of {expected.programme}: of {len(evidence.enrichment)} Hallmark sets, {', '.join(told)} by rise; "
-        f"{readable(top.name)} rises most (t = {top.score:.1f})."
+        f"Expected of {expected.programme}: by rise, {' and '.join(places)} sets of its collection. "
+        f"The set that rises most is {readable(top.name)} (t = {top.score:.1f})."
     )
 
 
-def _strength(name: str, enrichment: Sequence[PathwayChange], config: JobConfig) -> float:
-    """How strongly a set rises beside the set that rises most, 0..1, less the further behind it comes."""
-    place, change = next((i, change) for i, change in enumerate(enrichment, start=1) if change.name == name)
-    if change.score <= 0 or change.adjusted_p_value >= config.max_adjusted_p:
-        return 0.0
-    factor = next((factor for rank, factor in RANK_FACTORS if place <= rank), LATE_FACTOR)
-    return factor * change.score / enrichment[0].score
+def _strengths(
+    names: Sequence[str], collection: Sequence[PathwayChange], factors: Factors, config: JobConfig
+) -> list[float]:
+    """How strongly each set that was judged rises beside the set of its collection that rises most, 0..1, less the further behind."""
+    found = []
+    for place, change in enumerate(collection, start=1):
+        if change.name not in names:
+            continue
+        rises = change.score > 0 and change.adjusted_p_value < config.max_adjusted_p
+        factor = next((factor for rank, factor in factors if place <= rank), LATE_FACTOR)
+        found.append(factor * change.score / collection[0].score if rises else 0.0)
+    return found
 
 
 def _targets(evidence: Evidence) -> tuple[float | None, str]:

@@ -6,6 +6,11 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+HALLMARK, REACTOME = "HALLMARK_", "REACTOME_"
+"""What the names of the sets of a collection begin with."""
+REACTOME_SIZES = range(10, 301)
+"""Reactome nests its sets: the smallest are too few genes to judge, the largest say no more than "metabolism"."""
+
 
 @dataclass(frozen=True)
 class Expectation:
@@ -15,12 +20,14 @@ class Expectation:
         programme: the signalling programme, in words.
         primary_sets: Hallmark sets that should rise most; empty where no set fits the programme.
         secondary_sets: Hallmark sets that should rise as well.
+        reactome_sets: Reactome sets whose genes respond to it; most Reactome sets list what carries a signal, which need not rise.
         responders: genes that are known to rise.
     """
 
     programme: str
     primary_sets: tuple[str, ...]
     secondary_sets: tuple[str, ...]
+    reactome_sets: tuple[str, ...]
     responders: tuple[str, ...]
 
 
@@ -31,7 +38,11 @@ def expectations() -> Mapping[str, Expectation]:
     with files("orchestrator").joinpath("facts", "expected_responses.tsv").open(encoding="utf-8") as table:
         for row in csv.DictReader(table, delimiter="\t"):
             expected = Expectation(
-                row["programme"], _names(row["primary_sets"]), _names(row["secondary_sets"]), _names(row["responders"])
+                programme=row["programme"],
+                primary_sets=_names(row["primary_sets"]),
+                secondary_sets=_names(row["secondary_sets"]),
+                reactome_sets=_names(row["reactome_sets"]),
+                responders=_names(row["responders"]),
             )
             known.update(dict.fromkeys(_names(row["perturbations"]), expected))
     return known
@@ -40,15 +51,27 @@ def expectations() -> Mapping[str, Expectation]:
 @cache
 def hallmark() -> Mapping[str, frozenset[str]]:
     """The Hallmark gene sets: name to gene symbols (`facts/hallmark_v7.5.1.gmt`)."""
-    text = files("orchestrator").joinpath("facts", "hallmark_v7.5.1.gmt").read_text(encoding="utf-8")
+    return _gene_sets("hallmark_v7.5.1.gmt")
+
+
+@cache
+def reactome() -> Mapping[str, frozenset[str]]:
+    """The Reactome gene sets of `REACTOME_SIZES` genes: name to gene symbols (`facts/reactome_v7.5.1.gmt`)."""
+    sets = _gene_sets("reactome_v7.5.1.gmt")
+    return {name: genes for name, genes in sets.items() if len(genes) in REACTOME_SIZES}
+
+
+def _gene_sets(file: str) -> dict[str, frozenset[str]]:
+    text = files("orchestrator").joinpath("facts", file).read_text(encoding="utf-8")
     rows = [line.split("\t") for line in text.splitlines() if line]
     return {name: frozenset(genes) for name, _, *genes in rows}
 
 
 def readable(gene_set: str) -> str:
-    """A gene set's name for people: `HALLMARK_TNFA_SIGNALING_VIA_NFKB` is `TNFA signaling via NFKB`."""
-    words = gene_set.removeprefix("HALLMARK_").split("_")
-    return " ".join(word if word in _ACRONYMS or any(c.isdigit() for c in word) else word.lower() for word in words)
+    """A gene set's name for people: `HALLMARK_TNFA_SIGNALING_VIA_NFKB` is `TNFA signaling via NFKB`; a Reactome set is named as one."""
+    words = gene_set.removeprefix(HALLMARK).removeprefix(REACTOME).split("_")
+    name = " ".join(word if word in _ACRONYMS or any(c.isdigit() for c in word) else word.lower() for word in words)
+    return f"{name} (Reactome)" if gene_set.startswith(REACTOME) else name
 
 
 _ACRONYMS = frozenset({"AKT", "DN", "DNA", "JAK", "KRAS", "MTOR", "MYC", "NFKB", "PI3K", "TGF", "TNFA", "UV", "WNT"})

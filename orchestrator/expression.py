@@ -31,3 +31,14 @@ def profile(counts: sparse.csr_matrix) -> Floats:
     pooled = np.asarray(counts.sum(axis=0), dtype=np.float64).ravel()
     logged: Floats = np.log1p(pooled / max(float(pooled.sum()), 1.0) * SCALE)
     return logged
+
+
+def counting_noise(counts: sparse.csr_matrix) -> Floats:
+    """How uncertain `profile` is by counting alone: the variance of each gene's value if its pooled count is Poisson (delta method).
+
+    Half a count is added, so that a gene without counts is uncertain too.
+    """
+    pooled = np.asarray(counts.sum(axis=0), dtype=np.float64).ravel()
+    unit = SCALE / max(float(pooled.sum()), 1.0)
+    noise: Floats = (pooled + 0.5) * (unit / (1.0 + pooled * unit)) ** 2
+    return noise

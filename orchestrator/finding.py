@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from importlib.metadata import version
 from platform import python_version
 
@@ -54,15 +55,17 @@ class Trial:
 
 @dataclass(frozen=True)
 class Finding:
-    """All of a finished run: the best trial is what is delivered."""
+    """All of a finished run: the best trial is what is delivered. `shuffled_score` is what its changes score on genes drawn at random."""
 
     run_id: str
+    asked_at: datetime
     question: Question
     requested: ControlStrategy
     score_threshold: int
     max_iterations: int
     attempts: Sequence[Attempt]
     best: Trial
+    shuffled_score: int
     query: QueryCells
     seed: int
     predictor: str

@@ -1,14 +1,12 @@
 """Bring an `.h5ad` of any size into the catalog: `python -m orchestrator.ingest DATASET PATH.h5ad`.
 
-The matrix is never loaded: a sample of its rows is checked to hold counts, and the rest stays on disk. What the catalog keeps is
-counts by group; what the job needs (row positions by group) is written beside the atlas.
+The matrix is never loaded whole: a sample of its rows is checked to hold counts, and its rows are written anew group by group, a part at
+a time. What the catalog keeps is numbers of cells by group; what the job needs is `counts.h5` and `groups.npz`. The `.h5ad` is only read.
 """
 
 import argparse
 import asyncio
-import os
 import re
-import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +18,8 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from orchestrator.atlas import ATLAS_FILE, GROUPS_FILE, AtlasUnusable, Group, GroupIndex, read_rows
+from orchestrator.atlas import GROUPS_FILE, AtlasUnusable, Group, GroupIndex
+from orchestrator.counts_file import COUNTS_FILE, read_rows, write_grouped
 from shared import labels
 from shared.catalog import ENTRY_FILE, DatasetEntry, GroupCount
 from shared.errors import HaystackError
@@ -61,7 +60,7 @@ def ingest(dataset: str, path: Path, atlas_root: Path, wanted: Description | Non
 
     Args:
         dataset: the dataset's name, `^[a-z][a-z0-9_]{0,62}$`.
-        path: the `.h5ad`; it stays where it is (hard link, or a copy across file systems).
+        path: the `.h5ad`; it is not needed any more afterwards.
         atlas_root: `Settings.atlas_root`.
         wanted: what is not to be guessed.
 
@@ -94,8 +93,10 @@ def ingest(dataset: str, path: Path, atlas_root: Path, wanted: Description | Non
     entry = _entry(dataset, rows, wanted, about, n_cells=len(cells), n_genes=len(genes))
     folder = atlas_root / dataset
     folder.mkdir(parents=True, exist_ok=True)
-    _place(path, folder / ATLAS_FILE)
-    GroupIndex(rows, genes, matrix).save(folder / GROUPS_FILE)
+    index = GroupIndex(rows, genes)
+    with h5py.File(path) as file:
+        write_grouped(file[matrix], index.order, folder / COUNTS_FILE)
+    index.save(folder / GROUPS_FILE)
     (folder / ENTRY_FILE).write_text(entry.model_dump_json(indent=1))
     return entry
 
@@ -209,19 +210,6 @@ def _entry(
             for (cell_type, condition), by_donor in sorted(counts.items())
         ],
     )
-
-
-def _place(source: Path, target: Path) -> None:
-    """Make `target` the file at `source`: nothing where it is already, a hard link where possible, else a copy."""
-    if target.exists() and target.samefile(source):
-        return
-    draft = target.with_suffix(".part")
-    draft.unlink(missing_ok=True)
-    try:
-        os.link(source, draft)
-    except OSError:  # another file system, or one without hard links
-        shutil.copyfile(source, draft)
-    draft.replace(target)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -9,7 +9,8 @@ from scipy import sparse
 from orchestrator.atlas import Atlas, Group
 from orchestrator.config import JobConfig
 from orchestrator.inference import PromptCells
-from orchestrator.prompts import Asked, Prompt, Supply
+from orchestrator.prompt_strategies import Supply
+from orchestrator.prompts import Asked, Prompt
 
 
 @dataclass(frozen=True)
@@ -49,21 +50,18 @@ class CellSource:
     @cached_property
     def query(self) -> QueryCells:
         """Control cells of the query type: all donors, and at most `max_query_cells`, the donors as even as they can be."""
-        groups = self._controls(self._asked.query_type)
-        donors = sorted({group.donor for group in groups})
-        share = max(self._config.max_query_cells // max(len(donors), 1), 1)
-        rows = {donor: self._rows([group for group in groups if group.donor == donor], share) for donor in donors}
-        placed = sorted((int(row), donor) for donor, mine in rows.items() for row in mine)
+        placed = self._control_rows(self._asked.query_type)
         positions = np.array([row for row, _ in placed], dtype=np.int64)
         return QueryCells(self._atlas.counts(positions), [donor for _, donor in placed], positions)
 
     def prompt(self, prompt: Prompt) -> list[PromptCells]:
         """The cells of a prompt, group by group, each with its matched controls."""
-        return [self._group(group) for group in prompt.groups]
+        share = self._config.max_prompt_cells // len(prompt.groups)
+        limit = min(self._config.max_group_cells, max(share, self._config.min_group_cells))
+        return [self._group(group, limit) for group in prompt.groups]
 
-    def _group(self, group: Group) -> PromptCells:
+    def _group(self, group: Group, limit: int) -> PromptCells:
         matched = self.supply.controls(group)
-        limit = self._config.max_group_cells
         return PromptCells(
             donor=group.donor,
             cell_type=group.cell_type,
@@ -75,14 +73,18 @@ class CellSource:
     def _reference(self, cell_type: str) -> sparse.csr_matrix:
         """Control cells of a cell type, of all donors; where the atlas has none, the query cells stand in."""
         if cell_type not in self._references:
-            groups = self._controls(cell_type)
-            parts = [self._rows([group], self._config.max_group_cells) for group in groups]
-            rows = np.sort(np.concatenate(parts)) if parts else np.empty(0, dtype=np.int64)
+            rows = np.array([row for row, _ in self._control_rows(cell_type)], dtype=np.int64)
             self._references[cell_type] = self._atlas.counts(rows) if len(rows) else self.query.counts
         return self._references[cell_type]
 
-    def _controls(self, cell_type: str) -> list[Group]:
-        return [g for g in self._atlas.groups if g.cell_type == cell_type and g.condition in self._asked.controls]
+    def _control_rows(self, cell_type: str) -> list[tuple[int, str]]:
+        """Control cells of a type, sorted, each with its donor: at most `max_query_cells`, the donors as even as they can be."""
+        controls = self._asked.controls
+        groups = [g for g in self._atlas.groups if g.cell_type == cell_type and g.condition in controls]
+        donors = sorted({group.donor for group in groups})
+        share = max(self._config.max_query_cells // max(len(donors), 1), 1)
+        rows = {donor: self._rows([group for group in groups if group.donor == donor], share) for donor in donors}
+        return sorted((int(row), donor) for donor, mine in rows.items() for row in mine)
 
     def _rows(self, groups: list[Group], limit: int) -> np.ndarray:
         """At most `limit` rows of these groups, sorted; the same ones at each call."""

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from orchestrator.prompts import Asked, Neighbour
 from shared import reference
 from shared.catalog import CellTypeEntry, DatasetEntry
-from shared.catalog_view import CatalogView, cells_in, control_labels, perturbation_labels
-from shared.control_strategy import NearCellType, cell_type_key, near_cell_types
+from shared.catalog_view import CatalogView, control_labels, perturbation_labels
+from shared.control_strategy import cell_type_key
 from shared.models import MatchedTerm
-from shared.resolve import Resolution, resolve
-
-MIN_QUERY_CELLS = 10
-"""A cell type with fewer control cells gives no query: nothing could be tested on so few."""
+from shared.query_plan import NearCellType, QueryPlan, atlases_with, control_cells, query_plans
+from shared.relatives import relative_plan, relatives
+from shared.resolver import Resolution, resolve
 
 
 class NotUnderstood(Exception):
@@ -33,6 +32,7 @@ class Question:
         receptors: receptor genes of the perturbation, where known.
         asked: what prompts are sought for.
         notes: caveats in plain words.
+        understood_by: who read the question.
     """
 
     text: str
@@ -44,39 +44,28 @@ class Question:
     receptors: tuple[str, ...]
     asked: Asked
     notes: tuple[str, ...]
+    understood_by: str = "deterministic resolver"
 
 
-def analyse(text: str, view: CatalogView) -> Question:
+def analyse(text: str, view: CatalogView, found: Resolution | None = None) -> Question:
     """Understand a question.
 
     Args:
         text: the question.
         view: the catalog.
+        found: what it was taken for, where another than the resolver has read it.
 
     Raises:
         NotUnderstood: it names nothing known, or nothing that an ingested atlas has; the message says what was and was not recognised.
     """
-    found = resolve(text, view)
+    found = found or resolve(text, view)
     if found.cell_type is None or found.perturbation is None:
         raise NotUnderstood(_not_recognised(found, view))
     cell_type, perturbation = found.cell_type, found.perturbation
-    with_it = [
-        entry for entry in view.ingested if perturbation_labels(entry, perturbation.name) and control_labels(entry)
-    ]
-    if not with_it:
-        raise NotUnderstood(
-            f"{perturbation.name} is known, but no ingested atlas has cells under it. Available: {_listed(_available(view.ingested))}."
-        )
-    usable = [(entry, near) for entry in with_it if (near := _candidates(entry, cell_type))]
-    if not usable:
-        types = sorted({each.label for entry in with_it for each in entry.cell_types})
-        raise NotUnderstood(
-            f"{cell_type.name} is known, but no atlas with {perturbation.name} has enough cells of that kind. "
-            f"Its cell types: {_listed(types)}."
-        )
-    dataset, near = min(usable, key=lambda pair: (not pair[1][0].is_kind, pair[1][0].distance, -(pair[0].n_cells or 0)))
-    query, related = near[0], {each.entry.label for each in near}
-    others = [Neighbour(each.entry.label, each.distance) for each in near[1:]]
+    plan = _plan(cell_type, perturbation, view)
+    dataset, query = plan.dataset, plan.query
+    related = {query.entry.label, *(each.entry.label for each in plan.others)}
+    others = [Neighbour(each.entry.label, each.distance) for each in plan.others]
     others += [Neighbour(each.label, None) for each in dataset.cell_types if each.label not in related]
     known = reference.perturbations().get(perturbation.name)
     return Question(
@@ -88,27 +77,39 @@ def analyse(text: str, view: CatalogView) -> Question:
         distance=query.distance,
         receptors=known.receptors if known else (),
         asked=Asked(
-            query.entry.label,
-            tuple(others),
-            tuple(perturbation_labels(dataset, perturbation.name)),
-            tuple(control_labels(dataset)),
+            query_type=query.entry.label,
+            neighbours=tuple(others),
+            conditions=tuple(perturbation_labels(dataset, perturbation.name)),
+            controls=tuple(control_labels(dataset)),
+            relatives=relatives(perturbation.name, dataset),
         ),
         notes=tuple(_notes(cell_type, query, dataset)),
     )
 
 
-def _candidates(entry: DatasetEntry, cell_type: MatchedTerm) -> list[NearCellType]:
-    """The dataset's cell types that can stand in for the asked one, the best first, behind the one that gives the query cells.
+def _plan(cell_type: MatchedTerm, perturbation: MatchedTerm, view: CatalogView) -> QueryPlan:
+    """The atlas to answer from: one that has the perturbation, or else one that has a relative of it.
 
-    Empty where none has enough control cells.
+    Raises:
+        NotUnderstood: there is neither, or it has too few cells of the asked kind.
     """
-    near = near_cell_types(entry, cell_type_key(cell_type))
-    query = next((each for each in near if _control_cells(entry, each.entry.label) >= MIN_QUERY_CELLS), None)
-    return [query, *(each for each in near if each is not query)] if query else []
-
-
-def _control_cells(entry: DatasetEntry, cell_type: str) -> int:
-    return cells_in(entry, conditions=control_labels(entry), cell_type=cell_type)
+    key = cell_type_key(cell_type)
+    with_it = atlases_with(view, perturbation.name)
+    if not with_it:
+        if plan := relative_plan(view, perturbation.name, key):
+            return plan
+        raise NotUnderstood(
+            f"{perturbation.name} is known, but no ingested atlas has cells of that kind under it, or under a perturbation that shares "
+            f"receptors, targets or family with it. Available: {_listed(_available(view.ingested))}."
+        )
+    plans = query_plans(view, perturbation.name, key)
+    if not plans:
+        types = sorted({each.label for entry in with_it for each in entry.cell_types})
+        raise NotUnderstood(
+            f"{cell_type.name} is known, but no atlas with {perturbation.name} has enough cells of that kind. "
+            f"Its cell types: {_listed(types)}."
+        )
+    return plans[0]
 
 
 def _available(entries: Sequence[DatasetEntry]) -> list[str]:
@@ -134,7 +135,7 @@ def _notes(cell_type: MatchedTerm, query: NearCellType, dataset: DatasetEntry) -
         )
     if query.distance:
         own = [each.label for each in dataset.cell_types if each.cell_ontology_id == cell_type.cell_ontology_id]
-        few = sum(_control_cells(dataset, label) for label in own)
+        few = sum(control_cells(dataset, label) for label in own)
         lack = f"only {few} control cell(s)" if own else "no cells"
         term = query.entry.cell_ontology_label or query.entry.label
         kind = "a kind of it" if query.is_kind else "the nearest type by the Cell Ontology"

@@ -5,27 +5,27 @@ Before each phase the run store is told, and asked whether to go on. Heavy work 
 
 import asyncio
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-
-from scipy import sparse
 
 from orchestrator import outputs, report
 from orchestrator.atlas import Atlas
+from orchestrator.baselines import shuffled_score
+from orchestrator.caveats import held_out
 from orchestrator.config import JobConfig
-from orchestrator.differential import Differential, compare
-from orchestrator.enrichment import enrich, notable
-from orchestrator.evaluation import Evidence, Grounding, evaluate
-from orchestrator.expectations import expectations, hallmark
+from orchestrator.enrichment import notable
 from orchestrator.finding import Attempt, Finding, GroupUse, Trial
 from orchestrator.inference import Predictor
+from orchestrator.judgement import Judge
 from orchestrator.loading import CellSource
-from orchestrator.prompts import Prompt, candidates, choose
-from orchestrator.query_analysis import NotUnderstood, Question, analyse
+from orchestrator.prompt_strategies import candidates
+from orchestrator.prompts import Prompt, choose, lesson
+from orchestrator.proposal import understand
+from orchestrator.query_analysis import NotUnderstood, Question
 from orchestrator.reporter import Reporter
 from shared.catalog_view import CatalogView
-from shared.models import ControlStrategy, IterationSummary, PathwayChange
+from shared.models import ControlStrategy, IterationSummary
 from shared.ports import ResultFiles
 from shared.records import Run, RunOutcome
 from shared.runs import Phase
@@ -42,6 +42,7 @@ class Tools:
         files: where results go.
         workdir: an empty folder for the results while they are made.
         config: the numbers.
+        environment: where the keys of language models are; empty: none may propose anything.
     """
 
     view: CatalogView
@@ -50,6 +51,7 @@ class Tools:
     files: ResultFiles
     workdir: Path
     config: JobConfig
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 def seed_of(run: Run) -> int:
@@ -72,7 +74,7 @@ async def work(run: Run, reporter: Reporter, tools: Tools) -> RunOutcome:
         Unavailable: the run store or the results bucket stays away.
     """
     await reporter.phase(Phase.QUERY_ANALYSIS, 0)
-    question = await asyncio.to_thread(analyse, run.query, tools.view)
+    question = await understand(run, tools.view, tools.environment)
     search = await asyncio.to_thread(_Search, run, question, tools)
     finding = await search.run(reporter)
     paths = await asyncio.to_thread(_write, finding, tools.workdir)
@@ -121,7 +123,7 @@ class _Search:
         prompt = choose(self._candidates, [])
         if prompt is None:
             raise NotUnderstood(
-                f"The atlas {self._question.dataset.name} has too few cells under {self._question.perturbation.name} "
+                f"The atlas {self._question.dataset.name} has too few cells under {self._question.perturbation.name} and its relatives "
                 f"(at least {self._tools.config.min_group_cells} of a donor and cell type are needed)."
             )
         best: Trial | None = None
@@ -135,7 +137,8 @@ class _Search:
             attempts.append(trial.attempt)
             if best is None or trial.attempt.summary.score > best.attempt.summary.score:
                 best = trial
-            prompt = choose(self._candidates, [attempt.prompt for attempt in attempts])
+            learnt = lesson(trial.attempt.summary.components, trial.attempt.num_de, self._tools.config)
+            prompt = choose(self._candidates, [attempt.prompt for attempt in attempts], learnt)
             reason = self._reason_to_stop(attempts, prompt)
         assert best is not None
         await reporter.phase(
@@ -143,12 +146,14 @@ class _Search:
         )
         return Finding(
             run_id=self._run.run_id,
+            asked_at=self._run.created_at,
             question=self._question,
             requested=self._run.control_strategy,
             score_threshold=self._run.score_threshold,
             max_iterations=self._run.max_iterations,
             attempts=attempts,
             best=best,
+            shuffled_score=await asyncio.to_thread(self._shuffled, best),
             query=self._source.query,
             seed=self._seed,
             predictor=self._tools.predictor.name,
@@ -162,7 +167,7 @@ class _Search:
         matched = all(group.control is not None for group in cells)
         wanted = self._run.control_strategy
         effective = wanted if matched else ControlStrategy.QUERY_AS_CONTROL
-        notes = []
+        notes = held_out(prompt, self._question)
         if effective is not wanted:
             notes.append(
                 "No matched control cells (same donor and cell type) were found for all prompt cells; "
@@ -171,12 +176,15 @@ class _Search:
         await reporter.phase(Phase.INFERENCE, number, effective=effective)
         query = await asyncio.to_thread(lambda: self._source.query)
         seed = (self._seed + number) % 2**32
-        prediction = await asyncio.to_thread(self._tools.predictor.predict, query.counts, cells, seed=seed)
+        prediction = await asyncio.to_thread(
+            self._tools.predictor.predict, query.counts, cells, genes=self._source.genes, seed=seed
+        )
         await reporter.phase(Phase.EVALUATION, number)
         control = prediction.control if effective is ControlStrategy.SYNTHETIC_CONTROL else None
         compared_with = query.counts if control is None else control
-        differential, enrichment, grounding = await asyncio.to_thread(
-            self._judge, prediction.perturbed, compared_with, query.counts, seed
+        judge = Judge(self._question.perturbation.name, self._source.genes, query.counts, self._tools.config)
+        found = await asyncio.to_thread(
+            judge.judge, prediction.perturbed, compared_with, inferred=prompt.inferred, seed=seed
         )
         groups = tuple(
             GroupUse(
@@ -191,27 +199,25 @@ class _Search:
         summary = IterationSummary(
             number=number,
             strategy=prompt.strategy,
-            score=grounding.score,
-            components=grounding.parts,
+            score=found.grounding.score,
+            components=found.grounding.parts,
             duration_seconds=round(time.monotonic() - started, 2),
         )
-        attempt = Attempt(prompt, groups, int(differential.is_de.sum()), effective, summary)
-        return Trial(attempt, prediction, differential, enrichment, tuple(notes))
+        attempt = Attempt(prompt, groups, int(found.differential.is_de.sum()), effective, summary)
+        notes += found.grounding.limits
+        return Trial(attempt, prediction, found.differential, found.enrichment, tuple(notes))
 
-    def _judge(
-        self, perturbed: sparse.csr_matrix, control: sparse.csr_matrix, query: sparse.csr_matrix, seed: int
-    ) -> tuple[Differential, list[PathwayChange], Grounding]:
-        differential = compare(perturbed, control, self._source.genes, self._tools.config)
-        enrichment = enrich(differential, hallmark())
-        evidence = Evidence(
-            differential=differential,
-            enrichment=enrichment,
-            gene_sets=hallmark(),
-            expectation=expectations().get(self._question.perturbation.name),
-            receptors=self._question.receptors,
-            query=query,
+    def _shuffled(self, best: Trial) -> int:
+        query, control = self._source.query.counts, best.prediction.control
+        synthetic = best.attempt.effective is ControlStrategy.SYNTHETIC_CONTROL and control is not None
+        judge = Judge(self._question.perturbation.name, self._source.genes, query, self._tools.config)
+        return shuffled_score(
+            judge,
+            best.prediction.perturbed,
+            control if synthetic else query,
+            inferred=best.attempt.prompt.inferred,
+            seed=self._seed,
         )
-        return differential, enrichment, evaluate(evidence, self._tools.config, seed=seed)
 
     def _reason_to_stop(self, attempts: Sequence[Attempt], following: Prompt | None) -> str | None:
         return reason_to_stop(

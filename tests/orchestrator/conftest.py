@@ -1,7 +1,7 @@
 """What the tests of the job share: the demo atlas built once, and a run in a world of fakes."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from shared.catalog_view import CatalogView
 from shared.models import ControlStrategy
 from shared.records import Compute, Run
 from shared.reference import datasets
+from tests.orchestrator import small_atlas
 from tests.orchestrator.world import FolderFiles, ListedCatalog, MemoryRuns, World
 
 
@@ -99,6 +100,21 @@ def world(demo_entry: DatasetEntry, atlas_root: Path, tmp_path: Path) -> Callabl
             clock=lambda: datetime.now(UTC),
             atlas_root=atlas_root,
         )
+        return World(ports, store, tmp_path, run.run_id)
+
+    return make
+
+
+@pytest.fixture
+def answer_from(make_run: Callable[..., Run], tmp_path: Path, ticking: Callable[[], datetime]) -> Callable[..., World]:
+    """A run on a small atlas that has these cell types in these conditions."""
+
+    def make(conditions: Mapping[str, tuple[str, ...]], **fields: object) -> World:
+        small_atlas.write(tmp_path / "cells.h5ad", conditions)
+        entry = ingest("small", tmp_path / "cells.h5ad", tmp_path)
+        run = make_run("How would CD14 monocytes respond to IFN-beta?", **fields)
+        store = MemoryRuns({run.run_id: run})
+        ports = Ports(store, ListedCatalog({entry.name: entry}), FolderFiles(tmp_path), ticking, tmp_path)
         return World(ports, store, tmp_path, run.run_id)
 
     return make

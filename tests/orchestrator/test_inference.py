@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from orchestrator.expression import log_normalised, profile
-from orchestrator.inference import DeltaTransfer, PromptCells, shifted, similarity_weights
+from orchestrator.expression import counting_noise, log_normalised, profile
+from orchestrator.inference import DeltaTransfer, PromptCells, shifted, shrunk, similarity_weights
 
 
 def cells(seed: int, *, n: int = 200, genes: int = 40, raised: int = 0, factor: float = 5.0) -> sparse.csr_matrix:
@@ -86,3 +86,38 @@ def test_log_normalising_leaves_its_input_alone_and_bears_empty_cells() -> None:
     assert np.allclose(log_normalised(counts).toarray(), [[np.log1p(2500), np.log1p(7500)], [0, 0]])
     assert np.array_equal(counts.toarray(), kept.toarray())
     assert np.allclose(profile(counts), [np.log1p(2500), np.log1p(7500)])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_group_is_moved_exactly_as_predicted_whatever_the_draw(seed: int) -> None:
+    before = cells(1, n=100)
+    shift = np.random.default_rng(9).normal(0, 0.3, 40)
+    after = shifted(before, shift, np.random.default_rng(seed))
+    wanted = np.expm1(profile(before) + shift).clip(0) * before.sum() / 1e4
+    assert np.abs(np.asarray(after.sum(axis=0)).ravel() - wanted).max() < 1.01
+
+
+def test_counts_are_gained_in_proportion_to_depth_and_lost_in_proportion_to_counts() -> None:
+    rows = np.array([[100, 900], [300, 2700]], dtype=np.float32)
+    before = sparse.csr_matrix(np.repeat(rows, 200, axis=0))
+    shift = np.array([0.0, -np.log(2.0)])
+    lost = before.toarray() - shifted(before, shift, np.random.default_rng(0)).toarray()
+    assert lost[200:, 1].mean() / lost[:200, 1].mean() == pytest.approx(3, rel=0.02)
+    gained = shifted(before, np.array([0.7, 0.0]), np.random.default_rng(0)).toarray() - before.toarray()
+    assert gained[200:, 0].mean() / gained[:200, 0].mean() == pytest.approx(3, rel=0.05)
+    assert not lost[:, 0].any()
+
+
+def test_a_shift_that_noise_explains_is_shrunk_and_one_that_stands_out_is_kept() -> None:
+    found = shrunk(np.array([0.1, -0.1, 2.0, 0.0]), np.array([1.0, 1.0, 0.001, 0.0]))
+    assert np.abs(found[:2]).max() < 0.01
+    assert found[2] == pytest.approx(2.0, rel=0.001)
+    assert found[3] == 0
+
+
+def test_counting_noise_is_what_repeated_counting_shows() -> None:
+    rates = np.random.default_rng(0).gamma(2.0, 5.0, 40)
+    rng = np.random.default_rng(1)
+    drawn = np.array([profile(sparse.csr_matrix(rng.poisson(rates, (20, 40)))) for _ in range(300)])
+    told = counting_noise(sparse.csr_matrix(rng.poisson(rates, (20, 40))))
+    assert np.median(told / drawn.var(axis=0)) == pytest.approx(1, rel=0.15)

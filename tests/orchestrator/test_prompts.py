@@ -1,66 +1,102 @@
-"""Which prompts are proposed and in which order they are tried."""
+"""Which prompt is chosen next, and what the score of the last one teaches."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.atlas import Group
 from orchestrator.config import JobConfig
-from orchestrator.prompts import Asked, Neighbour, Prompt, Supply, candidates, choose
+from orchestrator.prompts import Lesson, Prompt, choose, lesson, rank
+from shared.models import ScorePart
 
-ASKED = Asked("MDC", (Neighbour("DC", 2), Neighbour("CD8_T", None)), ("IFN-gamma",), ("PBS",))
-
-
-def supply(sizes: dict[Group, int], asked: Asked = ASKED) -> Supply:
-    return Supply(sizes, asked, JobConfig())
+CONFIG = JobConfig()
 
 
-def groups(*cell_types: str, donors: str = "AB", cells: int = 50) -> dict[Group, int]:
-    return {Group(d, c, condition): cells for d in donors for c in cell_types for condition in ("PBS", "IFN-gamma")}
+def prompt(name: str, types: float = 1.0, perturbation: float = 1.0, quality: float = 0.5) -> Prompt:
+    return Prompt("direct", f"{name}.", (Group(name, "MDC", "IFN-gamma"),), types, perturbation, quality)
 
 
-def in_order(found: list[Prompt]) -> list[Prompt]:
-    tried: list[Prompt] = []
-    while (prompt := choose(found, tried)) is not None:
-        tried.append(prompt)
-    return tried
+def parts(pathways: int | None, targets: int | None) -> list[ScorePart]:
+    return [
+        ScorePart(name="pathway_coherence", score=pathways, reason="because"),
+        ScorePart(name="target_activation", score=targets, reason="because"),
+        ScorePart(name="network_coherence", score=1, reason="because"),
+    ]
 
 
-def test_the_asked_cell_type_with_all_donors_comes_first() -> None:
-    first = in_order(candidates(ASKED, supply(groups("MDC", "DC"))))[0]
-    assert first.strategy == "direct"
-    assert first.groups == (Group("A", "MDC", "IFN-gamma"), Group("B", "MDC", "IFN-gamma"))
+@pytest.mark.parametrize(
+    ("pathways", "targets", "num_de", "learnt"),
+    [
+        (2, 6, 200, Lesson.NEARER_PERTURBATION),
+        (6, 2, 200, Lesson.NEARER_TYPE),
+        (2, 2, 3, Lesson.MORE_CELLS),
+        (None, 4, 200, Lesson.NEARER_TYPE),
+        (None, None, 200, Lesson.NOTHING),
+        (9, 10, 200, Lesson.NOTHING),
+    ],
+)
+def test_the_weak_part_of_the_score_is_what_is_learnt_from_it(
+    pathways: int | None, targets: int | None, num_de: int, learnt: Lesson
+) -> None:
+    assert lesson(parts(pathways, targets), num_de, CONFIG) is learnt
 
 
-def test_where_the_combination_is_not_in_the_atlas_the_nearest_type_comes_first() -> None:
-    held_out = {
-        key: n for key, n in groups("MDC", "DC", "CD8_T").items() if key.cell_type != "MDC" or key.condition == "PBS"
-    }
-    found = in_order(candidates(ASKED, supply(held_out)))
-    assert {prompt.strategy for prompt in found} == {"ontology"}
-    assert {group.cell_type for group in found[0].groups} == {"DC"}
+NEAR_TYPE = prompt("a relative in the asked cell type", types=1.0, perturbation=0.5)
+NEAR_PERTURBATION = prompt("the asked perturbation in another type", types=0.5, perturbation=1.0)
+MANY_CELLS = prompt("many cells of a far type", types=0.1, perturbation=1.0, quality=0.9)
 
 
-def test_small_groups_are_no_prompts_and_nothing_is_proposed_from_nothing() -> None:
-    assert candidates(ASKED, supply(groups("MDC", cells=4))) == []
-    assert candidates(ASKED, supply({})) == []
+@pytest.mark.parametrize(
+    ("learnt", "wanted"),
+    [
+        (Lesson.NEARER_TYPE, NEAR_TYPE),
+        (Lesson.NEARER_PERTURBATION, NEAR_PERTURBATION),
+        (Lesson.MORE_CELLS, MANY_CELLS),
+    ],
+)
+def test_what_was_learnt_changes_the_choice_and_is_told(learnt: Lesson, wanted: Prompt) -> None:
+    found = choose([NEAR_TYPE, NEAR_PERTURBATION, MANY_CELLS], [prompt("tried")], learnt)
+    assert found is not None
+    assert found.groups == wanted.groups
+    assert found.rationale.startswith(wanted.rationale)
+    assert learnt.value in found.rationale
+
+
+def test_the_rank_is_four_parts_relevance_three_quality_three_diversity() -> None:
+    found = prompt("a", types=0.5, perturbation=0.8, quality=0.6)
+    assert rank(found, []) == pytest.approx(0.4 * 0.4 + 0.3 * 0.6 + 0.3)
+    assert rank(found, [found]) == pytest.approx(0.4 * 0.4 + 0.3 * 0.6)
+
+
+def test_a_prompt_unlike_those_tried_comes_before_one_that_overlaps_with_them() -> None:
+    one, two = Group("A", "MDC", "IFN-gamma"), Group("B", "MDC", "IFN-gamma")
+    tried = Prompt("direct", "both.", (one, two), 1.0, 1.0, 0.5)
+    overlapping = Prompt("donor", "one.", (one,), 1.0, 1.0, 0.5)
+    assert choose([overlapping, prompt("other")], [tried]) == prompt("other")
+
+
+def test_nothing_is_chosen_from_nothing() -> None:
     assert choose([], []) is None
+    assert choose([NEAR_TYPE], [NEAR_TYPE], Lesson.NEARER_TYPE) is None
 
 
-def test_groups_without_matched_controls_make_a_prompt_worse() -> None:
-    sizes = groups("MDC")
-    unmatched = {key: n for key, n in sizes.items() if not (key.donor == "A" and key.condition == "PBS")}
-    whole, part = candidates(ASKED, supply(sizes))[0], candidates(ASKED, supply(unmatched))[0]
-    assert whole.groups == part.groups
-    assert whole.quality > part.quality
+nearness = st.floats(0, 1)
 
 
 @given(
-    types=st.lists(st.sampled_from(["MDC", "DC", "CD8_T"]), unique=True),
-    donors=st.sampled_from(["A", "AB", "ABC"]),
-    cells=st.integers(1, 500),
+    st.lists(st.tuples(nearness, nearness, nearness), max_size=8),
+    st.lists(st.sampled_from(list(Lesson)), min_size=9, max_size=9),
 )
-def test_every_prompt_is_tried_once_and_never_again(types: list[str], donors: str, cells: int) -> None:
-    found = candidates(ASKED, supply(groups(*types, donors=donors, cells=cells)))
-    tried = in_order(found)
-    assert len({prompt.groups for prompt in tried}) == len(tried) == len(found)
-    assert all(prompt.groups and 0 <= prompt.relevance <= 1 and 0 <= prompt.quality <= 1 for prompt in tried)
+def test_every_prompt_is_tried_once_and_never_again_whatever_is_learnt(
+    candidates: list[tuple[float, float, float]], lessons: list[Lesson]
+) -> None:
+    proposed = [prompt(f"D{i}", *values) for i, values in enumerate(candidates)]
+    tried: list[Prompt] = []
+    for learnt in lessons:
+        found = choose(proposed, tried, learnt)
+        if found is None:
+            break
+        assert 0 <= rank(found, tried, learnt) <= 1
+        tried.append(found)
+    assert {each.groups for each in tried} == {each.groups for each in proposed}
+    assert len(tried) == len(proposed)

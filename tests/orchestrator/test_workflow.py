@@ -2,11 +2,9 @@
 
 import asyncio
 import json
-import re
 import warnings
 from collections.abc import Callable
 from datetime import datetime
-from html.parser import HTMLParser
 from pathlib import Path
 
 import anndata as ad
@@ -78,22 +76,7 @@ async def test_the_predictions_open_without_a_warning_and_hold_what_the_docs_say
     assert np.array_equal(cells.X.data, np.rint(cells.X.data))
     assert cells.var["is_de"].sum() == here.outcome.num_de_genes
     assert set(cells.var_names[cells.var["target_gene"]]) <= {"IFNG", "IFNGR1", "IFNGR2"}
-    assert cells.uns["run"]["semi_synthetic"]
-
-
-async def test_the_same_seed_gives_the_same_numbers_and_another_seed_does_not(
-    make_run: MakeRun, world: MakeWorld
-) -> None:
-    found = []
-    for seed in (1, 1, 2):
-        here = world(make_run(QUESTION, random_seed=seed))
-        await run_job(here.run_id, here.ports)
-        found.append(ad.read_h5ad(here.file("predictions.h5ad")))
-    first, again, other = found
-    assert np.array_equal(first.X.toarray(), again.X.toarray())
-    assert first.var.equals(again.var)
-    assert first.uns["enrichment"].equals(again.uns["enrichment"])
-    assert not np.array_equal(first.X.toarray(), other.X.toarray())
+    assert cells.uns["semi_synthetic"]
 
 
 async def test_a_run_iterates_with_other_prompts_within_its_budget_of_writes(
@@ -106,6 +89,9 @@ async def test_a_run_iterates_with_other_prompts_within_its_budget_of_writes(
     assert len(prompts) == len(set(prompts)) == len(here.run.iterations) == 4
     assert here.store.writes <= 4 + 4 * 4
     assert here.outcome.grounding_score == max(each.score for each in here.run.iterations)
+    scores = [each.score for each in here.run.iterations]
+    assert log["best_iteration"] == scores.index(max(scores)) + 1
+    assert any("Chosen now:" in each["rationale"] for each in log["iterations"][1:])
 
 
 async def test_query_as_control_compares_with_the_query_cells(make_run: MakeRun, world: MakeWorld) -> None:
@@ -225,42 +211,6 @@ async def test_a_heartbeat_that_finds_the_run_over_stops_the_next_phase(
     await asyncio.wait_for(beating, 5)
     with pytest.raises(Stopped):
         await reporter.phase(Phase.INFERENCE, 1)
-
-
-async def test_markup_in_a_question_is_shown_and_not_run(make_run: MakeRun, world: MakeWorld) -> None:
-    here = world(make_run("How would CD14 monocytes <script>alert(1)</script> respond to IFN-gamma?"))
-    await run_job(here.run_id, here.ports)
-    page = here.file("report.html").read_text()
-    assert "<script" not in page
-    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
-
-
-async def test_the_report_is_whole_small_and_needs_no_network(make_run: MakeRun, world: MakeWorld) -> None:
-    here = world(make_run(QUESTION))
-    await run_job(here.run_id, here.ports)
-    page = here.file("report.html").read_text()
-    assert len(page) < 5_000_000
-    assert not re.search(r"(?:src|href)\s*=|url\(|@import", page)
-    assert re.search(r"<circle[^>]*><title>STAT1: log2 fold change", page)
-    assert unclosed(page) == []
-
-
-def unclosed(page: str) -> list[str]:
-    """Elements that are not closed in order."""
-    faults: list[str] = []
-    open_elements: list[str] = []
-
-    class Checker(HTMLParser):
-        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-            if tag != "meta" or not attrs:
-                open_elements.append(tag)
-
-        def handle_endtag(self, tag: str) -> None:
-            if not open_elements or open_elements.pop() != tag:
-                faults.append(f"</{tag}> at {self.getpos()}")
-
-    Checker().feed(page)
-    return faults + open_elements
 
 
 @pytest.mark.parametrize(

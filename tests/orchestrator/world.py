@@ -1,7 +1,7 @@
 """What stands in for the world of a job: a run store and a results bucket by protocol."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -9,9 +9,9 @@ from pathlib import Path
 from orchestrator.main import Ports
 from shared.catalog import DatasetEntry
 from shared.errors import RunExists, RunNotFound, Unavailable
-from shared.ports import Cursor
+from shared.ports import Cursor, RunFilter
 from shared.records import Run, RunOutcome, StoredFile
-from shared.runs import RunState, check_transition
+from shared.runs import check_transition
 
 
 @dataclass
@@ -28,7 +28,8 @@ class MemoryRuns:
     away_at: frozenset[int] = frozenset()
     before: Callable[[Run], Run] = lambda run: run
 
-    async def create(self, run: Run) -> None:
+    async def create(self, run: Run, *, max_active: int = 0) -> None:
+        assert not max_active
         if run.run_id in self.runs:
             raise RunExists(run.run_id)
         self.runs[run.run_id] = run
@@ -52,12 +53,20 @@ class MemoryRuns:
         return self.runs[run_id]
 
     async def page(
-        self, owner: str, *, statuses: Sequence[RunState] = (), limit: int, after: Cursor | None = None, offset: int = 0
+        self, wanted: RunFilter, *, limit: int, after: Cursor | None = None, offset: int = 0
     ) -> Sequence[Run]:
         raise NotImplementedError("the job lists no runs")
 
-    async def count(self, owner: str, *, statuses: Sequence[RunState] = ()) -> int:
+    async def count(self, wanted: RunFilter) -> int:
         raise NotImplementedError("the job counts no runs")
+
+    async def watch(self, run_id: str) -> AsyncGenerator[Run | None]:
+        seen = None
+        while True:
+            if (run := self.runs.get(run_id)) is not seen or run is None:
+                yield run
+            seen = run
+            await asyncio.sleep(0.02)
 
     async def due(self, now: datetime, *, limit: int) -> Sequence[Run]:
         raise NotImplementedError("the job sweeps no runs")

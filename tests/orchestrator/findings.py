@@ -1,0 +1,173 @@
+"""A finding that no run has made: small, and with whatever names and numbers a test of the outputs needs."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import numpy as np
+from scipy import sparse
+
+from orchestrator.atlas import Group
+from orchestrator.config import JobConfig
+from orchestrator.differential import Differential
+from orchestrator.expectations import expectations, hallmark
+from orchestrator.finding import Attempt, Finding, GroupUse, Trial
+from orchestrator.inference import Prediction
+from orchestrator.loading import QueryCells
+from orchestrator.prompts import Asked, Prompt
+from orchestrator.query_analysis import Question
+from shared.catalog import CellTypeEntry, DatasetEntry
+from shared.models import ControlStrategy, IterationSummary, MatchedTerm, PathwayChange, ScorePart
+
+QUESTION = "How would CD14 monocytes respond to IFN-gamma?"
+RISING = ("STAT1", "IRF1", "GBP1", "CXCL10", "CXCL9", "TAP1", "WARS1")
+FALLING = ("HBEGF", "THBS1", "CD36")
+UNTESTED = "CD8A"
+LONG_NAME = (
+    "RESPIRATORY_ELECTRON_TRANSPORT_ATP_SYNTHESIS_BY_CHEMIOSMOTIC_COUPLING_AND_HEAT_PRODUCTION_BY_UNCOUPLING_PROTEINS"
+)
+N_GENES, N_CELLS = 1900, 24
+DONORS = ("donor 1", "donor 2")
+
+
+def made_up(
+    text: str = QUESTION,
+    *,
+    scores: Sequence[int] = (4, 8, 6),
+    renamed: dict[str, str] | None = None,
+    notes: tuple[str, ...] = (),
+    controls: bool = True,
+    moving: bool = True,
+) -> Finding:
+    """A finding with these scores, one an iteration; the best is delivered.
+
+    Args:
+        text: the question.
+        scores: the score of each iteration.
+        renamed: other names for genes, and for the labels of donors and cell types.
+        notes: caveats.
+        controls: whether there is a predicted control.
+        moving: whether any gene is called.
+    """
+    other = renamed or {}
+    best = scores.index(max(scores)) + 1
+    attempts = [_attempt(number, score, other, moving=moving) for number, score in enumerate(scores, start=1)]
+    counts = sparse.csr_matrix(np.random.default_rng(1).poisson(1.0, (N_CELLS, N_GENES)).astype(np.float32))
+    found = differential(other, moving=moving)
+    trial = Trial(
+        attempt=attempts[best - 1],
+        prediction=Prediction(counts, counts.copy() if controls else None, (0.7, 0.3)),
+        differential=found,
+        enrichment=_enrichment() if moving else [],
+        notes=notes,
+    )
+    donors = [other.get(DONORS[i % 2], DONORS[i % 2]) for i in range(N_CELLS)]
+    return Finding(
+        run_id="run_0123456789ab",
+        asked_at=datetime(2026, 3, 1, 12, tzinfo=UTC),
+        question=_question(text, other),
+        requested=ControlStrategy.SYNTHETIC_CONTROL,
+        score_threshold=7,
+        max_iterations=5,
+        attempts=attempts,
+        best=trial,
+        shuffled_score=2,
+        query=QueryCells(counts, donors, np.arange(N_CELLS)),
+        seed=7,
+        predictor="delta transfer",
+        config=JobConfig(),
+        termination_reason="score_threshold: 8 reaches the threshold of 7",
+    )
+
+
+def differential(renamed: dict[str, str] | None = None, *, moving: bool = True) -> Differential:
+    """Differences of `N_GENES` genes: `RISING` and `FALLING` are called, `UNTESTED` is not tested, the rest is noise."""
+    rng = np.random.default_rng(0)
+    special = (*RISING, *FALLING, UNTESTED)
+    others = sorted({gene for genes in hallmark().values() for gene in genes} - set(special))
+    names = [*special, *others[: N_GENES - len(special)]]
+    change = rng.normal(0, 0.08, N_GENES)
+    adjusted = rng.uniform(0.2, 1.0, N_GENES)
+    n_up, n_down = len(RISING), len(FALLING)
+    if moving:
+        change[:n_up] = np.linspace(3.4, 0.9, n_up)
+        adjusted[:n_up] = 10.0 ** -np.linspace(40, 6, n_up)
+        change[n_up : n_up + n_down] = -np.linspace(1.8, 0.8, n_down)
+        adjusted[n_up : n_up + n_down] = 10.0 ** -np.linspace(15, 3, n_down)
+    tested = np.array(names) != UNTESTED
+    config = JobConfig()
+    return Differential(
+        genes=tuple((renamed or {}).get(name, name) for name in names),
+        log2_fold_change=change * tested,
+        statistic=np.sign(change) * -np.log10(adjusted) * tested,
+        p_value=np.where(tested, adjusted / 2, 1.0),
+        adjusted_p=np.where(tested, adjusted, 1.0),
+        is_de=tested & (adjusted < config.max_adjusted_p) & (np.abs(change) >= config.min_log2_fold_change),
+    )
+
+
+def _attempt(number: int, score: int, renamed: dict[str, str], *, moving: bool) -> Attempt:
+    strategy = "direct" if number == 1 else "ontology"
+    cell_type = renamed.get("MDC", "MDC")
+    first, second = (renamed.get(donor, donor) for donor in DONORS)
+    prompt = Prompt(
+        strategy=strategy,
+        rationale=f"{cell_type} cells under the asked perturbation, choice {number}.",
+        groups=(Group(first, cell_type, "IFNG"), Group(second, cell_type, "IFNG")),
+        type_nearness=0.5,
+        perturbation_nearness=1.0,
+        quality=1.0,
+    )
+    groups = (GroupUse(first, cell_type, 120, 90, 0.7), GroupUse(second, cell_type, 45, 60, 0.3))
+    parts = [
+        ScorePart(name="pathway_coherence", score=score, reason="Interferon gamma response comes 1st by rise."),
+        ScorePart(name="target_activation", score=max(score - 1, 1), reason="7 of 9 measured responders rise."),
+        ScorePart(name="network_coherence", score=None, reason="Not judged: too few genes move."),
+    ]
+    summary = IterationSummary(number=number, strategy=strategy, score=score, components=parts, duration_seconds=1.5)
+    called = len(RISING) + len(FALLING) if moving else 0
+    return Attempt(prompt, groups, called, ControlStrategy.SYNTHETIC_CONTROL, summary)
+
+
+def _enrichment() -> list[PathwayChange]:
+    expected = expectations()["IFN-gamma"].primary_sets[0]
+    return [
+        PathwayChange(name=expected, score=31.4, adjusted_p_value=1e-90),
+        PathwayChange(name="HALLMARK_INTERFERON_ALPHA_RESPONSE", score=22.0, adjusted_p_value=1e-60),
+        PathwayChange(name=f"REACTOME_{LONG_NAME}", score=12.0, adjusted_p_value=1e-20),
+        PathwayChange(name="HALLMARK_HYPOXIA", score=0.2, adjusted_p_value=0.8),
+        PathwayChange(name="HALLMARK_MYC_TARGETS_V1", score=-6.5, adjusted_p_value=1e-8),
+    ]
+
+
+def _question(text: str, renamed: dict[str, str]) -> Question:
+    label = renamed.get("MDC", "MDC")
+    query_type = CellTypeEntry(label=label, cell_ontology_id="CL:0000113", cell_ontology_label="mononuclear phagocyte")
+    dataset = DatasetEntry(
+        name="made_up",
+        title="Made-up immune cells",
+        description="Cells that no donor gave.",
+        licence="CC0",
+        source="tests",
+        ingested=True,
+        semi_synthetic=True,
+        atlas="made_up",
+        n_cells=3000,
+        n_genes=N_GENES,
+        donors=list(DONORS),
+        cell_types=[query_type],
+    )
+    return Question(
+        text=text,
+        cell_type=_term("CD14-positive monocyte", "CD14 monocytes", "cell_type", "CL:0001054"),
+        perturbation=_term("IFN-gamma", "IFN-gamma", "cytokine", None),
+        dataset=dataset,
+        query_type=query_type,
+        distance=1,
+        receptors=("IFNGR1", "IFNGR2"),
+        asked=Asked(label, (), ("IFNG",), ("PBS",)),
+        notes=("The atlas made_up is SEMI-SYNTHETIC: its perturbed cells are simulated.",),
+    )
+
+
+def _term(name: str, text: str, kind: str, term_id: str | None) -> MatchedTerm:
+    return MatchedTerm(name=name, matched_text=text, match="exact", cell_ontology_id=term_id, kind=kind, candidates=[])
