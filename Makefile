@@ -6,10 +6,10 @@ ARGS ?=
 export PYTHONUNBUFFERED = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install atlas demo up test check format lock clean
+.PHONY: help install atlas demo up test test-clients test-stack check check-image format openapi lock clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(VENV)/.installed ## build the environment (.venv)
 
@@ -37,6 +37,20 @@ up: install ## run the service until Ctrl-C; ARGS='--port 8081 --store sqlite'
 test: install ## pass the tests; ARGS='-k resolve'
 	@$(BIN)/python -m pytest $(ARGS)
 
+test-clients: install ## ask the local service with a TypeScript client made of docs/openapi.yaml (needs npm)
+	@$(BIN)/python -m pytest -s tests/clients/check_typescript.py
+
+test-stack: install .venv-stack/.installed ## prove the STACK predictor with a tiny model; installs torch (2 GB)
+	@STACK_PYTHON=$(CURDIR)/.venv-stack/bin/python $(BIN)/python -m pytest tests/orchestrator/test_stack_package.py $(ARGS)
+
+.venv-stack/.installed: orchestrator/requirements-stack.in orchestrator/requirements-stack.txt
+	@$(PYTHON) -m venv .venv-stack
+	@.venv-stack/bin/python -m pip install --quiet --disable-pip-version-check --requirement $< --constraint $(word 2,$^)
+	@touch $@
+
+check-image: install ## take the steps of orchestrator/Dockerfile without Docker, in a fresh environment
+	@$(BIN)/python -m benchmarks.image_steps $(ARGS)
+
 check: install ## format, lint, types, walls
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
@@ -46,6 +60,9 @@ check: install ## format, lint, types, walls
 format: install ## format and mend what can be mended
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+openapi: install ## write docs/openapi.yaml anew from the code
+	@$(BIN)/python -m local.openapi
 
 lock: install ## compile requirements*.txt anew from the .in files
 	@$(BIN)/uv pip compile -q --no-header --no-emit-index-url requirements-dev.in -o requirements-dev.txt
