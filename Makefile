@@ -35,7 +35,7 @@ up: install ## run the service until Ctrl-C; ARGS='--port 8081 --store sqlite'
 	@exec $(BIN)/python -m local up $(ARGS)
 
 test: install ## pass the tests; ARGS='-k resolve'
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
 test-clients: install ## ask the local service with a TypeScript client made of docs/openapi.yaml (needs npm)
 	@$(BIN)/python -m pytest -s tests/clients/check_typescript.py
