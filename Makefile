@@ -68,6 +68,7 @@ lock: install ## compile requirements*.txt anew from the .in files
 	@$(BIN)/uv pip compile -q --no-header --no-emit-index-url requirements-dev.in -o requirements-dev.txt
 	@$(BIN)/uv pip compile -q --no-header --no-emit-index-url -c requirements-dev.txt requirements.in -o requirements.txt
 	@$(BIN)/uv pip compile -q --no-header --no-emit-index-url -c requirements-dev.txt orchestrator/requirements.in -o orchestrator/requirements.txt
+	@$(BIN)/uv pip compile -q --no-header --no-emit-index-url orchestrator/requirements-stack.in -o orchestrator/requirements-stack.txt
 
 clean: ## remove what was made here, the environment included
 	@rm -rf $(VENV) .local demo-results build *.egg-info
