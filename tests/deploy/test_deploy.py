@@ -1,0 +1,381 @@
+"""`deploy.sh` with the real gcloud against a recorder: what it asks of Google Cloud is what the design wants.
+
+One file, since parallel workers take whole files and each would deploy for itself.
+"""
+
+import json
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.identities import bindings
+from deploy.target import Target
+from shared.routes import DEFAULT_FUNCTION, FUNCTIONS, ROUTES, SPECS
+from shared.settings import Settings
+from tests.deploy.conftest import (
+    DOMAIN,
+    MEMBER,
+    NUMBER,
+    PROJECT,
+    REGION,
+    ROOT,
+    WHERE,
+    Deployment,
+    deploy,
+    repository_in,
+)
+from tests.deploy.recorder import Request, recording
+
+pytestmark = pytest.mark.timeout(600)  # about 130 commands, each a second and more of gcloud's own start
+
+BALANCED = sorted({route.function for route in ROUTES if not route.internal})
+TARGET = Target(
+    project=PROJECT,
+    number=NUMBER,
+    region=REGION,
+    domain=DOMAIN,
+    env="prod",
+    production=False,
+    members=(MEMBER,),
+    root=ROOT,
+    work=ROOT,
+)
+ACCOUNT = f"@{PROJECT}.iam.gserviceaccount.com"
+RECONCILE_URL = f"https://haystack-reconcile-{NUMBER}.{REGION}.run.app"
+UP = (*WHERE, f"--domain={DOMAIN}")
+DATA = ("firestore/projects/", "storage/b/")
+READING = re.compile(r":getIamPolicy$|/validate$|/operations/[^/]+/wait$")
+
+
+def last(link: str) -> str:
+    return link.rpartition("/")[2]
+
+
+def service(deployment: Deployment, function: str) -> dict[str, Any]:
+    return deployment.recorder.cloud.of("run", "services")[f"haystack-{function}"]
+
+
+def environ(deployment: Deployment, function: str) -> dict[str, str]:
+    container = service(deployment, function)["spec"]["template"]["spec"]["containers"][0]
+    return {each["name"]: each.get("value", "") for each in container["env"]}
+
+
+def test_every_function_is_deployed_and_nothing_else(deployment: Deployment) -> None:
+    assert sorted(deployment.recorder.cloud.of("run", "services")) == [f"haystack-{name}" for name in FUNCTIONS]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_is_reached_through_the_load_balancer_or_from_within_only(
+    deployment: Deployment, function: str
+) -> None:
+    ingress = service(deployment, function)["metadata"]["annotations"]["run.googleapis.com/ingress"]
+    assert ingress == ("internal" if function == "reconcile" else "internal-and-cloud-load-balancing")
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_runs_as_the_account_of_its_group_with_the_size_of_the_route_table(
+    deployment: Deployment, function: str
+) -> None:
+    spec, deployed = SPECS[function], service(deployment, function)
+    template = deployed["spec"]["template"]
+    assert template["spec"]["serviceAccountName"] == f"haystack-{spec.account}{ACCOUNT}"
+    assert template["spec"]["containerConcurrency"] == spec.concurrency
+    assert template["spec"]["timeoutSeconds"] == spec.timeout_seconds
+    limits = template["spec"]["containers"][0]["resources"]["limits"]
+    assert limits == {"memory": f"{spec.memory_mib}Mi", "cpu": "1"}
+    assert template["metadata"]["annotations"]["autoscaling.knative.dev/maxScale"] == str(spec.max_instances)
+    assert deployed["metadata"]["annotations"].get("run.googleapis.com/minScale", "0") == "0"
+
+
+@pytest.mark.parametrize("function", BALANCED)
+def test_a_function_behind_iap_knows_the_audience_of_its_own_backend_after_one_pass(
+    deployment: Deployment, function: str
+) -> None:
+    backend = deployment.recorder.cloud.of("compute", "backendServices")[f"haystack-{function}"]
+    audience = f"/projects/{NUMBER}/global/backendServices/{backend['id']}"
+    assert environ(deployment, function)["IAP_AUDIENCE"] == audience
+    assert f"+ gcloud run deploy haystack-{function} " in deployment.first.stdout
+    assert deployment.first.stdout.count(f"+ gcloud run deploy haystack-{function} ") == 1
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_s_settings_are_complete_and_known(deployment: Deployment, function: str) -> None:
+    given = environ(deployment, function)
+    settings = Settings.from_env(given)
+    assert {name.lower() for name in given} <= set(Settings.__dataclass_fields__)
+    assert settings.environment == "production"
+    assert bool(settings.job_image) == (function in {"create", "reconcile"})
+    assert bool(settings.signer_email) == (function == "result")
+
+
+def test_reconcile_takes_tokens_of_the_invoker_made_out_to_itself(deployment: Deployment) -> None:
+    given = environ(deployment, "reconcile")
+    assert given["RECONCILE_AUDIENCE"] == RECONCILE_URL
+    assert given["RECONCILE_CALLER"] == f"haystack-invoker{ACCOUNT}"
+    assert "IAP_AUDIENCE" not in given
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_is_built_from_its_staged_folder_by_the_builder(deployment: Deployment, function: str) -> None:
+    image = f"{REGION}-docker.pkg.dev/{PROJECT}/haystack/haystack-{function}"
+    builds = [each.body for each in deployment.first.requests if each.path.endswith("/builds:submit")]
+    build = next(each for each in builds if each["imageUri"] == image)
+    assert build["buildpackBuild"]["functionTarget"] == "handle"
+    assert build["buildpackBuild"]["baseImage"] == "python311"
+    assert last(build["serviceAccount"]) == f"haystack-builder{ACCOUNT}"
+
+
+def test_jobs_run_an_image_that_is_named_by_its_digest(deployment: Deployment) -> None:
+    (image,) = deployment.recorder.cloud.images
+    (build,) = deployment.recorder.cloud.builds
+    assert last(build["serviceAccount"]) == f"haystack-builder{ACCOUNT}"
+    for function in ("create", "reconcile"):
+        assert environ(deployment, function)["JOB_IMAGE"] == f"{image['package']}@{image['digest']}"
+
+
+def test_the_key_of_page_tokens_comes_from_secret_manager_to_list_alone_and_is_shown_nowhere(
+    deployment: Deployment,
+) -> None:
+    (made,) = [each for each in deployment.first.requests if each.path.endswith(":addVersion")]
+    assert made.body["payload"]["data"]
+    for function in FUNCTIONS:
+        text = json.dumps(service(deployment, function))
+        assert ("haystack-page-token-key" in text) == (function == "list")
+    creating = next(line for line in deployment.first.stdout.splitlines() if "gcloud secrets create" in line)
+    assert creating.endswith("--data-file=- --project=cells-and-genes-1 --quiet")
+
+
+def test_iap_is_on_for_each_backend_and_none_is_left_open(deployment: Deployment) -> None:
+    backends = deployment.recorder.cloud.of("compute", "backendServices")
+    assert sorted(backends) == [f"haystack-{name}" for name in BALANCED]
+    for backend in backends.values():
+        assert backend["iap"]["enabled"] is True
+        assert backend["loadBalancingScheme"] == "EXTERNAL_MANAGED"
+    made = [
+        each for each in deployment.first.requests if each.method == "POST" and last(each.path) == "backendServices"
+    ]
+    assert len(made) == len(BALANCED)
+    assert all(each.body["iap"]["enabled"] for each in made)  # from its first moment, not by a later update
+
+
+def test_nothing_is_open_to_everyone(deployment: Deployment) -> None:
+    cloud = deployment.recorder.cloud
+    text = json.dumps(cloud.policies)
+    assert "allUsers" not in text
+    assert "allAuthenticatedUsers" not in text
+    for name in FUNCTIONS:
+        caller = (
+            f"haystack-invoker{ACCOUNT}"
+            if name == "reconcile"
+            else f"service-{NUMBER}@gcp-sa-iap.iam.gserviceaccount.com"
+        )
+        assert cloud.granted("run", f"haystack-{name}") == {("roles/run.invoker", f"serviceAccount:{caller}")}
+
+
+def test_what_is_granted_is_the_table_of_bindings_and_not_one_more(deployment: Deployment) -> None:
+    granted = Counter(
+        (binding["role"], member)
+        for key, policy in deployment.recorder.cloud.policies.items()
+        if not key.startswith("iap/")
+        for binding in policy.get("bindings", [])
+        for member in binding["members"]
+    )
+    assert granted == Counter((each.role, each.member) for each in bindings(TARGET))
+
+
+def test_the_members_may_pass_iap(deployment: Deployment) -> None:
+    policies = [policy for key, policy in deployment.recorder.cloud.policies.items() if key.startswith("iap/")]
+    granted = {(each["role"], *each["members"]) for policy in policies for each in policy["bindings"]}
+    assert granted == {("roles/iap.httpsResourceAccessor", MEMBER)}
+
+
+def test_every_index_is_created_and_every_exempt_field_is_exempt(deployment: Deployment) -> None:
+    wanted = json.loads((ROOT / "firestore.indexes.json").read_text())
+    firestore = {k: v for k, v in deployment.recorder.cloud.resources.items() if k.startswith("firestore/")}
+    created = [
+        {"collectionGroup": key.split("/")[6], "queryScope": index["queryScope"], "fields": index["fields"]}
+        for key, index in firestore.items()
+        if "/indexes/" in key
+    ]
+    order = json.dumps
+    assert sorted(created, key=order) == sorted(wanted["indexes"], key=order)
+    exempt = {(key.split("/")[6], last(key)) for key in firestore if "/fields/" in key}
+    assert exempt == {(each["collectionGroup"], each["fieldPath"]) for each in wanted["fieldOverrides"]}
+    assert all(field["indexConfig"] == {} for key, field in firestore.items() if "/fields/" in key)
+
+
+def test_the_database_is_protected_against_deletion(deployment: Deployment) -> None:
+    database = deployment.recorder.cloud.resources[f"firestore/projects/{PROJECT}/databases/(default)"]
+    assert database["deleteProtectionState"] == "DELETE_PROTECTION_ENABLED"
+    assert database["type"] == "FIRESTORE_NATIVE"
+
+
+def test_every_route_reaches_its_backend_and_every_backend_its_function(deployment: Deployment) -> None:
+    cloud = deployment.recorder.cloud
+    groups = cloud.of("compute", "networkEndpointGroups")
+    behind = {
+        name: [groups[last(each["group"])]["cloudRun"]["service"] for each in backend["backends"]]
+        for name, backend in cloud.of("compute", "backendServices").items()
+    }
+    assert behind == {f"haystack-{name}": [f"haystack-{name}"] for name in BALANCED}
+    url_map = cloud.of("compute", "urlMaps")["haystack-front"]
+    assert last(url_map["defaultService"]) == f"haystack-{DEFAULT_FUNCTION}"
+    rules = url_map["pathMatchers"][0]["routeRules"]
+    reached = {last(rule["service"]) for rule in rules}
+    assert reached | {f"haystack-{DEFAULT_FUNCTION}"} == set(behind)
+
+
+def test_https_is_served_with_a_certificate_and_http_is_sent_there(deployment: Deployment) -> None:
+    cloud = deployment.recorder.cloud
+    rules = cloud.of("compute", "forwardingRules")
+    (certificate,) = cloud.of("compute", "sslCertificates").values()
+    secure = cloud.of("compute", "targetHttpsProxies")[last(rules["haystack-front"]["target"])]
+    plain = cloud.of("compute", "targetHttpProxies")[last(rules["haystack-redirect"]["target"])]
+    assert rules["haystack-front"]["portRange"] == "443"
+    assert rules["haystack-redirect"]["portRange"] == "80"
+    assert rules["haystack-front"]["IPAddress"] == rules["haystack-redirect"]["IPAddress"]
+    assert certificate["managed"]["domains"] == [DOMAIN]
+    assert [last(each) for each in secure["sslCertificates"]] == [certificate["name"]]
+    assert last(secure["urlMap"]) == "haystack-front"
+    assert cloud.of("compute", "urlMaps")[last(plain["urlMap"])]["defaultUrlRedirect"]["httpsRedirect"] is True
+
+
+def test_the_url_map_is_validated_before_it_is_used(deployment: Deployment) -> None:
+    paths = [each.path for each in deployment.first.requests if each.api == "compute" and each.method == "POST"]
+    validated = next(position for position, path in enumerate(paths) if path.endswith("/haystack-front/validate"))
+    created = next(position for position, path in enumerate(paths) if path.endswith("/urlMaps"))
+    assert validated < created
+
+
+def test_notifications_and_the_sweep_call_reconcile_with_tokens(deployment: Deployment) -> None:
+    cloud = deployment.recorder.cloud
+    (push,) = [each["pushConfig"] for each in cloud.of("pubsub", "subscriptions").values()]
+    (sweep,) = [each["httpTarget"] for each in cloud.of("cloudscheduler", "jobs").values()]
+    token = {"serviceAccountEmail": f"haystack-invoker{ACCOUNT}", "audience": RECONCILE_URL}
+    (path,) = [route.template for route in ROUTES if route.function == "reconcile"]
+    assert push == {"pushEndpoint": RECONCILE_URL + path, "oidcToken": token}
+    assert (sweep["uri"], sweep["httpMethod"], sweep["oidcToken"]) == (RECONCILE_URL + path, "POST", token)
+    assert environ(deployment, "create")["JOB_TOPIC"] in {
+        each["name"] for each in cloud.of("pubsub", "topics").values()
+    }
+
+
+def test_buckets_are_closed_and_results_can_be_downloaded_from_the_domain(deployment: Deployment) -> None:
+    buckets = deployment.recorder.cloud.of("storage", "b")
+    for name in ("results", "atlases"):
+        bucket = buckets[f"{PROJECT}-haystack-{name}"]
+        assert bucket["iamConfiguration"]["uniformBucketLevelAccess"]["enabled"] is True
+        assert bucket["iamConfiguration"]["publicAccessPrevention"] == "enforced"
+        assert bucket["lifecycle"]["rule"]
+    (cors,) = buckets[f"{PROJECT}-haystack-results"]["cors"]
+    assert cors["origin"] == [f"https://{DOMAIN}"]
+    assert "GET" in cors["method"]
+
+
+def test_a_second_run_changes_nothing(deployment: Deployment) -> None:
+    writing = [
+        str(each) for each in deployment.second.requests if each.method != "GET" and not READING.search(each.path)
+    ]
+    assert writing == []
+    assert "# nothing to change" in deployment.second.stdout
+    assert "+ gcloud" not in deployment.second.stdout
+
+
+def test_gcloud_asked_nobody_but_the_apis_it_was_pointed_to(deployment: Deployment) -> None:
+    assert [str(each) for each in (*deployment.first.requests, *deployment.second.requests) if not each.api] == []
+
+
+def test_a_wrong_flag_stops_the_deployment_and_the_command_and_the_line_are_named(gcloud: Path, tmp_path: Path) -> None:
+    repository = repository_in(tmp_path)
+    source = repository / "deploy" / "services.py"
+    source.write_text(source.read_text().replace('"services", "list", "--enabled"', '"services", "list", "--enable"'))
+    with recording(PROJECT, NUMBER) as recorder:
+        run = deploy(recorder, repository, gcloud, *WHERE, f"--domain={DOMAIN}")
+    assert run.code == 1
+    assert "gcloud services list --enable " in run.stderr
+    assert re.search(r"deploy\.sh: line [0-9]+ failed with exit code 1", run.stderr)
+    assert [str(each) for each in run.requests if each.method != "GET"] == []
+
+
+# What happens to a project that has been deployed to.
+
+
+def deployed(requests: list[Request]) -> set[str]:
+    """The functions that were deployed anew."""
+    return {each.path.rpartition("/")[2] for each in requests if each.method == "PUT" and "knative" in each.path}
+
+
+def test_only_the_functions_that_are_named_are_deployed_and_production_keeps_one_warm(
+    deployment: Deployment, gcloud: Path
+) -> None:
+    with deployment.copied() as recorder:
+        run = deploy(recorder, deployment.repository, gcloud, *UP, "--only=status,validate", "--production")
+        assert run.code == 0, run.stderr
+        assert deployed(recorder.requests) == {"haystack-status"}  # production changes nothing about validate
+        status = recorder.cloud.of("run", "services")["haystack-status"]
+        assert status["metadata"]["annotations"]["run.googleapis.com/minScale"] == "1"
+        assert not any(each.path.endswith("/builds") for each in recorder.requests)
+
+
+def test_what_somebody_opened_by_hand_is_closed_again(deployment: Deployment, gcloud: Path) -> None:
+    with deployment.copied() as recorder:
+        opened = recorder.cloud.of("run", "services")["haystack-list"]
+        opened["metadata"]["annotations"]["run.googleapis.com/ingress"] = "all"
+        backend = recorder.cloud.of("compute", "backendServices")["haystack-list"]
+        backend["iap"]["enabled"] = False
+        run = deploy(recorder, deployment.repository, gcloud, *UP, "--only=list")
+        assert run.code == 0, run.stderr
+        again = recorder.cloud.of("run", "services")["haystack-list"]
+        assert again["metadata"]["annotations"]["run.googleapis.com/ingress"] == "internal-and-cloud-load-balancing"
+        assert recorder.cloud.of("compute", "backendServices")["haystack-list"]["iap"]["enabled"] is True
+
+
+def test_destroy_deletes_nothing_until_the_project_is_named(deployment: Deployment, gcloud: Path) -> None:
+    with deployment.copied() as recorder:
+        run = deploy(recorder, deployment.repository, gcloud, "destroy", *WHERE, typed="yes\n")
+        assert run.code == 1
+        assert "nothing was deleted" in run.stderr
+        assert not [each for each in recorder.requests if each.method == "DELETE"]
+
+
+def test_destroy_takes_everything_down_but_the_data(deployment: Deployment, gcloud: Path) -> None:
+    with deployment.copied() as recorder:
+        before = {key for key in recorder.cloud.resources if key.startswith(DATA)}
+        run = deploy(recorder, deployment.repository, gcloud, "destroy", *WHERE, typed=f"{PROJECT}\n")
+        assert run.code == 0, run.stderr
+        assert {key for key in recorder.cloud.resources if not key.startswith(DATA)} == set()
+        assert {key for key in recorder.cloud.resources if key.startswith(DATA)} == before
+        assert not any("haystack-" in member for _, member in recorder.cloud.granted("cloudresourcemanager", PROJECT))
+
+
+def test_data_is_deleted_only_when_told_twice(deployment: Deployment, gcloud: Path) -> None:
+    with deployment.copied() as recorder:
+        once = deploy(recorder, deployment.repository, gcloud, "destroy", *WHERE, "--yes", "--data")
+        assert once.code == 1
+        assert "--yes-delete-data" in once.stderr
+        assert not [each for each in recorder.requests if each.method == "DELETE"]
+
+
+def test_data_goes_when_told_twice(deployment: Deployment, gcloud: Path) -> None:
+    with deployment.copied() as recorder:
+        for key in [key for key in recorder.cloud.resources if not key.startswith(DATA)]:
+            del recorder.cloud.resources[key]  # the service itself is down already
+        run = deploy(recorder, deployment.repository, gcloud, "destroy", *WHERE, "--yes", "--data", "--yes-delete-data")
+        assert run.code == 0, run.stderr
+        assert not [name for name in recorder.cloud.of("storage", "b") if "haystack" in name]
+        assert recorder.cloud.of("firestore", "databases") == {}
+
+
+def test_a_dry_run_prints_commands_and_changes_nothing(deployment: Deployment, gcloud: Path) -> None:
+    with deployment.copied() as recorder:
+        recorder.cloud.resources = {k: v for k, v in recorder.cloud.resources.items() if "haystack-sweep" not in k}
+        run = deploy(recorder, deployment.repository, gcloud, *UP, "--dry-run")
+        assert run.code == 0, run.stderr
+        commands = [line for line in run.stdout.splitlines() if not line.startswith("#")]
+        assert len(commands) == 1
+        assert commands[0].startswith("gcloud scheduler jobs create http haystack-sweep ")
+        assert not [each for each in recorder.requests if each.method != "GET" and "IamPolicy" not in each.path]
+        assert not [each for each in recorder.requests if "setIamPolicy" in each.path]

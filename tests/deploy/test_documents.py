@@ -1,0 +1,117 @@
+"""What docs/deploy.md and docs/scale.md show is what the code yields, and the commands that they name are gcloud's."""
+
+import ast
+import os
+import re
+import shlex
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks import costs, polling_load
+from deploy.identities import bindings
+from deploy.target import Target
+
+ROOT = Path(__file__).parent.parent.parent
+DEPLOY = (ROOT / "docs" / "deploy.md").read_text()
+SCALE = (ROOT / "docs" / "scale.md").read_text()
+PLACE = Target(
+    project="P",
+    number="N",
+    region="R",
+    domain="D",
+    env="prod",
+    production=False,
+    members=(),
+    root=ROOT,
+    work=ROOT / "build",
+)
+
+
+def bindings_table() -> str:
+    """The bindings as the document shows them."""
+    rows = [
+        f"| `{name(each.member)}` | `{each.role.removeprefix('roles/')}` | {each.kind} `{name(each.resource)}` | {each.reason} |"
+        for each in bindings(PLACE)
+    ]
+    return "\n".join(["| who | role | on | why |", "|---|---|---|---|", *rows])
+
+
+def name(resource: str) -> str:
+    return resource.removeprefix("serviceAccount:").removeprefix("gs://").removesuffix("@P.iam.gserviceaccount.com")
+
+
+def commands(text: str) -> Iterator[list[str]]:
+    """The gcloud commands of a document, those inside others included."""
+    for code in (*re.findall(r"```sh\n(.*?)```", text, re.DOTALL), *re.findall(r"`(gcloud [^`]+)`", text)):
+        for found in re.findall(r"gcloud (?:[^\n|;)'\"]|'[^']*'|\"[^\"]*\")+", code):
+            yield shlex.split(found)[1:]
+
+
+def test_the_bindings_are_those_of_the_code() -> None:
+    assert bindings_table() in DEPLOY
+
+
+def test_the_costs_are_those_of_the_script() -> None:
+    assert costs.table() in DEPLOY
+
+
+def test_the_load_is_that_of_the_simulation() -> None:
+    made = polling_load.table(scales=(1, 10, 100)).splitlines()
+    shown = SCALE.splitlines()
+    start = shown.index(made[0])
+    assert shown[start : start + len(made)] == made
+
+
+def test_the_first_run_takes_ten_commands_at_most() -> None:
+    (block,) = re.findall(r"first run\n.*?```sh\n(.*?)```", DEPLOY, re.DOTALL)[:1]
+    lines = [line for line in block.splitlines() if line and not line.startswith("export ")]
+    assert 5 <= len(lines) <= 10
+
+
+@pytest.fixture(scope="module")
+def gcloud_tree() -> dict[str, Any]:
+    """All commands and flags of gcloud, which it keeps for completion."""
+    gcloud = shutil.which("gcloud")
+    if gcloud is None:
+        if os.environ.get("CI"):
+            pytest.fail("CI needs gcloud")
+        pytest.skip("gcloud, whose commands these are, is not installed")
+    file = Path(gcloud).resolve().parent.parent / "data" / "cli" / "gcloud_completions.py"
+    tree: dict[str, Any] = ast.literal_eval(file.read_text().partition("CLI_TREE = ")[2].strip())
+    return tree
+
+
+@pytest.mark.parametrize("document", [DEPLOY, SCALE], ids=["deploy", "scale"])
+def test_every_gcloud_command_that_is_named_exists_with_its_flags(document: str, gcloud_tree: dict[str, Any]) -> None:
+    for words in commands(document):
+        node, flags = gcloud_tree, set(gcloud_tree["flags"])
+        for word in words:
+            if word in node["commands"]:
+                node = node["commands"][word]
+                flags |= set(node["flags"])
+            elif word.startswith("--"):
+                assert word.partition("=")[0] in flags | INHERITED, words
+        assert not node["commands"], f"{words} is not a command"
+
+
+INHERITED = {"--project", "--format", "--limit", "--filter"}
+
+
+def test_the_commands_are_found() -> None:
+    found = list(commands(DEPLOY))
+    assert len(found) > 25
+    assert ["auth", "login", "--update-adc"] in found
+
+
+@pytest.mark.parametrize("document", [DEPLOY, SCALE], ids=["deploy", "scale"])
+def test_every_file_that_is_named_is_there(document: str) -> None:
+    named = {
+        *re.findall(r"`((?:deploy|benchmarks|tests|shared|functions|orchestrator|\.github)/[\w./-]+\.\w+)`", document),
+        *(f"docs/{link}" for link in re.findall(r"\]\(([\w.]+\.md)\)", document)),
+    }
+    assert named
+    assert [path for path in named if not (ROOT / path).exists()] == []

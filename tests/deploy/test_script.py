@@ -1,0 +1,111 @@
+"""`deploy.sh` itself: short, strict, clean, and clear about what it wants."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+SCRIPT = ROOT / "deploy.sh"
+UP = ("--project=my-project-1", "--region=europe-west4", "--domain=haystack.example.org")
+
+
+def run(*arguments: str, folder: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [SCRIPT, *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHON": sys.executable, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def without_gcloud(folder: Path) -> str:
+    """A path with what the script needs, but no gcloud."""
+    for name in ("bash", "dirname", "env"):
+        (folder / name).symlink_to(shutil.which(name) or "")
+    return str(folder)
+
+
+def test_the_script_is_short_and_strict() -> None:
+    lines = SCRIPT.read_text().splitlines()
+    assert len(lines) < 120
+    assert "set -Eeuo pipefail" in lines
+
+
+def test_shellcheck_has_nothing_to_say() -> None:
+    # The wheel puts the program beside the interpreter, which is not always on the path.
+    shellcheck = shutil.which("shellcheck", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    if shellcheck is None:
+        if os.environ.get("CI"):
+            pytest.fail("CI needs shellcheck")
+        pytest.skip("shellcheck is not installed")
+    scripts = [SCRIPT, *sorted((ROOT / "deploy").glob("*.sh")), ROOT / ".ci" / "run"]
+    checked = subprocess.run([shellcheck, *scripts], capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout
+
+
+def test_help_tells_the_options_without_any_tool(tmp_path: Path) -> None:
+    helped = run("deploy", "--help", PATH=without_gcloud(tmp_path))
+    assert helped.returncode == 0
+    for option in ("--project", "--region", "--domain", "--env", "--production", "--only", "--dry-run", "--skip-image"):
+        assert option in helped.stdout
+
+
+def test_a_missing_gcloud_is_told(tmp_path: Path) -> None:
+    refused = run(*UP, PATH=without_gcloud(tmp_path))
+    assert refused.returncode == 2
+    assert "gcloud is needed" in refused.stderr
+
+
+def test_a_dry_run_needs_neither_gcloud_nor_access(tmp_path: Path) -> None:
+    binaries = tmp_path / "bin"
+    binaries.mkdir()
+    printed = run(*UP, "--dry-run", f"--work-dir={tmp_path / 'work'}", PATH=without_gcloud(binaries))
+    assert printed.returncode == 0, printed.stderr
+    commands = [line for line in printed.stdout.splitlines() if not line.startswith("#")]
+    assert len(commands) > 90
+    assert all("gcloud " in command for command in commands)
+    # Copied into a shell, each is one command.
+    checked = subprocess.run(
+        [shutil.which("bash") or "bash", "-n"], input="\n".join(commands), capture_output=True, text=True, check=False
+    )
+    assert checked.returncode == 0, checked.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ((*UP, "--only=status,nope"), "no function is called nope"),
+        ((*UP, "--env=test"), "--env"),
+        (("--project=my-project-1", "--region=europe-west4"), "--domain"),
+        (("--project=My_Project", *UP[1:]), "is not a project id"),
+        ((*UP[:2], "--domain=https://haystack.example.org"), "is not a host name"),
+        ((*UP, "--dryrun"), "--dryrun"),
+    ],
+)
+def test_a_wrong_argument_is_told_and_the_line_that_failed_is_named(arguments: tuple[str, ...], told: str) -> None:
+    refused = run(*arguments)
+    assert refused.returncode == 2
+    assert told in refused.stderr
+    line = refused.stderr.splitlines()[-1]
+    assert line.startswith("deploy.sh: line ")
+    assert "failed with exit code 2" in line
+
+
+def test_it_works_from_any_folder(tmp_path: Path) -> None:
+    assert run("--help", folder=tmp_path).returncode == 0
+
+
+def test_nothing_is_needed_but_the_standard_library() -> None:
+    imported = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); import deploy.__main__"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert imported.returncode == 0, imported.stderr
