@@ -29,6 +29,8 @@ from shared.store.firestore_values import decode_fields, encode, encode_fields
 COLLECTION: Final = "runs"
 GATES: Final = "gates"
 ATTEMPTS: Final = 20
+MOST_BREAKS: Final = 6
+"""Streams of one watch that may break before it gives up."""
 _Operator = StructuredQuery.FieldFilter.Operator
 _Direction = StructuredQuery.Direction
 
@@ -137,10 +139,17 @@ class FirestoreRunStore:
         return await self._run_query(query)
 
     async def watch(self, run_id: str) -> AsyncGenerator[Run | None]:
-        """See `RunWatch.watch`."""
-        async with aclosing(self._database.changes(self._name(run_id))) as documents:
-            async for document in documents:
-                yield None if document is None else Run.model_validate(decode_fields(document))
+        """See `RunWatch.watch`. A stream that breaks is opened again; its first answer tells what came meanwhile."""
+        for breaks in range(MOST_BREAKS):
+            try:
+                async with aclosing(self._database.changes(self._name(run_id))) as documents:
+                    async for document in documents:
+                        yield None if document is None else Run.model_validate(decode_fields(document))
+            except Unavailable:
+                if breaks + 1 == MOST_BREAKS:
+                    raise
+            await asyncio.sleep(0.1 * 2**breaks)
+        raise Unavailable("Firestore")
 
     async def ping(self) -> None:
         """See `Readiness.ping`."""

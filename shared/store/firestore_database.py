@@ -11,11 +11,13 @@ from typing import Any, Final
 
 import grpc.aio
 from google.api_core.exceptions import (
+    Cancelled,
     GoogleAPICallError,
     InternalServerError,
     NotFound,
     RetryError,
     ServiceUnavailable,
+    Unknown,
 )
 from google.api_core.retry import AsyncRetry, if_exception_type
 from google.cloud.firestore_v1.services.firestore import FirestoreAsyncClient
@@ -27,7 +29,9 @@ from shared.errors import Unavailable
 DEADLINE: Final = 5.0
 """Seconds for a call with all its attempts: as long as a poll may hang before it is told to come again."""
 PING_DEADLINE: Final = 2.0
-_PASSING: Final = if_exception_type(ServiceUnavailable, InternalServerError)
+_PASSING: Final = if_exception_type(ServiceUnavailable, InternalServerError, Cancelled, Unknown)
+"""What is tried again. Every write has a precondition, so a repetition does nothing twice. CANCELLED and UNKNOWN are what the
+emulator tells a writer when a listener of the document leaves at the same moment."""
 _OURS: Final = frozenset({400, 401, 403, 404, 409})
 """HTTP forms of the statuses that waiting does not mend, or that the caller knows better: a lost race is a 409."""
 
@@ -104,6 +108,8 @@ class FirestoreDatabase:
         try:
             with told():
                 async for answer in stream:
+                    if answer is None:  # gRPC's word for a message that it could not read
+                        raise Unavailable("Firestore")
                     raw = type(answer).pb(answer)
                     kind = raw.WhichOneof("response_type")
                     if kind == "document_change":

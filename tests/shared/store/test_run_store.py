@@ -250,6 +250,22 @@ async def test_a_watch_of_no_run_says_so_and_tells_when_there_is_one(run_store: 
         assert await anext(told) == run
 
 
+async def test_a_write_is_not_harmed_by_watchers_that_leave_at_the_same_moment(run_store: Store) -> None:
+    """A regression: the emulator passes a listener's leaving on to the writer, which then met CANCELLED, and the user a 500."""
+
+    async def look_once(run_id: str) -> None:
+        async with aclosing(run_store.watch(run_id)) as told:
+            await anext(told)
+
+    for _ in range(10):
+        run = make_run()
+        watchers = [asyncio.create_task(look_once(run.run_id)) for _ in range(2)]
+        await run_store.create(run)
+        after = await run_store.update(run.run_id, to(RunState.RUNNING))
+        await asyncio.wait_for(asyncio.gather(*watchers), 10)
+        assert await run_store.get(run.run_id) == after
+
+
 async def test_due_runs_come_longest_overdue_first_and_settled_ones_never(run_store: Store) -> None:
     early, late, later = (make_run(minutes=minute) for minute in (0, 1, 9))
     settled = make_run(minutes=0, check_at=None)
