@@ -6,7 +6,7 @@ than a cell. Here a group's cells are neighbours. The file is an HDF5 with `data
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import h5py
 import numpy as np
@@ -16,8 +16,8 @@ from scipy import sparse
 Rows = NDArray[np.int64]
 
 COUNTS_FILE: Final = "counts.h5"
-BLOCK_VALUES: Final = 24_000_000
-"""As many as fit into about 600 MB with what it takes to put them in order."""
+BLOCK_VALUES: Final = 4_000_000
+"""As many as fit into about 130 MB with what it takes to put them in order."""
 NEAR: Final = 64
 """Rows that are no farther apart are read in one go, with those between them."""
 
@@ -36,21 +36,22 @@ def write_grouped(matrix: h5py.Group, order: Rows, path: Path, *, block_values: 
     place = np.full(len(pointers) - 1, -1, dtype=np.int64)
     place[order] = np.arange(len(order))
     n_genes = int(matrix.attrs["shape"][1])
+    index_type = np.dtype(np.uint16 if n_genes <= 2**16 else np.int32)
     draft = path.with_suffix(".part")
-    with _created(draft) as file:
-        data = file.create_dataset("data", (starts[-1],), dtype=np.float32)
-        indices = file.create_dataset("indices", (starts[-1],), dtype=np.uint16 if n_genes <= 2**16 else np.int32)
+    data_at, indices_at = _laid_out(draft, starts, index_type)
+    with draft.open("r+b") as file:
         for first, last in _blocks(pointers, block_values):
             kept = np.flatnonzero(place[first:last] >= 0)
             rows = kept[np.argsort(place[first:last][kept])]
             block = _read_block(matrix, pointers, first, last, n_genes)[rows]
+            data, indices = block.data, block.indices.astype(index_type)
             targets = place[first:last][rows]
-            for run in np.split(np.arange(len(rows)), np.flatnonzero(np.diff(targets) != 1) + 1):
-                if len(run):
-                    source = slice(block.indptr[run[0]], block.indptr[run[-1] + 1])
-                    target = slice(starts[targets[run[0]]], starts[targets[run[-1]] + 1])
-                    data[target], indices[target] = block.data[source], block.indices[source]
-        file["indptr"] = starts
+            begins = np.flatnonzero(np.diff(targets, prepend=-2) != 1)  # neighbours in the file are written in one go
+            sources = np.append(block.indptr[begins], len(data)).tolist()
+            for source, end, target in zip(sources, sources[1:], starts[targets[begins]].tolist(), strict=False):
+                for values, begin in ((data, data_at), (indices, indices_at)):
+                    file.seek(begin + target * values.itemsize)
+                    file.write(values[source:end])
     draft.replace(path)
 
 
@@ -72,11 +73,21 @@ def read_rows(matrix: h5py.Group, rows: Rows, n_genes: int) -> sparse.csr_matrix
     return sparse.vstack(parts, format="csr")
 
 
-def _created(path: Path) -> h5py.File:
-    """A new file whose pieces are written as they come: HDF5's sieve buffer would read 64 kB around each of them first."""
-    access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
-    access.set_sieve_buf_size(0)
-    return h5py.File(h5py.h5f.create(bytes(path), h5py.h5f.ACC_TRUNC, fapl=access))
+def _laid_out(path: Path, starts: Rows, index_type: np.dtype[Any]) -> tuple[int, int]:
+    """Make the file with all but its values, and tell where in it `data` and `indices` begin.
+
+    The values come in hundreds of thousands of small pieces, each of which costs HDF5 many times what it costs the system.
+    """
+    layout = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    layout.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    layout.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    with h5py.File(path, "w") as file:
+        file["indptr"] = starts
+        data, indices = (
+            file.create_dataset(name, (starts[-1],), dtype=dtype, dcpl=layout)
+            for name, dtype in (("data", np.dtype(np.float32)), ("indices", index_type))
+        )
+        return data.id.get_offset() or 0, indices.id.get_offset() or 0  # one without values has no place
 
 
 def _read_block(matrix: h5py.Group, pointers: Rows, first: int, last: int, n_genes: int) -> sparse.csr_matrix:

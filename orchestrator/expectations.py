@@ -30,6 +30,11 @@ class Expectation:
     reactome_sets: tuple[str, ...]
     responders: tuple[str, ...]
 
+    @property
+    def gene_sets(self) -> tuple[str, ...]:
+        """All sets that should rise, the most telling first."""
+        return self.primary_sets + self.secondary_sets + self.reactome_sets
+
 
 @cache
 def expectations() -> Mapping[str, Expectation]:

@@ -12,7 +12,8 @@ from orchestrator.inference import Prediction
 from orchestrator.loading import QueryCells
 from orchestrator.prompts import Prompt
 from orchestrator.query_analysis import Question
-from shared.models import ControlStrategy, IterationSummary, PathwayChange
+from shared.models import ControlStrategy, PathwayChange
+from shared.records import Iteration
 
 LIBRARIES = ("anndata", "decoupler", "h5py", "numpy", "pandas", "scanpy", "scipy")
 
@@ -34,9 +35,8 @@ class Attempt:
 
     prompt: Prompt
     groups: tuple[GroupUse, ...]
-    num_de: int
     effective: ControlStrategy
-    summary: IterationSummary
+    summary: Iteration
 
 
 @dataclass(frozen=True)

@@ -91,6 +91,7 @@ def ingest(dataset: str, path: Path, atlas_root: Path, wanted: Description | Non
         if isinstance(key, tuple)
     }
     entry = _entry(dataset, rows, wanted, about, n_cells=len(cells), n_genes=len(genes))
+    del obs, cells, grouped, positions  # in a large atlas they take more memory than writing the counts does
     folder = atlas_root / dataset
     folder.mkdir(parents=True, exist_ok=True)
     index = GroupIndex(rows, genes)

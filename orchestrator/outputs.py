@@ -120,6 +120,7 @@ def write_log(finding: Finding, folder: Path) -> Path:
         "asked_at": finding.asked_at.isoformat(),
         "query": question.text,
         "understood": {
+            "task_type": question.task_type,
             "cell_type": question.cell_type.model_dump(),
             "perturbation": question.perturbation.model_dump(),
             "dataset": question.dataset.name,
@@ -127,6 +128,8 @@ def write_log(finding: Finding, folder: Path) -> Path:
             "query_cell_type": question.query_type.model_dump(),
             "cell_ontology_distance": question.distance,
             "receptors": list(question.receptors),
+            "targets": list(question.targets),
+            "expected_pathways": list(question.expected_pathways),
             "by": question.understood_by,
         },
         "control_strategy": finding.requested.value,
@@ -157,18 +160,17 @@ def _iteration_row(attempt: Attempt) -> dict[str, Any]:
         "strategy": attempt.prompt.strategy,
         "rationale": attempt.prompt.rationale,
         "score": attempt.summary.score,
-        "num_de_genes": attempt.num_de,
+        "num_de_genes": attempt.summary.num_de_genes,
         **parts,
     }
 
 
 def _iteration_entry(attempt: Attempt) -> dict[str, Any]:
     return {
-        **attempt.summary.model_dump(mode="json"),
+        **attempt.summary.model_dump(mode="json", exclude={"made_from"}),
         "rationale": attempt.prompt.rationale,
         "relevance": round(attempt.prompt.relevance, 4),
         "quality": round(attempt.prompt.quality, 4),
-        "num_de_genes": attempt.num_de,
         "control_strategy_effective": attempt.effective.value,
         "prompt": _groups(attempt),
     }

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
+from orchestrator.expectations import expectations
 from orchestrator.prompts import Asked, Neighbour
 from shared import reference
 from shared.catalog import CellTypeEntry, DatasetEntry
@@ -30,9 +32,12 @@ class Question:
         query_type: the atlas's cell type that stands for the asked one.
         distance: Cell Ontology edges between the two; 0 where they are the same.
         receptors: receptor genes of the perturbation, where known.
+        targets: genes that it acts through or is made of, where known.
+        expected_pathways: gene sets that should rise under it, where known.
         asked: what prompts are sought for.
         notes: caveats in plain words.
         understood_by: who read the question.
+        task_type: what kind of question it is; there is one kind that can be answered.
     """
 
     text: str
@@ -45,6 +50,9 @@ class Question:
     asked: Asked
     notes: tuple[str, ...]
     understood_by: str = "deterministic resolver"
+    targets: tuple[str, ...] = ()
+    expected_pathways: tuple[str, ...] = ()
+    task_type: Literal["perturbation_response"] = "perturbation_response"
 
 
 def analyse(text: str, view: CatalogView, found: Resolution | None = None) -> Question:
@@ -84,6 +92,8 @@ def analyse(text: str, view: CatalogView, found: Resolution | None = None) -> Qu
             relatives=relatives(perturbation.name, dataset),
         ),
         notes=tuple(_notes(cell_type, query, dataset)),
+        targets=known.targets if known else (),
+        expected_pathways=expected.gene_sets if (expected := expectations().get(perturbation.name)) else (),
     )
 
 

@@ -54,7 +54,7 @@ def answer(finding: Finding) -> str:
     question, best = finding.question, finding.best
     who, what = question.cell_type.matched_text, question.perturbation.name
     n_up = int((best.differential.is_de & (best.differential.log2_fold_change > 0)).sum())
-    n_down = best.attempt.num_de - n_up
+    n_down = best.attempt.summary.num_de_genes - n_up
     moved = []
     if n_up:
         moved.append(f"raise {_genes(n_up, best.differential.top(5, up=True))}")

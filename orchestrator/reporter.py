@@ -9,9 +9,9 @@ from shared import lifecycle, logs
 from shared.errors import Unavailable
 from shared.lifecycle import Clock
 from shared.logs import Severity
-from shared.models import ControlStrategy, IterationSummary
+from shared.models import ControlStrategy
 from shared.ports import RunStore, RunWatch
-from shared.records import Run
+from shared.records import Iteration, Run
 from shared.runs import Phase
 
 PAUSES = (1.0, 2.0, 4.0, 8.0)
@@ -65,7 +65,7 @@ class Reporter:
         phase: Phase,
         iteration: int,
         *,
-        finished: IterationSummary | None = None,
+        finished: Iteration | None = None,
         effective: ControlStrategy | None = None,
     ) -> None:
         """A phase begins; one write.

@@ -107,9 +107,12 @@ class StackPredictor:
             _write(folder / "test.h5ad", query[rows], genes, np.repeat("query", len(rows)))
             self._generate(folder, seed)
             predicted = {split: _merged(query, genes, folder / f"{split}.h5ad") for split in splits}
-        sizes = np.array([prompt.perturbed.shape[0] for prompt in prompts], dtype=np.float64)
-        weights = tuple(float(weight) for weight in sizes / sizes.sum())  # STACK draws from all prompt cells alike
-        return Prediction(predicted[PERTURBED], predicted.get(CONTROL), weights)
+        return Prediction(predicted[PERTURBED], predicted.get(CONTROL))
+
+    def weights(self, query: sparse.csr_matrix, prompts: Sequence[PromptCells]) -> tuple[float, ...]:  # noqa: ARG002
+        """See `Predictor.weights`. STACK draws from all prompt cells alike, whatever the query."""
+        sizes = [prompt.perturbed.shape[0] for prompt in prompts]
+        return tuple(size / sum(sizes) for size in sizes)
 
     def _generate(self, folder: Path, seed: int) -> None:
         # -I: only the installed packages are importable, not the modules beside the script. The package warns at each of its batches.

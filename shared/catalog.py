@@ -8,6 +8,8 @@ from shared.models import Model
 
 ENTRY_FILE: Final = "dataset.json"
 """Beside an atlas, its catalog entry: the last file that the ingest writes, and what a lost catalog is made from again."""
+FolderName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+"""Names a dataset and its folder: it cannot lead out of the atlas folder."""
 
 
 class CellTypeEntry(Model):
@@ -47,14 +49,14 @@ class DatasetEntry(Model):
     non-empty (cell type, condition) pairs by label.
     """
 
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+    name: FolderName
     title: str
     description: str
     licence: str
     source: str
     ingested: bool
     semi_synthetic: bool = False
-    atlas: str | None = None
+    atlas: FolderName | None = None
     n_cells: int | None = None
     n_genes: int | None = None
     donors: list[str] = []

@@ -33,12 +33,14 @@ class JobRequest:
         environment: what the job's process finds in its environment, beside what the adapter's settings add.
         labels: keys and values of `[a-z0-9_-]`, at most 63 characters; never an e-mail.
         max_run_seconds: how long it may run.
+        secrets: names of those secrets that it is to find in its environment, where the adapter's settings have them.
     """
 
     job_id: str
     environment: Mapping[str, str]
     labels: Mapping[str, str] = field(default_factory=dict)
     max_run_seconds: int = 3600
+    secrets: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

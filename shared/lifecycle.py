@@ -13,30 +13,36 @@ from typing import Final
 from shared import logs, runs
 from shared.errors import RunAlreadyFinished, RunNotCompleted, RunNotFound, Unavailable
 from shared.logs import Severity
-from shared.models import ControlStrategy, Failure, IterationSummary, RunResult
+from shared.models import ControlStrategy, Failure, RunResult
 from shared.ports import BatchJobs, Caller, ResultFiles, RunStore, RunWatch
 from shared.presentation import run_result
-from shared.records import Compute, Run, RunOutcome
+from shared.records import Compute, Iteration, Run, RunOutcome
 from shared.runs import Actor, ComputeState, Phase, RunState
 
 Clock = Callable[[], datetime]
 URL_LIFETIME: Final = timedelta(hours=1)
 
 
-async def get(run_id: str, caller: Caller, *, store: RunStore) -> Run:
-    """The caller's run.
+async def get(run_id: str, caller: Caller, *, outcome: bool = False, store: RunStore) -> Run:
+    """The caller's run, with its outcome only if that is wanted.
 
     Raises:
         RunNotFound: no such run, or another user's: the two look the same.
     """
-    run = await store.get(run_id) if runs.RUN_ID.fullmatch(run_id) else None
+    run = await store.get(run_id, outcome=outcome) if runs.RUN_ID.fullmatch(run_id) else None
     if run is None or run.user_email != caller.email:
         raise RunNotFound(run_id)
     return run
 
 
 async def await_change(
-    run_id: str, caller: Caller, *, seconds: float, known: Callable[[Run], bool] | None = None, watch: RunWatch
+    run_id: str,
+    caller: Caller,
+    *,
+    seconds: float,
+    known: Callable[[Run], bool] | None = None,
+    store: RunStore,
+    watch: RunWatch,
 ) -> Run:
     """The caller's run as soon as it differs from what the caller knows, or as it is when the time is over.
 
@@ -47,6 +53,7 @@ async def await_change(
         caller: who asks.
         seconds: how long to wait.
         known: whether a run looks as the caller knows it; None: the caller knows it as it is now.
+        store: where runs are kept; asked only where the watch tells nothing in that time.
         watch: what tells of changes.
 
     Raises:
@@ -55,10 +62,12 @@ async def await_change(
     if not runs.RUN_ID.fullmatch(run_id):
         raise RunNotFound(run_id)
     latest: Run | None = None
+    answered = False
     known_since: datetime | None = None
     try:
         async with asyncio.timeout(seconds), aclosing(watch.watch(run_id)) as told:
             async for latest in told:
+                answered = True
                 if latest is None or latest.user_email != caller.email:
                     break
                 known_since = known_since or latest.updated_at
@@ -67,6 +76,8 @@ async def await_change(
                     break
     except TimeoutError:
         pass  # nothing changed in time; what was told last is the answer
+    if not answered:  # a short wait, a slow store: whether there is such a run is not known yet
+        return await get(run_id, caller, store=store)
     if latest is None or latest.user_email != caller.email:
         raise RunNotFound(run_id)
     return latest
@@ -110,7 +121,7 @@ async def result(run_id: str, caller: Caller, *, store: RunStore, files: ResultF
         RunNotFound: no such run of this caller.
         RunNotCompleted: it has no result, yet or ever.
     """
-    run = await get(run_id, caller, store=store)
+    run = await get(run_id, caller, outcome=True, store=store)
     if run.outcome is None:
         advice = "Submit the question again." if run.status.done else f"Poll /api/v1/runs/{run_id} until it is done."
         raise RunNotCompleted(run_id, run.status.value, advice)
@@ -158,13 +169,15 @@ async def progress(
     *,
     phase: Phase,
     iteration: int,
-    finished: IterationSummary | None = None,
+    finished: Iteration | None = None,
     control_strategy_effective: ControlStrategy | None = None,
     holder: str | None = None,
     store: RunStore,
     clock: Clock,
 ) -> Run:
     """The job tells what it is busy with. A run that this process does not hold is left as it is, and the process must stop.
+
+    Where an iteration begins that was kept already, it and those behind it are done anew, so what was kept of them goes.
 
     Args:
         run_id: which run.
@@ -181,7 +194,8 @@ async def progress(
         if not holds(run, holder):
             return None
         now = clock()
-        iterations = run.iterations
+        anew = phase is Phase.PROMPT_GENERATION
+        iterations = [kept for kept in run.iterations if kept.number < iteration] if anew else run.iterations
         if finished is not None and all(kept.number != finished.number for kept in iterations):
             iterations = [*iterations, finished]
         return run.changed(

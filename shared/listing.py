@@ -46,7 +46,7 @@ async def list_runs(query: ListQuery, caller: Caller, *, token_key: str = "", st
     seen = place.seen if place else (number - 1) * query.page_size
     after, offset = (place.cursor, 0) if place else (None, seen)
     found, total = await asyncio.gather(
-        store.page(wanted, limit=query.page_size, after=after, offset=offset), store.count(wanted)
+        store.page(wanted, limit=query.page_size, after=after, offset=offset, outcome=False), store.count(wanted)
     )
     seen += len(found)
     token = None

@@ -3,9 +3,10 @@
 Fields may be added, never renamed. What is stored lives in `shared/records.py`.
 """
 
+import re
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final, Self
 
 from pydantic import (
     AwareDatetime,
@@ -16,6 +17,7 @@ from pydantic import (
     PlainSerializer,
     StringConstraints,
 )
+from pydantic_core import PydanticCustomError
 
 from shared.runs import Phase, RunState
 
@@ -24,6 +26,16 @@ class Model(BaseModel):
     """The base of all models: immutable, unknown fields refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @classmethod
+    def kept(cls, fields: object) -> Self:
+        """What was kept, perhaps by newer code, as while functions are deployed one by one: fields unknown here are passed over."""
+        return cls.model_validate(fields, extra="ignore")
+
+    @classmethod
+    def kept_json(cls, text: str | bytes) -> Self:
+        """The same from JSON."""
+        return cls.model_validate_json(text, extra="ignore")
 
 
 def rfc3339(moment: datetime) -> str:
@@ -36,8 +48,20 @@ def _whole(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def _without_controls(value: object) -> object:
+    """Control characters mean nothing in a question, and much to a terminal; HDF5 cannot keep a null byte."""
+    if isinstance(value, str) and _CONTROLS.search(value):
+        raise PydanticCustomError("control_character", "Input should have no control characters but tabs and line ends")
+    return value
+
+
+_CONTROLS: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 Timestamp = Annotated[AwareDatetime, PlainSerializer(rfc3339, when_used="json")]
-Query = Annotated[str, StringConstraints(strip_whitespace=True, min_length=10, max_length=2000)]
+Query = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=10, max_length=2000),
+    BeforeValidator(_without_controls),
+]
 Score = Annotated[int, Field(ge=1, le=10)]
 RunId = Annotated[str, StringConstraints(pattern=r"^run_[0-9a-f]{12}$")]
 
@@ -87,7 +111,9 @@ class CreateRunRequest(Model):
     max_iterations: Annotated[int, Field(ge=1, le=10, strict=True), BeforeValidator(_whole)] = 5
     score_threshold: Annotated[int, Field(ge=1, le=10, strict=True), BeforeValidator(_whole)] = 7
     llm_provider: LlmProvider | None = None
-    llm_model: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
+    llm_model: (
+        Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")] | None
+    ) = None
     random_seed: Annotated[int, Field(ge=0, le=2**32 - 1, strict=True), BeforeValidator(_whole)] | None = None
     validate_only: Annotated[bool, Field(strict=True)] = False
 

@@ -4,12 +4,14 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from shared.catalog import DatasetEntry
-from shared.jobs import JobReport, JobRequest
 from shared.records import Run, StoredFile
 from shared.runs import RunState
+
+if TYPE_CHECKING:  # a function that has neither datasets nor jobs starts without them
+    from shared.catalog import DatasetEntry
+    from shared.jobs import JobReport, JobRequest
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,13 @@ class RunStore(Protocol):
             TooManyRuns: the owner has `max_active` unfinished runs; nothing was kept.
         """
 
-    async def get(self, run_id: str) -> Run | None:
-        """The run of this id, or None. Costs one document read."""
+    async def get(self, run_id: str, *, outcome: bool = True) -> Run | None:
+        """The run of this id, or None. Costs one document read.
+
+        Args:
+            run_id: which run.
+            outcome: whether its outcome is wanted, which is most of a completed run; otherwise it is None whatever is kept.
+        """
 
     async def update(self, run_id: str, change: Callable[[Run], Run | None]) -> Run:
         """Change a run in one transaction and give it as it is then.
@@ -77,7 +84,7 @@ class RunStore(Protocol):
         """
 
     async def page(
-        self, wanted: RunFilter, *, limit: int, after: Cursor | None = None, offset: int = 0
+        self, wanted: RunFilter, *, limit: int, after: Cursor | None = None, offset: int = 0, outcome: bool = True
     ) -> Sequence[Run]:
         """Runs, newest first (then by id, descending).
 
@@ -86,6 +93,7 @@ class RunStore(Protocol):
             limit: at most so many runs.
             after: begin behind this place; costs nothing for what is skipped.
             offset: skip so many; every skipped document is billed.
+            outcome: whether the runs' outcomes are wanted, as for `get`.
         """
 
     async def count(self, wanted: RunFilter) -> int:
@@ -122,10 +130,10 @@ class Readiness(Protocol):
 class Catalog(Protocol):
     """Where the ingested datasets are written down. Every method may raise `Unavailable`."""
 
-    async def load(self) -> Sequence[DatasetEntry]:
+    async def load(self) -> "Sequence[DatasetEntry]":
         """All ingested datasets, by name. Costs one document read."""
 
-    async def put(self, entry: DatasetEntry) -> None:
+    async def put(self, entry: "DatasetEntry") -> None:
         """Write a dataset down, in the place of an earlier entry of its name; others are untouched."""
 
     async def remove(self, name: str) -> None:
@@ -135,14 +143,14 @@ class Catalog(Protocol):
 class BatchJobs(Protocol):
     """Google Cloud Batch. Every method may raise `Unavailable`."""
 
-    async def submit(self, request: JobRequest) -> None:
+    async def submit(self, request: "JobRequest") -> None:
         """Have a job run. A job of this id that is there already is adopted: nothing is submitted twice.
 
         Raises:
             SubmitRejected: Batch will never take this job.
         """
 
-    async def describe(self, job_id: str) -> JobReport | None:
+    async def describe(self, job_id: str) -> "JobReport | None":
         """What Batch knows of a job, or None where Batch says that there is no such job."""
 
     async def cancel(self, job_id: str) -> None:

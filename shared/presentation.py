@@ -56,7 +56,7 @@ def run_result(run: Run, outcome: RunOutcome, urls: Sequence[str], expires_at: d
         grounding_score=outcome.grounding_score,
         termination_reason=outcome.termination_reason,
         control_strategy_effective=outcome.control_strategy_effective,
-        iterations=run.iterations,
+        iterations=[*run.iterations],
         num_de_genes=outcome.num_de_genes,
         top_upregulated=outcome.top_upregulated,
         top_downregulated=outcome.top_downregulated,

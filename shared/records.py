@@ -19,7 +19,7 @@ from shared.models import (
     Score,
     Timestamp,
 )
-from shared.runs import Actor, ComputeState, Phase, RunState, next_check
+from shared.runs import Actor, ComputeState, Phase, RunState, next_check, next_expiry
 
 MAX_HISTORY = 50
 """Transitions and remarks kept in a run: more than any legal life has; a flood of late reports keeps the document bounded."""
@@ -75,11 +75,22 @@ class RunOutcome(Model):
     files: list[StoredFile]
 
 
+class Iteration(IterationSummary):
+    """An iteration as it is kept: what its owner sees, and what an attempt that goes on behind it needs.
+
+    `made_from` stands for all that its numbers follow from, so that the next attempt knows whether it would find the same.
+    """
+
+    num_de_genes: int = 0
+    made_from: str = ""
+
+
 class Run(Model):
     """The whole of a run.
 
-    `check_at` is when the reconciler must look at it next, None when nothing can be stuck. `idempotency_key` is the SHA-256 of the
-    caller's key and `request_fingerprint` that of the request, so that a repeated create is known without keeping the key.
+    `check_at` is when the reconciler must look at it next, None when nothing can be stuck. `expire_at` is when Firestore may delete it,
+    None: never. `idempotency_key` is the SHA-256 of the caller's key and `request_fingerprint` that of the request, so that a repeated
+    create is known without keeping the key.
     """
 
     run_id: str
@@ -95,7 +106,7 @@ class Run(Model):
     status: RunState = RunState.PENDING
     current_iteration: int = 0
     current_phase: Phase | None = None
-    iterations: list[IterationSummary] = []
+    iterations: list[Iteration] = []
     error_message: str | None = None
     failure: Failure | None = None
     compute: Compute
@@ -107,6 +118,7 @@ class Run(Model):
     updated_at: Timestamp
     heartbeat_at: Timestamp | None = None
     check_at: Timestamp | None
+    expire_at: Timestamp | None = None
 
     def changed(self, now: datetime, **fields: object) -> "Run":
         """This run with other fields, the time of the change and the next check set.
@@ -118,10 +130,12 @@ class Run(Model):
         return self.checked(now, **fields, updated_at=now)
 
     def checked(self, now: datetime, **fields: object) -> "Run":
-        """This run with other fields that its owner does not see, and the next check set."""
+        """This run with other fields that its owner does not see, and the next check set; an unfinished run does not expire."""
         draft = self.model_copy(update=fields)
         check_at = next_check(draft.status, draft.compute.state, now)
-        return draft.model_copy(update={"check_at": check_at})
+        return draft.model_copy(
+            update={"check_at": check_at, "expire_at": next_expiry(draft.status, draft.expire_at, now)}
+        )
 
     def moved(self, to: RunState, *, now: datetime, actor: Actor, reason: str, **fields: object) -> "Run":
         """This run in another state, with the move in its history.

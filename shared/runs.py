@@ -90,6 +90,8 @@ SILENCE_LIMIT: Final = timedelta(minutes=15)
 """A job that Batch calls running, but that was silent for longer than this, hangs."""
 RELEASE_INTERVAL: Final = timedelta(seconds=30)
 """A cancelled run whose compute is not released is looked at again after this."""
+SHORTEST_RETENTION: Final = timedelta(days=7)
+"""No run is deleted sooner than this after it was asked for, nor, while it is unfinished, after its last write."""
 
 
 def new_run_id() -> str:
@@ -140,3 +142,16 @@ def next_check(status: RunState, compute: ComputeState, now: datetime) -> dateti
     if compute is ComputeState.RELEASED:
         return None
     return now + RELEASE_INTERVAL
+
+
+def next_expiry(status: RunState, planned: datetime | None, now: datetime) -> datetime | None:
+    """When a run may be deleted: as planned, but of an unfinished run each write, and the sweep sees to some, puts it off.
+
+    Args:
+        status: the run's status.
+        planned: when it was to be deleted by now; None: never.
+        now: the time of the write that asks.
+    """
+    if planned is None or status.done:
+        return planned
+    return max(planned, now + SHORTEST_RETENTION)

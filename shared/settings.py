@@ -1,12 +1,16 @@
 """What a process is told by its environment, read once when the process first needs it, never at import."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from shared.errors import SettingsInvalid
+from shared.runs import SHORTEST_RETENTION
 
+SECRET = re.compile(r"([A-Z][A-Z0-9_]*)=(projects/[^/]+/secrets/[^/]+/versions/[^/]+)")
 STORES = ("firestore", "sqlite")
 ENVIRONMENTS = ("production", "development")
 
@@ -29,6 +33,7 @@ class Settings:
         job_service_account: e-mail that the job runs as; empty: the project's default.
         job_topic: Pub/Sub topic (`projects/P/topics/T`) for Batch notifications; empty: none.
         job_max_run_seconds: how long a job may run.
+        job_secrets: what jobs may find in their environment, as `NAME=projects/P/secrets/S/versions/V`, separated by commas; empty: none.
         iap_audience: `/projects/NUMBER/global/backendServices/ID` of this function's backend.
         iap_keys_url: where IAP's public keys are.
         reconcile_audience: audience of the OIDC tokens that reconcile accepts.
@@ -41,6 +46,7 @@ class Settings:
         storage_emulator_host: URL of a Cloud Storage stand-in; empty: the real one.
         cors_origins: origins of web pages that may call, separated by commas; empty: none.
         max_active_runs: most unfinished runs of one user; 0: no limit.
+        run_retention_days: after so many days Firestore deletes a run, where the deployment has it do so; 0: it is kept for ever.
         page_token_key: secret that page tokens are bound with; empty: tokens are bound by the owner's e-mail alone.
     """
 
@@ -57,6 +63,7 @@ class Settings:
     job_service_account: str = ""
     job_topic: str = ""
     job_max_run_seconds: int = 3600
+    job_secrets: str = ""
     iap_audience: str = ""
     iap_keys_url: str = "https://www.gstatic.com/iap/verify/public_key"
     reconcile_audience: str = ""
@@ -69,6 +76,7 @@ class Settings:
     storage_emulator_host: str = ""
     cors_origins: str = ""
     max_active_runs: int = 20
+    run_retention_days: int = 0
     page_token_key: str = ""
 
     @classmethod
@@ -108,14 +116,32 @@ class Settings:
         if self.store == "sqlite":
             required.append("sqlite_path")
         faults += [f"{name.upper()} is missing" for name in required if not getattr(self, name)]
+        if 0 < self.run_retention_days < SHORTEST_RETENTION.days:
+            faults.append(f"RUN_RETENTION_DAYS must be {SHORTEST_RETENTION.days} or more, or 0 to keep runs for ever")
+        if not all(map(SECRET.fullmatch, _listed(self.job_secrets))):
+            faults.append("JOB_SECRETS must list NAME=projects/P/secrets/S/versions/V")
         return faults
 
     @property
     def allowed_origins(self) -> tuple[str, ...]:
         """The origins of `cors_origins`."""
-        return tuple(origin.strip() for origin in self.cors_origins.split(",") if origin.strip())
+        return _listed(self.cors_origins)
+
+    @property
+    def secret_versions(self) -> dict[str, str]:
+        """The secrets of `job_secrets`: the version behind each name."""
+        return dict(entry.split("=", 1) for entry in _listed(self.job_secrets))
+
+    @property
+    def retention(self) -> timedelta | None:
+        """How long a run is kept; None: for ever."""
+        return timedelta(days=self.run_retention_days) if self.run_retention_days else None
 
     @property
     def atlas_root(self) -> Path:
         """The folder of ingested atlases."""
         return Path(self.atlas_dir)
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())

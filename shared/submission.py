@@ -4,13 +4,14 @@ The record names its Batch job before the job exists, and the job's id follows f
 leaves something that a retry or the reconciler can finish, and nothing that runs twice.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from shared import idempotency, lifecycle, logs, runs
 from shared.errors import IdempotencyMismatch, RunExists, SubmitRejected, Unavailable
 from shared.failures import failure
 from shared.jobs import JobRequest
 from shared.lifecycle import Clock
+from shared.llm_keys import LLM_KEYS
 from shared.logs import Severity
 from shared.models import CreateRunRequest, FailureReason
 from shared.ports import BatchJobs, Caller, RunStore
@@ -25,6 +26,7 @@ async def create(
     idempotency_key: str | None = None,
     max_active_runs: int = 0,
     max_run_seconds: int = 3600,
+    retention: timedelta | None = None,
     store: RunStore,
     jobs: BatchJobs,
     clock: Clock,
@@ -32,7 +34,7 @@ async def create(
     """Accept a question: keep the run, then submit its job.
 
     The same caller, key and request give the same run; where its job may not have reached Batch, it is submitted again, which
-    Batch's own job id makes harmless.
+    Batch's own job id makes harmless. A run is kept for `retention` from now on, for ever where that is None.
 
     Raises:
         TooManyRuns: the caller has `max_active_runs` unfinished runs (0: no limit).
@@ -41,7 +43,13 @@ async def create(
             a retry cannot run it twice.
     """
     run, adopted = await _keep(
-        request, caller, key=idempotency_key, max_active_runs=max_active_runs, store=store, now=clock()
+        request,
+        caller,
+        key=idempotency_key,
+        max_active_runs=max_active_runs,
+        retention=retention,
+        store=store,
+        now=clock(),
     )
     if adopted and run.status is not RunState.PENDING:
         return run
@@ -76,6 +84,8 @@ async def submit(run: Run, *, max_run_seconds: int, jobs: BatchJobs) -> None:
             },
             labels={"app": "haystack", "run": run.run_id, "user": logs.user_hash(run.user_email)},
             max_run_seconds=max_run_seconds,
+            # A job has no key but that of the provider that its run asks for.
+            secrets=frozenset({LLM_KEYS[run.llm_provider]} if run.llm_provider else ()),
         )
     )
 
@@ -94,7 +104,14 @@ async def refuse(run: Run, *, store: RunStore, clock: Clock) -> Run:
 
 
 async def _keep(
-    request: CreateRunRequest, caller: Caller, *, key: str | None, max_active_runs: int, store: RunStore, now: datetime
+    request: CreateRunRequest,
+    caller: Caller,
+    *,
+    key: str | None,
+    max_active_runs: int,
+    retention: timedelta | None,
+    store: RunStore,
+    now: datetime,
 ) -> tuple[Run, bool]:
     """Keep a run for the request, or find the one that its key stands for: the run, and whether it was there."""
     digest = None if key is None else idempotency.key_digest(caller.email, key)
@@ -105,7 +122,7 @@ async def _keep(
             if kept.request_fingerprint != fingerprint:
                 raise IdempotencyMismatch
             return kept, True
-        run = _new_run(free_id, request, caller, digest=digest, fingerprint=fingerprint, now=now)
+        run = _new_run(free_id, request, caller, digest=digest, fingerprint=fingerprint, retention=retention, now=now)
         try:
             await store.create(run, max_active=max_active_runs)
         except RunExists:
@@ -127,7 +144,14 @@ async def _look(digest: str | None, store: RunStore, now: datetime) -> tuple[Run
 
 
 def _new_run(
-    run_id: str, request: CreateRunRequest, caller: Caller, *, digest: str | None, fingerprint: str, now: datetime
+    run_id: str,
+    request: CreateRunRequest,
+    caller: Caller,
+    *,
+    digest: str | None,
+    fingerprint: str,
+    retention: timedelta | None,
+    now: datetime,
 ) -> Run:
     compute = Compute(job_id=runs.job_id(run_id, 1))
     accepted = Transition(
@@ -150,4 +174,5 @@ def _new_run(
         created_at=now,
         updated_at=now,
         check_at=runs.next_check(RunState.PENDING, compute.state, now),
+        expire_at=None if retention is None else now + retention,
     )

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
+import hypothesis
 import pytest
 
 from local import firestore_emulator
@@ -13,6 +14,10 @@ from local.firestore_emulator import FirestoreEmulator
 from shared.store.firestore_database import FirestoreDatabase
 from shared.store.sqlite_database import SqliteDatabase
 from tests.fakes import FakeBatch, TestClock
+
+# How long an example takes tells of the machine and its other work; each test as a whole has its time limit.
+hypothesis.settings.register_profile("any machine", deadline=None)
+hypothesis.settings.load_profile("any machine")
 
 
 @pytest.fixture(scope="session")

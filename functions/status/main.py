@@ -22,6 +22,7 @@ async def handle(call: Call) -> Response:
             call.user,
             seconds=query.wait,
             known=(lambda run: has(call.request, run_status(run))) if "if-none-match" in call.request.headers else None,
+            store=store,
             watch=store,
         )
     return answer_run(call.request, run_status(run))

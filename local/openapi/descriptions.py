@@ -11,7 +11,8 @@ _RUN_ID: Final = "The run's id."
 FIELDS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
     {
         "CreateRunRequest": {
-            "query": "The question, in plain words: 10 to 2000 characters, counted after both ends are trimmed.",
+            "query": "The question, in plain words: 10 to 2000 characters, counted after both ends are trimmed; of the control "
+            "characters, tabs and line ends only.",
             "control_strategy": _CONTROL,
             "max_iterations": "How many iterations may be tried.",
             "score_threshold": "The run is done when an iteration scores this much.",

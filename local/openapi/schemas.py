@@ -16,8 +16,10 @@ Json = dict[str, Any]
 Mode = Literal["validation", "serialization"]
 
 PLACE: Final = "#/components/schemas/{model}"
-TRIMMED: Final = r"\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
-"""What is trimmed from both ends of a text: Unicode's white space, as the inside of a character class."""
+TRIMMED: Final = r"\t\n\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+"""What is trimmed from both ends of a question: Unicode's white space, as the inside of a character class."""
+CONTROLS: Final = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f"
+"""What a question has nowhere; some of it would be white space too."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +70,9 @@ class _Generator(GenerateJsonSchema):
 
 
 def trimmed_pattern(least: int, most: int) -> str:
-    """A pattern of texts that have so many characters once both ends are trimmed; at least two."""
-    return rf"^[{TRIMMED}]*[^{TRIMMED}][\s\S]{{{least - 2},{most - 2}}}[^{TRIMMED}][{TRIMMED}]*$"
+    """A pattern of texts without control characters that have so many characters once both ends are trimmed; at least two."""
+    end = rf"[^{TRIMMED}{CONTROLS}]"
+    return rf"^[{TRIMMED}]*{end}[^{CONTROLS}]{{{least - 2},{most - 2}}}{end}[{TRIMMED}]*$"
 
 
 def schemas(types: Mapping[str, tuple[Any, Mode]]) -> Schemas:

@@ -18,6 +18,7 @@ from tests.orchestrator.findings import FALLING, RISING, UNTESTED, made_up
 SCRIPT = "<script>window.hurt = 1</script>"
 IMAGE = '"><img src=x onerror="window.hurt = 1">'
 CLOSING = "</script><script>window.hurt = 1</script>"
+COMMENT = "<!--<script> {{ 7 * 7 }} <svg onload=window.hurt=1> <a href=javascript:window.hurt=1 onfocus=window.hurt=1 autofocus>"
 
 
 @dataclass
@@ -196,7 +197,7 @@ async def test_on_paper_it_is_light_and_without_what_paper_cannot_do(opened: Ope
         assert (await here.page.pdf(format="A4")).startswith(b"%PDF")
 
 
-@pytest.mark.parametrize("markup", [SCRIPT, IMAGE, CLOSING])
+@pytest.mark.parametrize("markup", [SCRIPT, IMAGE, CLOSING, COMMENT])
 async def test_markup_in_a_question_a_gene_a_donor_a_type_or_a_note_is_text(opened: Open, markup: str) -> None:
     named = {"STAT1": markup, "donor 1": markup, "MDC": markup}
     finding = made_up(f"How would CD14 monocytes respond to {markup}", renamed=named, notes=(markup,))

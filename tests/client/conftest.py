@@ -26,11 +26,10 @@ from shared.models import (
     Failure,
     FailureReason,
     GeneChange,
-    IterationSummary,
     PathwayChange,
     ScorePart,
 )
-from shared.records import RunOutcome
+from shared.records import Iteration, RunOutcome
 from shared.runs import Actor, Phase
 from shared.wiring import clock
 from tests.functions.conftest import cloud, environment, settings, small_dataset
@@ -120,7 +119,7 @@ async def complete(run_id: str, folder: Path) -> None:
         ScorePart(name="pathway_coherence", score=8, reason="The expected pathway [IFN] comes first."),
         ScorePart(name="network_coherence", score=None, reason="Too few genes move."),
     ]
-    summary = IterationSummary(number=1, strategy="direct", score=8, components=parts, duration_seconds=2.0)
+    summary = Iteration(number=1, strategy="direct", score=8, components=parts, duration_seconds=2.0)
     await lifecycle.progress(
         run_id, phase=Phase.OUTPUT_GENERATION, iteration=1, finished=summary, store=store, clock=clock
     )

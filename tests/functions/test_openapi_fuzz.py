@@ -25,8 +25,8 @@ from local.gateway import Gateway
 from local.oidc import key_server
 from local.serving import serving
 from shared import lifecycle, wiring
-from shared.models import ControlStrategy, GeneChange, IterationSummary, PathwayChange, ScorePart
-from shared.records import RunOutcome, StoredFile
+from shared.models import ControlStrategy, GeneChange, PathwayChange, ScorePart
+from shared.records import Iteration, RunOutcome, StoredFile
 from shared.runs import Phase
 from tests.functions.conftest import small_dataset
 from tests.functions.iap_stand_in import AUDIENCE, IapStandIn
@@ -100,7 +100,7 @@ async def complete(run_id: str) -> None:
     store, clock = wiring.run_store(), wiring.clock
     await lifecycle.begin(run_id, store=store, clock=clock)
     parts = [ScorePart(name="a", score=8, reason="it fits"), ScorePart(name="b", score=None, reason="not at hand")]
-    summary = IterationSummary(number=1, strategy="direct", score=8, components=parts, duration_seconds=0.5)
+    summary = Iteration(number=1, strategy="direct", score=8, components=parts, duration_seconds=0.5)
     phase = Phase.OUTPUT_GENERATION
     await lifecycle.progress(run_id, phase=phase, iteration=1, finished=summary, store=store, clock=clock)
     names = {"predictions.h5ad": "application/x-hdf5", "report.html": "text/html", "log.json": "application/json"}

@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from shared import lifecycle, wiring
-from shared.models import ControlStrategy, IterationSummary, ScorePart
-from shared.records import RunOutcome
+from shared.models import ControlStrategy, ScorePart
+from shared.records import Iteration, RunOutcome
 from shared.runs import Phase
 from shared.wiring import Database, clock
 
@@ -34,7 +34,7 @@ async def finish(run_id: str, store: Database, folder: Path) -> None:
     """Do what the job does, with three small files."""
     await lifecycle.begin(run_id, store=store, clock=clock)
     part = ScorePart(name="pathway coherence", score=8, reason="the expected pathway comes first")
-    summary = IterationSummary(number=1, strategy="direct", score=8, components=[part], duration_seconds=2.0)
+    summary = Iteration(number=1, strategy="direct", score=8, components=[part], duration_seconds=2.0)
     await lifecycle.progress(
         run_id, phase=Phase.OUTPUT_GENERATION, iteration=1, finished=summary, store=store, clock=clock
     )

@@ -129,7 +129,7 @@ def test_requests_are_closed_and_answers_open() -> None:
 BLANKS = "\t\n\x0b\x0c\r \x1c\x1f\x85\xa0\u1680\u2003\u200b\u2028\u202f\u205f\u3000\ufeff"
 
 
-@given(st.text(st.sampled_from(BLANKS + "aé🧬"), max_size=24))
+@given(st.text(st.sampled_from(BLANKS + "aé🧬\0\x1b\x7f"), max_size=24))
 @example("x" * 2000)
 @example("x" * 2001)
 @example(" " * 50 + "x" * 2000 + "\n")

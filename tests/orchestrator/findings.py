@@ -16,7 +16,8 @@ from orchestrator.loading import QueryCells
 from orchestrator.prompts import Asked, Prompt
 from orchestrator.query_analysis import Question
 from shared.catalog import CellTypeEntry, DatasetEntry
-from shared.models import ControlStrategy, IterationSummary, MatchedTerm, PathwayChange, ScorePart
+from shared.models import ControlStrategy, MatchedTerm, PathwayChange, ScorePart
+from shared.records import Iteration
 
 QUESTION = "How would CD14 monocytes respond to IFN-gamma?"
 RISING = ("STAT1", "IRF1", "GBP1", "CXCL10", "CXCL9", "TAP1", "WARS1")
@@ -55,7 +56,7 @@ def made_up(
     found = differential(other, moving=moving)
     trial = Trial(
         attempt=attempts[best - 1],
-        prediction=Prediction(counts, counts.copy() if controls else None, (0.7, 0.3)),
+        prediction=Prediction(counts, counts.copy() if controls else None),
         differential=found,
         enrichment=_enrichment() if moving else [],
         notes=notes,
@@ -123,9 +124,15 @@ def _attempt(number: int, score: int, renamed: dict[str, str], *, moving: bool) 
         ScorePart(name="target_activation", score=max(score - 1, 1), reason="7 of 9 measured responders rise."),
         ScorePart(name="network_coherence", score=None, reason="Not judged: too few genes move."),
     ]
-    summary = IterationSummary(number=number, strategy=strategy, score=score, components=parts, duration_seconds=1.5)
-    called = len(RISING) + len(FALLING) if moving else 0
-    return Attempt(prompt, groups, called, ControlStrategy.SYNTHETIC_CONTROL, summary)
+    summary = Iteration(
+        number=number,
+        strategy=strategy,
+        score=score,
+        components=parts,
+        duration_seconds=1.5,
+        num_de_genes=len(RISING) + len(FALLING) if moving else 0,
+    )
+    return Attempt(prompt, groups, ControlStrategy.SYNTHETIC_CONTROL, summary)
 
 
 def _enrichment() -> list[PathwayChange]:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.honesty import Data, accuracy, kang, scores
+from benchmarks.held_out import Data, kang
+from benchmarks.honesty import accuracy, scores
 from orchestrator.config import JobConfig
 from orchestrator.inference import DeltaTransfer
 from orchestrator.judgement import Judge
@@ -45,9 +46,14 @@ def test_on_the_demo_atlas_the_right_answer_scores_above_wrong_ones(seed: int, d
 
 def test_on_real_cells_the_right_answer_scores_above_wrong_ones(real: Data) -> None:
     found = scores(real, "CD8 T cells", "IFN-beta", "TNF-alpha", range(SEEDS))
-    assert found.wins(found.shuffled) >= ENOUGH
-    assert found.wins(found.unchanged) >= ENOUGH
-    assert found.wins(found.other) >= ENOUGH
+    assert [found.wins(wrong) >= ENOUGH for wrong in found.wrong] == [True] * 3
+    assert found.judged
+
+
+def test_where_the_true_cells_score_no_higher_than_wrong_ones_the_question_is_named_as_not_judged(demo: Data) -> None:
+    found = scores(demo, "CD8_T", "EGF", "IFN-beta", [0])
+    assert max(found.true + found.right) <= min(found.other)
+    assert not found.judged
 
 
 def test_on_real_cells_no_held_out_type_is_predicted_worse_than_by_the_mean_of_the_others(real: Data) -> None:

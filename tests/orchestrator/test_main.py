@@ -1,45 +1,28 @@
-"""The job as a process: usage, and SIGTERM."""
+"""The job as a process: usage, SIGTERM, and a cancel in the middle of a long phase."""
 
 import asyncio
-import os
 import signal
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
+from shared import lifecycle
 from shared.catalog import DatasetEntry
+from shared.ports import Caller
 from shared.records import Run
 from shared.runs import RunState
 from shared.store.sqlite import SqliteRunStore
 from shared.store.sqlite_catalog import SqliteCatalog
 from shared.store.sqlite_database import SqliteDatabase
+from tests.fakes import FakeBatch
+from tests.orchestrator.jobs import settings, start, told
 
-ROOT = Path(__file__).parents[2]
-
-
-async def start(environment: dict[str, str]) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "orchestrator.main",
-        env={"PATH": os.environ["PATH"], **environment},
-        cwd=ROOT,
-        stderr=asyncio.subprocess.PIPE,
-    )
-
-
-def settings(folder: Path, atlases: Path) -> dict[str, str]:
-    return {
-        "PROJECT": "test",
-        "REGION": "nowhere",
-        "RESULTS_BUCKET": "none",
-        "STORE": "sqlite",
-        "SQLITE_PATH": str(folder / "runs.db"),
-        "ATLAS_DIR": str(atlases),
-        "STORAGE_EMULATOR_HOST": "http://127.0.0.1:1",
-    }
+MakeRun = Callable[..., Run]
 
 
 @pytest.mark.parametrize("environment", [{}, {"RUN_ID": "run_XYZ"}, {"RUN_ID": "run_0123456789ab"}])
@@ -58,25 +41,67 @@ async def test_a_run_that_does_not_exist_ends_with_2(tmp_path: Path) -> None:
     assert b"There is no run" in told
 
 
-async def test_sigterm_ends_the_job_soon_and_leaves_the_run_to_the_reconciler(
-    tmp_path: Path, atlas_root: Path, demo_entry: DatasetEntry, make_run: Callable[..., Run]
-) -> None:
-    database = SqliteDatabase(tmp_path / "runs.db")
-    store = SqliteRunStore(database)
-    run = make_run("How would CD14 monocytes respond to IFN-gamma?")
+@dataclass(frozen=True)
+class Busy:
+    """A job in the middle of a prediction that takes for ever."""
+
+    job: asyncio.subprocess.Process
+    store: SqliteRunStore
+    run: Run
+
+
+def wait_for(folder: Path, pattern: str) -> None:
+    """Wait until there is such a file; a test's own time limit ends the wait."""
+    while not list(folder.glob(pattern)):
+        time.sleep(0.05)
+
+
+@pytest.fixture
+async def busy(
+    tmp_path: Path, sqlite: SqliteDatabase, atlas_root: Path, demo_entry: DatasetEntry, make_run: MakeRun
+) -> AsyncIterator[Busy]:
+    """A job whose STACK model never answers."""
+    python = tmp_path / "python"
+    python.write_text(f"#!{sys.executable}\nimport sys\nsys.stdin.read()")
+    python.chmod(0o755)
+    model = {"STACK_PYTHON": str(python)}
+    for name in ("STACK_CHECKPOINT", "STACK_GENELIST"):
+        (tmp_path / name).touch()
+        model[name] = str(tmp_path / name)
+    store, run = SqliteRunStore(sqlite), make_run("How would CD14 monocytes respond to IFN-gamma?")
     await store.create(run)
-    await SqliteCatalog(database).put(demo_entry)
-    job = await start(settings(tmp_path, atlas_root) | {"RUN_ID": run.run_id})
-    assert job.stderr is not None
-    async with asyncio.timeout(40):
-        while b"prompt_generation" not in await job.stderr.readline():
-            pass
-    job.send_signal(signal.SIGTERM)
+    await SqliteCatalog(sqlite).put(demo_entry)
+    job = await start(settings(tmp_path, atlas_root) | model | {"RUN_ID": run.run_id})
+    await told(job, '"inference"')
+    await asyncio.to_thread(wait_for, tmp_path, "stack-*/said.txt")
+    yield Busy(job, store, run)
+    if job.returncode is None:
+        job.kill()
+        await job.wait()
+
+
+async def test_sigterm_ends_the_job_in_the_middle_of_a_prediction_and_leaves_the_run_to_the_reconciler(
+    busy: Busy, tmp_path: Path
+) -> None:
+    busy.job.send_signal(signal.SIGTERM)
     async with asyncio.timeout(10):
-        rest = await job.stderr.read()
-        assert await job.wait() == 143, rest.decode()
-    assert b"stopped by SIGTERM" in rest
-    stored = await store.get(run.run_id)
+        _, said = await busy.job.communicate()
+    assert busy.job.returncode == 143, said.decode()
+    assert b"stopped by SIGTERM" in said
+    stored = await busy.store.get(busy.run.run_id)
     assert stored is not None
-    assert stored.status is RunState.RUNNING
-    await database.close()
+    assert (stored.status, stored.outcome) == (RunState.RUNNING, None)
+    assert await asyncio.to_thread(lambda: list(tmp_path.glob("haystack-*"))) == []
+
+
+async def test_a_cancel_is_seen_within_five_seconds_in_the_middle_of_a_prediction(
+    busy: Busy, batch: FakeBatch, ticking: Callable[[], datetime]
+) -> None:
+    owner = Caller(busy.run.user_email)
+    await lifecycle.cancel(busy.run.run_id, owner, store=busy.store, jobs=batch, clock=ticking)
+    async with asyncio.timeout(5):
+        _, said = await busy.job.communicate()
+    assert busy.job.returncode == 0, said.decode()
+    stored = await busy.store.get(busy.run.run_id)
+    assert stored is not None
+    assert (stored.status, stored.outcome) == (RunState.CANCELLED, None)

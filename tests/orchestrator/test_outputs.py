@@ -57,7 +57,7 @@ def test_the_predictions_hold_what_was_found(tmp_path: Path) -> None:
     assert np.array_equal(cells.var["p_value"], found.p_value)
     assert np.array_equal(cells.var["adjusted_p_value"], found.adjusted_p)
     assert cells.var["is_de"].dtype == bool
-    assert cells.var["is_de"].sum() == finding.best.attempt.num_de
+    assert cells.var["is_de"].sum() == finding.best.attempt.summary.num_de_genes
     assert not cells.var.loc[UNTESTED, "is_de"]
     assert set(cells.var_names[cells.var["target_gene"]]) == {"IFNGR1", "IFNGR2"} & set(found.genes)
     assert (cells.layers["query"] != finding.query.counts).nnz == 0

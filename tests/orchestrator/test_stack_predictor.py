@@ -79,11 +79,12 @@ def prompt(cells: int, *, control: int | None, count: float = 1.0) -> PromptCell
 def test_its_answer_takes_the_place_of_the_genes_it_knows_and_the_others_stay_as_they_are(
     stack: Callable[..., dict[str, str]],
 ) -> None:
-    found = predictor(stack()).predict(QUERY, [prompt(6, control=4), prompt(2, control=1)], genes=GENES, seed=5)
+    prompts, stands = [prompt(6, control=4), prompt(2, control=1)], predictor(stack())
+    found = stands.predict(QUERY, prompts, genes=GENES, seed=5)
     assert found.perturbed.toarray().tolist() == [[0, 7, 2, 3, 0], [5, 7, 7, 8, 0], [10, 7, 12, 13, 0]]
     assert found.control is not None
     assert found.control.toarray().tolist() == [[0, 1, 2, 3, 2], [5, 1, 7, 8, 2], [10, 1, 12, 13, 2]]
-    assert found.weights == (0.75, 0.25)
+    assert stands.weights(QUERY, prompts) == (0.75, 0.25)
 
 
 def test_its_process_gets_prompt_cells_by_split_enough_test_cells_and_no_secret(

@@ -4,6 +4,7 @@ import asyncio
 import json
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -17,9 +18,12 @@ from orchestrator.expectations import hallmark
 from orchestrator.ingest import ingest
 from orchestrator.main import APOLOGY, Exit, Ports, run_job
 from orchestrator.reporter import Reporter, Stopped
-from orchestrator.workflow import reason_to_stop
+from orchestrator.search import reason_to_stop
+from shared import lifecycle
+from shared.errors import RunNotCompleted
 from shared.models import ControlStrategy, FailureReason
-from shared.records import Run
+from shared.ports import Caller
+from shared.records import Run, StoredFile
 from shared.runs import Actor, Phase, RunState
 from tests.orchestrator.world import FolderFiles, ListedCatalog, MemoryRuns, World
 
@@ -115,6 +119,42 @@ async def test_a_cancel_in_the_middle_ends_the_job_before_the_next_phase(make_ru
     assert here.run.status is RunState.CANCELLED
     assert here.run.iterations == []
     assert not (here.results / "runs").exists()
+
+
+async def test_a_cancel_between_two_uploads_shows_nothing_of_the_result(make_run: MakeRun, world: MakeWorld) -> None:
+    here = world(make_run(QUESTION, max_iterations=1))
+
+    @dataclass
+    class CancelledAfterOne(FolderFiles):
+        async def upload(self, run_id: str, path: Path, media_type: str) -> StoredFile:
+            stored = await super().upload(run_id, path, media_type)
+            now = here.ports.clock()
+            here.store.runs[run_id] = here.run.moved(
+                RunState.CANCELLED, now=now, actor=Actor.USER, reason="cancelled by its owner"
+            )
+            await asyncio.sleep(5)  # longer than the job takes to hear of it
+            return stored
+
+    files = CancelledAfterOne(here.results)
+    assert await run_job(here.run_id, replace(here.ports, files=files)) is Exit.DONE
+    assert [path.name for path in (here.results / "runs" / here.run_id).iterdir()] == [
+        f"{here.run_id}_predictions.h5ad"
+    ]
+    assert here.run.outcome is None
+    owner = Caller(here.run.user_email)
+    with pytest.raises(RunNotCompleted):
+        await lifecycle.result(here.run_id, owner, store=here.store, files=files, clock=here.ports.clock)
+
+
+async def test_a_second_copy_of_the_job_finds_the_lease_and_leaves(make_run: MakeRun, world: MakeWorld) -> None:
+    run = make_run(QUESTION, status=RunState.RUNNING)
+    held = run.model_copy(
+        update={"heartbeat_at": run.updated_at, "compute": run.compute.model_copy(update={"holder": "another"})}
+    )
+    here = world(held)
+    assert await run_job(here.run_id, here.ports) is Exit.DONE
+    assert here.store.writes == 0
+    assert here.run == held
 
 
 async def test_a_run_that_is_over_is_left_alone(make_run: MakeRun, world: MakeWorld) -> None:
@@ -216,6 +256,7 @@ async def test_a_heartbeat_that_finds_the_run_over_stops_the_next_phase(
 @pytest.mark.parametrize(
     ("scores", "another", "reason"),
     [
+        ([], True, None),
         ([7], True, "score_threshold"),
         ([3, 8], False, "score_threshold"),
         ([3], True, None),

@@ -34,7 +34,8 @@ class MemoryRuns:
             raise RunExists(run.run_id)
         self.runs[run.run_id] = run
 
-    async def get(self, run_id: str) -> Run | None:
+    async def get(self, run_id: str, *, outcome: bool = True) -> Run | None:
+        assert outcome, "the job takes its runs whole"
         return self.runs.get(run_id)
 
     async def update(self, run_id: str, change: Callable[[Run], Run | None]) -> Run:
@@ -53,7 +54,7 @@ class MemoryRuns:
         return self.runs[run_id]
 
     async def page(
-        self, wanted: RunFilter, *, limit: int, after: Cursor | None = None, offset: int = 0
+        self, wanted: RunFilter, *, limit: int, after: Cursor | None = None, offset: int = 0, outcome: bool = True
     ) -> Sequence[Run]:
         raise NotImplementedError("the job lists no runs")
 

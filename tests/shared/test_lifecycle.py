@@ -1,6 +1,7 @@
 """What happens to a run between its submission and its end, told by its history."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -9,16 +10,16 @@ import pytest
 from shared import lifecycle, submission
 from shared.errors import RunAlreadyFinished, RunNotCompleted, RunNotFound, Unavailable
 from shared.failures import failure
-from shared.models import ControlStrategy, CreateRunRequest, FailureReason, IterationSummary
+from shared.models import ControlStrategy, CreateRunRequest, FailureReason
 from shared.ports import Caller
-from shared.records import Run, RunOutcome, StoredFile
+from shared.records import Iteration, Run, RunOutcome, StoredFile
 from shared.runs import Actor, ComputeState, Phase, RunState
 from shared.store.sqlite import SqliteRunStore
 from shared.store.sqlite_database import SqliteDatabase
 from tests.fakes import FakeBatch, TestClock
 
 ADA, EVE = Caller("ada@example.com"), Caller("eve@example.com")
-SUMMARY = IterationSummary(number=1, strategy="direct", score=6, components=[], duration_seconds=1.0)
+SUMMARY = Iteration(number=1, strategy="direct", score=6, components=[], duration_seconds=1.0)
 NO_RUN = "run_000000000000"
 
 
@@ -145,6 +146,24 @@ async def test_an_iteration_reported_twice_is_kept_once(store: SqliteRunStore, r
     assert after.iterations == [SUMMARY]
 
 
+async def test_an_iteration_that_begins_again_drops_what_was_kept_of_it_and_of_those_behind_it(
+    store: SqliteRunStore, run: Run, clock: TestClock
+) -> None:
+    await lifecycle.begin(run.run_id, store=store, clock=clock)
+    kept = [SUMMARY.model_copy(update={"number": number}) for number in (1, 2, 3)]
+    for each in kept:
+        await lifecycle.progress(
+            run.run_id, phase=Phase.OUTPUT_GENERATION, iteration=3, finished=each, store=store, clock=clock
+        )
+    phase = Phase.PROMPT_GENERATION
+    going_on = await lifecycle.progress(
+        run.run_id, phase=phase, iteration=3, finished=kept[1], store=store, clock=clock
+    )
+    assert going_on.iterations == kept[:2]
+    anew = await lifecycle.progress(run.run_id, phase=phase, iteration=1, store=store, clock=clock)
+    assert anew.iterations == []
+
+
 async def test_a_heartbeat_is_not_seen_by_the_owner(store: SqliteRunStore, run: Run, clock: TestClock) -> None:
     begun = await lifecycle.begin(run.run_id, store=store, clock=clock)
     clock.move(minutes=1)
@@ -219,6 +238,21 @@ async def test_no_run_and_another_users_run_look_the_same(
         with pytest.raises(RunNotFound) as cancelled:
             await lifecycle.cancel(asked, caller, store=store, jobs=batch, clock=clock)
         assert got.value.detail == cancelled.value.detail == RunNotFound(asked).detail
+
+
+class TellsNothing:
+    """A watch that is slow to begin."""
+
+    async def watch(self, run_id: str) -> AsyncGenerator[Run | None]:  # noqa: ARG002
+        await asyncio.Event().wait()
+        yield None
+
+
+async def test_a_wait_that_is_over_before_the_watch_begins_is_no_missing_run(store: SqliteRunStore, run: Run) -> None:
+    waited = await lifecycle.await_change(run.run_id, ADA, seconds=0.01, store=store, watch=TellsNothing())
+    assert waited == run
+    with pytest.raises(RunNotFound):
+        await lifecycle.await_change(run.run_id, EVE, seconds=0.01, store=store, watch=TellsNothing())
 
 
 async def test_a_result_is_signed_for_an_hour(store: SqliteRunStore, run: Run, clock: TestClock) -> None:

@@ -75,3 +75,12 @@ def test_only_a_finished_run_without_compute_is_never_looked_at(status: RunState
     check_at = runs.next_check(status, compute, NOW)
     assert (check_at is None) == (status.done and compute is ComputeState.RELEASED)
     assert check_at is None or check_at > NOW
+
+
+@given(states, st.none() | st.datetimes(timezones=st.just(UTC)))
+def test_only_a_finished_run_can_be_near_its_expiry(status: RunState, planned: datetime | None) -> None:
+    expire_at = runs.next_expiry(status, planned, NOW)
+    assert (expire_at is None) == (planned is None)
+    if planned is not None and expire_at is not None:
+        assert expire_at == planned or (not status.done and planned < expire_at == NOW + runs.SHORTEST_RETENTION)
+        assert status.done or expire_at >= NOW + runs.SHORTEST_RETENTION

@@ -1,5 +1,7 @@
 """Settings: what is missing is told at once, and nothing is guessed."""
 
+from datetime import timedelta
+
 import pytest
 
 from shared.errors import SettingsInvalid
@@ -30,3 +32,19 @@ def test_everything_that_is_wrong_is_told_at_once() -> None:
 def test_numbers_are_read_as_numbers_and_blanks_as_not_given() -> None:
     settings = Settings.from_env({**ENOUGH, "MAX_ACTIVE_RUNS": "0", "JOB_IMAGE": "  "})
     assert (settings.max_active_runs, settings.job_image) == (0, "")
+
+
+def test_runs_are_kept_for_ever_or_for_a_week_at_least() -> None:
+    assert Settings.from_env(ENOUGH).retention is None
+    assert Settings.from_env({**ENOUGH, "RUN_RETENTION_DAYS": "7"}).retention == timedelta(days=7)
+    with pytest.raises(SettingsInvalid, match="RUN_RETENTION_DAYS must be 7 or more"):
+        Settings.from_env({**ENOUGH, "RUN_RETENTION_DAYS": "6"})
+
+
+@pytest.mark.parametrize("wrong", ["ANTHROPIC_API_KEY", "A=sk-the-key-itself", "A=projects/p/secrets/s"])
+def test_a_secret_is_named_never_given(wrong: str) -> None:
+    right = "A=projects/p/secrets/s/versions/latest"
+    assert Settings.from_env({**ENOUGH, "JOB_SECRETS": right}).secret_versions == {"A": right.partition("=")[2]}
+    with pytest.raises(SettingsInvalid) as raised:
+        Settings.from_env({**ENOUGH, "JOB_SECRETS": f"{right},{wrong}"})
+    assert raised.value.faults == ["JOB_SECRETS must list NAME=projects/P/secrets/S/versions/V"]

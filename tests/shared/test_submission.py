@@ -1,13 +1,16 @@
 """How a run comes to be: kept first, submitted once, whatever is asked twice or fails half-way."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
+from orchestrator.proposal import KEYS
 from shared import submission
 from shared.errors import IdempotencyMismatch, SubmitRejected, TooManyRuns, Unavailable
-from shared.models import CreateRunRequest, FailureReason
+from shared.models import CreateRunRequest, FailureReason, LlmProvider
 from shared.ports import Caller, RunFilter
+from shared.presentation import run_status
 from shared.records import Run
 from shared.runs import ComputeState, RunState
 from shared.store.sqlite import SqliteRunStore
@@ -26,7 +29,12 @@ class Service:
         self.store, self.jobs, self.clock = store, jobs, clock
 
     async def create(
-        self, request: CreateRunRequest = QUESTION, caller: Caller = ADA, key: str | None = None, limit: int = 0
+        self,
+        request: CreateRunRequest = QUESTION,
+        caller: Caller = ADA,
+        key: str | None = None,
+        limit: int = 0,
+        retention: timedelta | None = None,
     ) -> Run:
         """Create a run."""
         return await submission.create(
@@ -34,6 +42,7 @@ class Service:
             caller,
             idempotency_key=key,
             max_active_runs=limit,
+            retention=retention,
             store=self.store,
             jobs=self.jobs,
             clock=self.clock,
@@ -138,3 +147,21 @@ async def test_with_a_key_the_retry_submits_the_run_that_batch_did_not_take(serv
     run = await service.create(key="k1")
     assert [run] == await service.runs()
     assert list(service.jobs.jobs) == [run.compute.job_id]
+
+
+async def test_a_run_is_kept_for_ever_unless_it_is_to_expire_and_its_owner_is_not_told(service: Service) -> None:
+    assert (await service.create()).expire_at is None
+    run = await service.create(OTHER, retention=timedelta(days=60))
+    assert run.expire_at == run.created_at + timedelta(days=60)
+    assert "expire_at" not in run_status(run).model_dump()
+
+
+@pytest.mark.parametrize("provider", LlmProvider)
+async def test_a_job_is_given_the_key_of_the_language_model_that_its_run_asks_for_and_no_other(
+    service: Service, provider: LlmProvider
+) -> None:
+    await service.create()
+    await service.create(OTHER.model_copy(update={"llm_provider": provider}))
+    plain, asking = service.jobs.requests
+    assert plain.secrets == frozenset()
+    assert asking.secrets == {KEYS[provider][0]}
