@@ -1,26 +1,31 @@
-"""Google Cloud Batch behind the `BatchJobs` port, on the real asynchronous client.
+"""Google Cloud Batch behind the `BatchJobs` port.
 
-The client's own create and cancel have no retry and a deadline of a minute, so every call here goes through `_ask`. One instance
-belongs to the event loop that first uses it, because gRPC's asynchronous channel does.
+One instance belongs to the event loop that first uses it, because gRPC's asynchronous channel does.
 """
 
 import re
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, Final
-from uuid import NAMESPACE_URL, uuid4, uuid5
+from collections.abc import Callable, Iterable
+from typing import Any, Final, TypeVar
+from urllib.parse import urlencode
+from uuid import uuid4
 
 import grpc.aio
-from google.api_core import exceptions
-from google.api_core.retry import AsyncRetry, if_exception_type
-from google.auth.exceptions import GoogleAuthError
-from google.cloud import batch_v1
-from google.cloud.batch_v1.services.batch_service.transports import BatchServiceGrpcAsyncIOTransport
+from google.longrunning.operations_pb2 import Operation
 from google.protobuf.duration_pb2 import Duration
+from grpc import StatusCode
+from grpc.aio import AioRpcError
 
 from shared.errors import SubmitRejected, Unavailable
+from shared.google_grpc import Patience, library_left_out, open_channel
 from shared.jobs import JobReport, JobRequest, JobState
 from shared.settings import Settings
 
+with library_left_out("google.cloud.batch_v1"):
+    from google.cloud.batch_v1 import types as batch_v1
+
+T = TypeVar("T")
+HOST: Final = "batch.googleapis.com"
+_SERVICE: Final = "/google.cloud.batch.v1.BatchService/"
 COMMANDS: Final = ("python", "-m", "orchestrator.main")
 MACHINE_TYPE: Final = "e2-standard-4"
 CPU_MILLI: Final = 4000
@@ -35,9 +40,9 @@ TOTAL_SECONDS: Final = 25.0
 _HOST_ATLASES: Final = "/mnt/disks/atlases"
 # Batch's default VM image for containers has a read-only root; buckets mount below /mnt/disks there and are bound into the container.
 
-_PASSING = if_exception_type(exceptions.ServiceUnavailable, exceptions.DeadlineExceeded, exceptions.Aborted)
-_REFUSED = (exceptions.BadRequest, exceptions.Forbidden, exceptions.NotFound)
-# BadRequest is INVALID_ARGUMENT, FAILED_PRECONDITION and OUT_OF_RANGE; Forbidden is PERMISSION_DENIED.
+_PASSING: Final = frozenset({StatusCode.UNAVAILABLE, StatusCode.DEADLINE_EXCEEDED, StatusCode.ABORTED})
+_BAD_REQUEST: Final = frozenset({StatusCode.INVALID_ARGUMENT, StatusCode.FAILED_PRECONDITION, StatusCode.OUT_OF_RANGE})
+_REFUSED: Final = _BAD_REQUEST | {StatusCode.PERMISSION_DENIED, StatusCode.NOT_FOUND}
 
 _EXIT_CODE_TEXT: Final = re.compile(r"with exit code (\d+)")
 
@@ -56,9 +61,8 @@ class GoogleBatchJobs:
         self, settings: Settings, *, attempt_seconds: float = ATTEMPT_SECONDS, total_seconds: float = TOTAL_SECONDS
     ) -> None:
         self._settings = settings
-        self._attempt_seconds = attempt_seconds
-        self._retry = AsyncRetry(predicate=_PASSING, initial=0.25, multiplier=2.0, maximum=4.0, timeout=total_seconds)
-        self._client: batch_v1.BatchServiceAsyncClient | None = None
+        self._patience = Patience(total_seconds, attempt_seconds, _PASSING, first_pause=0.25, longest_pause=4.0)
+        self._channel: grpc.aio.Channel | None = None
 
     async def submit(self, request: JobRequest) -> None:
         """Have a job run, or adopt the job of this id that is there already.
@@ -73,19 +77,20 @@ class GoogleBatchJobs:
             parent=self._parent,
             job_id=request.job_id,
             job=job_spec(request, self._settings),
-            # The same for each try at this job, also from another process: Batch then answers with the job it made at the first.
-            request_id=str(uuid5(NAMESPACE_URL, f"{self._name(request.job_id)}#create")),
+            # One for all tries of this call. A later call has another: Batch ignores a repeated one for an hour, even if the job was
+            # deleted meanwhile; and a job that is there already is known by its own id.
+            request_id=str(uuid4()),
         )
         try:
-            await self._ask(lambda client: client.create_job, create)
-        except exceptions.AlreadyExists:
-            return
-        except _REFUSED as error:
-            raise SubmitRejected(
-                f"Google Cloud Batch refuses this job ({type(error).__name__}). Submitting again will not help: "
-                "tell the operators of the service."
-            ) from error
-        except (exceptions.GoogleAPIError, GoogleAuthError) as error:
+            await self._ask("CreateJob", create, batch_v1.Job.deserialize, parent=self._parent)
+        except AioRpcError as error:
+            if error.code() is StatusCode.ALREADY_EXISTS:
+                return
+            if error.code() in _REFUSED:
+                raise SubmitRejected(
+                    f"Google Cloud Batch refuses this job ({error.code().name}). Submitting again will not help: "
+                    "tell the operators of the service."
+                ) from error
             raise Unavailable("Batch") from error
 
     async def describe(self, job_id: str) -> JobReport | None:
@@ -94,11 +99,12 @@ class GoogleBatchJobs:
         Raises:
             Unavailable: for any other error: an error while asking never counts as a missing job.
         """
+        name = self._name(job_id)
         try:
-            job = await self._ask(lambda client: client.get_job, batch_v1.GetJobRequest(name=self._name(job_id)))
-        except exceptions.NotFound:
-            return None
-        except (exceptions.GoogleAPIError, GoogleAuthError) as error:
+            job = await self._ask("GetJob", batch_v1.GetJobRequest(name=name), batch_v1.Job.deserialize, name=name)
+        except AioRpcError as error:
+            if error.code() is StatusCode.NOT_FOUND:
+                return None
             raise Unavailable("Batch") from error
         events = job.status.status_events
         return JobReport(
@@ -115,22 +121,21 @@ class GoogleBatchJobs:
             Unavailable: Batch did not take the request.
         """
         # A new id for each call: Batch ignores a repeated one, and the reconciler repeats a cancel just because the last one did not hold.
-        cancel = batch_v1.CancelJobRequest(name=self._name(job_id), request_id=str(uuid4()))
+        name = self._name(job_id)
+        cancel = batch_v1.CancelJobRequest(name=name, request_id=str(uuid4()))
         try:
-            await self._ask(lambda client: client.cancel_job, cancel)
-        except exceptions.NotFound:
-            return
-        except exceptions.BadRequest as error:
-            if not await self._releasing(job_id):
+            await self._ask("CancelJob", cancel, Operation.FromString, name=name)
+        except AioRpcError as error:
+            if error.code() is StatusCode.NOT_FOUND:
+                return
+            if error.code() not in _BAD_REQUEST or not await self._releasing(job_id):
                 raise Unavailable("Batch") from error
-        except (exceptions.GoogleAPIError, GoogleAuthError) as error:
-            raise Unavailable("Batch") from error
 
     async def close(self) -> None:
         """Close the connection; a later call opens another."""
-        if self._client is not None:
-            await self._client.transport.close()  # type: ignore[no-untyped-call]  # the client has no types there
-            self._client = None
+        if self._channel is not None:
+            await self._channel.close()
+            self._channel = None
 
     async def _releasing(self, job_id: str) -> bool:
         """Whether a job that Batch would not cancel holds nothing any more, or is on the way there."""
@@ -141,14 +146,17 @@ class GoogleBatchJobs:
             or report.state in {JobState.CANCELLATION_IN_PROGRESS, JobState.DELETION_IN_PROGRESS}
         )
 
-    async def _ask(
-        self,
-        method: Callable[[batch_v1.BatchServiceAsyncClient], Callable[..., Awaitable[Any]]],
-        request: object,
-    ) -> Any:  # noqa: ANN401 # each method of the client has its own answer
-        if self._client is None:
-            self._client = _connect(self._settings.batch_emulator_host)
-        return await self._retry(method(self._client))(request=request, retry=None, timeout=self._attempt_seconds)
+    async def _ask(self, method: str, request: Any, read: Callable[[bytes], T], **routing: str) -> T:  # noqa: ANN401  # any message
+        if self._channel is None:
+            self._channel = open_channel("Batch", HOST, self._settings.batch_emulator_host)
+        call: Any = self._channel.unary_unary(f"{_SERVICE}{method}", type(request).serialize, read)
+        metadata = [("x-goog-request-params", urlencode(routing))]
+
+        async def attempt(seconds: float) -> T:
+            answer: T = await call(request, timeout=seconds, metadata=metadata)
+            return answer
+
+        return await self._patience.give(attempt)
 
     @property
     def _parent(self) -> str:
@@ -163,7 +171,7 @@ def job_spec(request: JobRequest, settings: Settings) -> batch_v1.Job:
 
     Args:
         request: what to run, and for how many seconds.
-        settings: image, service account, topic, atlas bucket, and what the job's own settings are built from.
+        settings: image, service account, topic, atlas bucket, secrets, and what the job's own settings are built from.
     """
     container = batch_v1.Runnable.Container(image_uri=settings.job_image, commands=list(COMMANDS))
     task = batch_v1.TaskSpec(
@@ -182,7 +190,13 @@ def job_spec(request: JobRequest, settings: Settings) -> batch_v1.Job:
             )
         ]
         container.volumes = [f"{_HOST_ATLASES}:{settings.atlas_dir}:ro"]
-    environment = batch_v1.Environment(variables={**request.environment, **job_environment(settings)})
+    environment = batch_v1.Environment(
+        variables={**request.environment, **job_environment(settings)},
+        # Batch puts in the values when the job starts: no key is in the job's specification, which anyone who sees jobs may read.
+        secret_variables={
+            name: version for name, version in settings.secret_versions.items() if name in request.secrets
+        },
+    )
     task.runnables = [batch_v1.Runnable(container=container, environment=environment)]
     allocation = batch_v1.AllocationPolicy(
         instances=[
@@ -219,14 +233,6 @@ def job_environment(settings: Settings) -> dict[str, str]:
     names = ("project", "region", "store", "sqlite_path", "results_bucket", "firestore_database", "atlas_dir")
     values = {name.upper(): str(getattr(settings, name)) for name in names}
     return {name: value for name, value in values.items() if value}
-
-
-def _connect(emulator_host: str) -> batch_v1.BatchServiceAsyncClient:
-    """A client on the running loop: of the stand-in at this host and port, or of Google's service where it is empty."""
-    if not emulator_host:
-        return batch_v1.BatchServiceAsyncClient()
-    channel = grpc.aio.insecure_channel(emulator_host)
-    return batch_v1.BatchServiceAsyncClient(transport=BatchServiceGrpcAsyncIOTransport(channel=channel))
 
 
 def _state(state: batch_v1.JobStatus.State) -> JobState:

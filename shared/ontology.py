@@ -5,7 +5,7 @@ sum least. Groupings that say nothing of lineage ("secretory cell", "motile cell
 those are unrelated, however few the edges. The facts are the release named in `shared/facts/README.md`.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -60,10 +60,14 @@ class Relation:
 
 
 class Ontology:
-    """Terms and their is-a edges; an id that is not a term has no relatives, and nothing raises for it."""
+    """Terms and their is-a edges; an id that is not a term has no relatives, and nothing raises for it.
 
-    def __init__(self, terms: Iterable[Term]) -> None:
-        self._terms = {term.id: term for term in terms}
+    Args:
+        terms: the terms by id.
+    """
+
+    def __init__(self, terms: Mapping[str, Term]) -> None:
+        self._terms = terms
         self._ancestors: dict[str, dict[str, int]] = {}
         self._names: dict[str, str] | None = None
 
@@ -152,15 +156,31 @@ class Ontology:
         return [(candidate, distance) for distance, _, candidate in sorted(ranked)]
 
 
+class _Rows(Mapping[str, Term]):
+    """The terms of the table, each made when it is asked for: a question has to do with a few of the thousands."""
+
+    def __init__(self, rows: Iterable[Sequence[str]]) -> None:
+        self._rows = {row[0]: row for row in rows}
+        self._made: dict[str, Term] = {}
+
+    def __getitem__(self, term_id: str) -> Term:
+        if term_id not in self._made:
+            _, label, parents, synonyms = self._rows[term_id]
+            found = (tuple(filter(None, cell.split("|"))) for cell in (parents, synonyms))
+            self._made[term_id] = Term(term_id, label, *found)
+        return self._made[term_id]
+
+    def __contains__(self, term_id: object) -> bool:
+        return term_id in self._rows
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+
 @cache
 def cell_ontology() -> Ontology:
     """The Cell Ontology of `shared/facts`, read at the first call."""
-    return Ontology(
-        Term(
-            id=row["cl_id"],
-            label=row["label"],
-            parents=tuple(filter(None, row["parents"].split("|"))),
-            synonyms=tuple(filter(None, row["synonyms"].split("|"))),
-        )
-        for row in facts.table("cell_ontology")
-    )
+    return Ontology(_Rows(facts.rows("cell_ontology", ("cl_id", "label", "parents", "synonyms"))))

@@ -4,6 +4,9 @@ Notifications are hints; the sweep is the truth. A run is compared with its Batc
 "missing".
 """
 
+import asyncio
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -19,11 +22,13 @@ from shared.ports import BatchJobs, RunStore
 from shared.records import Compute, Run
 from shared.runs import Actor, ComputeState, RunState
 
-PAGE: Final = 50
-MOST_PAGES: Final = 4
+PAGE: Final = 100
+MOST_PAGES: Final = 20
 """Pages of one sweep; the next sweep goes on where it stopped, since a run that was looked at is not due."""
-MOST_UNANSWERED: Final = 5
-"""After so many questions in a row that Batch did not answer, the sweep leaves it in peace."""
+MOST_SECONDS: Final = 45.0
+"""No look begins later than this in a sweep: another sweep comes each minute."""
+AT_ONCE: Final = 10
+"""Runs looked at at the same time: a look is waiting for Batch and the store. When Batch answers none of them, it is left in peace."""
 SUBMIT_GRACE: Final = timedelta(minutes=2)
 """A submit that was under way when a run ended has reached Batch by then, or never will."""
 
@@ -36,33 +41,69 @@ class SweepReport:
     failed: list[str] = field(default_factory=list)
     unanswered: int = 0
 
+    def add(self, before: Sequence[Run], after: Sequence[Run | BaseException | None]) -> bool:
+        """Count some runs as they were and as they are, None where Batch did not answer, and tell whether it answered at all.
 
-async def sweep(*, max_run_seconds: int, store: RunStore, jobs: BatchJobs, clock: Clock) -> SweepReport:
+        An error among them is raised, once all are counted.
+        """
+        self.looked_at += len(before)
+        self.unanswered += after.count(None)
+        self.failed += [
+            new.run_id
+            for old, new in zip(before, after, strict=True)
+            if isinstance(new, Run) and new.status is RunState.FAILED and not old.status.done
+        ]
+        for error in after:
+            if isinstance(error, BaseException):
+                raise error
+        return after.count(None) < len(after)
+
+
+async def sweep(
+    *,
+    max_run_seconds: int,
+    store: RunStore,
+    jobs: BatchJobs,
+    clock: Clock,
+    most_pages: int = MOST_PAGES,
+    most_seconds: float = MOST_SECONDS,
+) -> SweepReport:
     """Look at the runs that are due, the longest overdue first.
+
+    Args:
+        max_run_seconds: how long a job may run, should one be submitted again.
+        store: where runs are kept.
+        jobs: Batch.
+        clock: the time.
+        most_pages: pages of `PAGE` runs to look at.
+        most_seconds: seconds after which no look begins.
 
     Raises:
         Unavailable: the store is away. Batch being away is counted in the report, and the runs stay due.
     """
-    report = SweepReport()
-    for _ in range(MOST_PAGES):
+
+    async def look(run: Run) -> Run | None:
+        try:
+            return await reconcile(run, max_run_seconds=max_run_seconds, store=store, jobs=jobs, clock=clock)
+        except RunNotFound:
+            return run  # it was deleted meanwhile
+        except Unavailable as error:
+            if error.service != "Batch":
+                raise
+            logs.log(Severity.WARNING, "Batch could not be asked about a run", error=error, run_id=run.run_id)
+            return None
+
+    report, ends = SweepReport(), time.monotonic() + most_seconds
+    for _ in range(most_pages):
         due = await store.due(clock(), limit=PAGE)
-        in_a_row = 0
-        for run in due:
-            report.looked_at += 1
-            try:
-                after = await reconcile(run, max_run_seconds=max_run_seconds, store=store, jobs=jobs, clock=clock)
-            except Unavailable as error:
-                if error.service != "Batch":
-                    raise
-                report.unanswered += 1
-                in_a_row += 1
-                logs.log(Severity.WARNING, "Batch could not be asked about a run", error=error, run_id=run.run_id)
-                if in_a_row == MOST_UNANSWERED:
-                    return report
-                continue
-            in_a_row = 0
-            if after.status is RunState.FAILED and not run.status.done:
-                report.failed.append(run.run_id)
+        for start in range(0, len(due), AT_ONCE):
+            if time.monotonic() >= ends:
+                return report
+            some = due[start : start + AT_ONCE]
+            # All are waited for, whatever one of them meets, so that nothing goes on behind the answer's back.
+            seen = await asyncio.gather(*map(look, some), return_exceptions=True)
+            if not report.add(some, seen):
+                return report
         if len(due) < PAGE:
             break
     return report
@@ -111,7 +152,8 @@ async def reconcile(run: Run, *, max_run_seconds: int, store: RunStore, jobs: Ba
         if again.compute.state is ComputeState.REQUESTED and not again.status.done:
             return await _submit(again, max_run_seconds, store, jobs, clock)
         return again
-    over = report is None or report.state.over
+    # A job that Batch does not know now may yet turn up; it is looked for once more before its run is let go.
+    over = report is not None and report.state.over
     return await lifecycle.fail(
         run.run_id, fault, _sentence(fault), actor=Actor.RECONCILER, release=not over, store=store, clock=clock
     )
@@ -119,8 +161,11 @@ async def reconcile(run: Run, *, max_run_seconds: int, store: RunStore, jobs: Ba
 
 def _fault(run: Run, report: JobReport | None, now: datetime) -> Failure | None:
     """Why an unfinished run cannot succeed any more, or None while its job may still bring it to an end."""
+    silence = now - (run.heartbeat_at or run.updated_at)
     if report is None:
-        return failure(FailureReason.JOB_VANISHED)
+        # A notification may come while the job is alive: its heartbeat is believed more than a Batch that does not find it.
+        beats = run.status is RunState.RUNNING and silence < runs.HEARTBEAT_LIMIT
+        return None if beats else failure(FailureReason.JOB_VANISHED)
     if report.state is JobState.FAILED:
         return failure_of(report)
     if report.state in {JobState.CANCELLED, JobState.CANCELLATION_IN_PROGRESS, JobState.DELETION_IN_PROGRESS}:
@@ -128,8 +173,7 @@ def _fault(run: Run, report: JobReport | None, now: datetime) -> Failure | None:
     if report.state is JobState.SUCCEEDED:
         # The job completes its run before it ends; one that ended without doing so lost its way.
         return failure(FailureReason.ORCHESTRATOR_ERROR)
-    silent_since = run.heartbeat_at or run.updated_at
-    if run.status is RunState.RUNNING and now - silent_since > runs.SILENCE_LIMIT:
+    if run.status is RunState.RUNNING and silence > runs.SILENCE_LIMIT:
         return failure(FailureReason.ORCHESTRATOR_ERROR)
     return None
 

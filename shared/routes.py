@@ -119,7 +119,11 @@ SPECS: Final[Mapping[str, FunctionSpec]] = {
         FunctionSpec("validate", "reader", 512, 20, 5, 30, 0, "reads a question: processor time, not waiting"),
     )
 }
-"""One processor each: with less, Cloud Run allows no concurrency."""
+"""One processor each: with less, Cloud Run allows no concurrency. The figures behind all of this: `docs/performance.md`."""
+
+RUNTIME: Final[Mapping[str, str]] = {"FUNCTION_USE_ASGI": "true", "WORKERS": "1"}
+"""What every function's environment tells the framework: to make no Flask application that nobody would call, and to have one worker for
+the one processor."""
 
 
 def match(method: str, path: str) -> Match | MethodMismatch | None:

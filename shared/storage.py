@@ -1,46 +1,39 @@
-"""The results bucket in Cloud Storage, through the synchronous client in threads.
-
-Signed URLs are V4: https://cloud.google.com/storage/docs/access-control/signed-urls.
-"""
+"""The results bucket in Cloud Storage; what blocks is done in threads."""
 
 # google-auth and google-cloud-storage carry no types.
 # mypy: allow-untyped-calls
 
 import asyncio
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Final
 
 import google.auth
-import requests
-from google.api_core.exceptions import GoogleAPIError
-from google.auth.credentials import AnonymousCredentials, Credentials, Signing
+from google.auth.credentials import Credentials, Signing
 from google.auth.exceptions import GoogleAuthError
 from google.auth.transport import Request
-from google.auth.transport.requests import Request as HttpRequest
-from google.cloud import storage
-from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
-from google.cloud.storage.retry import DEFAULT_RETRY
-from google.oauth2 import service_account
 
 from shared.errors import Unavailable
 from shared.records import StoredFile
 from shared.settings import Settings
+from shared.signed_urls import ENDPOINT, signed_url
 from shared.signing import IamSigning
+
+if TYPE_CHECKING:
+    from shared.upload import Uploads
 
 LONGEST_EXPIRY: Final = timedelta(days=7)
 """Cloud Storage accepts no V4 signature that holds longer."""
 SIGN_DEADLINE: Final = 15.0
 """Seconds for all the URLs of a request together."""
-CHUNK_BYTES: Final = 16 * 1024 * 1024
-"""Large files go up in pieces of this size, each held in memory once."""
+UPLOAD_DEADLINE: Final = 120.0
+"""Seconds that one request of an upload may take with all its retries."""
 UPLOAD_TIMEOUT: Final = (5.0, 60.0)
-"""Seconds to connect and to wait for an answer, for each request."""
-SHOWN_INLINE: Final = frozenset({"text/html", "text/plain", "application/json"})
+"""Seconds to connect and to wait for an answer, for each try of a request."""
+UPLOAD_PAUSE: Final = 1.0
+"""Seconds until the second try, about; each further pause is twice as long."""
 
 _SCOPES: Final = ("https://www.googleapis.com/auth/cloud-platform",)
 
@@ -52,7 +45,10 @@ class GoogleResultFiles:
         settings: project, bucket, and whether a stand-in or a key file takes the cloud's place.
         credentials: who asks; the default is the process's own.
         transport: how IAM and the token server are called; the default is HTTP by `requests`.
-        upload_deadline: seconds that one request of an upload may take with all its retries.
+        upload_deadline: instead of `UPLOAD_DEADLINE`.
+        upload_timeout: instead of `UPLOAD_TIMEOUT`.
+        upload_pause: instead of `UPLOAD_PAUSE`.
+        sign_deadline: instead of `SIGN_DEADLINE`.
     """
 
     def __init__(
@@ -61,15 +57,19 @@ class GoogleResultFiles:
         *,
         credentials: Credentials | None = None,
         transport: Request | None = None,
-        upload_deadline: float = 120.0,
+        upload_deadline: float = UPLOAD_DEADLINE,
+        upload_timeout: tuple[float, float] = UPLOAD_TIMEOUT,
+        upload_pause: float = UPLOAD_PAUSE,
+        sign_deadline: float = SIGN_DEADLINE,
     ) -> None:
         self._settings = settings
         self._endpoint = settings.storage_emulator_host.rstrip("/")
         self._credentials = credentials
         self._transport = transport
-        self._upload_deadline = upload_deadline
-        self._client: storage.Client | None = None
+        self._upload_deadline, self._upload_timeout, self._upload_pause = upload_deadline, upload_timeout, upload_pause
+        self._sign_deadline = sign_deadline
         self._signing: Signing | None = None
+        self._uploads: Uploads | None = None
         self._lock = threading.RLock()
 
     async def upload(self, run_id: str, path: Path, media_type: str) -> StoredFile:
@@ -80,8 +80,7 @@ class GoogleResultFiles:
         Raises:
             Unavailable: Cloud Storage refused, did not answer, or stored something else than was sent.
         """
-        with _unavailable_on_failure():
-            return await asyncio.to_thread(self._upload, run_id, path, media_type)
+        return await asyncio.to_thread(lambda: self._ready_uploads().put(run_id, path, media_type))
 
     async def sign(self, files: Sequence[StoredFile], expires_at: datetime) -> Sequence[str]:
         """A V4-signed GET URL for each file, in order, that holds until `expires_at`.
@@ -92,56 +91,44 @@ class GoogleResultFiles:
         """
         if not timedelta(0) < expires_at - datetime.now(UTC) <= LONGEST_EXPIRY:
             raise ValueError(f"a signed URL holds for at most seven days from now, not until {expires_at.isoformat()}")
-        with _unavailable_on_failure():
-            async with asyncio.timeout(SIGN_DEADLINE):
+        try:
+            async with asyncio.timeout(self._sign_deadline):
                 signing = await asyncio.to_thread(self._ready_signing)
                 calls = (asyncio.to_thread(self._sign, file, expires_at, signing) for file in files)
                 return await asyncio.gather(*calls)
+        except (GoogleAuthError, TimeoutError) as error:
+            raise Unavailable("Cloud Storage") from error
 
     def close(self) -> None:
         """Close the connections."""
-        if self._client is not None:
-            self._client.close()
-
-    def _upload(self, run_id: str, path: Path, media_type: str) -> StoredFile:
-        blob = self._bucket().blob(f"runs/{run_id}/{path.name}", chunk_size=CHUNK_BYTES)
-        blob.content_disposition = _disposition(path.name, media_type)
-        blob.upload_from_filename(
-            str(path),
-            content_type=media_type,
-            checksum="crc32c",
-            timeout=UPLOAD_TIMEOUT,
-            # Safe to repeat: the same bytes go to the same name.
-            retry=DEFAULT_RETRY.with_timeout(self._upload_deadline),
-        )
-        return StoredFile(
-            name=path.name, object_name=blob.name, media_type=media_type, size=blob.size, crc32c=blob.crc32c
-        )
+        if self._uploads is not None:
+            self._uploads.close()
 
     def _sign(self, file: StoredFile, expires_at: datetime, signing: Signing) -> str:
-        url: str = (
-            self._bucket()
-            .blob(file.object_name)
-            .generate_signed_url(
-                version="v4",
-                method="GET",
-                expiration=expires_at,
-                credentials=signing,
-                api_access_endpoint=self._endpoint or None,
-            )
+        return signed_url(
+            self._settings.results_bucket,
+            file.object_name,
+            signer=signing.signer_email,
+            sign=signing.sign_bytes,
+            now=datetime.now(UTC),
+            expires_at=expires_at,
+            endpoint=self._endpoint or ENDPOINT,
         )
-        return url
 
-    def _bucket(self) -> storage.Bucket:
+    def _ready_uploads(self) -> "Uploads":
+        # A function never uploads, and should not import for it.
+        from shared.upload import Uploads  # noqa: PLC0415
+
         with self._lock:
-            if self._client is None:
-                self._client = storage.Client(
-                    project=self._settings.project,
-                    credentials=AnonymousCredentials() if self._endpoint else self._own_credentials(),
-                    client_options={"api_endpoint": self._endpoint} if self._endpoint else None,
+            if self._uploads is None:
+                self._uploads = Uploads(
+                    self._settings,
+                    self._own_credentials,
+                    deadline=self._upload_deadline,
+                    timeout=self._upload_timeout,
+                    pause=self._upload_pause,
                 )
-            bucket: storage.Bucket = self._client.bucket(self._settings.results_bucket)
-            return bucket
+            return self._uploads
 
     def _ready_signing(self) -> Signing:
         with self._lock:
@@ -153,9 +140,11 @@ class GoogleResultFiles:
 
     def _make_signing(self) -> Signing:
         if self._settings.signing_key_file:
+            from google.oauth2 import service_account  # noqa: PLC0415  # the cloud signs without a key file
+
             key: Signing = service_account.Credentials.from_service_account_file(self._settings.signing_key_file)
             return key
-        return IamSigning(self._own_credentials(), self._transport or HttpRequest(), self._settings.signer_email)
+        return IamSigning(self._own_credentials(), self._transport or _by_http(), self._settings.signer_email)
 
     def _own_credentials(self) -> Credentials:
         if self._credentials is None:
@@ -163,22 +152,7 @@ class GoogleResultFiles:
         return self._credentials
 
 
-@contextmanager
-def _unavailable_on_failure() -> Iterator[None]:
-    try:
-        yield
-    except (
-        GoogleAPIError,
-        GoogleAuthError,
-        DataCorruption,
-        InvalidResponse,
-        requests.RequestException,
-        TimeoutError,
-    ) as error:
-        raise Unavailable("Cloud Storage") from error
+def _by_http() -> Request:
+    from google.auth.transport.requests import Request as HttpRequest  # noqa: PLC0415  # signing by a key file asks nobody
 
-
-def _disposition(name: str, media_type: str) -> str:
-    """Reports and logs open in the browser, everything else is downloaded (RFC 6266)."""
-    kind = "inline" if media_type.partition(";")[0].strip().lower() in SHOWN_INLINE else "attachment"
-    return f"{kind}; filename*=UTF-8''{quote(name, safe='')}"
+    return HttpRequest()

@@ -53,6 +53,10 @@ class FakeBatch:
         """Bring a job into a state."""
         self.jobs[job_id] = JobReport(job_id, state, events, exit_codes)
 
+    async def forget(self) -> None:
+        """Lose all jobs."""
+        self.jobs.clear()
+
     def _fail(self) -> None:
         if self.fault is not None:
             raise self.fault

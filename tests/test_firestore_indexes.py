@@ -18,7 +18,7 @@ def exempt_fields(collection: str) -> set[str]:
 
 def test_times_that_only_rise_have_no_index_of_their_own_but_the_one_that_the_sweep_needs() -> None:
     exempt = exempt_fields("runs")
-    assert {"created_at", "updated_at", "heartbeat_at"} <= exempt
+    assert {"created_at", "updated_at", "heartbeat_at", "expire_at"} <= exempt
     assert "check_at" not in exempt
 
 

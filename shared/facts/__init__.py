@@ -4,7 +4,7 @@ Nothing is read at import; a table is read when somebody asks for it.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,28 @@ def table(name: str) -> Iterator[dict[str, str]]:
     Args:
         name: the file's name without `.tsv`.
     """
-    lines = (_FOLDER / f"{name}.tsv").read_text(encoding="utf-8").splitlines()
-    kept = (line.split("\t") for line in lines if line and not line.startswith("#"))
+    kept = _cells(name)
     columns = next(kept)
     for cells in kept:
         yield dict(zip(columns, cells, strict=True))
+
+
+def rows(name: str, columns: Sequence[str]) -> Iterator[Sequence[str]]:
+    """The rows of a large table without their column names, for whoever reads few of them.
+
+    Args:
+        name: the file's name without `.tsv`.
+        columns: the columns that it must have, in order.
+    """
+    kept = _cells(name)
+    if tuple(next(kept)) != tuple(columns):
+        raise ValueError(f"{name}.tsv has other columns than {', '.join(columns)}")
+    return kept
+
+
+def _cells(name: str) -> Iterator[list[str]]:
+    lines = (_FOLDER / f"{name}.tsv").read_text(encoding="utf-8").splitlines()
+    return (line.split("\t") for line in lines if line and not line.startswith("#"))
 
 
 def words(name: str) -> frozenset[str]:

@@ -3,6 +3,7 @@
 Nothing here imports pydantic or a Google client, so that the health function stays light.
 """
 
+import asyncio
 import os
 import re
 import time
@@ -18,9 +19,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from shared import logs, routes
-from shared.errors import HaystackError, SettingsInvalid
+from shared.errors import HaystackError, SettingsInvalid, Unavailable
 from shared.http import cors
 from shared.http.compression import compress
+from shared.http.heap import FirstAnswer, share_with_workers
 from shared.http.problems import MethodNotAllowed, UnknownPath, problem
 from shared.logs import Severity
 
@@ -73,17 +75,23 @@ def endpoint(function: str, identity: "Callable[[], Identity] | None" = None) ->
     """
 
     def decorate(handler: Handler) -> FrameworkHandler:
+        share_with_workers()
+        first = FirstAnswer()
+
         @wraps(handler)
         async def handle(request: Request) -> Response:
             started = time.perf_counter()
             request_id = _request_id(request)
-            with logs.fields(request_id=request_id, function=function, **_trace(request)):
+            with first.undisturbed(), logs.fields(request_id=request_id, function=function, **_trace(request)):
                 try:
                     response = await _answer(function, identity, handler, request, request_id)
                 except HaystackError as error:
                     response = problem(error, request_id)
                     if response.status_code >= 500:
                         logs.log(Severity.ERROR, "request failed", error=error)
+                except asyncio.CancelledError:
+                    # Only a server that ends, and has waited long enough, cancels a request. It would answer with plain text.
+                    response = problem(Unavailable("This instance of the service"), request_id)
                 except Exception as error:  # noqa: BLE001  # the last wall: the framework would answer with plain text
                     logs.log(Severity.ERROR, "unexpected error", error=error)
                     response = problem(HaystackError("unexpected"), request_id)

@@ -5,9 +5,10 @@ names give the same bag the better source counts: label of the ontology, then sh
 again with what people leave out ("alpha-beta", "human", "thymus-derived").
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any, Final
 
 from shared import facts
 from shared.catalog import DatasetEntry
@@ -15,6 +16,8 @@ from shared.ontology import Term, cell_ontology
 from shared.reference import datasets as reference_datasets
 from shared.wording import bag, says_cell, singular, terms
 
+INDEX: Final = "name_index"
+"""Names take long to index, so that is done once: `python -m local.name_index`."""
 LABEL, SHORTHAND, SYNONYM, LOOSE_LABEL, LOOSE_SYNONYM = range(5)
 _LEFT_OUT = frozenset({"alpha", "beta", "human"})
 _CELL_NOUNS = frozenset({"t", "b", "natural", "treg", "progenitor", "precursor"})
@@ -43,12 +46,18 @@ class CellTypeName:
 
 
 class CellTypeNames:
-    """An index of names of cell types, over another one that is asked where this one knows nothing better."""
+    """An index of names of cell types, over another one that is asked where this one knows nothing better.
 
-    def __init__(self, base: "CellTypeNames | None" = None) -> None:
+    Args:
+        base: the other one.
+        stored: an index as `stored` gave it, to begin with.
+    """
+
+    def __init__(self, base: "CellTypeNames | None" = None, stored: Mapping[str, Any] | None = None) -> None:
         self._base = base
+        self._stored: Mapping[str, Sequence[Any]] = stored["names"] if stored else {}
         self._names: dict[Bag, CellTypeName] = {}
-        self._vocabulary: set[str] = set()
+        self._vocabulary: set[str] = set(stored["vocabulary"]) if stored else set()
 
     def add(self, name: str, cell_type: str, source: int, *, needs_cell: bool | None = None) -> None:
         """Take a name in.
@@ -93,7 +102,7 @@ class CellTypeNames:
             text: the phrase as written, or None where case does not count and "cell" may be missing (a dataset's label).
         """
         key = bag(words)
-        found = self._names.get(key)
+        found = self._get(key)
         if self._base:
             below = self._base.find(words, text)
             if found is None or (below is not None and below.source <= found.source):
@@ -104,8 +113,24 @@ class CellTypeNames:
             return None
         return found if found.written is None or singular(text) == singular(found.written) else None
 
+    def stored(self) -> dict[str, Any]:
+        """This index without its base, as JSON can hold it."""
+        names = {
+            " ".join(key): [name.source, list(name.cell_types), name.needs_cell, name.written]
+            for key, name in sorted(self._names.items())
+        }
+        return {"names": names, "vocabulary": sorted(self._vocabulary)}
+
+    def _get(self, key: Bag) -> CellTypeName | None:
+        """The name of this index; a stored one is made when it is first asked for."""
+        found = self._names.get(key)
+        if found is None and (kept := self._stored.get(" ".join(key))) is not None:
+            source, cell_types, needs_cell, written = kept
+            found = self._names[key] = CellTypeName(source, tuple(cell_types), needs_cell, written)
+        return found
+
     def _put(self, key: Bag, name: CellTypeName) -> None:
-        known = self._names.get(key)
+        known = self._get(key)
         if known is None or name.source < known.source:
             self._names[key] = name
         elif name.source == known.source and name.cell_types[0] not in known.cell_types:
@@ -115,7 +140,12 @@ class CellTypeNames:
 
 @cache
 def reference_names() -> CellTypeNames:
-    """The names that hold whatever is ingested: ontology, shorthand and the labels of the reference datasets."""
+    """The names that hold whatever is ingested, as they are stored."""
+    return CellTypeNames(stored=facts.document(INDEX)["cell_types"])
+
+
+def index_reference_names() -> CellTypeNames:
+    """The same made anew: of the ontology, shorthand and the labels of the reference datasets."""
     names = _with_shorthand(lambda where: where == "any")
     _add_labels(names, reference_datasets())
     _add_terms(names, cell_ontology())

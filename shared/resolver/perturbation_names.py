@@ -5,14 +5,16 @@ A canonical name always wins over another's synonym ("IL-21" is also an old name
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from shared import facts
 from shared.catalog import DatasetEntry
 from shared.controls import is_control
 from shared.reference import perturbations as reference_perturbations
+from shared.resolver.cell_names import INDEX
 from shared.wording import GREEK_NAMES, compact, split
 
 _ENGLISH = frozenset({"light", "trail", "april", "tweak", "trap", "thank", "trance", "monap", "stim", "fas"})
@@ -37,14 +39,23 @@ class PerturbationName:
 
 
 class PerturbationNames:
-    """An index of names of perturbations, over another one that is asked where this one knows nothing."""
+    """An index of names of perturbations, over another one that is asked where this one knows nothing.
 
-    def __init__(self, base: "PerturbationNames | None" = None) -> None:
+    Args:
+        base: the other one.
+        stored: an index as `stored` gave it, to begin with.
+    """
+
+    def __init__(self, base: "PerturbationNames | None" = None, stored: Mapping[str, Any] | None = None) -> None:
+        kept = stored or {"names": {}, "kinds": {}, "words": {}, "starts": []}
         self._base = base
-        self._names: dict[str, PerturbationName] = {}
-        self._kinds: dict[str, str] = {}
-        self._words: dict[str, bool] = {}
-        self._starts: set[str] = set()
+        self._names = {
+            key: PerturbationName(tuple(means), canonical, needs_capitals)
+            for key, (means, canonical, needs_capitals) in kept["names"].items()
+        }
+        self._kinds: dict[str, str] = dict(kept["kinds"])
+        self._words: dict[str, bool] = dict(kept["words"])
+        self._starts: set[str] = set(kept["starts"])
 
     def add_canonical(self, name: str, kind: str) -> None:
         """Take in a perturbation by its own name."""
@@ -95,6 +106,11 @@ class PerturbationNames:
         """The words of all names; true for a word that is a whole name by itself."""
         return {**self._base.words(), **self._words} if self._base else self._words
 
+    def stored(self) -> dict[str, Any]:
+        """This index without its base, as JSON can hold it."""
+        names = {key: [list(name.means), name.canonical, name.needs_capitals] for key, name in self._names.items()}
+        return {"names": names, "kinds": self._kinds, "words": self._words, "starts": sorted(self._starts)}
+
     def _learn_words(self, name: str) -> None:
         keys = [word.key for word in split(name)]
         pieces = [piece for key in keys for piece in _PIECE.findall(key)]
@@ -108,7 +124,12 @@ class PerturbationNames:
 
 @cache
 def reference_names() -> PerturbationNames:
-    """The names of the reference facts."""
+    """The names of the reference facts, as they are stored."""
+    return PerturbationNames(stored=facts.document(INDEX)["perturbations"])
+
+
+def index_reference_names() -> PerturbationNames:
+    """The same made anew of the facts."""
     names = PerturbationNames()
     known = reference_perturbations().values()
     for perturbation in known:

@@ -7,9 +7,6 @@ compounds are forgiven one slip, because drugs have neighbours (prednisone and p
 
 from collections.abc import Iterable, Mapping
 
-from rapidfuzz import process
-from rapidfuzz.distance import OSA
-
 from shared.wording import GREEK_NAMES, singular
 
 _SHORTEST = 5
@@ -52,6 +49,8 @@ class Spelling:
         word = singular(key)
         if not word.isalpha() or word in self._right or key in self._right or len(word) < _SHORTEST_GREEK:
             return None
+        from rapidfuzz.distance import OSA  # noqa: PLC0415  # a first question without unknown words need not wait for it
+
         greek = [name for name in sorted(GREEK_NAMES) if len(name) >= _SHORTEST_GREEK and OSA.distance(word, name) <= 1]
         if len(greek) == 1:
             return greek[0]
@@ -68,4 +67,7 @@ class Spelling:
     @staticmethod
     def _within(word: str, names: list[str], slips: int) -> list[tuple[str, int, int]]:
         """Names at most so many slips away (a letter too many, too few, wrong, or two in the wrong order)."""
+        from rapidfuzz import process  # noqa: PLC0415  # as above
+        from rapidfuzz.distance import OSA  # noqa: PLC0415
+
         return process.extract(word, names, scorer=OSA.distance, score_cutoff=slips, limit=5)

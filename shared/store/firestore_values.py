@@ -3,22 +3,20 @@
 The client library's own conversion is private to it, and goes through proto-plus, which copies each value.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from enum import Enum
-from typing import Any, Final
+from operator import attrgetter
+from typing import Final
 
-from google.cloud.firestore_v1.types.document import Value
 from google.protobuf.struct_pb2 import NullValue
 
-# The raw protocol buffer class has no types of its own, hence Any.
-RawValue = Any
-_Raw: Any = Value.pb()
+from shared.store.firestore_messages import Raw, Value
+
 _SCALARS: Final = {str: "string_value", int: "integer_value", float: "double_value"}
-_PLAIN: Final = frozenset({*_SCALARS.values(), "boolean_value"})
 
 
-def encode(data: object) -> RawValue:
+def encode(data: object) -> Raw:
     """A Firestore value for None, bool, int, float, str, an enum of these, an aware datetime, a list or a mapping with str keys.
 
     Times keep microseconds, as Firestore does.
@@ -26,12 +24,12 @@ def encode(data: object) -> RawValue:
     Raises:
         TypeError: anything else, or a datetime without time zone.
     """
-    value = _Raw()
+    value = Value()
     _put(value, data)
     return value
 
 
-def _put(value: RawValue, data: object) -> None:
+def _put(value: Raw, data: object) -> None:
     if isinstance(data, Enum):
         data = data.value
     if data is None:
@@ -54,31 +52,39 @@ def _put(value: RawValue, data: object) -> None:
         raise TypeError(f"Firestore cannot hold a {type(data).__name__}")
 
 
-def encode_fields(data: Mapping[str, object]) -> dict[str, RawValue]:
+def encode_fields(data: Mapping[str, object]) -> dict[str, Raw]:
     """The fields of a document."""
     return {key: encode(item) for key, item in data.items()}
 
 
-def decode(value: RawValue) -> object:
+def decode(value: Raw) -> object:
     """The plain data of a Firestore value; timestamps are aware datetimes in UTC.
 
     Raises:
         TypeError: a kind of value that this service never writes.
     """
     kind = value.WhichOneof("value_type")
-    if kind in _PLAIN:
-        return getattr(value, kind)
-    if kind == "map_value":
-        return {key: decode(item) for key, item in value.map_value.fields.items()}
-    if kind == "array_value":
-        return [decode(item) for item in value.array_value.values]
-    if kind == "null_value":
-        return None
-    if kind == "timestamp_value":
-        return value.timestamp_value.ToDatetime(tzinfo=UTC)
-    raise TypeError(f"this service does not write {kind}")
+    try:
+        read = _READERS[kind]
+    except KeyError:
+        raise TypeError(f"this service does not write {kind}") from None
+    return read(value)
 
 
-def decode_fields(document: RawValue) -> dict[str, object]:
+def decode_fields(document: Raw) -> dict[str, object]:
     """The fields of a raw document."""
-    return {key: decode(value) for key, value in document.fields.items()}
+    return _mapping(document)
+
+
+def _mapping(holder: Raw) -> dict[str, object]:
+    fields = holder.fields  # its items() is Python that looks each key up twice
+    return {key: decode(fields[key]) for key in fields}
+
+
+_READERS: Final[Mapping[str, Callable[[Raw], object]]] = {
+    **{kind: attrgetter(kind) for kind in (*_SCALARS.values(), "boolean_value")},
+    "map_value": lambda value: _mapping(value.map_value),
+    "array_value": lambda value: [decode(item) for item in value.array_value.values],
+    "null_value": lambda _: None,
+    "timestamp_value": lambda value: value.timestamp_value.ToDatetime(tzinfo=UTC),
+}

@@ -13,6 +13,8 @@ from shared.records import Run
 from shared.runs import ACTIVE, check_transition
 from shared.store.sqlite_database import SqliteDatabase
 
+_BODY: Final = {True: "body", False: "json_remove(body, '$.outcome')"}
+"""What to select of a run, by whether its outcome is wanted."""
 WATCH_SECONDS: Final = 0.5
 
 
@@ -38,9 +40,9 @@ class SqliteRunStore:
 
         await self._database.write(insert)
 
-    async def get(self, run_id: str) -> Run | None:
+    async def get(self, run_id: str, *, outcome: bool = True) -> Run | None:
         """See `RunStore.get`."""
-        return await self._database.read(lambda connection: _find(connection, run_id))
+        return await self._database.read(lambda connection: _find(connection, run_id, _BODY[outcome]))
 
     async def update(self, run_id: str, change: Callable[[Run], Run | None]) -> Run:
         """See `RunStore.update`."""
@@ -61,7 +63,7 @@ class SqliteRunStore:
         return await self._database.write(transact)
 
     async def page(
-        self, wanted: RunFilter, *, limit: int, after: Cursor | None = None, offset: int = 0
+        self, wanted: RunFilter, *, limit: int, after: Cursor | None = None, offset: int = 0, outcome: bool = True
     ) -> Sequence[Run]:
         """See `RunStore.page`."""
         where, values = _where(wanted)
@@ -71,10 +73,10 @@ class SqliteRunStore:
 
         def select(connection: sqlite3.Connection) -> list[Run]:
             rows = connection.execute(
-                f"select body from runs where {where} order by created_at desc, run_id desc limit ? offset ?",  # noqa: S608  # fixed text
+                f"select {_BODY[outcome]} from runs where {where} order by created_at desc, run_id desc limit ? offset ?",  # noqa: S608  # fixed text
                 [*values, limit, offset],
             )
-            return [Run.model_validate_json(body) for (body,) in rows]
+            return [Run.kept_json(body) for (body,) in rows]
 
         return await self._database.read(select)
 
@@ -89,7 +91,7 @@ class SqliteRunStore:
             rows = connection.execute(
                 "select body from runs where check_at <= ? order by check_at limit ?", (rfc3339(now), limit)
             )
-            return [Run.model_validate_json(body) for (body,) in rows]
+            return [Run.kept_json(body) for (body,) in rows]
 
         return await self._database.read(select)
 
@@ -120,9 +122,9 @@ def _row(run: Run) -> dict[str, str | None]:
     }
 
 
-def _find(connection: sqlite3.Connection, run_id: str) -> Run | None:
-    row = connection.execute("select body from runs where run_id = ?", (run_id,)).fetchone()
-    return None if row is None else Run.model_validate_json(row[0])
+def _find(connection: sqlite3.Connection, run_id: str, body: str = "body") -> Run | None:
+    row = connection.execute(f"select {body} from runs where run_id = ?", (run_id,)).fetchone()  # noqa: S608  # fixed text
+    return None if row is None else Run.kept_json(row[0])
 
 
 def _count(connection: sqlite3.Connection, wanted: RunFilter) -> int:

@@ -49,11 +49,12 @@ class IapStandIn:
         """Hand a request on, with an assertion where its token is known."""
         user = self._users.get(dict(scope.get("headers", ())).get(b"authorization", b""))
         if user is not None:
-            assertion = (ASSERTION_HEADER.encode(), self._assertion(user))
+            assertion = (ASSERTION_HEADER.encode(), self.assertion(user))
             scope = {**scope, "headers": [*scope["headers"], assertion]}
         await self._app(scope, receive, send)
 
-    def _assertion(self, email: str) -> bytes:
+    def assertion(self, email: str) -> bytes:
+        """What IAP hands on for this user, valid for ten minutes."""
         now = int(time.time())
         claims = {"iss": ISSUER, "aud": AUDIENCE, "email": email, "iat": now, "exp": now + MAX_LIFETIME}
         assertion: bytes = jwt.encode(self._signer, claims)

@@ -10,10 +10,17 @@ import httpx
 import pytest
 from google.cloud.firestore_v1.types.query import StructuredQuery
 
-from shared import wiring
+from orchestrator.config import JobConfig
+from orchestrator.ingest import ingest
+from orchestrator.main import Exit, Ports, run_job
+from shared import lifecycle, wiring
+from shared.runs import job_id
 from shared.wiring import Database, clock
 from tests.firestore_recorder import Recorder
+from tests.functions.conftest import AUDIENCE, Cloud
 from tests.functions.test_runs import finish
+from tests.orchestrator import small_atlas
+from tests.orchestrator.world import FolderFiles, ListedCatalog
 
 RUNS = "/api/v1/runs"
 QUESTION = {"query": "How would CD14 monocytes respond to IFN-gamma?"}
@@ -68,6 +75,7 @@ async def test_a_key_costs_one_read_more_and_its_repetition_one_read_in_all(mete
     headers = {"Idempotency-Key": "k1"}
     first = await meter.cost("POST", RUNS, json=QUESTION, headers=headers)
     assert first == {"read": 2, "aggregation": 1, "write": 2}
+    assert meter.recorder.calls["Commit"] == 1
     assert await meter.cost("POST", RUNS, json=QUESTION, headers=headers) == {"read": 1}
 
 
@@ -99,9 +107,11 @@ async def test_a_list_reads_its_page_and_one_aggregation(meter: Meter) -> None:
     assert await meter.cost("GET", f"{RUNS}?page_size=3&page_token={token}") == {"read": 2, "aggregation": 1}
 
 
-async def test_cancel_reads_once_and_writes_once(meter: Meter) -> None:
-    run_id = await meter.run()
-    assert await meter.cost("POST", f"{RUNS}/{run_id}/cancel") == {"read": 1, "write": 1}
+async def test_cancel_is_one_transaction_that_reads_once_and_writes_once(meter: Meter) -> None:
+    cancel = f"{RUNS}/{await meter.run()}/cancel"
+    assert await meter.cost("POST", cancel) == {"read": 1, "write": 1}
+    assert meter.recorder.calls["Commit"] == 1
+    assert await meter.cost("POST", cancel) == {"read": 1}
 
 
 async def test_a_result_is_one_read(meter: Meter, store: Database, tmp_path: Path) -> None:
@@ -114,7 +124,53 @@ async def test_the_catalog_is_read_once_and_then_kept(meter: Meter) -> None:
     asked = ("POST", f"{RUNS}/validate-control-strategy")
     assert await meter.cost(*asked, json=QUESTION) == {"read": 1}
     assert await meter.cost(*asked, json=QUESTION) == {}
-    assert await meter.cost("GET", "/api/v1/metadata/perturbations") == {}
+    for kind in ("perturbations", "cell-types", "datasets"):
+        assert await meter.cost("GET", f"/api/v1/metadata/{kind}") == {}
+
+
+async def test_health_asks_nothing_and_readiness_reads_once(meter: Meter) -> None:
+    assert await meter.cost("GET", "/api/v1/health") == {}
+    assert await meter.cost("GET", "/api/v1/health/ready") == {"read": 1}
+
+
+async def test_the_job_writes_four_times_and_three_times_an_iteration(
+    meter: Meter, store: Database, tmp_path: Path
+) -> None:
+    iterations = 2
+    small_atlas.write(tmp_path / "cells.h5ad", {"CD14 Mono": (), "cDC": ("IFN-beta",), "B cells": ("IFN-beta",)})
+    catalog = ListedCatalog({"small": ingest("small", tmp_path / "cells.h5ad", tmp_path)})
+    asked = {
+        "query": "How would CD14 monocytes respond to IFN-beta?",
+        "score_threshold": 10,
+        "max_iterations": iterations,
+    }
+    run_id = (await meter.api.post(RUNS, json=asked)).json()["run_id"]
+    meter.recorder.forget()
+    assert await run_job(run_id, Ports(store, catalog, FolderFiles(tmp_path), clock, tmp_path)) is Exit.DONE
+    cost = dict(+meter.recorder.operations)
+    done = await store.get(run_id)
+    assert done is not None
+    assert len(done.iterations) == iterations
+    assert cost["write"] == 4 + 3 * iterations  # the bar is 4 + 4 an iteration
+    # It reads before each write; its watch, which sees a cancel, reads at its beginning and at each change after that.
+    assert cost["read"] <= 2 * cost["write"]
+    assert "aggregation" not in cost
+
+
+async def test_a_heartbeat_is_one_read_and_one_write_a_minute(meter: Meter, store: Database) -> None:
+    run_id = await meter.run()
+    await lifecycle.begin(run_id, store=store, clock=clock)
+    meter.recorder.forget()
+    await lifecycle.heartbeat(run_id, store=store, clock=clock)
+    assert dict(+meter.recorder.operations) == {"read": 1, "write": 1}
+    assert JobConfig().heartbeat_seconds >= 60
+
+
+async def test_a_notification_of_batch_reads_its_run_twice_and_writes_once(meter: Meter, cloud: Cloud) -> None:
+    job = f"projects/p/locations/r/jobs/{job_id(await meter.run(), 1)}"
+    push = {"message": {"attributes": {"JobName": job, "NewJobState": "SCHEDULED"}}}
+    token = {"Authorization": f"Bearer {cloud.issuer.token(AUDIENCE)}"}
+    assert await meter.cost("POST", "/api/v1/reconcile", json=push, headers=token) == {"read": 2, "write": 1}
 
 
 async def test_a_sweep_with_nothing_due_reads_nothing(meter: Meter, store: Database) -> None:

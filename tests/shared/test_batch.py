@@ -1,4 +1,4 @@
-"""The Batch adapter, the real client in it, against the stand-in and against servers that misbehave."""
+"""The Batch adapter against the stand-in and against servers that misbehave."""
 
 import asyncio
 import json
@@ -13,6 +13,7 @@ from uuid import UUID
 import grpc.aio
 import pytest
 from google.cloud import batch_v1
+from google.longrunning.operations_pb2 import Operation
 
 from local.batch.server import BatchStandIn
 from shared.batch import GoogleBatchJobs, job_spec
@@ -142,10 +143,9 @@ async def test_a_repeated_submit_adopts_the_job_and_runs_nothing_twice(jobs: Goo
 
 async def test_a_job_of_another_maker_with_this_id_is_adopted(jobs: GoogleBatchJobs, stand_in: BatchStandIn) -> None:
     other = GoogleBatchJobs(jobs._settings)
-    await other._ask(
-        lambda client: client.create_job,
-        batch_v1.CreateJobRequest(parent=NAME.partition("/jobs/")[0], job_id=JOB, job=job_spec(request("0"), SETTINGS)),
-    )
+    parent = NAME.partition("/jobs/")[0]
+    create = batch_v1.CreateJobRequest(parent=parent, job_id=JOB, job=job_spec(request("0"), SETTINGS))
+    await other._ask("CreateJob", create, batch_v1.Job.deserialize, parent=parent)
     await other.close()
     await jobs.submit(request("1"))
     await until(jobs, JobState.SUCCEEDED)
@@ -193,7 +193,7 @@ async def test_cancelling_again_or_too_late_or_nothing_at_all_is_no_error(jobs: 
 
 
 async def test_a_job_that_breaks_the_rules_of_batch_is_rejected(jobs: GoogleBatchJobs) -> None:
-    with pytest.raises(SubmitRejected, match="InvalidArgument"):
+    with pytest.raises(SubmitRejected, match="INVALID_ARGUMENT"):
         await jobs.submit(request("0", labels={"user": "someone@example.com"}))
     assert await jobs.describe(JOB) is None
 
@@ -203,7 +203,7 @@ async def test_an_id_that_batch_would_not_take_is_rejected_without_asking(wrong:
     adapter = GoogleBatchJobs(replace(SETTINGS, batch_emulator_host="127.0.0.1:1"))
     with pytest.raises(SubmitRejected, match="id"):
         await adapter.submit(request("0", job_id=wrong))
-    assert adapter._client is None
+    assert adapter._channel is None
 
 
 async def test_a_batch_that_is_not_there_is_unavailable_for_every_call() -> None:
@@ -259,10 +259,19 @@ async def test_a_passing_error_is_tried_again_with_the_same_request_id(status: s
     async with server.served() as jobs:
         await jobs.submit(request("0"))
         await jobs.submit(request("0"))
-    assert len(server.requests) == 3
-    ids = {batch_v1.CreateJobRequest.deserialize(asked).request_id for asked in server.requests}
-    assert len(ids) == 1
-    assert UUID(ids.pop()).version == 5
+    first, retry, second = (batch_v1.CreateJobRequest.deserialize(asked).request_id for asked in server.requests)
+    assert first == retry != second
+    assert UUID(first).version == 4
+
+
+async def test_a_job_that_somebody_deleted_is_made_again(jobs: GoogleBatchJobs) -> None:
+    await jobs.submit(request("wait"))
+    await jobs._ask("DeleteJob", batch_v1.DeleteJobRequest(name=NAME), Operation.FromString, name=NAME)
+    async with asyncio.timeout(20):
+        while await jobs.describe(JOB) is not None:  # noqa: ASYNC110  # what is waited for is in the stand-in
+            await asyncio.sleep(0.02)
+    await jobs.submit(request("0"))
+    await until(jobs, JobState.SUCCEEDED)
 
 
 async def test_each_cancel_has_a_request_id_of_its_own_that_its_retries_share() -> None:
@@ -326,6 +335,17 @@ def test_topic_service_account_and_read_only_atlases_come_from_the_settings() ->
     assert job.allocation_policy.service_account.email == settings.job_service_account
     assert spec.volumes[0].gcs.remote_path == "atlases"
     assert list(spec.runnables[0].container.volumes) == [f"{spec.volumes[0].mount_path}:/data/atlases:ro"]
+
+
+def test_a_job_finds_those_secrets_that_it_asks_for_and_the_settings_have_by_reference_only() -> None:
+    version = "projects/demo/secrets/haystack-anthropic-api-key/versions/latest"
+    settings = replace(SETTINGS, job_secrets=f"ANTHROPIC_API_KEY={version}, OPENAI_API_KEY={version}")
+    asked = request("0", secrets=frozenset({"ANTHROPIC_API_KEY", "GOOGLE_API_KEY"}))
+    environment = job_spec(asked, settings).task_groups[0].task_spec.runnables[0].environment
+    assert dict(environment.secret_variables) == {"ANTHROPIC_API_KEY": version}
+    assert not [name for name in environment.variables if name.endswith("_API_KEY")]
+    plain = job_spec(request("0"), settings).task_groups[0].task_spec.runnables[0].environment
+    assert not plain.secret_variables
 
 
 def test_a_request_cannot_point_the_job_at_another_place() -> None:

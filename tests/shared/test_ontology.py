@@ -23,16 +23,15 @@ CD4_T = "CL:0000624"
 @pytest.fixture
 def family() -> Ontology:
     """A lineage of four generations and a stranger below a mere grouping."""
-    return Ontology(
-        [
-            Term("CL:0000000", "cell", (), ()),
-            Term("g", "grandmother", ("CL:0000000",), ("old one",)),
-            Term("m", "mother", ("g",), ()),
-            Term("a", "aunt", ("g",), ("twin",)),
-            Term("d", "daughter", ("m",), ("twin",)),
-            Term("s", "stranger", ("CL:0000000",), ()),
-        ]
-    )
+    terms = [
+        Term("CL:0000000", "cell", (), ()),
+        Term("g", "grandmother", ("CL:0000000",), ("old one",)),
+        Term("m", "mother", ("g",), ()),
+        Term("a", "aunt", ("g",), ("twin",)),
+        Term("d", "daughter", ("m",), ("twin",)),
+        Term("s", "stranger", ("CL:0000000",), ()),
+    ]
+    return Ontology({term.id: term for term in terms})
 
 
 def test_every_term_of_the_facts_is_there() -> None:

@@ -1,11 +1,12 @@
 """What the reconciler makes of a run and its Batch job."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
 from shared import lifecycle, reconciliation, submission
-from shared.errors import SubmitRejected, Unavailable
+from shared.errors import RunNotFound, SubmitRejected, Unavailable
 from shared.jobs import JobRequest, JobState
 from shared.models import CreateRunRequest, FailureReason
 from shared.ports import Caller
@@ -39,10 +40,23 @@ class Service:
         self.jobs.put(run.compute.job_id, JobState.RUNNING)
         return await lifecycle.begin(run.run_id, store=self.store, clock=self.clock)
 
-    async def sweep(self, **later: float) -> SweepReport:
+    async def sweep(self, *, most_pages: int = 9, most_seconds: float = 60, **later: float) -> SweepReport:
         """Sweep, so much later."""
         self.clock.move(**later)
-        return await reconciliation.sweep(max_run_seconds=60, store=self.store, jobs=self.jobs, clock=self.clock)
+        ports = {"store": self.store, "jobs": self.jobs, "clock": self.clock}
+        return await reconciliation.sweep(
+            max_run_seconds=60,
+            most_pages=most_pages,
+            most_seconds=most_seconds,
+            **ports,  # type: ignore[arg-type]  # one dict for all
+        )
+
+    async def notify(self) -> Run | None:
+        """Batch tells something about the run's job."""
+        name = f"projects/p/locations/r/jobs/{(await self.now()).compute.job_id}"
+        return await reconciliation.notified(
+            name, max_run_seconds=60, store=self.store, jobs=self.jobs, clock=self.clock
+        )
 
     async def now(self) -> Run:
         """The run as it is."""
@@ -61,9 +75,27 @@ def service(sqlite: SqliteDatabase, batch: FakeBatch, clock: TestClock) -> Servi
     return Service(SqliteRunStore(sqlite), batch, clock)
 
 
-async def test_a_run_that_lives_is_not_looked_at(service: Service) -> None:
-    await service.running()
-    assert (await service.sweep(minutes=4)).looked_at == 0
+async def test_a_pending_run_is_stale_after_two_minutes_and_not_before(service: Service) -> None:
+    await service.pending()
+    assert (await service.sweep(minutes=1, seconds=59)).looked_at == 0
+    assert (await service.sweep(seconds=1)).looked_at == 1
+
+
+async def test_a_running_run_is_stale_five_minutes_after_its_last_heartbeat_and_not_before(service: Service) -> None:
+    run = await service.running()
+    service.clock.move(minutes=4)
+    await lifecycle.heartbeat(run.run_id, store=service.store, clock=service.clock)
+    assert (await service.sweep(minutes=4, seconds=59)).looked_at == 0
+    assert (await service.sweep(seconds=1)).looked_at == 1
+
+
+async def test_a_cancelled_run_is_stale_while_its_job_is_not_confirmed_released(service: Service) -> None:
+    run = await service.running()
+    await lifecycle.cancel(run.run_id, ADA, store=service.store, jobs=service.jobs, clock=service.clock)
+    assert (await service.sweep(seconds=29)).looked_at == 0
+    assert (await service.sweep(seconds=1)).looked_at == 1
+    assert (await service.now()).compute.state is ComputeState.RELEASED
+    assert (await service.sweep(hours=1)).looked_at == 0
 
 
 async def test_a_run_whose_job_never_appeared_is_submitted_again_under_the_same_id(service: Service) -> None:
@@ -156,18 +188,45 @@ async def test_of_two_sweeps_at_once_one_gives_the_next_attempt(service: Service
     assert (await service.now()).compute.attempt == 2
 
 
-async def test_a_sweep_looks_at_more_than_a_page(service: Service) -> None:
-    for _ in range(reconciliation.PAGE + 3):
+async def test_of_two_sweeps_at_once_one_fails_the_run(service: Service) -> None:
+    run = await service.running()
+    service.jobs.put(run.compute.job_id, JobState.FAILED, exit_codes=(137,))
+    service.clock.move(minutes=6)
+    reports = await asyncio.gather(service.sweep(), service.sweep())
+    assert [report.looked_at for report in reports] == [1, 1]
+    assert [entry.to_status for entry in (await service.now()).transitions].count(RunState.FAILED) == 1
+
+
+async def test_a_sweep_is_bounded_and_the_next_one_goes_on_where_it_stopped(service: Service) -> None:
+    for _ in range(2 * reconciliation.PAGE + 3):
         await service.pending()
-    assert (await service.sweep(minutes=3)).looked_at == reconciliation.PAGE + 3
+    assert (await service.sweep(minutes=3, most_pages=1)).looked_at == reconciliation.PAGE
+    assert (await service.sweep(most_seconds=0)).looked_at == 0
+    assert (await service.sweep()).looked_at == reconciliation.PAGE + 3
     assert (await service.sweep()).looked_at == 0
 
 
 async def test_a_sweep_leaves_a_batch_that_does_not_answer_in_peace(service: Service) -> None:
-    for _ in range(8):
+    for _ in range(reconciliation.AT_ONCE + 1):
         await service.pending()
     service.jobs.fault = Unavailable("Batch")
-    assert (await service.sweep(minutes=3)).unanswered == reconciliation.MOST_UNANSWERED
+    assert (await service.sweep(minutes=3)).unanswered == reconciliation.AT_ONCE
+
+
+async def test_a_run_that_is_deleted_meanwhile_does_not_keep_the_sweep_from_the_others(
+    service: Service, sqlite: SqliteDatabase
+) -> None:
+    class Deleting(SqliteRunStore):
+        async def update(self, run_id: str, change: Callable[[Run], Run | None]) -> Run:
+            if run_id == deleted.run_id:
+                raise RunNotFound(run_id)
+            return await super().update(run_id, change)
+
+    deleted, other = await service.running(), await service.running()
+    for run in (deleted, other):
+        service.jobs.put(run.compute.job_id, JobState.FAILED, exit_codes=(137,))
+    service.store = Deleting(sqlite)
+    assert (await service.sweep(minutes=6)).failed == [other.run_id]
 
 
 @pytest.mark.parametrize("start", ["pending", "running"])
@@ -185,11 +244,31 @@ async def test_a_running_run_without_a_job_is_a_vanished_one(service: Service) -
     assert await service.reason() is FailureReason.JOB_VANISHED
 
 
-async def test_an_error_while_asking_never_counts_as_missing(service: Service) -> None:
-    await service.running()
+@pytest.mark.parametrize("start", ["pending", "running"])
+async def test_an_error_while_asking_never_counts_as_missing(service: Service, start: str) -> None:
+    before = await (service.pending() if start == "pending" else service.running())
     service.jobs.fault = Unavailable("Batch")
     assert (await service.sweep(minutes=6)).unanswered == 1
+    with pytest.raises(Unavailable, match="Batch"):
+        await service.notify()
+    assert await service.now() == before
+    assert len(service.jobs.requests) == 1
+
+
+async def test_the_heartbeat_of_a_job_that_batch_does_not_find_is_believed_until_it_falls_silent(
+    service: Service,
+) -> None:
+    run = await service.running()
+    service.jobs.jobs.clear()
+    service.clock.move(minutes=4)
+    await service.notify()
     assert (await service.now()).status is RunState.RUNNING
+    service.clock.move(minutes=1)
+    await service.notify()
+    assert await service.reason() is FailureReason.JOB_VANISHED
+    service.jobs.put(run.compute.job_id, JobState.RUNNING)  # it turns up after all, and is released
+    await service.sweep(minutes=1)
+    assert service.jobs.cancelled == [run.compute.job_id]
 
 
 async def test_a_silent_job_is_given_time_and_then_up(service: Service) -> None:
@@ -240,11 +319,8 @@ async def test_a_cancelled_run_whose_job_never_came_is_released_in_the_end(servi
 
 
 async def test_a_notification_is_only_a_hint(service: Service) -> None:
-    run = await service.running()
-    name = f"projects/p/locations/r/jobs/{run.compute.job_id}"
-    after = await reconciliation.notified(
-        name, max_run_seconds=60, store=service.store, jobs=service.jobs, clock=service.clock
-    )
+    await service.running()
+    after = await service.notify()
     assert after is not None
     assert after.status is RunState.RUNNING
 

@@ -1,5 +1,6 @@
 """What the decorator puts around every function: compression, origins, timing, log lines, the last wall."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 
@@ -203,3 +204,22 @@ async def test_a_service_that_is_away_is_a_503_and_its_cause_is_in_the_log(capsy
     assert (answered.status_code, answered.headers["retry-after"]) == (503, "5")
     assert "cable" not in answered.text
     assert "the cable was cut" in capsys.readouterr().err
+
+
+async def test_a_request_that_the_ending_server_gives_up_is_told_to_come_again() -> None:
+    begun = asyncio.Event()
+
+    async def patient(_: Call) -> Response:
+        begun.set()
+        await asyncio.Event().wait()
+        raise AssertionError("nobody ends this wait")
+
+    async with client(patient) as asked:
+        asking = asyncio.create_task(asked.get(PATH))
+        await begun.wait()
+        asking.cancel()  # as uvicorn does with what is under way when its time to end is over
+        answered = await asking
+    assert answered.status_code == 503
+    assert answered.headers["content-type"] == "application/problem+json"
+    assert answered.headers["retry-after"].isdecimal()
+    assert answered.json()["code"] == "unavailable"

@@ -8,11 +8,12 @@ from typing import Protocol
 
 import pytest
 
+from benchmarks import made_runs
 from shared import runs
 from shared.errors import RunExists, RunNotFound, TooManyRuns, TransitionRefused
-from shared.models import ControlStrategy, IterationSummary, ScorePart
+from shared.models import ControlStrategy, ScorePart
 from shared.ports import Cursor, Readiness, RunFilter, RunStore, RunWatch
-from shared.records import Compute, Run, Transition
+from shared.records import Compute, Iteration, Run, Transition
 from shared.runs import Actor, Phase, RunState
 
 START = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
@@ -52,10 +53,43 @@ def to(state: RunState, **fields: object) -> Callable[[Run], Run]:
 
 async def test_a_run_comes_back_as_it_was_kept(run_store: Store) -> None:
     part = ScorePart(name="pathway coherence", score=None, reason="nothing to judge")
-    summary = IterationSummary(number=1, strategy="direct", score=7, components=[part], duration_seconds=1.5)
+    summary = Iteration(number=1, strategy="direct", score=7, components=[part], duration_seconds=1.5)
     run = make_run(iterations=[summary], random_seed=2**32 - 1, heartbeat_at=START)
     await run_store.create(run)
     assert await run_store.get(run.run_id) == run
+
+
+async def test_when_a_run_expires_is_kept_and_put_off_while_it_is_unfinished(run_store: Store) -> None:
+    soon = START + timedelta(days=1)
+    run = make_run(expire_at=soon)
+    await run_store.create(run)
+    assert await run_store.get(run.run_id) == run
+    begun = await run_store.update(run.run_id, to(RunState.RUNNING))
+    assert begun.expire_at == START + runs.SHORTEST_RETENTION
+    later = begun.expire_at + timedelta(days=365)
+    ended = await run_store.update(run.run_id, to(RunState.COMPLETED, expire_at=later))
+    assert (ended.expire_at, await run_store.get(run.run_id)) == (later, ended)
+
+
+async def test_a_run_that_newer_code_kept_can_be_read(run_store: Store) -> None:
+    class NewerRun(Run):
+        colour: str = "green"
+
+    run = make_run()
+    await run_store.create(NewerRun(**run.model_dump()))
+    assert await run_store.get(run.run_id) == run
+
+
+async def test_the_outcome_comes_only_where_it_is_wanted(run_store: Store) -> None:
+    run = made_runs.completed()
+    await run_store.create(run)
+    brief = run.model_copy(update={"outcome": None})
+    wanted = RunFilter(run.user_email)
+    assert await run_store.get(run.run_id) == run
+    assert await run_store.get(run.run_id, outcome=False) == brief
+    assert await run_store.get("run_000000000000", outcome=False) is None
+    assert list(await run_store.page(wanted, limit=2)) == [run]
+    assert list(await run_store.page(wanted, limit=2, outcome=False)) == [brief]
 
 
 async def test_a_run_that_is_not_there_is_none(run_store: Store) -> None:

@@ -1,0 +1,38 @@
+"""The garbage collector and what lives as long as the process: modules, models, the catalog.
+
+All of that is made before the first answer is out, and none of it is ever garbage. A collector that goes through it again and again makes
+the start longer; and in a worker it writes to pages that are shared with the process it was forked from, which makes them its own.
+"""
+
+import gc
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+
+
+@cache
+def share_with_workers() -> None:
+    """Have the collector leave alone, for good, what is there when this process forks."""
+    os.register_at_fork(before=gc.freeze)
+
+
+class FirstAnswer:
+    """The first answer of a process, which brings in what every later one uses."""
+
+    def __init__(self) -> None:
+        self._begun = False
+
+    @contextmanager
+    def undisturbed(self) -> Iterator[None]:
+        """Keep the collector out of the first such block; what is there at its end it leaves alone, for good."""
+        if self._begun:
+            yield
+            return
+        self._begun = True
+        gc.disable()
+        try:
+            yield
+        finally:
+            gc.freeze()
+            gc.enable()

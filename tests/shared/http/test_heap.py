@@ -1,0 +1,48 @@
+"""What lives as long as the process is left alone by the collector, and only that."""
+
+import gc
+import subprocess
+import sys
+
+import pytest
+
+from shared.http.heap import FirstAnswer
+
+
+def test_the_collector_is_kept_out_of_the_first_answer_and_leaves_alone_what_it_brought() -> None:
+    first = FirstAnswer()
+    with first.undisturbed():
+        assert not gc.isenabled()
+        brought = [[] for _ in range(1000)]  # type: list[list[object]]
+        before = gc.get_freeze_count()
+    assert gc.isenabled()
+    assert gc.get_freeze_count() >= before + len(brought)
+
+
+def test_later_answers_are_none_of_its_business() -> None:
+    first = FirstAnswer()
+    with first.undisturbed():
+        pass
+    frozen = gc.get_freeze_count()
+    with first.undisturbed():
+        assert gc.isenabled()
+    assert gc.get_freeze_count() <= frozen
+
+
+def test_the_collector_works_again_after_an_answer_that_failed() -> None:
+    with pytest.raises(ValueError, match="broken"), FirstAnswer().undisturbed():
+        raise ValueError("broken")
+    assert gc.isenabled()
+
+
+def test_a_worker_begins_with_what_its_parent_had_frozen() -> None:
+    program = """
+import gc, os
+from shared.http.heap import share_with_workers
+share_with_workers(); share_with_workers()
+assert gc.get_freeze_count() == 0
+if os.fork() == 0:
+    os._exit(0 if gc.get_freeze_count() > 1000 else 1)
+raise SystemExit(os.waitstatus_to_exitcode(os.wait()[1]))
+"""
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
