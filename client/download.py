@@ -1,6 +1,7 @@
 """A result file from its signed URL to the disk: it gets its name only once it is known to be what was stored."""
 
 import base64
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -11,11 +12,13 @@ import httpx
 
 from client import problems
 from client.api import LOOPBACK, Json
-from client.failures import Failure, Unavailable
+from client.failures import ExitCode, Failure, Unavailable
 from client.patience import Say, patiently
 
 CHUNK: Final = 256 * 1024
 TIMEOUT_SECONDS: Final = 60.0
+NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}")
+"""The names of files that are taken: none that leaves the folder, hides in it, or means something to a terminal."""
 
 Advance = Callable[[int], None]
 """Takes how many bytes of the file have arrived."""
@@ -35,17 +38,21 @@ def fetch(file: Json, folder: Path, *, advance: Advance, say: Say) -> Path:
 
     Raises:
         Unavailable: it cannot be had, or it did not arrive as it was stored.
+        Failure: it cannot be written.
     """
     name = str(file["name"])
-    if name in {"", ".", ".."} or Path(name).name != name or "\\" in name:
-        raise Unavailable(f"The service names a file {name!r}, which would leave {folder}.", worth_repeating=False)
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f".{name}.{uuid4().hex[:8]}.part"
+    if not NAME.fullmatch(name):
+        raise Unavailable(f"The service names a file {name!r}, which is not put into {folder}.", worth_repeating=False)
+    partial = folder / f".{name}.{uuid4().hex}.part"
     try:
-        patiently(lambda: _receive(file, partial, advance), say)
-        return partial.replace(folder / name)
-    finally:
-        partial.unlink(missing_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            patiently(lambda: _receive(file, partial, advance), say)
+            return partial.replace(folder / name)  # of a link, the link is replaced, never what it leads to
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        raise Failure(ExitCode.REFUSED, f"{folder / name} cannot be written: {error.strerror}.") from error
 
 
 def _receive(file: Json, path: Path, advance: Advance) -> None:
@@ -68,7 +75,10 @@ def _receive(file: Json, path: Path, advance: Advance) -> None:
                 target.write(chunk)
                 advance(size)
     except httpx.TransportError as error:
-        raise Unavailable(f"The download of {file['name']} broke: {str(error) or type(error).__name__}.") from error
+        raise Unavailable(
+            f"The download of {file['name']} broke: {str(error) or type(error).__name__}.",
+            worth_repeating=not isinstance(error, httpx.UnsupportedProtocol),
+        ) from error
     if size != file["size"] or base64.b64encode(checksum.to_bytes(4)).decode() != file["crc32c"]:
         raise _differs(file)
 

@@ -31,7 +31,7 @@ def watch(terminal: Terminal, api: Api, run_id: str) -> Json:
     with _bar(terminal, TaskProgressColumn(), TimeElapsedColumn()) as progress, terminal.drawing():
         task = progress.add_task("", total=1.0)
         for run in follow(api, run_id):
-            text = describe(run)
+            text = plain(describe(run))
             progress.update(task, completed=1.0 if run["done"] else fraction(run), description=text)
             if not terminal.interactive and text != shown:
                 terminal.line(text)

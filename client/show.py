@@ -143,7 +143,7 @@ def moment(text: str) -> str:
 
 
 def _row(run: Mapping[str, Any]) -> tuple[str, ...]:
-    scores = " ".join(map(str, run["grounding_scores"]))
+    scores = plain(" ".join(map(str, run["grounding_scores"])))
     question = plain(run["query"]).replace("\n", " ")
     return plain(run["run_id"]), plain(run["status"]), scores, moment(run["created_at"]), question
 

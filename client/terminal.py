@@ -4,6 +4,7 @@ Text of the service is never taken for markup or control sequences, and a line t
 """
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,14 +17,16 @@ from rich.text import Text
 from client.failures import Failure
 
 _UNBOUNDED: Final = 10_000
-_CONTROLS: Final = {
-    code: "\N{REPLACEMENT CHARACTER}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"
-}
+_HARMFUL: Final = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f"  # controls but tabs and line ends: they move the cursor, name the window, type into the shell
+    r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # marks of direction: they show a text in another order than it has
+    r"\ud800-\udfff]"  # halves of characters, which JSON may hold and no terminal takes
+)
 
 
 def plain(text: object) -> str:
-    """A value as text that cannot move the cursor."""
-    return str(text).translate(_CONTROLS)
+    """A value as text that cannot do anything but be read."""
+    return _HARMFUL.sub("\N{REPLACEMENT CHARACTER}", str(text))
 
 
 class Terminal:
@@ -58,7 +61,9 @@ class Terminal:
 
     def document(self, content: object) -> None:
         """The one JSON document of a command that is asked for JSON."""
-        sys.stdout.write(json.dumps(content, ensure_ascii=False, indent=2) + "\n")
+        text = json.dumps(content, ensure_ascii=False, indent=2)
+        # Outside of strings there is nothing harmful, and inside JSON has a way to write it.
+        sys.stdout.write(_HARMFUL.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n")
         sys.stdout.flush()
 
     def warn(self, text: str) -> None:

@@ -1,13 +1,15 @@
 """The gateway in front of fake-gcs-server, which checks no signature: signed URLs are checked here.
 
 Objects by path (`/bucket/object`, the XML API's form, which signed URLs have) need a valid V4 signature. The JSON API's paths go through
-as they are: Google's client uses them with its own credentials, and no IAM stands here to ask.
+without one: Google's client uses them with its own credentials, and no IAM stands here to ask. So they are closed to what is not such a
+client, a web page of any origin above all, and names that would lead out of the bucket's folder are refused (`object_names`).
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Final
+from urllib.parse import unquote
 from xml.sax.saxutils import escape
 
 import httpx
@@ -17,9 +19,11 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from local.storage.object_names import NameRefused, Upload, check, upload
 from local.storage.v4_signature import Refused, SignedRequest, check_signature
 
-JSON_API: Final = (b"/storage/v1/", b"/upload/", b"/download/storage/v1/", b"/resumable/", b"/batch/")
+JSON_API: Final = (b"/storage/v1/", b"/upload/", b"/download/storage/v1/", b"/resumable/")
+UPLOADS: Final = (b"/upload/", b"/resumable/")
 METHODS: Final = ("GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "OPTIONS")
 TIMEOUT: Final = httpx.Timeout(60.0, connect=5.0)
 
@@ -61,14 +65,24 @@ def storage_gateway(
             yield
 
     async def answer(request: Request) -> Response:
-        if request.method == "OPTIONS":
-            return _preflight(request)
-        if not request.scope["raw_path"].startswith(JSON_API):
-            try:
+        path, started = request.scope["raw_path"], None
+        try:
+            check(unquote(path.decode("ascii")))
+            if not path.startswith(JSON_API):
+                if request.method == "OPTIONS":
+                    return _preflight(request)
                 check_signature(_as_signed(request), keys, clock())
-            except Refused as refused:
-                return _error(403, refused.code, refused.message, refused.details)
-        return await _forward(request, request.app.state.client)
+                for name in _OVERRIDES.keys() & request.query_params.keys():
+                    check(request.query_params[name])
+            elif "origin" in request.headers:
+                raise Refused("AccessDenied", "Access denied.", "This API is not for web pages.")
+            elif path.startswith(UPLOADS) and request.method == "POST":
+                started = await upload(request)
+        except Refused as refused:
+            return _error(403, refused.code, refused.message, refused.details)
+        except NameRefused as refused:
+            return _error(400, "InvalidArgument", "Invalid argument.", str(refused))
+        return await _forward(request, started, request.app.state.client)
 
     return Starlette(routes=[Route("/{path:path}", answer, methods=list(METHODS))], lifespan=lifespan)
 
@@ -82,16 +96,17 @@ def _as_signed(request: Request) -> SignedRequest:
     )
 
 
-async def _forward(request: Request, client: httpx.AsyncClient) -> Response:
+async def _forward(request: Request, started: Upload | None, client: httpx.AsyncClient) -> Response:
     target = request.scope["raw_path"]
-    if request.scope["query_string"]:
-        target += b"?" + request.scope["query_string"]
+    if query := started.query if started else request.scope["query_string"]:
+        target += b"?" + query
     has_body = "content-length" in request.headers or "transfer-encoding" in request.headers
+    body = started.body if started else request.stream()
     outgoing = client.build_request(
         request.method,
         client.base_url.copy_with(raw_path=target),
         headers=[(name, value) for name, value in request.headers.raw if name.decode() not in _HOP_BY_HOP],
-        content=request.stream() if has_body else None,
+        content=body if has_body else None,
     )
     try:
         incoming = await client.send(outgoing, stream=True)

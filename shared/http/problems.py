@@ -65,6 +65,13 @@ class MediaTypeUnsupported(HaystackError):
         super().__init__("Send the body as JSON, with the header Content-Type: application/json.")
 
 
+class ContentCodingUnsupported(MediaTypeUnsupported):
+    """A body that is compressed: it may be small and mean a great deal."""
+
+    def __init__(self) -> None:
+        HaystackError.__init__(self, "Send the body as it is, uncompressed: without the header Content-Encoding.")
+
+
 class MethodNotAllowed(HaystackError):
     """A path of ours with a method that it does not answer."""
 
@@ -115,6 +122,8 @@ def _headers(error: HaystackError, status: int) -> Mapping[str, str]:
     headers: dict[str, str] = {}
     if isinstance(error, MethodNotAllowed):
         headers["Allow"] = ", ".join(error.allow)
+    if isinstance(error, ContentCodingUnsupported):
+        headers["Accept-Encoding"] = "identity"  # RFC 9110, section 15.5.16
     if status in RETRY_AFTER:
         headers["Retry-After"] = RETRY_AFTER[status]
     if status == 401:

@@ -10,7 +10,7 @@ import pytest
 from starlette.responses import PlainTextResponse, Response
 
 from client.download import fetch
-from client.failures import ExitCode, Unavailable
+from client.failures import ExitCode, Failure, Unavailable
 from shared import wiring
 from tests.client.conftest import Haystack, Script, complete
 
@@ -60,14 +60,64 @@ async def test_a_busy_store_is_asked_again_and_never_told_who_asks(tmp_path: Pat
     assert ["authorization" in request.headers for request in script.requests] == [False, False]
 
 
-@pytest.mark.parametrize("name", ["../log.json", "/etc/log.json", "..", "", "a\\b"])
-async def test_a_name_cannot_lead_out_of_the_folder(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../log.json",
+        "/etc/log.json",
+        "..",
+        "",
+        "a\\b",
+        ".bashrc",
+        "-rf",
+        "C:log",
+        "a\0b",
+        "a\x1b[2J",
+        "a\u202eb",
+        "a" * 300,
+    ],
+)
+async def test_a_name_cannot_leave_the_folder_nor_hide_in_it(tmp_path: Path, name: str) -> None:
     script = Script(Response(CONTENT))
     async with script.served() as server:
-        with pytest.raises(Unavailable, match="would leave"):
+        with pytest.raises(Unavailable, match="is not put into"):
             await get(entry(server.url, name), tmp_path / "out")
     assert not script.requests
     assert held(tmp_path) == {}
+
+
+async def test_a_link_is_replaced_and_what_it_leads_to_is_left_alone(tmp_path: Path) -> None:
+    outside, folder = tmp_path / "outside.json", tmp_path / "out"
+    outside.write_bytes(b"not yours")
+    folder.mkdir()
+    (folder / "log.json").symlink_to(outside)
+    async with Script(Response(CONTENT)).served() as server:
+        path, _ = await get(entry(server.url), folder)
+    assert not path.is_symlink()
+    assert held(folder) == {"log.json": CONTENT}
+    assert outside.read_bytes() == b"not yours"
+
+
+async def test_another_address_is_not_gone_to(tmp_path: Path) -> None:
+    moved = Script(Response(status_code=302, headers={"Location": "http://127.0.0.1:9"}))
+    async with moved.served() as server:
+        with pytest.raises(Unavailable, match="answers 302"):
+            await get(entry(server.url), tmp_path)
+    assert len(moved.requests) == 1
+    with pytest.raises(Unavailable, match="protocol"):
+        await get(entry("file:///etc/passwd#"), tmp_path)
+    assert held(tmp_path) == {}
+
+
+async def test_what_cannot_be_written_is_told(tmp_path: Path) -> None:
+    taken = tmp_path / "log.json"
+    taken.mkdir()
+    async with Script(Response(CONTENT)).served() as server:
+        with pytest.raises(Failure, match=r"log\.json cannot be written"):
+            await get(entry(server.url), tmp_path)
+        with pytest.raises(Failure, match="cannot be written"):
+            await get(entry(server.url), Path("/dev/null"))
+    assert held(taken) == {}
 
 
 async def test_a_result_whose_file_was_tampered_with_is_refused(haystack: Haystack, tmp_path: Path) -> None:

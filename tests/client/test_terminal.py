@@ -1,8 +1,14 @@
 """What people read: text means itself, and lines that may be copied stay whole."""
 
+import json
+import string
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
-from client import show
+from client import show, show_catalog
+from client.failures import ExitCode, Failure
 from client.terminal import Terminal, plain
 
 LONG = "/a/path/" + "with/many/folders/" * 12
@@ -22,6 +28,104 @@ def test_long_lines_are_not_broken(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_text_of_the_service_cannot_move_the_cursor() -> None:
     assert plain("a\x1b[2Jb\x9bc\rd\te\n") == "a�[2Jb�c�d\te\n"
+
+
+HARMFUL = "\x1b[2J\x1b]0;title\x07\x9b31m\r\x08\x7f\u202egnp.exe\u2069\ud800"
+RUN: dict[str, Any] = {
+    "run_id": "run_0123456789ab" + HARMFUL,
+    "status": HARMFUL,
+    "done": False,
+    "query": "How would" + HARMFUL,
+    "current_phase": HARMFUL,
+    "current_iteration": HARMFUL,
+    "max_iterations": HARMFUL,
+    "grounding_scores": [HARMFUL],
+    "control_strategy": HARMFUL,
+    "control_strategy_effective": HARMFUL + "b",
+    "error_message": HARMFUL,
+    "failure": {"reason": HARMFUL, "advice": HARMFUL},
+    "created_at": "2026-01-31T12:00:00.000000Z",
+    "updated_at": "2026-01-31T12:00:00.000000Z",
+}
+TERM = {
+    "name": HARMFUL,
+    "cell_ontology_id": HARMFUL,
+    "candidates": [HARMFUL],
+    "matched_text": HARMFUL,
+    "match": HARMFUL,
+}
+VALIDATION: dict[str, Any] = {
+    "cell_type": TERM,
+    "perturbation": TERM,
+    "datasets": [HARMFUL],
+    "control_conditions": [HARMFUL],
+    "control_donors": [],
+    "control_cells_found": HARMFUL,
+    "synthetic_control_available": True,
+    "recommendation": HARMFUL,
+    "warning": HARMFUL,
+}
+RESULT: dict[str, Any] = {
+    "run_id": HARMFUL,
+    "success": True,
+    "grounding_score": HARMFUL,
+    "termination_reason": HARMFUL,
+    "control_strategy_effective": HARMFUL,
+    "iterations": [
+        {
+            "number": HARMFUL,
+            "score": HARMFUL,
+            "strategy": HARMFUL,
+            "duration_seconds": 1.0,
+            "components": [{"name": HARMFUL, "score": HARMFUL, "reason": HARMFUL}],
+        }
+    ],
+    "num_de_genes": HARMFUL,
+    "top_upregulated": [{"gene": HARMFUL, "log2_fold_change": 1.0}],
+    "top_downregulated": [],
+    "enriched_pathways": [{"name": HARMFUL, "score": 1.0, "adjusted_p_value": 0.5}],
+    "notes": [HARMFUL],
+    "files": [{"name": HARMFUL, "size": 1}],
+}
+NAMED = {"name": HARMFUL, "type": HARMFUL, "cell_ontology_id": HARMFUL, "lineage": HARMFUL, "datasets": [HARMFUL]}
+COUNTS = {"cell_count": 1, "control_count": None}
+LAYOUTS: list[tuple[Callable[..., None], object]] = [
+    (show.status, RUN),
+    (show.submitted, RUN),
+    (show.ended, RUN),
+    (show.cancelled, RUN),
+    (show.runs, {"runs": [RUN], "total": 1}),
+    (show.validation, VALIDATION),
+    (show.preview, {"would_run": False, "reason": HARMFUL, "validation": VALIDATION}),
+    (show.result, RESULT),
+    (show.files, RESULT),
+    (show_catalog.names, [HARMFUL]),
+    (show_catalog.perturbations, [NAMED | COUNTS]),
+    (show_catalog.cell_types, [NAMED | COUNTS]),
+    (Terminal.line, HARMFUL),
+    (Terminal.prose, HARMFUL),
+    (Terminal.warn, HARMFUL),
+    (Terminal.fail, Failure(ExitCode.REFUSED, HARMFUL, HARMFUL)),
+]
+
+
+@pytest.mark.parametrize(("lay_out", "answer"), LAYOUTS, ids=[each.__name__ for each, _ in LAYOUTS])
+@pytest.mark.parametrize("for_program", [False, True])
+def test_nothing_that_the_service_says_is_more_than_text_to_a_terminal(
+    lay_out: Callable[..., None], answer: object, for_program: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lay_out(Terminal(for_program=for_program), answer)
+    captured = capsys.readouterr()
+    written = captured.out + captured.err
+    assert "\N{REPLACEMENT CHARACTER}" in written
+    assert not set(HARMFUL) & set(written) - set(string.printable[:95])
+
+
+def test_a_document_for_a_program_says_the_same_and_is_only_text_too(capsys: pytest.CaptureFixture[str]) -> None:
+    Terminal(for_program=True).document(RUN)
+    written = capsys.readouterr().out
+    assert json.loads(written) == RUN
+    assert not set(HARMFUL) & set(written) - set(string.printable[:95])
 
 
 def test_for_a_program_people_read_standard_error(capsys: pytest.CaptureFixture[str]) -> None:

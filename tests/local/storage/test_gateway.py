@@ -86,6 +86,14 @@ async def test_the_signer_may_choose_how_the_browser_takes_it(bucket: Bucket) ->
     assert answer.headers.get_list("content-type") == ["text/plain"]
 
 
+@pytest.mark.parametrize("value", ["attachment\r\nX-Forged: 1", "a\nb", "a\0b"])
+async def test_the_signer_cannot_write_headers_of_its_own(bucket: Bucket, value: str) -> None:
+    for url in (bucket.signed(response_disposition=value), bucket.signed(response_type=value)):
+        answer = await bucket.http.get(url)
+        assert answer.status_code == 400
+        assert "x-forged" not in answer.headers
+
+
 async def test_a_part_can_be_asked_for(bucket: Bucket) -> None:
     answer = await bucket.http.get(bucket.signed(), headers={"range": "bytes=1-2"})
     assert (answer.status_code, answer.content) == (206, BODY[1:3])

@@ -1,0 +1,22 @@
+"""The claims of docs/security.md, each tried from outside. These tests follow that page, not the tree of the code.
+
+The functions run as the framework serves them, on SQLite: what is refused is refused before any store hears of it.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from tests.functions.conftest import api, cloud, environment, settings
+
+__all__ = ["api", "cloud", "environment", "settings"]  # fixtures of the functions' own tests
+
+RUNS = "/api/v1/runs"
+VALIDATE = f"{RUNS}/validate-control-strategy"
+QUESTION = "How would CD14 monocytes respond to IFN-gamma?"
+ADA, EVE = ({"X-Goog-Authenticated-User-Email": f"accounts.google.com:{name}@example.com"} for name in ("ada", "eve"))
+
+
+@pytest.fixture
+def store_settings(tmp_path: Path) -> dict[str, str]:
+    return {"STORE": "sqlite", "SQLITE_PATH": str(tmp_path / "runs.db"), "MAX_ACTIVE_RUNS": "0"}

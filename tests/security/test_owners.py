@@ -1,0 +1,102 @@
+"""Another user's run is not there: by no endpoint, no header, no page token, and in the same words as a run that never was."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.security.conftest import ADA, EVE, QUESTION, RUNS
+
+NOBODYS = "run_0123456789ab"
+WAYS: list[tuple[str, str, dict[str, str]]] = [
+    ("GET", "", {}),
+    ("HEAD", "", {}),
+    ("GET", "/", {}),
+    ("GET", "?wait=1", {}),
+    ("GET", "?wait=1", {"If-None-Match": "*"}),
+    ("GET", "", {"If-None-Match": "*"}),
+    ("GET", "/result", {}),
+    ("POST", "/cancel", {}),
+]
+
+
+async def submit(api: httpx.AsyncClient, user: dict[str, str], **headers: str) -> dict[str, Any]:
+    """A run of this user."""
+    answer = await api.post(RUNS, json={"query": QUESTION}, headers=user | headers)
+    assert answer.status_code == 200
+    run: dict[str, Any] = answer.json()
+    return run
+
+
+def told(answer: httpx.Response, run_id: str) -> tuple[int, str, set[str]]:
+    """All that an answer gives away: its status, its text but for the id, and which headers it has."""
+    return answer.status_code, answer.text.replace(run_id, "ID"), set(answer.headers)
+
+
+@pytest.mark.parametrize(("method", "tail", "headers"), WAYS)
+async def test_another_users_run_looks_like_one_that_never_was(
+    api: httpx.AsyncClient, method: str, tail: str, headers: dict[str, str]
+) -> None:
+    run_id = (await submit(api, ADA))["run_id"]
+    anothers = await api.request(method, f"{RUNS}/{run_id}{tail}", headers=EVE | headers)
+    nobodys = await api.request(method, f"{RUNS}/{NOBODYS}{tail}", headers=EVE | headers)
+    assert anothers.status_code == 404
+    assert told(anothers, run_id) == told(nobodys, NOBODYS)
+    assert (await api.get(f"{RUNS}/{run_id}", headers=ADA)).json()["status"] == "pending"
+
+
+async def test_the_owners_tag_opens_nothing_to_another(api: httpx.AsyncClient) -> None:
+    run_id = (await submit(api, ADA))["run_id"]
+    tag = (await api.get(f"{RUNS}/{run_id}", headers=ADA)).headers["etag"]
+    for tail in ("", "?wait=1"):
+        answer = await api.get(f"{RUNS}/{run_id}{tail}", headers=EVE | {"If-None-Match": tag})
+        assert answer.status_code == 404
+
+
+async def test_a_list_and_its_total_are_of_the_callers_own_runs(api: httpx.AsyncClient) -> None:
+    await submit(api, ADA)
+    own = (await submit(api, EVE))["run_id"]
+    for query in (
+        "",
+        "?status=pending&status=running",
+        "?created_after=2020-01-01T00:00:00Z",
+        "?user_email=ada@example.com",
+    ):
+        listed = (await api.get(RUNS + query, headers=EVE)).json()
+        assert ([run["run_id"] for run in listed["runs"]], listed["total"]) == ([own], 1)
+
+
+async def test_another_users_page_token_is_no_page_token(api: httpx.AsyncClient) -> None:
+    for user in (ADA, ADA, EVE, EVE):
+        await submit(api, user)
+    token = (await api.get(RUNS, params={"page_size": 1}, headers=ADA)).json()["next_page_token"]
+    assert (await api.get(RUNS, params={"page_token": token}, headers=ADA)).status_code == 200
+    stolen = await api.get(RUNS, params={"page_token": token}, headers=EVE)
+    made_up = await api.get(RUNS, params={"page_token": "A" * len(token)}, headers=EVE)
+    assert (stolen.status_code, stolen.json()["code"]) == (422, "invalid_page_token")
+    assert stolen.text == made_up.text
+
+
+async def test_no_changed_character_leaves_a_page_token_good(api: httpx.AsyncClient) -> None:
+    for _ in range(2):
+        await submit(api, ADA)
+    token = (await api.get(RUNS, params={"page_size": 1}, headers=ADA)).json()["next_page_token"]
+    for place in range(len(token) - 1):  # of the last one, some bits carry nothing
+        changed = token[:place] + ("B" if token[place] == "A" else "A") + token[place + 1 :]
+        assert (await api.get(RUNS, params={"page_token": changed}, headers=ADA)).status_code == 422
+
+
+async def test_another_users_key_is_a_key_of_its_own(api: httpx.AsyncClient) -> None:
+    runs = [await submit(api, user, **{"Idempotency-Key": "same"}) for user in (ADA, EVE, ADA)]
+    assert runs[0]["run_id"] == runs[2]["run_id"] != runs[1]["run_id"]
+    assert runs[1]["user_email"] == "eve@example.com"
+
+
+async def test_a_web_page_elsewhere_cannot_make_a_browser_ask_a_question(api: httpx.AsyncClient) -> None:
+    for media_type in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=b"):
+        page = {"Origin": "https://evil.example.com", "Content-Type": media_type}
+        answer = await api.post(RUNS, content=f'{{"query": "{QUESTION}"}}', headers=ADA | page)
+        assert answer.status_code == 415
+        assert "access-control-allow-origin" not in answer.headers
+    asked = await api.options(RUNS, headers={"Origin": page["Origin"], "Access-Control-Request-Method": "POST"})
+    assert not [name for name in asked.headers if name.startswith("access-control")]

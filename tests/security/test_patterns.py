@@ -1,0 +1,94 @@
+"""No text makes reading it explode: four times the text takes about four times the work, not sixteen or more.
+
+What is compared is two of the same machine's processor times, each the least of some tries; no time by itself counts.
+"""
+
+import re
+import time
+from collections.abc import Callable
+
+import pytest
+from starlette.responses import Response
+
+from shared import control_strategy
+from shared.catalog_view import CatalogView
+from shared.http.compression import compress
+from shared.models import ControlStrategyValidationRequest
+from shared.queries import RFC3339
+from shared.reference import datasets
+from tests.functions.conftest import small_dataset
+
+WORSE_THAN_LINEAR = 10
+"""Between four (linear) and sixteen (quadratic)."""
+TRIES = 2
+
+
+def work(act: Callable[[], object]) -> float:
+    """The least processor time of some tries."""
+    times = []
+    for _ in range(TRIES):
+        began = time.process_time()
+        act()
+        times.append(time.process_time() - began)
+    return max(min(times), 1e-4)  # below this the clock itself is what is measured
+
+
+def growth(act: Callable[[str], object], unit: str, size: int) -> float:
+    """How many times the work grows when a text of repeated units, with an end that fits nothing, gets four times as long."""
+
+    def of(length: int) -> float:
+        text = "How would it " + (unit * length)[: length - 14] + "!"
+        return work(lambda: act(text))
+
+    measured = of(size) / of(size // 4)
+    # A busy machine is given another chance; what is really worse stays so.
+    return measured if measured < WORSE_THAN_LINEAR else min(measured, *(of(size) / of(size // 4) for _ in range(2)))
+
+
+def test_what_is_quadratic_is_seen() -> None:
+    assert growth(re.compile(r" *\?").search, " ", 8000) > WORSE_THAN_LINEAR
+
+
+UNITS = [
+    "CD4 ",
+    "cd14+",
+    "cd4-cd8+",
+    "1 ",
+    "11",
+    "- ",
+    "(",
+    "a ",
+    "IL-",
+    "natural killer T ",
+    "not ",
+    "monocyt ",
+    "x,",
+    "İ",
+    " \n",
+]
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_reading_a_question_of_two_thousand_characters_is_linear(unit: str) -> None:
+    view = CatalogView(datasets(), [small_dataset()])
+
+    def read(text: str) -> object:
+        return control_strategy.validate(ControlStrategyValidationRequest(query=text), view)
+
+    read("How would CD14 monocytes respond to IFN-gamma?")  # names are prepared once
+    assert growth(read, unit, 2000) < WORSE_THAN_LINEAR
+
+
+@pytest.mark.parametrize("unit", ["gzip ; q=0.", "gzip ", "gzip;q=0.0000", " ,", ";"])
+def test_reading_an_accept_encoding_is_linear(unit: str) -> None:
+    body = b"x" * 2000
+
+    def read(text: str) -> None:
+        compress(Response(body), text + "gzip;q=0")
+
+    assert growth(read, unit, 60_000) < WORSE_THAN_LINEAR
+
+
+@pytest.mark.parametrize("unit", ["2026-03-01T12:00:00.0", "0", "00:"])
+def test_reading_a_time_is_linear(unit: str) -> None:
+    assert growth(RFC3339.search, unit, 60_000) < WORSE_THAN_LINEAR
