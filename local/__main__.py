@@ -10,9 +10,11 @@ from typing import Annotated
 import typer
 
 from local import atlas, demo, service
+from local.batch import command
 from local.service import Plan
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app.add_typer(command.app, name="rehearse")
 
 
 class StoreChoice(StrEnum):

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,11 +60,17 @@ class FirestoreEmulator:
     Args:
         installation: where it is.
         log: the file for its output.
+        heap: the most memory that its data may take, as Java writes it.
+        export: what `export` of an earlier one gave, to begin with its data.
     """
 
-    def __init__(self, installation: Installation, log: Path) -> None:
+    def __init__(
+        self, installation: Installation, log: Path, heap: str = "512m", *, export: Path | None = None
+    ) -> None:
         self._installation = installation
         self._log = log
+        self._heap = heap
+        self._options = ["--import-data", str(export)] if export else []
         self._child: Child | None = None
         self.host = ""
 
@@ -78,8 +85,10 @@ class FirestoreEmulator:
         """
         port = free_port()
         self.host = f"127.0.0.1:{port}"
-        command = [str(self._installation.java), "-Xmx512m", "-cp", str(self._installation.jar), MAIN_CLASS, "start"]
-        self._child = await processes.start([*command, "--host", "127.0.0.1", "--port", str(port)], log=self._log)
+        java, jar = str(self._installation.java), str(self._installation.jar)
+        command = [java, f"-Xmx{self._heap}", "-cp", jar, MAIN_CLASS, "start"]
+        command += ["--host", "127.0.0.1", "--port", str(port), *self._options]
+        self._child = await processes.start(command, log=self._log)
         deadline = time.monotonic() + READY_SECONDS
         async with httpx.AsyncClient(base_url=f"http://{self.host}", timeout=1.0, trust_env=False) as client:
             while self._child.running and time.monotonic() < deadline:
@@ -91,6 +100,19 @@ class FirestoreEmulator:
                 await asyncio.sleep(0.05)
         await self.stop()
         raise RuntimeError(f"the Firestore emulator did not get ready:\n{self._child.tail()}")
+
+    async def export(self, project: str, folder: Path) -> Path:
+        """Write a project's documents into a folder that is there, and give the file that another emulator can begin with."""
+        name = f"projects/{project}"
+        wanted = {"database": f"{name}/databases/(default)", "export_directory": str(folder), "export_name": "export"}
+        async with httpx.AsyncClient(base_url=f"http://{self.host}", timeout=60.0, trust_env=False) as client:
+            (await client.post(f"/emulator/v1/{name}:export", json=wanted)).raise_for_status()
+        return folder / "export" / "export.overall_export_metadata"
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal: to freeze it, let it go on, or kill it."""
+        assert self._child is not None, "it was not started"
+        os.killpg(self._child.pid, number)
 
     async def stop(self) -> None:
         """End it."""

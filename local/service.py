@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from local import firestore_emulator
+from local.batch.admin import Admin
 from local.batch.server import BatchStandIn
 from local.events import PATH as RECONCILE_PATH
 from local.events import Events
@@ -19,6 +20,7 @@ from local.serving import listening, serving_on
 from local.storage.server import StorageServer
 from shared import wiring
 from shared.catalog import ENTRY_FILE, DatasetEntry
+from shared.llm_keys import LLM_KEYS
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 PROJECT: Final = "haystack-local"
@@ -103,7 +105,7 @@ async def running(plan: Plan, say: Say) -> AsyncIterator[str]:
         )
         names = await _register_atlases(atlas_dir(data_dir))
         say(f"Atlases: {', '.join(names) or 'none ingested yet'}")
-        await stack.enter_async_context(serving_on(listener, Gateway(issuer.certificates())))
+        await stack.enter_async_context(serving_on(listener, Admin(batch, Gateway(issuer.certificates()))))
         events.start()
         yield url
 
@@ -139,12 +141,14 @@ async def _register_atlases(folder: Path) -> list[str]:
 
 def ingested(folder: Path) -> list[DatasetEntry]:
     """The catalog entries of the atlases in a folder, as the ingest left them beside the cells."""
-    return [DatasetEntry.model_validate_json(file.read_bytes()) for file in sorted(folder.glob(f"*/{ENTRY_FILE}"))]
+    return [DatasetEntry.kept_json(file.read_bytes()) for file in sorted(folder.glob(f"*/{ENTRY_FILE}"))]
 
 
 def _inherited() -> dict[str, str]:
-    """What a job needs of the machine; nothing else of our environment reaches it."""
-    wanted = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "NUMBA_CACHE_DIR")
+    """What a job needs of the machine, and what a person set for it; nothing else of our environment reaches it."""
+    machine = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "NUMBA_CACHE_DIR")
+    predictor = ("STACK_CHECKPOINT", "STACK_GENELIST", "STACK_PYTHON")
+    wanted = (*machine, *predictor, *LLM_KEYS.values())
     return {name: os.environ[name] for name in wanted if name in os.environ}
 
 

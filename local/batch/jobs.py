@@ -1,6 +1,7 @@
 """A job as the stand-in keeps it: its states, the events that tell of them, and its one task."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Final
@@ -8,6 +9,7 @@ from uuid import uuid4
 
 from google.cloud import batch_v1
 
+from local.batch.rehearsal import JobOrder
 from shared.jobs import JobState
 
 TRANSITIONS: Final = MappingProxyType(
@@ -40,6 +42,21 @@ _TASK_STATES: Final = MappingProxyType(
 
 _GROUP: Final = "group0"
 _MACHINE: Final = "zones/local-a/instances/1"
+_DELAY: Final = "Quota checking process decides to delay scheduling for the job {uid} due to inadequate quotas"
+
+
+@dataclass(frozen=True)
+class Change:
+    """A job has gone from one state to another, and its task, by the names of the Batch API, maybe too."""
+
+    record: "JobRecord"
+    old: JobState
+    new: JobState
+    old_task: str
+    new_task: str
+
+
+OnChange = Callable[[Change], None]
 
 
 class JobRecord:
@@ -48,16 +65,17 @@ class JobRecord:
     Args:
         name: `projects/{project}/locations/{location}/jobs/{job_id}`.
         wanted: the job as it was asked for.
-        on_change: told of each change of state: the record, the old state, the new one.
+        on_change: told of each change of state.
+        trouble: what goes wrong with it, in a rehearsal.
     """
 
-    def __init__(
-        self, name: str, wanted: batch_v1.Job, on_change: Callable[["JobRecord", JobState, JobState], None]
-    ) -> None:
+    def __init__(self, name: str, wanted: batch_v1.Job, on_change: OnChange, trouble: JobOrder | None = None) -> None:
+        self.trouble = trouble
         now = datetime.now(UTC)
         self.job = batch_v1.Job(wanted)
         self.job.name = name
-        self.job.uid = f"{name.rpartition('/')[2][:20].rstrip('-')}-{uuid4()}"
+        # As the real ones look: 18 characters of the job's id, and half a UUID.
+        self.job.uid = f"{name.rpartition('/')[2][:18].rstrip('-')}-{str(uuid4())[:18]}0"
         self.job.status = batch_v1.JobStatus(state="QUEUED")
         batch_v1.Job.pb(self.job).create_time.FromDatetime(now)
         batch_v1.Job.pb(self.job).update_time.FromDatetime(now)
@@ -68,8 +86,9 @@ class JobRecord:
         self.task = batch_v1.Task(name=f"{group.name}/tasks/0", status=batch_v1.TaskStatus(state="PENDING"))
         self._on_change = on_change
         self._state = JobState.QUEUED
+        self._told_task = self.task.status.state.name
         self._running_since: datetime | None = None
-        self._follow()
+        self._count()
 
     @property
     def name(self) -> str:
@@ -97,7 +116,7 @@ class JobRecord:
         Raises:
             ValueError: the real service has no such change of state.
         """
-        self._move(to, "")
+        self._move(to)
 
     def end(self, exit_code: int, cause: str = "") -> None:
         """The task ended: the job SUCCEEDED with exit code 0, else it FAILED.
@@ -107,58 +126,73 @@ class JobRecord:
             cause: why, in Batch's words after "due to"; empty where the task ended by itself.
         """
         if exit_code == 0:
-            self._move(JobState.SUCCEEDED, "")
+            self._move(JobState.SUCCEEDED)
             return
         due = f" due to {cause}" if cause else ""
-        event = (
-            f"Task state is updated from {self.task.status.state.name} to FAILED on {_MACHINE}"
-            f"{due} with exit code {exit_code}."
-        )
-        self.task.status.status_events.append(
-            batch_v1.StatusEvent(
-                type_="STATUS_CHANGED",
-                description=event,
-                event_time=datetime.now(UTC),
-                task_execution=batch_v1.TaskExecution(exit_code=exit_code),
-                task_state="FAILED",
-            )
-        )
+        event = self._move_task("FAILED", f"{due} with exit code {exit_code}", exit_code)
         # The job's own event tells the code in words only, as the real service's does.
         self._move(
             JobState.FAILED,
             f'Job failed due to task failure. Specifically, task with index 0 failed due to the following task event: "{event}"',
         )
 
-    def _move(self, to: JobState, because: str) -> None:
-        old = self.state
+    def delay(self, quota: str) -> None:
+        """Tell that there is no quota to run the job, as yet.
+
+        Args:
+            quota: the quota in Batch's words.
+        """
+        self._tell("OPERATIONAL_INFO", f"{_DELAY.format(uid=self.job.uid)} [{quota}].")
+
+    def _move(self, to: JobState, because: str = "") -> None:
+        old, old_task = self.state, self._told_task
         if to not in TRANSITIONS[old]:
             message = f"{self.name} is {old.name} and cannot become {to.name}"
             raise ValueError(message)
-        now = datetime.now(UTC)
-        status = self.job.status
         self._state = to
-        status.state = getattr(batch_v1.JobStatus.State, to.value)
-        status.status_events.append(
-            batch_v1.StatusEvent(
-                type_="STATUS_CHANGED",
-                description=f"Job state is set from {old.name} to {to.name} for job {self.name}.{because}",
-                event_time=now,
-            )
-        )
-        self._follow()
+        self.job.status.state = getattr(batch_v1.JobStatus.State, to.value)
+        self._tell("STATUS_CHANGED", f"Job state is set from {old.name} to {to.name} for job {self.name}.{because}")
+        self._move_task(self._task_state())
+        now = datetime.now(UTC)
         if to is JobState.RUNNING:
             self._running_since = now
         elif self._running_since and to.over:
-            batch_v1.JobStatus.pb(status).run_duration.FromTimedelta(now - self._running_since)
-        batch_v1.Job.pb(self.job).update_time.FromDatetime(now)
-        self._on_change(self, old, to)
+            batch_v1.JobStatus.pb(self.job.status).run_duration.FromTimedelta(now - self._running_since)
+        self._told_task = self.task.status.state.name
+        self._on_change(Change(self, old, to, old_task, self._told_task))
 
-    def _follow(self) -> None:
-        """Bring the task, and the count of tasks in the job, in line with the job's state."""
+    def _tell(self, kind: str, description: str) -> None:
+        now = datetime.now(UTC)
+        self.job.status.status_events.append(batch_v1.StatusEvent(type_=kind, description=description, event_time=now))
+        batch_v1.Job.pb(self.job).update_time.FromDatetime(now)
+
+    def _task_state(self) -> str:
+        """What the job's state makes of the task."""
+        now = self.task.status.state.name
+        if self._state is JobState.CANCELLED:
+            return "FAILED" if now in {"ASSIGNED", "RUNNING"} else "UNEXECUTED"
+        return _TASK_STATES.get(self._state, now)
+
+    def _move_task(self, to: str, how: str = "", exit_code: int = 0) -> str:
+        """Bring the task into a state, and give the event that tells of it; empty where it is in that state."""
         status = self.task.status
-        if self._state in _TASK_STATES:
-            status.state = getattr(batch_v1.TaskStatus.State, _TASK_STATES[self._state])
-        elif self._state is JobState.CANCELLED:
-            executed = status.state.name in {"ASSIGNED", "RUNNING"}
-            status.state = getattr(batch_v1.TaskStatus.State, "FAILED" if executed else "UNEXECUTED")
-        self.job.status.task_groups = {_GROUP: batch_v1.JobStatus.TaskGroupStatus(counts={status.state.name: 1})}
+        old = status.state.name
+        if old == to:
+            return ""
+        status.state = getattr(batch_v1.TaskStatus.State, to)
+        event = batch_v1.StatusEvent(
+            type_="STATUS_CHANGED",
+            description=f"Task state is updated from {old} to {to} on {_MACHINE}{how}.",
+            event_time=datetime.now(UTC),
+            task_state=to,
+        )
+        if exit_code:
+            event.task_execution = batch_v1.TaskExecution(exit_code=exit_code)
+        status.status_events.append(event)
+        self._count()
+        return event.description
+
+    def _count(self) -> None:
+        """Bring the count of tasks in the job in line with the task."""
+        counts = {self.task.status.state.name: 1}
+        self.job.status.task_groups = {_GROUP: batch_v1.JobStatus.TaskGroupStatus(counts=counts)}

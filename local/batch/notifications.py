@@ -1,44 +1,65 @@
-"""What Batch tells a Pub/Sub topic when a job changes its state.
+"""What Batch tells a Pub/Sub topic when a job or its task changes its state.
 
-A job asks for it by a notification with a topic and a message: of type JOB_STATE_CHANGED, and where a state is named, of that state only.
-The attributes are those that users of the real service are seen to read; if it sends more, nothing here may depend on them.
+A job asks for it by a notification with a topic and a message: of type JOB_STATE_CHANGED or TASK_STATE_CHANGED, and where a state is
+named, of that state only.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
 from google.cloud import batch_v1
 
-from local.batch.jobs import JobRecord
-from shared.jobs import JobState
+from local.batch.jobs import Change
 
 logger = logging.getLogger(__name__)
 
-Publish = Callable[[dict[str, str]], Awaitable[None]]
+Attributes = dict[str, str]
+Publish = Callable[[Attributes], Awaitable[None]]
 
-_TYPE = "JOB_STATE_CHANGED"
-
-
-def wanted(job: batch_v1.Job, new: JobState) -> list[str]:
-    """The topics that are to hear of a job's new state."""
-    return [
-        notification.pubsub_topic
-        for notification in job.notifications
-        if notification.pubsub_topic
-        and notification.message.type_.name == _TYPE
-        and notification.message.new_job_state.name in {JobState.UNKNOWN.value, new.value}
-    ]
+_ANY = "STATE_UNSPECIFIED"
 
 
-def attributes(job: batch_v1.Job, new: JobState) -> dict[str, str]:
-    """The attributes of the message that tells of a job's new state."""
+def messages(change: Change) -> Iterator[Attributes]:
+    """The attributes of each message that is sent because of a change, for each topic that asked for it."""
+    moved = change.new_task != change.old_task
+    for notification in change.record.job.notifications:
+        wanted = notification.message
+        if not notification.pubsub_topic:
+            continue
+        if wanted.type_.name == "JOB_STATE_CHANGED" and wanted.new_job_state.name in {_ANY, change.new.value}:
+            yield _of_job(change)
+        if (
+            wanted.type_.name == "TASK_STATE_CHANGED"
+            and moved
+            and wanted.new_task_state.name in {_ANY, change.new_task}
+        ):
+            yield _of_task(change)
+
+
+def _of_job(change: Change) -> Attributes:
     return {
-        "Type": _TYPE,
-        "JobName": job.name,
-        "JobUID": job.uid,
-        "NewJobState": new.value,
+        **_common("JOB_STATE_CHANGED", change.record.job),
+        "JobName": change.record.name,
+        "NewJobState": change.new.value,
+        "OldJobState": change.old.value,
     }
+
+
+def _of_task(change: Change) -> Attributes:
+    task = change.record.task
+    *_, group, _, index = task.name.split("/")
+    return {
+        **_common("TASK_STATE_CHANGED", change.record.job),
+        "TaskName": task.name,
+        "TaskUID": f"{change.record.job.uid}-{group}-{index}",
+        "NewTaskState": change.new_task,
+        "OldTaskState": change.old_task,
+    }
+
+
+def _common(kind: str, job: batch_v1.Job) -> Attributes:
+    return {"Type": kind, "JobUID": job.uid, "Region": job.name.split("/")[3]}
 
 
 class Notifier:
@@ -51,13 +72,13 @@ class Notifier:
 
     def __init__(self, publish: Publish) -> None:
         self._publish = publish
-        self._messages: asyncio.Queue[dict[str, str]] = asyncio.Queue()
+        self._messages: asyncio.Queue[Attributes] = asyncio.Queue()
         self._sender: asyncio.Task[None] | None = None
 
-    def tell(self, record: JobRecord, _old: JobState, new: JobState) -> None:
-        """Publish a job's new state to each topic that it asked for; returns at once."""
-        for _topic in wanted(record.job, new):
-            self._messages.put_nowait(attributes(record.job, new))
+    def tell(self, change: Change) -> None:
+        """Publish a change to each topic that asked for it; returns at once."""
+        for attributes in messages(change):
+            self._messages.put_nowait(attributes)
 
     def start(self) -> None:
         """Begin to publish, on the running loop."""
@@ -74,4 +95,4 @@ class Notifier:
             message = await self._messages.get()
             [outcome] = await asyncio.gather(self._publish(message), return_exceptions=True)
             if outcome is not None:
-                logger.error("notification of %s was not taken", message["JobName"], exc_info=outcome)
+                logger.error("a notification of %s was not taken", message["JobUID"], exc_info=outcome)

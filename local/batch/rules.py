@@ -1,7 +1,8 @@
 """What the real service accepts, as its API reference and its quotas page say; pure.
 
 Sources: the field comments of `google.cloud.batch.v1` (job ids, request ids, ranges) and
-https://cloud.google.com/batch/docs/organize-resources-using-labels (labels).
+https://cloud.google.com/batch/docs/organize-resources-using-labels (labels), https://docs.cloud.google.com/batch/quotas (sizes) and
+https://docs.cloud.google.com/batch/docs/create-run-job-secret-manager (secrets).
 """
 
 import re
@@ -23,6 +24,10 @@ RESERVED_LABELS: Final = ("goog-", "google-")
 MAX_LABELS: Final = 64
 MAX_RETRIES: Final = 10
 MAX_PRIORITY: Final = 99
+MAX_TASKS: Final = 100_000
+MAX_PARALLEL_TASKS: Final = 5_000
+MAX_BYTES: Final = 1_000_000
+SECRET: Final = re.compile(r"projects/[a-z0-9][a-z0-9:.-]*/secrets/[A-Za-z0-9_-]{1,255}/versions/[A-Za-z0-9_-]+")
 
 
 def check_create(request: batch_v1.CreateJobRequest) -> None:
@@ -36,6 +41,9 @@ def check_create(request: batch_v1.CreateJobRequest) -> None:
     if request.job_id and not JOB_ID.fullmatch(request.job_id):
         raise invalid(f"job_id field is invalid. job_id must match ^{JOB_ID.pattern}$, got {request.job_id!r}")
     job = request.job
+    size = batch_v1.Job.pb(job).ByteSize()
+    if size > MAX_BYTES:
+        raise invalid(f"job field is invalid. A job's definition may have {MAX_BYTES} bytes, got {size}")
     if not 0 <= job.priority <= MAX_PRIORITY:
         raise invalid(f"priority field is invalid. It must be in [0, 100), got {job.priority}")
     if len(job.task_groups) != 1:
@@ -102,14 +110,44 @@ def _check_task(group: batch_v1.TaskGroup) -> None:
         )
     if batch_v1.TaskSpec.pb(spec).max_run_duration.ToNanoseconds() < 0:
         raise invalid("max_run_duration field is invalid. It must not be negative")
+    if not (0 <= group.task_count <= MAX_TASKS and 0 <= group.parallelism <= MAX_PARALLEL_TASKS):
+        raise invalid(f"task_count field is invalid. At most {MAX_TASKS} tasks, {MAX_PARALLEL_TASKS} at once")
     resource = spec.compute_resource
-    if resource.cpu_milli < 0 or resource.memory_mib < 0:
+    if min(resource.cpu_milli, resource.memory_mib, resource.boot_disk_mib) < 0:
         raise invalid("compute_resource field is invalid. Its values must not be negative")
-    if any("container" in runnable and not runnable.container.image_uri for runnable in spec.runnables):
+    for runnable in spec.runnables:
+        _check_runnable(runnable)
+    _check_secrets(spec.environment)
+    _check_runs_here(group)
+
+
+def _check_runnable(runnable: batch_v1.Runnable) -> None:
+    if batch_v1.Runnable.pb(runnable).timeout.ToNanoseconds() < 0:
+        raise invalid("timeout field is invalid. It must not be negative")
+    if "container" in runnable and not runnable.container.image_uri:
         raise invalid("image_uri field is invalid. A container needs an image")
+    check_labels(runnable.labels, "runnables.labels")
+    _check_secrets(runnable.environment)
+
+
+def _check_secrets(environment: batch_v1.Environment) -> None:
+    for version in environment.secret_variables.values():
+        if not SECRET.fullmatch(version):
+            raise invalid(
+                f"secret_variables field is invalid. Its values are projects/P/secrets/S/versions/V, got {version!r}"
+            )
+
+
+def _check_runs_here(group: batch_v1.TaskGroup) -> None:
+    """Refuse what the real service takes and this stand-in cannot run, rather than run something else."""
+    spec = group.task_spec
+    environments = [spec.environment, *(runnable.environment for runnable in spec.runnables)]
     if group.task_count > 1 or len(spec.runnables) > 1 or "container" not in spec.runnables[0]:
-        raise Refused(
-            grpc.StatusCode.UNIMPLEMENTED, "The local stand-in runs jobs of one task with one container, nothing else"
-        )
-    if spec.max_retry_count:
-        raise Refused(grpc.StatusCode.UNIMPLEMENTED, "The local stand-in does not retry tasks")
+        reason = "runs jobs of one task with one container, nothing else"
+    elif spec.max_retry_count:
+        reason = "does not retry tasks"
+    elif any(environment.secret_variables or environment.encrypted_variables for environment in environments):
+        reason = "has no Secret Manager, so it runs no job with secret variables"
+    else:
+        return
+    raise Refused(grpc.StatusCode.UNIMPLEMENTED, f"The local stand-in {reason}")

@@ -6,20 +6,32 @@ import sys
 from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from google.cloud import batch_v1
 
 from local import processes
 from local.batch.jobs import JobRecord
+from local.batch.rehearsal import QUEUE_SECONDS, ImagePull, Preempt, StayQueued
 from local.processes import Child
 from shared.jobs import JobState
 
 logger = logging.getLogger(__name__)
 
-OVER_TIME: Final = 50005
-OVER_TIME_CAUSE: Final = "task runs over the maximum runtime"
 NOT_STARTED: Final = 50000
+IMAGE_NOT_STARTED: Final = 125
+"""Docker's own exit code; Batch passes it on, and its events say no more."""
+RUN_SECONDS: Final = 14 * 24 * 3600.0
+"""How long Batch lets any job run (https://docs.cloud.google.com/batch/quotas)."""
+NO_QUOTA: Final = "Quota: CPUS, limit: 0, usage: 0, wanted: 4"
+
+
+class Cut(NamedTuple):
+    """What ends a task from outside, when it has run for so many seconds: the exit code, and why in Batch's words."""
+
+    seconds: float
+    exit_code: int
+    cause: str
 
 
 class Scheduler:
@@ -42,14 +54,27 @@ class Scheduler:
         self._max_parallel = max_parallel
         self._grace_seconds = grace_seconds
         self._waiting: deque[JobRecord] = deque()
+        self._patience: dict[str, asyncio.TimerHandle] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
         self._children: dict[str, Child] = {}
         self._closing = False
 
     def admit(self, record: JobRecord) -> None:
-        """Run a job as soon as there is a place."""
+        """Run a job as soon as there is a place; one that waits for two days fails."""
+        limit = QUEUE_SECONDS
+        if isinstance(record.trouble, StayQueued):
+            limit = record.trouble.seconds
+            record.delay(NO_QUOTA)
         self._waiting.append(record)
+        self._patience[record.name] = asyncio.get_running_loop().call_later(limit, self._give_up, record)
         self._fill()
+
+    def resume(self) -> None:
+        """Let the jobs that a rehearsal keeps waiting run as the others do."""
+        for record in [record for record in self._waiting if isinstance(record.trouble, StayQueued)]:
+            self._leave_queue(record)
+            record.trouble = None
+            self.admit(record)
 
     async def release(self, record: JobRecord) -> None:
         """Take away what a job holds, and return when it holds nothing.
@@ -57,7 +82,7 @@ class Scheduler:
         The record must be `released` when this is called, or the end of its process is taken for a failure.
         """
         if record in self._waiting:
-            self._waiting.remove(record)
+            self._leave_queue(record)
         if record.name in self._children:
             await self._children[record.name].stop(self._grace_seconds)
         if record.name in self._running:
@@ -66,7 +91,8 @@ class Scheduler:
     async def close(self) -> None:
         """End all jobs and their processes."""
         self._closing = True
-        self._waiting.clear()
+        for record in [*self._waiting]:
+            self._leave_queue(record)
         try:
             await asyncio.gather(*(child.stop(self._grace_seconds) for child in self._children.values()))
             await asyncio.gather(*self._running.values())
@@ -79,11 +105,22 @@ class Scheduler:
         return self._log_dir / f"{job_id}.log"
 
     def _fill(self) -> None:
-        while self._waiting and len(self._running) < self._max_parallel:
-            record = self._waiting.popleft()
+        for record in [record for record in self._waiting if not isinstance(record.trouble, StayQueued)]:
+            if len(self._running) >= self._max_parallel:
+                return
+            self._leave_queue(record)
             task = asyncio.get_running_loop().create_task(self._run(record), name=record.name)
             self._running[record.name] = task
             task.add_done_callback(self._ended)
+
+    def _leave_queue(self, record: JobRecord) -> None:
+        self._waiting.remove(record)
+        self._patience.pop(record.name).cancel()
+
+    def _give_up(self, record: JobRecord) -> None:
+        if not record.released:
+            self._leave_queue(record)
+            record.move(JobState.FAILED)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         del self._running[task.get_name()]
@@ -95,6 +132,9 @@ class Scheduler:
         if record.released:
             return
         record.move(JobState.SCHEDULED)
+        if isinstance(record.trouble, ImagePull):
+            self._refuse_image(record)
+            return
         try:
             child = await self._start(record)
         except OSError as error:
@@ -106,11 +146,12 @@ class Scheduler:
                 await child.stop(self._grace_seconds)
                 return
             record.move(JobState.RUNNING)
+            cut = cut_of(record)
             try:
-                self._end(record, await asyncio.wait_for(child.wait(), time_limit(record.job)), "")
+                self._end(record, await asyncio.wait_for(child.wait(), cut.seconds), "")
             except TimeoutError:
                 await child.stop(self._grace_seconds)
-                self._end(record, OVER_TIME, OVER_TIME_CAUSE)
+                self._end(record, cut.exit_code, cut.cause)
         finally:
             child.kill()
             del self._children[record.name]
@@ -119,6 +160,16 @@ class Scheduler:
         """Tell the record how its process ended, unless it was taken away and its end means nothing."""
         if not record.released:
             record.end(exit_code, cause)
+
+    def _refuse_image(self, record: JobRecord) -> None:
+        """End a job as where Docker finds no image: Batch tells Docker's exit code, and only the job's log says what it stands for."""
+        image = record.job.task_groups[0].task_spec.runnables[0].container.image_uri
+        self.log_path(record.job_id).write_text(
+            f"Unable to find image '{image}' locally\n"
+            f"docker: Error response from daemon: manifest for {image} not found: manifest unknown.\n"
+        )
+        record.move(JobState.RUNNING)
+        self._end(record, IMAGE_NOT_STARTED, "")
 
     async def _start(self, record: JobRecord) -> Child:
         spec = record.job.task_groups[0].task_spec
@@ -138,8 +189,17 @@ class Scheduler:
         return await processes.start(argv, log=self.log_path(record.job_id), env=environment, cwd=self._cwd)
 
 
-def time_limit(job: batch_v1.Job) -> float | None:
-    """How many seconds a job's task may run: the shorter of the task's and the runnable's limit, None where neither is set."""
+def cut_of(record: JobRecord) -> Cut:
+    """What ends a job's task from outside, unless it ends before."""
+    limit = Cut(time_limit(record.job), 50005, "task runs over the maximum runtime")
+    if not isinstance(record.trouble, Preempt):
+        return limit
+    return min(limit, Cut(record.trouble.after_seconds, 50001, "Spot Preemption"))
+
+
+def time_limit(job: batch_v1.Job) -> float:
+    """How many seconds a job's task may run: the shortest of the task's, the runnable's and Batch's own limit."""
     spec = batch_v1.Job.pb(job).task_groups[0].task_spec
-    limits = [limit.ToTimedelta().total_seconds() for limit in (spec.max_run_duration, spec.runnables[0].timeout)]
-    return min((limit for limit in limits if limit), default=None)
+    both = (spec.max_run_duration, spec.runnables[0].timeout)
+    limits: list[float] = [limit.ToTimedelta().total_seconds() for limit in both]
+    return min([RUN_SECONDS, *(limit for limit in limits if limit)])

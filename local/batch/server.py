@@ -9,8 +9,10 @@ import grpc.aio
 from google.cloud import batch_v1
 from google.longrunning import operations_pb2
 
+from local.batch.failing_calls import FailingCalls
 from local.batch.notifications import Notifier, Publish
 from local.batch.refusal import Refused
+from local.batch.rehearsal import Rehearsal
 from local.batch.scheduler import Scheduler
 from local.batch.service import BatchService
 
@@ -34,6 +36,9 @@ class BatchStandIn:
         on_notification: takes the attributes of a Pub/Sub message, for jobs that ask for a topic. One message at a time, in order.
         max_parallel: how many jobs run at once.
         grace_seconds: how long a job that is cancelled, over its time or shut down may go on after SIGTERM.
+
+    Attributes:
+        rehearsal: what is to go wrong, on request.
     """
 
     def __init__(
@@ -46,12 +51,13 @@ class BatchStandIn:
         max_parallel: int = 2,
         grace_seconds: float = 10.0,
     ) -> None:
+        self.rehearsal = Rehearsal()
         self._log_dir = log_dir
         self._scheduler = Scheduler(
             log_dir=log_dir, job_env=job_env, cwd=cwd, max_parallel=max_parallel, grace_seconds=grace_seconds
         )
         self._notifier = Notifier(on_notification or _unheard)
-        self._service = BatchService(self._scheduler, self._notifier.tell)
+        self._service = BatchService(self._scheduler, self._notifier.tell, self.rehearsal)
         self._server: grpc.aio.Server | None = None
 
     async def start(self, port: int = 0) -> int:
@@ -61,7 +67,7 @@ class BatchStandIn:
             RuntimeError: the port is taken.
         """
         self._log_dir.mkdir(parents=True, exist_ok=True)
-        server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+        server = grpc.aio.server(interceptors=[FailingCalls(self.rehearsal)], options=[("grpc.so_reuseport", 0)])
         server.add_generic_rpc_handlers(_handlers(self._service))
         bound = server.add_insecure_port(f"{HOST}:{port}")
         self._notifier.start()
@@ -77,6 +83,11 @@ class BatchStandIn:
         await self._notifier.stop()
         await self._scheduler.close()
         await self._service.settle()
+
+    def end_rehearsal(self) -> None:
+        """Have nothing go wrong any more; jobs that were kept waiting may run."""
+        self.rehearsal.end()
+        self._scheduler.resume()
 
     def log_path(self, job_id: str) -> Path:
         """The file that takes a job's standard output and error."""

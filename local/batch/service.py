@@ -1,7 +1,6 @@
 """`google.cloud.batch.v1.BatchService` as the real one behaves, on jobs kept in memory."""
 
 import asyncio
-from collections.abc import Callable
 from uuid import uuid4
 
 import grpc
@@ -10,9 +9,10 @@ from google.longrunning import operations_pb2
 from google.protobuf.empty_pb2 import Empty
 
 from local.batch import listing, rules
-from local.batch.jobs import JobRecord
+from local.batch.jobs import Change, JobRecord, OnChange
 from local.batch.operations import Operations
 from local.batch.refusal import Refused, missing
+from local.batch.rehearsal import LoseJob, Rehearsal
 from local.batch.scheduler import Scheduler
 from shared.jobs import JobState
 
@@ -23,11 +23,13 @@ class BatchService:
     Args:
         scheduler: runs the jobs.
         on_change: told of each change of a job's state.
+        rehearsal: says what is to go wrong with jobs.
     """
 
-    def __init__(self, scheduler: Scheduler, on_change: Callable[[JobRecord, JobState, JobState], None]) -> None:
+    def __init__(self, scheduler: Scheduler, on_change: OnChange, rehearsal: Rehearsal) -> None:
         self._scheduler = scheduler
         self._on_change = on_change
+        self._rehearsal = rehearsal
         self._records: dict[str, JobRecord] = {}
         self._operations = Operations()
         self._created: dict[str, JobRecord] = {}
@@ -44,7 +46,7 @@ class BatchService:
         name = f"{request.parent}/jobs/{request.job_id or f'job-{uuid4()}'}"
         if name in self._records:
             raise Refused(grpc.StatusCode.ALREADY_EXISTS, f"Resource '{name}' already exists")
-        record = JobRecord(name, request.job, self._on_change)
+        record = JobRecord(name, request.job, self._changed, self._rehearsal.for_job(name))
         self._records[name] = record
         if request.request_id:
             self._created[key] = record
@@ -105,6 +107,18 @@ class BatchService:
     def get_operation(self, request: operations_pb2.GetOperationRequest) -> operations_pb2.Operation:
         """The operation of this name."""
         return self._operations.get(request.name)
+
+    def _changed(self, change: Change) -> None:
+        trouble = change.record.trouble
+        if change.new is JobState.RUNNING and isinstance(trouble, LoseJob):
+            asyncio.get_running_loop().call_later(trouble.after_seconds, self._lose, change.record)
+        self._on_change(change)
+
+    def _lose(self, record: JobRecord) -> None:
+        """Delete a job as somebody else would, unless it has ended before."""
+        if record.state is JobState.RUNNING:
+            record.move(JobState.DELETION_IN_PROGRESS)
+            self._begin(record, "delete", "")
 
     def _record(self, name: str) -> JobRecord:
         if name not in self._records:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
@@ -122,9 +123,49 @@ def machine_label(job: batch_v1.Job) -> None:
     job.allocation_policy = batch_v1.AllocationPolicy(labels={"user": "A"})
 
 
+def runnable_label(job: batch_v1.Job) -> None:
+    job.task_groups[0].task_spec.runnables[0].labels = {"user": "A"}
+
+
+def negative_disk(job: batch_v1.Job) -> None:
+    job.task_groups[0].task_spec.compute_resource = batch_v1.ComputeResource(boot_disk_mib=-1)
+
+
+def negative_timeout(job: batch_v1.Job) -> None:
+    job.task_groups[0].task_spec.runnables[0].timeout = Duration(seconds=-1)
+
+
+def too_many_tasks(job: batch_v1.Job) -> None:
+    job.task_groups[0].task_count = 100_001
+
+
+def too_many_at_once(job: batch_v1.Job) -> None:
+    job.task_groups[0].parallelism = 5_001
+
+
+def too_large(job: batch_v1.Job) -> None:
+    job.task_groups[0].task_spec.environment.variables = {"DATA": "x" * 1_000_000}
+
+
+def secret_without_version(job: batch_v1.Job) -> None:
+    job.task_groups[0].task_spec.runnables[0].environment.secret_variables = {"KEY": "projects/p/secrets/s"}
+
+
+def bare_secret(job: batch_v1.Job) -> None:
+    job.task_groups[0].task_spec.environment.secret_variables = {"KEY": "s"}
+
+
 @pytest.mark.parametrize(
     "spoil",
     [
+        runnable_label,
+        negative_disk,
+        negative_timeout,
+        too_many_tasks,
+        too_many_at_once,
+        too_large,
+        secret_without_version,
+        bare_secret,
         no_task_group,
         two_task_groups,
         no_runnable,
@@ -165,7 +206,15 @@ async def test_a_job_that_only_the_real_service_can_run_is_refused_not_run_other
     many.task_groups[0].task_count = 2
     shell = world.job("true")
     shell.task_groups[0].task_spec.runnables[0].script = batch_v1.Runnable.Script(text="true")
-    for job in (retried, many, shell):
+    secret = world.job("true")
+    secret.task_groups[0].task_spec.runnables[0].environment.secret_variables = {
+        "KEY": "projects/p/secrets/s/versions/1"
+    }
+    sealed = world.job("true")
+    sealed.task_groups[0].task_spec.environment = batch_v1.Environment(
+        encrypted_variables=batch_v1.Environment.KMSEnvMap(key_name="k", cipher_text="c")
+    )
+    for job in (retried, many, shell, secret, sealed):
         with pytest.raises(exceptions.MethodNotImplemented):
             await world.create("one", job)
 
@@ -221,6 +270,47 @@ async def test_a_cancel_is_an_operation_that_the_same_request_id_finds_again(wor
     assert metadata.end_time.ToNanoseconds() >= metadata.create_time.ToNanoseconds()
 
 
+async def test_what_only_the_service_may_say_of_a_job_is_not_taken_from_who_asks_for_it(world: World) -> None:
+    wanted = world.job("true")
+    wanted.name, wanted.uid = "projects/other/locations/europe-west1/jobs/other", "mine"
+    wanted.status = batch_v1.JobStatus(state=batch_v1.JobStatus.State.SUCCEEDED)
+    wanted.labels = {"run": "r1"}
+    made = await world.create("one", wanted)
+    assert (made.name, made.status.state.name, dict(made.labels)) == (world.name("one"), "QUEUED", {"run": "r1"})
+    assert re.fullmatch(r"one-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{5}", made.uid)
+    assert made.task_groups[0].name == f"{made.name}/taskGroups/group0"
+
+
+async def test_the_id_that_a_job_has_beside_its_name_stays_short(world: World) -> None:
+    made = await world.run("a" * 63, "pass")
+    assert len(made.uid) == 38
+
+
+async def test_the_time_that_a_job_ran_is_told_when_it_is_over(world: World) -> None:
+    await world.run("one", "import time; time.sleep(0.2)")
+    job = await world.until("one", "SUCCEEDED")
+    assert batch_v1.Job.pb(job).status.run_duration.ToMilliseconds() >= 200
+
+
+async def test_a_delete_is_an_operation_that_the_same_request_id_finds_again(world: World) -> None:
+    ignores_sigterm = (
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(0.5)"
+    )
+    await world.run("one", ignores_sigterm)
+    await world.log_says("one", "up")
+    request = batch_v1.DeleteJobRequest(name=world.name("one"), request_id=str(uuid4()))
+    begun = await world.client.delete_job(request)
+    assert not begun.operation.done
+    assert (await world.get("one")).status.state.name == "DELETION_IN_PROGRESS"
+    with pytest.raises(exceptions.AlreadyExists):
+        await world.run("one", "pass")
+    await begun.result(timeout=10)  # type: ignore[no-untyped-call]  # the client has no types there
+    again = (await world.client.delete_job(request)).operation
+    assert (again.name, again.done) == (begun.operation.name, True)
+    with pytest.raises(exceptions.NotFound):
+        await world.client.delete_job(name=world.name("one"))
+
+
 async def test_a_deleted_job_may_be_made_anew(world: World) -> None:
     first = await world.run("one", "pass")
     await world.until("one", "SUCCEEDED")
@@ -235,7 +325,8 @@ async def test_jobs_are_listed_newest_first_by_pages_and_by_filter(world: World)
         job = world.job("true")
         job.labels = {"run": f"r{number % 2}"}
         await world.create(f"job-{number}", job)
-    await world.until("job-4", "SUCCEEDED")
+    for number in range(5):
+        await world.until(f"job-{number}", "SUCCEEDED")
 
     async def listed(**asked: str | int) -> list[str]:
         pager = await world.client.list_jobs(batch_v1.ListJobsRequest(parent=world.parent, **asked))
@@ -301,7 +392,9 @@ def test_a_job_only_ever_moves_as_the_table_says_and_tells_each_move(wanted: lis
     told: list[tuple[JobState, JobState]] = []
     task = batch_v1.TaskGroup(task_spec=batch_v1.TaskSpec(runnables=[batch_v1.Runnable()]))
     record = JobRecord(
-        "projects/p/locations/l/jobs/j", batch_v1.Job(task_groups=[task]), lambda _, old, new: told.append((old, new))
+        "projects/p/locations/l/jobs/j",
+        batch_v1.Job(task_groups=[task]),
+        lambda change: told.append((change.old, change.new)),
     )
     state = JobState.QUEUED
     moves = []

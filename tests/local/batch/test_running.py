@@ -100,7 +100,8 @@ async def test_a_failing_job_tells_its_exit_code_in_words_on_the_job_and_in_a_fi
     assert not job.status.status_events[-1].task_execution.exit_code
     task = await world.client.get_task(name=f"{world.name('one')}/taskGroups/group0/tasks/0")
     assert task.status.state.name == "FAILED"
-    assert [event.task_execution.exit_code for event in task.status.status_events] == [3]
+    assert [event.task_state.name for event in task.status.status_events] == ["ASSIGNED", "RUNNING", "FAILED"]
+    assert [event.task_execution.exit_code for event in task.status.status_events] == [0, 0, 3]
     listed = await world.client.list_tasks(parent=f"{world.name('one')}/taskGroups/group0")
     assert [entry.name async for entry in listed] == [task.name]
 
@@ -251,7 +252,49 @@ async def test_a_topic_hears_each_change_of_state_in_order(world: World) -> None
         "JobName": world.name("one"),
         "JobUID": job.uid,
         "NewJobState": "FAILED",
+        "OldJobState": "RUNNING",
+        "Region": "europe-west1",
     }
+
+
+async def test_a_topic_that_asks_for_tasks_hears_of_the_task(world: World) -> None:
+    wanted = world.job("true", topic=world.topic)
+    wanted.notifications[0].message = batch_v1.JobNotification.Message(
+        type_=batch_v1.JobNotification.Type.TASK_STATE_CHANGED
+    )
+    job = await world.create("one", wanted)
+    await world.eventually(lambda: len(world.published) == 3)
+    assert [message["NewTaskState"] for message in world.published] == ["ASSIGNED", "RUNNING", "SUCCEEDED"]
+    assert world.published[-1] == {
+        "Type": "TASK_STATE_CHANGED",
+        "TaskName": f"{world.name('one')}/taskGroups/group0/tasks/0",
+        "TaskUID": f"{job.uid}-group0-0",
+        "JobUID": job.uid,
+        "NewTaskState": "SUCCEEDED",
+        "OldTaskState": "RUNNING",
+        "Region": "europe-west1",
+    }
+
+
+async def test_a_topic_that_asks_for_one_state_of_the_task_hears_of_that_only(world: World) -> None:
+    wanted = world.job("false", topic=world.topic)
+    wanted.notifications[0].message = batch_v1.JobNotification.Message(
+        type_=batch_v1.JobNotification.Type.TASK_STATE_CHANGED, new_task_state=batch_v1.TaskStatus.State.FAILED
+    )
+    await world.create("one", wanted)
+    await world.until("one", "FAILED")
+    await world.eventually(lambda: bool(world.published))
+    assert [message["NewTaskState"] for message in world.published] == ["FAILED"]
+
+
+async def test_a_topic_that_does_not_say_of_what_it_wants_to_hear_hears_nothing(world: World) -> None:
+    silent = world.job("true", topic=world.topic)
+    silent.notifications[0].message = batch_v1.JobNotification.Message()
+    await world.create("one", silent)
+    await world.until("one", "SUCCEEDED")
+    await world.create("two", world.job("true", topic=world.topic))
+    await world.eventually(lambda: len(world.published) == 3)
+    assert {message["JobName"] for message in world.published} == {world.name("two")}
 
 
 async def test_a_job_that_asks_for_no_topic_is_not_told_of(world: World) -> None:

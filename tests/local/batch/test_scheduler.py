@@ -8,8 +8,9 @@ import pytest
 from google.cloud import batch_v1
 from google.protobuf.duration_pb2 import Duration
 
-from local.batch.jobs import JobRecord
-from local.batch.scheduler import Scheduler, time_limit
+from local.batch.jobs import Change, JobRecord
+from local.batch.rehearsal import StayQueued
+from local.batch.scheduler import RUN_SECONDS, Scheduler, time_limit
 from shared.jobs import JobState
 
 
@@ -29,12 +30,12 @@ class Watched:
         self.left = asyncio.Event()
         self.record = JobRecord("projects/p/locations/l/jobs/j", wanted(), self.told)
 
-    def told(self, record: JobRecord, _old: JobState, new: JobState) -> None:
-        self.states.append(new)
-        if record.released:
+    def told(self, change: Change) -> None:
+        self.states.append(change.new)
+        if change.record.released:
             self.left.set()
-        if new is self.leave_at:
-            asyncio.get_running_loop().call_soon(record.move, JobState.CANCELLATION_IN_PROGRESS)
+        if change.new is self.leave_at:
+            asyncio.get_running_loop().call_soon(change.record.move, JobState.CANCELLATION_IN_PROGRESS)
 
 
 @pytest.fixture(autouse=True)
@@ -72,8 +73,23 @@ async def test_a_job_that_is_just_starting_does_not_hold_up_the_end(tmp_path: Pa
     assert JobState.RUNNING not in watched.states
 
 
-@pytest.mark.parametrize(("task", "runnable", "limit"), [(0, 0, None), (5, 0, 5), (0, 3, 3), (5, 3, 3), (2, 3, 2)])
-def test_the_shorter_of_the_limits_that_are_set_holds(task: int, runnable: int, limit: int | None) -> None:
+async def test_a_job_that_is_cancelled_just_before_it_has_waited_too_long_does_not_fail(tmp_path: Path) -> None:
+    watched = Watched(tmp_path)
+    watched.record.trouble = StayQueued(seconds=0.01)
+    watched.scheduler.admit(watched.record)
+    watched.record.move(JobState.CANCELLATION_IN_PROGRESS)
+    await asyncio.sleep(0.05)
+    await watched.scheduler.release(watched.record)
+    assert watched.states == [JobState.CANCELLATION_IN_PROGRESS]
+
+
+@pytest.mark.parametrize(
+    ("task", "runnable", "limit"),
+    [(0, 0, RUN_SECONDS), (5, 0, 5), (0, 3, 3), (5, 3, 3), (2, 3, 2), (10**9, 0, RUN_SECONDS)],
+)
+def test_the_shortest_of_the_limits_that_are_set_and_fourteen_days_holds(
+    task: int, runnable: int, limit: float
+) -> None:
     job = wanted()
     spec = job.task_groups[0].task_spec
     spec.max_run_duration = Duration(seconds=task)

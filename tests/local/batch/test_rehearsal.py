@@ -1,0 +1,268 @@
+"""With each trouble that can be rehearsed a run ends as the law wants: the real submission, reconciler, Batch client and store."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from local.batch.rehearsal import Code, Fail, ImagePull, LoseJob, Moment, Preempt, Rpc, StayQueued
+from local.batch.server import BatchStandIn
+from shared import lifecycle, reconciliation, runs, submission
+from shared.batch import GoogleBatchJobs
+from shared.errors import Unavailable
+from shared.jobs import JobState
+from shared.models import ControlStrategy, CreateRunRequest, FailureReason
+from shared.ports import Caller
+from shared.records import RunOutcome
+from shared.runs import ComputeState, RunState
+from shared.settings import Settings
+from shared.store.sqlite import SqliteRunStore
+
+if TYPE_CHECKING:
+    from shared.records import Run
+    from shared.store.sqlite_database import SqliteDatabase
+    from tests.fakes import TestClock
+
+ADA = Caller("ada@example.com")
+QUESTION = CreateRunRequest(query="How would NK cells respond to IL-15?")
+OUTCOME = RunOutcome(
+    grounding_score=8,
+    termination_reason="threshold reached",
+    control_strategy_effective=ControlStrategy.SYNTHETIC_CONTROL,
+    num_de_genes=12,
+    top_upregulated=[],
+    top_downregulated=[],
+    enriched_pathways=[],
+    notes=[],
+    files=[],
+)
+WAITS = "import pathlib, time\nwhile not pathlib.Path('go').exists(): time.sleep(0.02)\n"
+"""What stands in for the job, where the container's command finds it: it holds its machine, and what it writes the test writes."""
+
+
+class Service:
+    """A run and what it stands on; Batch's notifications reach the reconciler by themselves."""
+
+    def __init__(self, folder: Path, store: SqliteRunStore, clock: TestClock) -> None:
+        self.folder, self.store, self.clock = folder, store, clock
+        self.batch = BatchStandIn(
+            log_dir=folder / "logs",
+            job_env={"PATH": os.environ["PATH"]},
+            cwd=folder,
+            on_notification=self._notified,
+            grace_seconds=2.0,
+        )
+        self.run_id = ""
+        self.jobs: GoogleBatchJobs
+
+    async def start(self) -> None:
+        host = f"127.0.0.1:{await self.batch.start()}"
+        settings = Settings(
+            project="p-local", region="r1", job_image="job:1", job_topic="projects/p/topics/t", batch_emulator_host=host
+        )
+        self.jobs = GoogleBatchJobs(settings, total_seconds=1.5)
+
+    async def create(self, key: str | None = None) -> Run:
+        """Ask the question."""
+        run = await submission.create(
+            QUESTION, ADA, idempotency_key=key, store=self.store, jobs=self.jobs, clock=self.clock
+        )
+        self.run_id = run.run_id
+        return run
+
+    async def begin(self, attempt: int = 1) -> None:
+        """What a job does first, as soon as Batch runs it."""
+        await self.until_job(attempt, JobState.RUNNING)
+        await lifecycle.begin(self.run_id, attempt=attempt, store=self.store, clock=self.clock)
+
+    async def sweep(self, **later: float) -> reconciliation.SweepReport:
+        """Sweep, so much later."""
+        self.clock.move(**later)
+        return await reconciliation.sweep(max_run_seconds=60, store=self.store, jobs=self.jobs, clock=self.clock)
+
+    async def now(self) -> Run:
+        """The run as it is."""
+        run = await self.store.get(self.run_id)
+        assert run is not None
+        return run
+
+    async def until(self, status: RunState, attempt: int = 1) -> Run:
+        """The run as soon as it has this status in this attempt."""
+        async with asyncio.timeout(15):
+            while True:
+                run = await self.now()
+                if (run.status, run.compute.attempt) == (status, attempt):
+                    return run
+                await asyncio.sleep(0.02)
+
+    async def until_job(self, attempt: int, state: JobState | None) -> tuple[str, ...]:
+        """What Batch tells of the job as soon as it is in this state; None: is gone."""
+        async with asyncio.timeout(15):
+            while True:
+                report = await self.jobs.describe(runs.job_id(self.run_id, attempt))
+                if (report.state if report else None) is state:
+                    return report.events if report else ()
+                await asyncio.sleep(0.02)
+
+    async def _notified(self, attributes: dict[str, str]) -> None:
+        await reconciliation.notified(
+            attributes["JobName"], max_run_seconds=60, store=self.store, jobs=self.jobs, clock=self.clock
+        )
+
+
+@pytest.fixture
+async def service(tmp_path: Path, sqlite: SqliteDatabase, clock: TestClock) -> AsyncIterator[Service]:
+    (tmp_path / "orchestrator").mkdir()
+    (tmp_path / "orchestrator" / "main.py").write_text(WAITS)
+    async with AsyncExitStack() as ends:
+        made = Service(tmp_path, SqliteRunStore(sqlite), clock)
+        ends.push_async_callback(made.batch.stop)
+        await made.start()
+        ends.push_async_callback(made.jobs.close)
+        yield made
+
+
+async def test_a_run_that_loses_its_machine_once_is_done_by_a_second_job(service: Service) -> None:
+    service.batch.rehearsal.begin(Preempt(after_seconds=0.5))
+    run = await service.create()
+    await lifecycle.begin(run.run_id, store=service.store, clock=service.clock)
+    events = await service.until_job(1, JobState.FAILED)
+    assert "due to Spot Preemption with exit code 50001." in events[-1]
+    await service.until(RunState.RUNNING, attempt=2)
+    await service.begin(attempt=2)
+    await lifecycle.complete(run.run_id, OUTCOME, store=service.store, clock=service.clock)
+    (service.folder / "go").touch()
+    await service.until_job(2, JobState.SUCCEEDED)
+    done = await service.now()
+    assert (done.status, done.compute.attempt) == (RunState.COMPLETED, 2)
+    assert [entry.reason for entry in done.transitions if "PREEMPTED" in entry.reason] == ["PREEMPTED: attempt 2"]
+    assert await service.jobs.describe(runs.job_id(run.run_id, 3)) is None
+
+
+async def test_a_run_that_loses_its_machine_twice_fails_and_says_to_submit_it_again(service: Service) -> None:
+    service.batch.rehearsal.begin(Preempt(times=2, after_seconds=0.2))
+    await service.create()
+    run = await service.until(RunState.FAILED, attempt=2)
+    assert run.failure
+    assert (run.failure.reason, run.failure.retryable) == (FailureReason.PREEMPTED, True)
+    assert "submit it again" in run.failure.advice
+    assert service.batch.rehearsal.order is None
+
+
+async def test_a_job_that_ends_before_its_machine_is_lost_ends_as_it_would(service: Service) -> None:
+    service.batch.rehearsal.begin(Preempt(after_seconds=3600))
+    (service.folder / "go").touch()
+    await service.create()
+    await service.until_job(1, JobState.SUCCEEDED)
+
+
+async def test_an_image_that_is_not_there_fails_the_run_at_once_and_only_the_jobs_log_says_which(
+    service: Service,
+) -> None:
+    service.batch.rehearsal.begin(ImagePull())
+    await service.create()
+    run = await service.until(RunState.FAILED)
+    assert run.failure
+    assert (run.failure.reason, run.failure.retryable) == (FailureReason.IMAGE_PULL, False)
+    [*_, last] = await service.until_job(1, JobState.FAILED)
+    assert "Task state is updated from RUNNING to FAILED" in last
+    assert "with exit code 125" in last
+    assert "manifest for job:1 not found" in service.batch.log_path(runs.job_id(run.run_id, 1)).read_text()
+
+
+async def test_a_run_whose_job_waits_stays_pending_until_the_rehearsal_ends(service: Service) -> None:
+    service.batch.rehearsal.begin(StayQueued())
+    await service.create()
+    for _ in range(3):
+        assert (await service.sweep(minutes=3)).looked_at == 1
+    assert (await service.now()).status is RunState.PENDING
+    events = await service.until_job(1, JobState.QUEUED)
+    assert "decides to delay scheduling" in events[-1]
+    assert "inadequate quotas [Quota: CPUS" in events[-1]
+    service.batch.end_rehearsal()
+    await service.begin()
+    assert (await service.now()).status is RunState.RUNNING
+
+
+async def test_a_run_whose_jobs_wait_too_long_twice_fails_for_want_of_quota(service: Service) -> None:
+    service.batch.rehearsal.begin(StayQueued(times=2, seconds=0.2))
+    await service.create()
+    run = await service.until(RunState.FAILED, attempt=2)
+    assert run.failure
+    assert (run.failure.reason, run.failure.retryable) == (FailureReason.QUOTA, True)
+
+
+async def test_a_run_that_waits_can_be_cancelled(service: Service) -> None:
+    service.batch.rehearsal.begin(StayQueued())
+    await service.create()
+    await lifecycle.cancel(service.run_id, ADA, store=service.store, jobs=service.jobs, clock=service.clock)
+    await service.until_job(1, JobState.CANCELLED)
+    await service.sweep(minutes=1)
+    assert (await service.now()).compute.state is ComputeState.RELEASED
+
+
+async def test_a_run_whose_job_somebody_deletes_fails_and_gets_no_other(service: Service) -> None:
+    service.batch.rehearsal.begin(LoseJob(after_seconds=0.3))
+    run = await service.create()
+    await lifecycle.begin(run.run_id, store=service.store, clock=service.clock)
+    run = await service.until(RunState.FAILED)
+    assert run.failure
+    assert run.failure.reason is FailureReason.JOB_VANISHED
+    await service.until_job(1, None)
+    assert await service.jobs.describe(runs.job_id(run.run_id, 2)) is None
+
+
+async def test_a_passing_error_is_not_noticed(service: Service) -> None:
+    service.batch.rehearsal.begin(Fail(rpc=Rpc.CREATE))
+    await service.create()
+    await service.begin()
+    assert service.batch.rehearsal.order is None
+
+
+@pytest.mark.parametrize("code", [Code.UNAVAILABLE, Code.RESOURCE_EXHAUSTED, Code.INTERNAL])
+async def test_when_batch_answers_with_errors_only_nothing_is_promised_and_nothing_runs_twice(
+    service: Service, code: Code
+) -> None:
+    service.batch.rehearsal.begin(Fail(times=1000, code=code))
+    with pytest.raises(Unavailable):
+        await service.create(key="k")
+    service.batch.end_rehearsal()
+    run = await service.create(key="k")
+    await service.begin()
+    assert run.compute.attempt == 1
+
+
+@pytest.mark.parametrize("code", [Code.DEADLINE_EXCEEDED, Code.RESOURCE_EXHAUSTED])
+async def test_an_answer_that_is_lost_leaves_one_job_and_the_retry_adopts_it(service: Service, code: Code) -> None:
+    service.batch.rehearsal.begin(Fail(times=1000, code=code, rpc=Rpc.CREATE, moment=Moment.AFTER))
+    with pytest.raises(Unavailable):
+        await service.create(key="k")
+    service.batch.end_rehearsal()
+    run = await service.create(key="k")
+    await service.begin()
+    assert [path.name for path in (service.folder / "logs").iterdir()] == [f"{runs.job_id(run.run_id, 1)}.log"]
+
+
+@pytest.mark.parametrize("code", [Code.INVALID_ARGUMENT, Code.PERMISSION_DENIED])
+async def test_a_job_that_batch_refuses_fails_its_run(service: Service, code: Code) -> None:
+    service.batch.rehearsal.begin(Fail(code=code, rpc=Rpc.CREATE))
+    run = await service.create()
+    assert run.failure
+    assert run.failure.reason is FailureReason.SUBMIT_FAILED
+
+
+async def test_an_error_while_asking_never_counts_as_a_lost_job(service: Service) -> None:
+    await service.create()
+    await service.begin()
+    service.batch.rehearsal.begin(Fail(times=1000, code=Code.RESOURCE_EXHAUSTED, rpc=Rpc.GET))
+    assert (await service.sweep(minutes=6)).unanswered == 1
+    assert (await service.now()).status is RunState.RUNNING
+    service.batch.end_rehearsal()
+    assert (await service.sweep(seconds=1)).unanswered == 0
+    assert (await service.now()).status is RunState.RUNNING
