@@ -2,7 +2,8 @@
 # Sets the whole service up on Google Cloud; run again, it changes only what changed. ./deploy.sh --help
 #
 #   ./deploy.sh --project P --region R --domain D [--env dev|prod] [--production] [--only create,status]
-#               [--member group:G] [--skip-image] [--dry-run]
+#               [--member group:G] [--notify ops@example.org] [--origins https://app.example.org,...]
+#               [--retention-days N] [--llm-secrets anthropic,openai] [--skip-image] [--dry-run]
 #   ./deploy.sh destroy --project P --region R [--env dev|prod] [--dry-run] [--yes] [--data --yes-delete-data]
 #
 # What it does is in deploy/, in Python 3.11 without libraries; this script sees to the tools and starts it.

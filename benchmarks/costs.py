@@ -36,6 +36,7 @@ ITERATIONS: Final = 2
 PENDING_SECONDS, RUNNING_SECONDS = 80, 330
 MACHINE_SECONDS: Final = RUNNING_SECONDS + 60  # the machine boots and pulls before, and is deleted after
 WAIT_SECONDS: Final = 20  # a client holds a request open for so long, as `haystack` does
+NOTIFICATIONS: Final = 3  # Batch tells that the job is scheduled, runs, and is over
 LISTS, PAGE = 2, 20
 OTHER_REQUESTS: Final = 6  # preflights, validate, metadata, the result
 REQUEST_SECONDS: Final = 0.05
@@ -59,22 +60,22 @@ def operations(runs: int) -> Operations:
     changes = 4 + 3 * ITERATIONS  # begin, query analysis, three phases an iteration, output, the end
     beats = RUNNING_SECONDS // 60
     waits = math.ceil((PENDING_SECONDS + RUNNING_SECONDS) / WAIT_SECONDS) + changes
-    notified = 3
+    written = changes + beats + NOTIFICATIONS  # after create
     reads = (
         (1 + 1)  # create: the owner's gate, and the count of active runs
         + (changes + beats)  # the job reads before it writes
+        + (1 + written)  # and watches for a cancel: that reads once, and once for each change
         + 1  # the job loads the catalog
-        + (waits + changes + beats)  # a wait reads once, and once for each change that it sees
+        + (waits + written)  # so does a wait
         + LISTS * (PAGE + 1)
         + 1  # the result
-        + notified
+        + 2 * NOTIFICATIONS
     )
     sweeps = 60 * HOURS
     return Operations(
         reads=runs * reads + sweeps,
-        writes=runs
-        * (2 + changes + beats + 1),  # create writes the run and the gate; reconcile notes that the job is gone
-        requests=runs * (1 + waits + LISTS + OTHER_REQUESTS + notified) + sweeps,
+        writes=runs * (2 + written),  # create writes the run and its owner's gate
+        requests=runs * (1 + waits + LISTS + OTHER_REQUESTS + NOTIFICATIONS) + sweeps,
         held_seconds=runs * (PENDING_SECONDS + RUNNING_SECONDS),
     )
 

@@ -94,6 +94,11 @@ class Run:
             yield at
             at += HEARTBEAT
 
+    @property
+    def notices(self) -> tuple[float, ...]:
+        """Batch's notifications that the job is scheduled, runs, and is over; its owner does not see these writes either."""
+        return (self.created + self.changes[0]) / 2, self.changes[0], self.changes[-1]
+
 
 def make_run(created: float, chance: random.Random) -> Run:
     """A run with phases of random length, each with what `Retry-After` says meanwhile."""
@@ -122,12 +127,17 @@ def simulate(scale: int, way: Way, seconds: int = WARM_UP + MEASURED) -> Load:
 
 
 def _work(run: Run, load: Load) -> None:
-    """What the functions and the job write, each of the job's writes after a read."""
+    """What the functions and the job read and write: before each write a read, and the job's watch sees each write by one more."""
     load.add(load.requests, run.created)
     load.add(load.reads, run.created, CREATE_READS)
     load.add(load.writes, run.created, CREATE_WRITES)
+    load.add(load.reads, run.changes[0])  # the watch begins
     for at in (*run.changes, *run.beats):
-        load.add(load.reads, at)
+        load.add(load.reads, at, 2)
+        load.add(load.writes, at)
+    for at in run.notices:
+        load.add(load.requests, at)
+        load.add(load.reads, at, 2)
         load.add(load.writes, at)
     load.span(load.running, run.created, run.changes[-1])
     load.add(load.requests, run.changes[-1])
@@ -151,16 +161,16 @@ def _follow(run: Run, way: Way, load: Load) -> None:
 
 
 def _hold(run: Run, load: Load) -> None:
-    at, beats = run.created, list(run.beats)
+    at, unseen = run.created, (*run.beats, *run.notices)
     for change in run.changes:
         while at < change:
             end = min(at + 20.0, change)
             load.add(load.requests, at)
             load.add(load.reads, at)
             load.span(load.held, at, end)
-            for beat in beats:
-                if at <= beat < end:
-                    load.add(load.reads, beat)
+            for write in unseen:
+                if at <= write < end:
+                    load.add(load.reads, write)
             at = end
         load.add(load.reads, change)
 

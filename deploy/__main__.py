@@ -3,7 +3,7 @@
 import argparse
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -11,12 +11,17 @@ from deploy import plan
 from deploy.destroy import destroy
 from deploy.gcloud import CommandFailed, Gcloud, shell
 from deploy.target import ENVIRONMENTS, Target
+from shared.llm_keys import LLM_KEYS
 from shared.routes import FUNCTIONS
+from shared.runs import SHORTEST_RETENTION
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 PROJECT: Final = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
 REGION: Final = re.compile(r"[a-z]+-[a-z]+[0-9]+")
 DOMAIN: Final = re.compile(r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
+ORIGIN: Final = re.compile(r"(https://[a-z0-9.-]+|http://(localhost|127\.0\.0\.1))(:[0-9]{1,5})?")
+"""As browsers write it, without a slash at the end; unencrypted from the developer's own machine only."""
+ADDRESS: Final = re.compile(r"[^@\s,]+@[^@\s,]+")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -38,6 +43,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         env=args.env,
         production=getattr(args, "production", False),
         members=tuple(getattr(args, "member", ())),
+        origins=getattr(args, "origins", ()),
+        operators=tuple(getattr(args, "notify", ())),
+        retention_days=getattr(args, "retention_days", 0),
+        llm_providers=getattr(args, "llm_secrets", ()),
         root=ROOT,
         work=args.work_dir / args.project / args.env,
     )
@@ -107,7 +116,9 @@ def _parser() -> argparse.ArgumentParser:
         each.add_argument("--work-dir", type=Path, default=ROOT / "build" / "deploy", help="for generated files")
     up.add_argument("--domain", required=True, type=_matching(DOMAIN, "a host name"), help="host name that users call")
     up.add_argument("--production", action="store_true", help="keep instances warm and the database recoverable")
-    up.add_argument("--only", type=_functions, default=(), metavar="create,status", help="only these functions")
+    up.add_argument(
+        "--only", type=_known("function", FUNCTIONS), default=(), metavar="create,status", help="only these functions"
+    )
     up.add_argument("--skip-image", action="store_true", help="leave the job's image as it is")
     up.add_argument(
         "--member",
@@ -115,6 +126,35 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         metavar="group:lab@example.org",
         help="who may pass IAP; may be repeated",
+    )
+    up.add_argument(
+        "--origins",
+        type=_list_of(_matching(ORIGIN, "an origin such as https://app.example.org")),
+        default=(),
+        metavar="https://app.example.org,...",
+        help="web pages of other origins that may call (none)",
+    )
+    up.add_argument(
+        "--notify",
+        action="append",
+        default=[],
+        type=_matching(ADDRESS, "an e-mail address"),
+        metavar="ops@example.org",
+        help="whom alerts tell; may be repeated (nobody: they are in the console only)",
+    )
+    up.add_argument(
+        "--retention-days",
+        type=_retention,
+        default=0,
+        metavar="N",
+        help="delete runs and results after N days (never)",
+    )
+    up.add_argument(
+        "--llm-secrets",
+        type=_known("language model", LLM_KEYS),
+        default=(),
+        metavar="anthropic,openai",
+        help="language models whose keys are in Secret Manager (none)",
     )
     down.add_argument("--yes", action="store_true", help="do not ask")
     down.add_argument("--data", action="store_true", help="delete the database and the buckets too; needs the next")
@@ -131,15 +171,29 @@ def _matching(pattern: re.Pattern[str], what: str) -> Callable[[str], str]:
     return check
 
 
-def _functions(text: str) -> tuple[str, ...]:
-    names = tuple(name.strip() for name in text.split(",") if name.strip())
-    if unknown := sorted(set(names) - set(FUNCTIONS)):
-        raise argparse.ArgumentTypeError(
-            f"no function is called {', '.join(unknown)}; there are {', '.join(FUNCTIONS)}"
-        )
-    if not names:
-        raise argparse.ArgumentTypeError("name at least one function")
-    return names
+def _list_of(check: Callable[[str], str]) -> Callable[[str], tuple[str, ...]]:
+    def split(text: str) -> tuple[str, ...]:
+        parts = tuple(check(part.strip()) for part in text.split(",") if part.strip())
+        if not parts:
+            raise argparse.ArgumentTypeError("name at least one")
+        return parts
+
+    return split
+
+
+def _known(what: str, names: Collection[str]) -> Callable[[str], tuple[str, ...]]:
+    def check(name: str) -> str:
+        if name not in names:
+            raise argparse.ArgumentTypeError(f"no {what} is called {name}; there are {', '.join(names)}")
+        return name
+
+    return _list_of(check)
+
+
+def _retention(text: str) -> int:
+    if not text.isdecimal() or int(text) < SHORTEST_RETENTION.days:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of days from {SHORTEST_RETENTION.days} on")
+    return int(text)
 
 
 if __name__ == "__main__":

@@ -8,17 +8,10 @@ from deploy.difference import covers
 from deploy.gcloud import Gcloud
 from deploy.target import Target
 
-RESULTS_LIFECYCLE: Final[dict[str, Any]] = {
-    "rule": [
-        {"action": {"type": "SetStorageClass", "storageClass": "NEARLINE"}, "condition": {"age": 90}},
-        {"action": {"type": "AbortIncompleteMultipartUpload"}, "condition": {"age": 1}},
-    ]
-}
-"""Results are kept; what nobody has looked at for long lies where it is cheaper, and broken uploads go."""
-
-ATLASES_LIFECYCLE: Final[dict[str, Any]] = {
-    "rule": [{"action": {"type": "AbortIncompleteMultipartUpload"}, "condition": {"age": 1}}]
-}
+CHEAPER_AFTER, CHEAPER_AT_LEAST = 90, 30
+"""Days after which results lie where storage is cheaper, and for how many days that place is paid at least."""
+BROKEN_UPLOADS: Final = {"action": {"type": "AbortIncompleteMultipartUpload"}, "condition": {"age": 1}}
+ATLASES_LIFECYCLE: Final[dict[str, Any]] = {"rule": [BROKEN_UPLOADS]}
 
 
 def set_up(cloud: Gcloud, target: Target) -> None:
@@ -26,16 +19,32 @@ def set_up(cloud: Gcloud, target: Target) -> None:
     there = {bucket["name"]: bucket for bucket in cloud.items("storage", "buckets", "list", "--raw")}
     cors = [
         {
-            "origin": [f"https://{target.domain}"],
+            "origin": [f"https://{target.domain}", *target.origins],
             "method": ["GET", "HEAD"],
             "responseHeader": ["Content-Type", "Content-Length", "Content-Disposition", "ETag", "x-goog-hash"],
             "maxAgeSeconds": 3600,
         }
     ]
+    lifecycle = results_lifecycle(target.retention_days)
     cloud.together(
-        partial(_settle, cloud, target, target.results_bucket, there=there, lifecycle=RESULTS_LIFECYCLE, cors=cors),
+        partial(_settle, cloud, target, target.results_bucket, there=there, lifecycle=lifecycle, cors=cors),
         partial(_settle, cloud, target, target.atlas_bucket, there=there, lifecycle=ATLASES_LIFECYCLE, cors=None),
     )
+
+
+def results_lifecycle(retention_days: int) -> dict[str, Any]:
+    """What becomes of results: broken uploads go, what is old lies where it is cheaper, and results go with their runs.
+
+    Args:
+        retention_days: how long runs are kept; 0: for ever.
+    """
+    rules = [BROKEN_UPLOADS]
+    if not 0 < retention_days < CHEAPER_AFTER + CHEAPER_AT_LEAST:
+        cheaper = {"type": "SetStorageClass", "storageClass": "NEARLINE"}
+        rules.append({"action": cheaper, "condition": {"age": CHEAPER_AFTER}})
+    if retention_days:
+        rules.append({"action": {"type": "Delete"}, "condition": {"age": retention_days, "matchesPrefix": ["runs/"]}})
+    return {"rule": rules}
 
 
 def _settle(

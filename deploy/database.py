@@ -17,8 +17,7 @@ def set_up(cloud: Gcloud, target: Target) -> None:
     wanted = json.loads((target.root / INDEX_FILE).read_text())
     cloud.together(
         partial(_make_indexes, cloud, target, wanted["indexes"]),
-        partial(_override_fields, cloud, target, wanted["fieldOverrides"]),
-        partial(_expire_documents, cloud, target, wanted["fieldOverrides"]),
+        partial(_settle_fields, cloud, target, wanted["fieldOverrides"]),
     )
 
 
@@ -59,6 +58,12 @@ def _make_indexes(cloud: Gcloud, target: Target, wanted: list[dict[str, Any]]) -
             )
 
 
+def _settle_fields(cloud: Gcloud, target: Target, wanted: list[dict[str, Any]]) -> None:
+    # One after the other, since a field that expires documents is also exempt, and takes one change at a time.
+    _override_fields(cloud, target, wanted)
+    _expire_documents(cloud, target, [each for each in wanted if each.get("ttl")])
+
+
 def _override_fields(cloud: Gcloud, target: Target, wanted: list[dict[str, Any]]) -> None:
     exempt = {
         (_collection(field["name"]), field["name"].rpartition("/fields/")[2])
@@ -78,20 +83,20 @@ def _override_fields(cloud: Gcloud, target: Target, wanted: list[dict[str, Any]]
             f"--collection-group={each['collectionGroup']}",
             f"--database={target.database}",
             "--disable-indexes",
-            "--async",
+            *([] if each.get("ttl") else ["--async"]),
         )
 
 
-def _expire_documents(cloud: Gcloud, target: Target, wanted: list[dict[str, Any]]) -> None:
-    fields = [each for each in wanted if each.get("ttl")]
-    if not fields:
-        return
+def _expire_documents(cloud: Gcloud, target: Target, fields: list[dict[str, Any]]) -> None:
+    """Have Firestore delete what has expired, where runs are not kept for ever; where they are, have it stop."""
     there = {
         (_collection(field["name"]), field["name"].rpartition("/fields/")[2])
         for field in cloud.items("firestore", "fields", "ttls", "list", f"--database={target.database}")
+        if "ttlConfig" in field
     }
+    expiring = bool(target.retention_days)
     for each in fields:
-        if (each["collectionGroup"], each["fieldPath"]) not in there:
+        if ((each["collectionGroup"], each["fieldPath"]) in there) != expiring:
             cloud.change(
                 "firestore",
                 "fields",
@@ -100,7 +105,7 @@ def _expire_documents(cloud: Gcloud, target: Target, wanted: list[dict[str, Any]
                 each["fieldPath"],
                 f"--collection-group={each['collectionGroup']}",
                 f"--database={target.database}",
-                "--enable-ttl",
+                "--enable-ttl" if expiring else "--disable-ttl",
                 "--async",
             )
 

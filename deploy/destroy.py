@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 
+from deploy import alerts
 from deploy.difference import last_segment
 from deploy.gcloud import Gcloud
 from deploy.identities import ACCOUNTS, PAGE_TOKEN_KEY, bindings
@@ -20,6 +21,8 @@ def destroy(cloud: Gcloud, target: Target, *, data: bool = False) -> None:
     """
     front, redirect = target.name("front"), target.name("redirect")
     functions = [target.name(function) for function in FUNCTIONS]
+    for policy in alerts.existing(cloud, target):  # first of all, or the silence would raise them
+        cloud.change(*alerts.POLICIES, "delete", policy["name"])
     region, location = f"--region={target.region}", f"--location={target.region}"
     for kind, names in (
         ("forwarding-rules", [front, redirect]),

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
-from deploy import staging
+from deploy import llm_keys, staging
 from deploy.gcloud import Gcloud
 from deploy.identities import PAGE_TOKEN_KEY
 from deploy.target import RECONCILE, Target
-from shared.routes import SPECS
+from shared.routes import RUNTIME, SPECS
 
 BASE_IMAGE: Final = "python311"
 ENTRY_POINT: Final = "handle"
@@ -61,6 +61,7 @@ def deploy(
 def environment(target: Target, function: str, audience: str, job_image: str) -> dict[str, str]:
     """What a function is told by its environment (`shared/settings.py`), and no more than it needs."""
     values = {
+        **RUNTIME,
         "PROJECT": target.project,
         "REGION": target.region,
         "RESULTS_BUCKET": target.results_bucket,
@@ -70,6 +71,10 @@ def environment(target: Target, function: str, audience: str, job_image: str) ->
         values |= {"RECONCILE_AUDIENCE": target.reconcile_url, "RECONCILE_CALLER": target.account("invoker")}
     else:
         values["IAP_AUDIENCE"] = audience
+        if target.origins:
+            values["CORS_ORIGINS"] = ",".join(target.origins)
+    if function == "create" and target.retention_days:
+        values["RUN_RETENTION_DAYS"] = str(target.retention_days)
     if function in {"create", RECONCILE}:  # these submit jobs
         values |= {
             "JOB_IMAGE": job_image,
@@ -77,6 +82,8 @@ def environment(target: Target, function: str, audience: str, job_image: str) ->
             "JOB_TOPIC": target.topic,
             "ATLAS_BUCKET": target.atlas_bucket,
         }
+        if target.llm_providers:
+            values["JOB_SECRETS"] = llm_keys.versions(target)
     if SPECS[function].account == "signer":
         values["SIGNER_EMAIL"] = target.account("signer")
     return values
@@ -105,7 +112,8 @@ def _flags(target: Target, function: str, environ: Mapping[str, str]) -> list[st
         f"--timeout={spec.timeout_seconds}",
         f"--min={spec.warm_instances if target.production else 0}",
         f"--max-instances={spec.max_instances}",
-        "--set-env-vars=" + ",".join(f"{name}={value}" for name, value in sorted(environ.items())),
+        # Separated by semicolons, since some values are lists with commas.
+        "--set-env-vars=^;^" + ";".join(f"{name}={value}" for name, value in sorted(environ.items())),
     ]
     if function == "list":
         flags.append(f"--set-secrets=PAGE_TOKEN_KEY={target.name(PAGE_TOKEN_KEY)}:latest")

@@ -98,6 +98,16 @@ def bindings(target: Target) -> tuple[Binding, ...]:
             "bucket", results, job, "roles/storage.objectUser", "writes results, also over those of a broken upload"
         ),
         Binding("bucket", atlases, job, "roles/storage.objectViewer", "reads the mounted atlases"),
+        *(
+            Binding(
+                "secret",
+                target.llm_secret(provider),
+                job,
+                "roles/secretmanager.secretAccessor",
+                f"a run that asks for {provider} finds this key",
+            )
+            for provider in target.llm_providers
+        ),
         Binding("repository", target.prefix, job, "roles/artifactregistry.reader", "pulls the job's image"),
         Binding(
             "topic", topic, job, "roles/pubsub.publisher", "Batch publishes a job's notifications as the job's account"

@@ -4,7 +4,20 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
-from deploy import buckets, database, events, frontend, functions, identities, image, page_token_key, services
+from deploy import (
+    alerts,
+    buckets,
+    database,
+    events,
+    frontend,
+    functions,
+    identities,
+    image,
+    llm_keys,
+    page_token_key,
+    preflights,
+    services,
+)
 from deploy.gcloud import Gcloud
 from deploy.target import RECONCILE, Target
 from shared.routes import FUNCTIONS
@@ -22,9 +35,11 @@ def deploy(cloud: Gcloud, target: Target, *, only: Sequence[str] = EVERYTHING, b
         build_image: build the job's image if its content changed.
     """
     if only:
+        llm_keys.check(cloud, target)
         _deploy_functions(cloud, target, only, image.job_image(cloud, target, build=False))
         return
     services.enable(cloud)
+    llm_keys.check(cloud, target)
     identities.make_accounts(cloud, target)
     cloud.together(
         partial(database.set_up, cloud, target),
@@ -41,6 +56,8 @@ def deploy(cloud: Gcloud, target: Target, *, only: Sequence[str] = EVERYTHING, b
         partial(frontend.connect, cloud, target),
         partial(events.push_notifications, cloud, target),
         partial(events.schedule_sweep, cloud, target),
+        partial(preflights.let_through, cloud, target),
+        partial(alerts.set_up, cloud, target),
     )
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from shared.llm_keys import LLM_KEYS
 from shared.routes import ROUTES
 
 PRODUCT: Final = "haystack"
@@ -24,6 +25,10 @@ class Target:
         env: `prod` or `dev`; both may live in one project, `dev` with names of its own.
         production: keep instances warm, keep deleted data for a while.
         members: who may use the service, as IAM writes them (`group:lab@example.org`).
+        origins: the web pages of other origins that may call (`https://app.example.org`).
+        operators: e-mail addresses that alerts go to.
+        retention_days: how long runs and their results are kept; 0: for ever.
+        llm_providers: the language models that runs may ask for.
         root: the repository.
         work: folder for what is generated: staged functions, URL maps.
     """
@@ -37,6 +42,10 @@ class Target:
     members: tuple[str, ...]
     root: Path
     work: Path
+    origins: tuple[str, ...] = ()
+    operators: tuple[str, ...] = ()
+    retention_days: int = 0
+    llm_providers: tuple[str, ...] = ()
 
     @property
     def prefix(self) -> str:
@@ -65,6 +74,10 @@ class Target:
     def atlas_bucket(self) -> str:
         """Where ingested atlases lie."""
         return f"{self.project}-{self.name('atlases')}"
+
+    def llm_secret(self, provider: str) -> str:
+        """The secret that a language model's key lies in; people make it, the deployment never sees the key."""
+        return self.name(LLM_KEYS[provider].lower().replace("_", "-"))
 
     @property
     def topic(self) -> str:

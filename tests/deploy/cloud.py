@@ -21,8 +21,8 @@ LIST_KEYS: Final = {"compute": "items", "run": "items", "storage": "items", "ser
 LONG_RUNNING: Final = frozenset({"firestore", "artifactregistry"})
 COLLECTIONS: Final = frozenset({
     "addresses", "alertPolicies", "b", "backendServices", "databases", "dockerImages", "fields", "forwardingRules", "indexes", "jobs",
-    "networkEndpointGroups", "repositories", "secrets", "serviceAccounts", "services", "sslCertificates", "subscriptions",
-    "targetHttpProxies", "targetHttpsProxies", "topics", "urlMaps",
+    "networkEndpointGroups", "notificationChannels", "repositories", "secrets", "serviceAccounts", "services", "sslCertificates",
+    "subscriptions", "targetHttpProxies", "targetHttpsProxies", "topics", "urlMaps",
 })  # fmt: skip
 
 
@@ -229,6 +229,26 @@ class Cloud:
             ]
             return (200, {"versions": versions}) if versions else _missing(place)
         return None
+
+    def _firestore(self, method: str, place: str, query: Mapping[str, str], body: Any) -> Answer | None:  # noqa: ANN401
+        """A field's index and its time-to-live are changed apart; what the mask names and the body lacks is taken away."""
+        if method != "PATCH" or "/fields/" not in place:
+            return None
+        mask = query["updateMask"]
+        field = {"name": place, **self.resources.get(f"firestore/{place}", {})}
+        field.pop(mask, None)
+        if mask in body:
+            field[mask] = {**body[mask], "state": "ACTIVE"} if mask == "ttlConfig" else body[mask]
+        self.resources[f"firestore/{place}"] = field
+        return 200, self._operation("firestore", place, field)
+
+    def _iap(self, method: str, place: str, _: object, body: Any) -> Answer | None:  # noqa: ANN401
+        """Every backend has settings, which are replaced as a whole."""
+        if not place.endswith(":iapSettings"):
+            return None
+        if method == "PATCH":
+            self.resources[f"iap/{place}"] = body
+        return 200, {"name": place, **self.resources.get(f"iap/{place}", {})}
 
     def _compute(self, _: str, place: str, *__: object) -> Answer | None:
         if place.endswith("/validate"):

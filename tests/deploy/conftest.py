@@ -22,6 +22,18 @@ REGION: Final = "europe-west4"
 DOMAIN: Final = "haystack.example.org"
 WHERE: Final = (f"--project={PROJECT}", f"--region={REGION}")
 MEMBER: Final = "group:lab@example.org"
+ORIGINS: Final = ("https://app.example.org", "http://localhost:5173")
+OPERATOR: Final = "ops@example.org"
+RETENTION_DAYS: Final = 60
+LLM_SECRETS: Final = {"anthropic": "haystack-anthropic-api-key", "openai": "haystack-openai-api-key"}
+UP: Final = (
+    *WHERE,
+    f"--domain={DOMAIN}",
+    f"--origins={','.join(ORIGINS)}",
+    f"--notify={OPERATOR}",
+    f"--retention-days={RETENTION_DAYS}",
+    f"--llm-secrets={','.join(LLM_SECRETS)}",
+)
 DEPLOYED_FROM: Final = (
     "deploy.sh",
     "deploy",
@@ -103,7 +115,12 @@ def deployment(gcloud: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     """A project that was empty and has been deployed to twice."""
     repository = repository_in(tmp_path_factory.mktemp("repository"))
     with recording(PROJECT, NUMBER) as recorder:
-        arguments = (*WHERE, f"--domain={DOMAIN}", f"--member={MEMBER}")
+        for secret in LLM_SECRETS.values():  # people's own, and there before
+            place = f"projects/{PROJECT}/secrets/{secret}"
+            recorder.cloud.resources[f"secretmanager/{place}"] = {"name": place}
+            version = {"name": f"{place}/versions/1", "state": "ENABLED"}
+            recorder.cloud.resources[f"secretmanager/{place}/versions/latest"] = version
+        arguments = (*UP, f"--member={MEMBER}")
         first = deploy(recorder, repository, gcloud, *arguments)
         assert first.code == 0, first.stderr
         second = deploy(recorder, repository, gcloud, *arguments)

@@ -4,30 +4,42 @@ One file, since parallel workers take whole files and each would deploy for itse
 """
 
 import json
+import os
 import re
+import subprocess
 from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from deploy import alerts, buckets, database
+from deploy.difference import covers
+from deploy.gcloud import Answer, Gcloud
 from deploy.identities import bindings
 from deploy.target import Target
-from shared.routes import DEFAULT_FUNCTION, FUNCTIONS, ROUTES, SPECS
+from shared.routes import DEFAULT_FUNCTION, FUNCTIONS, ROUTES, RUNTIME, SPECS
 from shared.settings import Settings
 from tests.deploy.conftest import (
     DOMAIN,
+    LLM_SECRETS,
     MEMBER,
     NUMBER,
+    OPERATOR,
+    ORIGINS,
     PROJECT,
     REGION,
+    RETENTION_DAYS,
     ROOT,
+    UP,
     WHERE,
     Deployment,
     deploy,
     repository_in,
 )
-from tests.deploy.recorder import Request, recording
+from tests.deploy.recorder import Recorder, Request, recording
 
 pytestmark = pytest.mark.timeout(600)  # about 130 commands, each a second and more of gcloud's own start
 
@@ -42,11 +54,16 @@ TARGET = Target(
     members=(MEMBER,),
     root=ROOT,
     work=ROOT,
+    origins=ORIGINS,
+    operators=(OPERATOR,),
+    retention_days=RETENTION_DAYS,
+    llm_providers=tuple(LLM_SECRETS),
 )
 ACCOUNT = f"@{PROJECT}.iam.gserviceaccount.com"
 RECONCILE_URL = f"https://haystack-reconcile-{NUMBER}.{REGION}.run.app"
-UP = (*WHERE, f"--domain={DOMAIN}")
 DATA = ("firestore/projects/", "storage/b/")
+LEFT = (*DATA, "iap/", "monitoring/projects/cells-and-genes-1/notificationChannels/")
+"""What `destroy` leaves: data, and what costs nothing and may be others' too."""
 READING = re.compile(r":getIamPolicy$|/validate$|/operations/[^/]+/wait$")
 
 
@@ -105,7 +122,8 @@ def test_a_function_behind_iap_knows_the_audience_of_its_own_backend_after_one_p
 def test_a_function_s_settings_are_complete_and_known(deployment: Deployment, function: str) -> None:
     given = environ(deployment, function)
     settings = Settings.from_env(given)
-    assert {name.lower() for name in given} <= set(Settings.__dataclass_fields__)
+    assert {name.lower() for name in given.keys() - RUNTIME.keys()} <= set(Settings.__dataclass_fields__)
+    assert given.items() >= RUNTIME.items()
     assert settings.environment == "production"
     assert bool(settings.job_image) == (function in {"create", "reconcile"})
     assert bool(settings.signer_email) == (function == "result")
@@ -202,9 +220,10 @@ def test_every_index_is_created_and_every_exempt_field_is_exempt(deployment: Dep
     ]
     order = json.dumps
     assert sorted(created, key=order) == sorted(wanted["indexes"], key=order)
-    exempt = {(key.split("/")[6], last(key)) for key in firestore if "/fields/" in key}
-    assert exempt == {(each["collectionGroup"], each["fieldPath"]) for each in wanted["fieldOverrides"]}
-    assert all(field["indexConfig"] == {} for key, field in firestore.items() if "/fields/" in key)
+    fields = {(key.split("/")[6], last(key)): field for key, field in firestore.items() if "/fields/" in key}
+    assert set(fields) == {(each["collectionGroup"], each["fieldPath"]) for each in wanted["fieldOverrides"]}
+    assert all(field["indexConfig"] == {} for field in fields.values())
+    assert [name for name, field in fields.items() if "ttlConfig" in field] == [("runs", "expire_at")]
 
 
 def test_the_database_is_protected_against_deletion(deployment: Deployment) -> None:
@@ -271,8 +290,53 @@ def test_buckets_are_closed_and_results_can_be_downloaded_from_the_domain(deploy
         assert bucket["iamConfiguration"]["publicAccessPrevention"] == "enforced"
         assert bucket["lifecycle"]["rule"]
     (cors,) = buckets[f"{PROJECT}-haystack-results"]["cors"]
-    assert cors["origin"] == [f"https://{DOMAIN}"]
+    assert cors["origin"] == [f"https://{DOMAIN}", *ORIGINS]
     assert "GET" in cors["method"]
+
+
+def test_results_are_deleted_when_their_runs_are(deployment: Deployment) -> None:
+    assert environ(deployment, "create")["RUN_RETENTION_DAYS"] == str(RETENTION_DAYS)
+    rules = deployment.recorder.cloud.of("storage", "b")[f"{PROJECT}-haystack-results"]["lifecycle"]["rule"]
+    (deleting,) = [rule for rule in rules if rule["action"]["type"] == "Delete"]
+    assert deleting["condition"] == {"age": RETENTION_DAYS, "matchesPrefix": ["runs/"]}
+    assert "SetStorageClass" not in {rule["action"]["type"] for rule in rules}  # not worth while for so few days
+
+
+def test_pages_of_other_origins_may_call_and_their_preflights_pass_iap(deployment: Deployment) -> None:
+    for function in FUNCTIONS:
+        allowed = Settings.from_env(environ(deployment, function)).allowed_origins
+        assert allowed == (() if function == "reconcile" else ORIGINS)
+    settings = {key: each for key, each in deployment.recorder.cloud.resources.items() if key.startswith("iap/")}
+    assert {re.sub(r".*/services/(.*):iapSettings", r"\1", key) for key in settings} == {
+        f"haystack-{name}" for name in BALANCED
+    }
+    assert all(each["accessSettings"] == {"corsSettings": {"allowHttpOptions": True}} for each in settings.values())
+
+
+def test_jobs_find_the_keys_of_language_models_and_only_they_may_read_them(deployment: Deployment) -> None:
+    for function in FUNCTIONS:
+        versions = Settings.from_env(environ(deployment, function)).secret_versions
+        assert bool(versions) == (function in {"create", "reconcile"})
+        assert list(versions) in ([], ["ANTHROPIC_API_KEY", "OPENAI_API_KEY"])
+        for version in versions.values():
+            assert f"secretmanager/{version}" in deployment.recorder.cloud.resources
+    job = ("roles/secretmanager.secretAccessor", f"serviceAccount:haystack-job{ACCOUNT}")
+    for secret in LLM_SECRETS.values():
+        assert deployment.recorder.cloud.granted("secretmanager", secret) == {job}
+    assert job not in deployment.recorder.cloud.granted("secretmanager", "haystack-page-token-key")
+    assert not [each for each in deployment.first.requests if each.path.endswith(":access")]
+
+
+def test_every_alert_is_set_and_tells_the_operator(deployment: Deployment) -> None:
+    cloud = deployment.recorder.cloud
+    (channel,) = cloud.of("monitoring", "notificationChannels").values()
+    assert (channel["type"], channel["labels"]) == ("email", {"email_address": OPERATOR})
+    policies = {each["userLabels"]["alert"]: each for each in cloud.of("monitoring", "alertPolicies").values()}
+    files = {path.stem: json.loads(path.read_text()) for path in (ROOT / "deploy" / "alerts").glob("*.json")}
+    assert set(policies) == set(files)
+    for name, policy in policies.items():
+        assert covers(policy, files[name])
+        assert policy["notificationChannels"] == [channel["name"]]
 
 
 def test_a_second_run_changes_nothing(deployment: Deployment) -> None:
@@ -333,6 +397,48 @@ def test_what_somebody_opened_by_hand_is_closed_again(deployment: Deployment, gc
         assert recorder.cloud.of("compute", "backendServices")["haystack-list"]["iap"]["enabled"] is True
 
 
+def test_what_is_no_longer_asked_for_is_taken_back_and_what_people_added_stays(
+    deployment: Deployment, gcloud: Path, tmp_path: Path
+) -> None:
+    with deployment.copied() as recorder:
+        watched = recorder.cloud.of("monitoring", "alertPolicies")
+        changed = next(each for each in watched.values() if each["userLabels"]["alert"] == "bugs")
+        changed["userLabels"]["content"] = "that of an older file"
+        changed["notificationChannels"].append(f"projects/{PROJECT}/notificationChannels/pager")
+        tuned = next(each for each in watched.values() if each["userLabels"]["alert"] == "slow-answers")
+        tuned["conditions"][0]["conditionThreshold"]["thresholdValue"] = 8000
+        target = replace(TARGET, work=tmp_path, origins=(), operators=(), retention_days=0)
+        cloud = Gcloud(PROJECT, run=running(recorder, gcloud, tmp_path))
+        database.set_up(cloud, target)
+        buckets.set_up(cloud, target)
+        alerts.set_up(cloud, target)
+        assert cloud.changes == 3
+        fields = recorder.cloud.of("firestore", "fields")
+        assert "ttlConfig" not in fields["expire_at"]
+        assert fields["expire_at"]["indexConfig"] == {}
+        results = recorder.cloud.of("storage", "b")[f"{PROJECT}-haystack-results"]
+        assert "Delete" not in {rule["action"]["type"] for rule in results["lifecycle"]["rule"]}
+        assert results["cors"][0]["origin"] == [f"https://{DOMAIN}"]
+        after = {
+            each["userLabels"]["alert"]: each for each in recorder.cloud.of("monitoring", "alertPolicies").values()
+        }
+        assert after["bugs"]["notificationChannels"] == changed["notificationChannels"]
+        assert after["bugs"]["userLabels"]["content"] != "that of an older file"
+        assert after["slow-answers"] == tuned
+
+
+def running(recorder: Recorder, binaries: Path, folder: Path) -> Callable[[Sequence[str], str], Answer]:
+    """Runs gcloud as a step of the deployment would, pointed at the recorder."""
+    environment = recorder.environment(folder / "gcloud-config")
+    environment["PATH"] = f"{binaries}{os.pathsep}{environment['PATH']}"
+
+    def run(command: Sequence[str], stdin: str) -> Answer:
+        done = subprocess.run(command, input=stdin, env=environment, capture_output=True, text=True, check=False)
+        return Answer(done.returncode, done.stdout, done.stderr)
+
+    return run
+
+
 def test_destroy_deletes_nothing_until_the_project_is_named(deployment: Deployment, gcloud: Path) -> None:
     with deployment.copied() as recorder:
         run = deploy(recorder, deployment.repository, gcloud, "destroy", *WHERE, typed="yes\n")
@@ -346,7 +452,8 @@ def test_destroy_takes_everything_down_but_the_data(deployment: Deployment, gclo
         before = {key for key in recorder.cloud.resources if key.startswith(DATA)}
         run = deploy(recorder, deployment.repository, gcloud, "destroy", *WHERE, typed=f"{PROJECT}\n")
         assert run.code == 0, run.stderr
-        assert {key for key in recorder.cloud.resources if not key.startswith(DATA)} == set()
+        left = {key for key in recorder.cloud.resources if not key.startswith(LEFT)}
+        assert {key.split("/secrets/")[1].split("/")[0] for key in left} == set(LLM_SECRETS.values())  # people's own
         assert {key for key in recorder.cloud.resources if key.startswith(DATA)} == before
         assert not any("haystack-" in member for _, member in recorder.cloud.granted("cloudresourcemanager", PROJECT))
 

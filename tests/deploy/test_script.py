@@ -54,6 +54,8 @@ def test_help_tells_the_options_without_any_tool(tmp_path: Path) -> None:
     assert helped.returncode == 0
     for option in ("--project", "--region", "--domain", "--env", "--production", "--only", "--dry-run", "--skip-image"):
         assert option in helped.stdout
+    for option in ("--member", "--notify", "--origins", "--retention-days", "--llm-secrets"):
+        assert option in helped.stdout
 
 
 def test_a_missing_gcloud_is_told(tmp_path: Path) -> None:
@@ -86,6 +88,11 @@ def test_a_dry_run_needs_neither_gcloud_nor_access(tmp_path: Path) -> None:
         (("--project=My_Project", *UP[1:]), "is not a project id"),
         ((*UP[:2], "--domain=https://haystack.example.org"), "is not a host name"),
         ((*UP, "--dryrun"), "--dryrun"),
+        ((*UP, "--origins=https://app.example.org/"), "is not an origin"),
+        ((*UP, "--origins=http://app.example.org"), "is not an origin"),
+        ((*UP, "--notify=operators"), "is not an e-mail address"),
+        ((*UP, "--retention-days=6"), "is not a number of days from 7 on"),
+        ((*UP, "--llm-secrets=anthropic,google"), "no language model is called google"),
     ],
 )
 def test_a_wrong_argument_is_told_and_the_line_that_failed_is_named(arguments: tuple[str, ...], told: str) -> None:

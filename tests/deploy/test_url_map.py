@@ -227,7 +227,7 @@ PATH = st.builds(
 METHOD = st.sampled_from(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "get", "FOO"])
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(METHOD, PATH)
 def test_they_choose_the_same_function_for_any_path(method: str, target: str) -> None:
     assert by_url_map(method, target) == by_gateway(method, target)

@@ -32,7 +32,9 @@ def test_checking_runs_what_ci_runs_anywhere_with_java_and_the_emulator(jobs: di
 def test_only_a_tag_is_deployed_and_only_after_the_check(jobs: dict[str, Any]) -> None:
     assert (jobs["deploy"]["if"], jobs["deploy"]["needs"]) == ("github.ref_type == 'tag'", "check")
     (run,) = steps(jobs["deploy"], "./deploy.sh")
-    assert {"--project", "--region", "--domain"} <= set(run["run"].split())
+    assert {"--project", "--region", "--domain", "$OPTIONS"} <= set(run["run"].split())
+    for job in jobs.values():  # deploy.sh uses preview commands, and nobody is there to say yes to installing them
+        assert {"alpha", "beta"} <= set(steps(job, "setup-gcloud")[0]["with"]["install_components"].split(","))
 
 
 def test_deploying_uses_federation_and_no_key(jobs: dict[str, Any]) -> None:
