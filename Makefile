@@ -3,10 +3,11 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+PIP_AUDIT := 2.10.1
 export PYTHONUNBUFFERED = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install atlas demo up test test-clients test-stack check check-image format openapi lock clean
+.PHONY: help install atlas demo up test test-clients test-stack check bench check-image audit format openapi names lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +49,9 @@ test-stack: install .venv-stack/.installed ## prove the STACK predictor with a t
 	@.venv-stack/bin/python -m pip install --quiet --disable-pip-version-check --requirement $< --constraint $(word 2,$^)
 	@touch $@
 
+bench: install ## measure cold starts, latency, memory and settings; writes docs/performance.md (ten minutes)
+	@$(BIN)/python -m benchmarks
+
 check-image: install ## take the steps of orchestrator/Dockerfile without Docker, in a fresh environment
 	@$(BIN)/python -m benchmarks.image_steps $(ARGS)
 
@@ -57,12 +61,22 @@ check: install ## format, lint, types, walls
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
+audit: install ## ask PyPI for known vulnerabilities of what is pinned (needs the network)
+	@for file in requirements.txt orchestrator/requirements.txt requirements-dev.txt; do \
+		echo "$$file:"; \
+		$(BIN)/uv tool run --quiet pip-audit@$(PIP_AUDIT) --strict --disable-pip --no-deps --progress-spinner off -r $$file || { \
+			echo "$$file is not known to be safe: a vulnerability is listed above, or PyPI's list could not be read from here."; exit 1; }; \
+	done
+
 format: install ## format and mend what can be mended
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
 openapi: install ## write docs/openapi.yaml anew from the code
 	@$(BIN)/python -m local.openapi
+
+names: install ## index the names of the reference facts anew
+	@$(BIN)/python -m local.name_index
 
 lock: install ## compile requirements*.txt anew from the .in files
 	@$(BIN)/uv pip compile -q --no-header --no-emit-index-url requirements-dev.in -o requirements-dev.txt

@@ -1,0 +1,1 @@
+"""What others would write, to compare with."""
