@@ -7,7 +7,7 @@ PIP_AUDIT := 2.10.1
 export PYTHONUNBUFFERED = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install atlas demo up test test-clients test-stack check bench check-image audit format openapi names lock clean
+.PHONY: help install atlas demo up test test-clients test-stack check bench check-image audit format openapi derived lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,8 +75,9 @@ format: install ## format and mend what can be mended
 openapi: install ## write docs/openapi.yaml anew from the code
 	@$(BIN)/python -m local.openapi
 
-names: install ## index the names of the reference facts anew
+derived: install ## write anew what is derived from the facts and from Google's library
 	@$(BIN)/python -m local.name_index
+	@$(BIN)/python -m local.firestore_schema
 
 lock: install ## compile requirements*.txt anew from the .in files
 	@$(BIN)/uv pip compile -q --no-header --no-emit-index-url requirements-dev.in -o requirements-dev.txt

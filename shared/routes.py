@@ -4,7 +4,6 @@ Standard library only, since everything reads it:
 the functions' decorator, the local gateway, the load balancer's URL map and the OpenAPI document.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -37,9 +36,22 @@ class Route:
         return ("GET", "HEAD") if self.method == "GET" else (self.method,)
 
     @cached_property
-    def pattern(self) -> re.Pattern[str]:
-        """The path as a regular expression; a trailing slash is accepted."""
-        return re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(self.template)) + "/?")
+    def segments(self) -> tuple[str, ...]:
+        """What is between the slashes of the template."""
+        return tuple(self.template.split("/"))
+
+    def params(self, path: str) -> dict[str, str] | None:
+        """The values of the path's parameters, or None for a path that does not fit; a trailing slash is accepted."""
+        parts = path.removesuffix("/").split("/")
+        if len(parts) != len(self.segments):
+            return None
+        found = {}
+        for segment, part in zip(self.segments, parts, strict=True):
+            if segment.startswith("{") and part:
+                found[segment[1:-1]] = part
+            elif segment != part:
+                return None
+        return found
 
 
 @dataclass(frozen=True)
@@ -121,9 +133,13 @@ SPECS: Final[Mapping[str, FunctionSpec]] = {
 }
 """One processor each: with less, Cloud Run allows no concurrency. The figures behind all of this: `docs/performance.md`."""
 
-RUNTIME: Final[Mapping[str, str]] = {"FUNCTION_USE_ASGI": "true", "WORKERS": "1"}
-"""What every function's environment tells the framework: to make no Flask application that nobody would call, and to have one worker for
-the one processor."""
+RUNTIME: Final[Mapping[str, str]] = {
+    "FUNCTION_USE_ASGI": "true",
+    "PYDANTIC_DISABLE_PLUGINS": "__all__",
+    "WORKERS": "1",
+}
+"""What every function's environment tells the libraries: to make no Flask application that nobody would call, to look for no plugins in
+what every installed package says of itself, and to have one worker for the one processor."""
 
 
 def match(method: str, path: str) -> Match | MethodMismatch | None:
@@ -136,12 +152,12 @@ def match(method: str, path: str) -> Match | MethodMismatch | None:
     Returns:
         The first route of the table that fits; what the path allows where only the method does not fit; None for a path not ours.
     """
-    fitting = [(route, found) for route in ROUTES if (found := route.pattern.fullmatch(path))]
+    fitting = [(route, found) for route in ROUTES if (found := route.params(path)) is not None]
     # A path that a route names in full is that route's alone: `validate-control-strategy` is no run id.
-    fitting = [(route, found) for route, found in fitting if not found.groupdict()] or fitting
+    fitting = [(route, found) for route, found in fitting if not found] or fitting
     for route, found in fitting:
         if method in route.methods:
-            return Match(route, found.groupdict())
+            return Match(route, found)
     if not fitting:
         return None
     allow = sorted({allowed for route, _ in fitting for allowed in route.methods})
