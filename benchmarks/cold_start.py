@@ -68,7 +68,8 @@ def _asked(stand: Stand, finished: str, waiting: str) -> list[tuple[Command, Req
         "result": request("GET", f"{RUNS}/{finished}/result"),
     }
     services = [(stand.function(name), asked) for name, asked in functions.items()]
-    return [(stand.hello(), request("GET", "/")), (stand.peer(), status), *services]
+    hello = request("GET", "/")
+    return [(stand.hello(), hello), (stand.asynchronous_hello(), hello), (stand.peer(), status), *services]
 
 
 def _section(seconds: Mapping[str, list[float]]) -> Section:

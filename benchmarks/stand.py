@@ -41,6 +41,7 @@ PEERS: Final = ROOT / "benchmarks" / "peers"
 PROJECT: Final = "benchmark"
 OWNER: Final = "ada@example.com"
 HELLO: Final = "hello world"
+ASYNCHRONOUS_HELLO: Final = "asynchronous hello world"
 PEER: Final = "FastAPI peer"
 PEER_PACKAGES: Final = ("fastapi",)
 """What the peer needs beside the functions' requirements."""
@@ -74,6 +75,11 @@ class Stand:
     def hello(self) -> Command:
         """The least that the framework can serve."""
         return self._framework(HELLO, self.scratch / "hello", {"PATH": os.defpath})
+
+    def asynchronous_hello(self) -> Command:
+        """The least that the framework can serve as it serves the functions."""
+        environment = {"PATH": os.defpath, **RUNTIME}
+        return self._framework(ASYNCHRONOUS_HELLO, self.scratch / "asynchronous_hello", environment)
 
     def peer(self) -> Command:
         """The FastAPI service, as its documentation starts it in a container."""
@@ -157,9 +163,10 @@ def _install(scratch: Path) -> None:
     subprocess.run(install, cwd=ROOT, check=True)
     for name in FUNCTIONS:
         staging.stage(name, scratch)
-    (scratch / "hello").mkdir()
-    shutil.copyfile(PEERS / "hello.py", scratch / "hello" / "main.py")
+    for hello in ("hello", "asynchronous_hello"):
+        (scratch / hello).mkdir()
+        shutil.copyfile(PEERS / f"{hello}.py", scratch / hello / "main.py")
     shutil.copytree(scratch / "status" / "shared", scratch / "peer" / "shared")
     shutil.copyfile(PEERS / "fastapi_service.py", scratch / "peer" / "fastapi_service.py")
-    folders = [str(scratch / name) for name in (*FUNCTIONS, "hello", "peer")]
+    folders = [str(scratch / name) for name in (*FUNCTIONS, "hello", "asynchronous_hello", "peer")]
     subprocess.run([str(python), "-m", "compileall", "-q", *folders], check=True)

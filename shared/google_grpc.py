@@ -8,13 +8,13 @@ library does beyond the call itself (paging, several transports, options of its 
 # mypy: allow-untyped-calls
 
 import asyncio
-import random
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
+from random import SystemRandom
 from types import ModuleType
 from typing import Final, TypeVar
 
@@ -24,6 +24,8 @@ from grpc import StatusCode
 from shared.errors import Unavailable
 
 T = TypeVar("T")
+_DICE: Final = SystemRandom()
+"""Spreads those who wait. It is not Python's one generator for all, which others may have seeded, and fork with us."""
 _SCOPES: Final = ("https://www.googleapis.com/auth/cloud-platform",)
 _OPTIONS: Final = (
     ("grpc.max_send_message_length", -1),
@@ -115,5 +117,5 @@ class Patience:
             except grpc.aio.AioRpcError as error:
                 if error.code() not in self.passing or time.monotonic() + pause >= ends:
                     raise
-            await asyncio.sleep(random.uniform(pause / 2, pause))  # noqa: S311  # spreads those who wait, no secret
+            await asyncio.sleep(_DICE.uniform(pause / 2, pause))
             pause = min(2 * pause, self.longest_pause)

@@ -7,10 +7,10 @@ two readers wait two seconds for.
 
 import asyncio
 import hashlib
-import random
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime
+from random import SystemRandom
 from typing import Final
 
 from shared.errors import RunExists, RunNotFound, TooManyRuns, Unavailable
@@ -179,7 +179,7 @@ def _of(wanted: RunFilter) -> dict[str, object]:
 
 async def _step_aside(attempt: int) -> None:
     """Let the rival finish; the longer the more often this one lost."""
-    await asyncio.sleep(random.uniform(0, 0.02 * 2 ** min(attempt, 5)))  # noqa: S311  # spreads the rivals, no secret
+    await asyncio.sleep(SystemRandom().uniform(0, 0.02 * 2 ** min(attempt, 5)))
 
 
 def _field(path: str, operator: str, value: object) -> dict[str, object]:

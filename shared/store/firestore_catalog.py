@@ -1,8 +1,8 @@
 """The catalog in Firestore: one document, a field for each ingested dataset, so that a cold function reads it at once."""
 
 import asyncio
-import random
 from collections.abc import Callable, Sequence
+from random import SystemRandom
 from typing import Final
 
 from shared.catalog import DatasetEntry
@@ -45,7 +45,7 @@ class FirestoreCatalog:
             try:
                 await self._database.commit(Write(update=kept, current_document=seen))
             except DocumentChanged:
-                await asyncio.sleep(random.uniform(0, 0.1))  # noqa: S311  # spreads the rivals
+                await asyncio.sleep(SystemRandom().uniform(0, 0.1))
                 continue
             return
         raise Unavailable("Firestore")

@@ -17,7 +17,7 @@ from local.storage.server import StorageServer
 from shared.errors import Unavailable
 from shared.records import StoredFile
 from shared.settings import Settings
-from shared.storage import SIGN_DEADLINE, UPLOAD_DEADLINE, UPLOAD_TIMEOUT, GoogleResultFiles
+from shared.storage import SIGN_DEADLINE, UPLOAD_DEADLINE, GoogleResultFiles
 from tests.http_proxy import FaultyHttp
 from tests.shared.test_storage import KEY, LARGE, Cloud, ToCloud, checksum, in_an_hour, written
 from tests.wire_faults import DROPPED, SHORT, SILENCE, Spell, Troubles, WireFault, strike_everywhere
@@ -31,6 +31,8 @@ TROUBLES = {
 FILE = StoredFile(name="a", object_name="runs/a", media_type="text/plain", size=0, crc32c="")
 LIBRARYS_OWN = "GET /storage/v1/b/"
 """What the client library asks of the bucket in a thread of its own, whenever that runs; nothing depends on the answer."""
+PATIENT = (5.0, 10.0)
+"""Seconds to connect and to be answered: within the time limit of a test, also where an answer is lost on a busy machine."""
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +59,7 @@ async def test_an_upload_is_whole_or_told_to_have_failed_and_can_be_done_again(
         files = GoogleResultFiles(
             replace(settings, storage_emulator_host=f"http://{host}"),
             upload_deadline=3 * deadline if deadline else UPLOAD_DEADLINE,
-            upload_timeout=(deadline, deadline) if deadline else UPLOAD_TIMEOUT,
+            upload_timeout=(deadline, deadline) if deadline else PATIENT,
             upload_pause=0.01,
         )
         try:
