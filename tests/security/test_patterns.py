@@ -18,8 +18,8 @@ from shared.queries import RFC3339
 from shared.reference import datasets
 from tests.functions.conftest import small_dataset
 
-WORSE_THAN_LINEAR = 10
-"""Between four (linear) and sixteen (quadratic)."""
+WORSE_THAN_LINEAR = 8
+"""Halfway between four (linear) and sixteen (quadratic), as ratios go."""
 TRIES = 2
 
 
