@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from local.storage.early_answers import EarlyAnswers
 from local.storage.object_names import NameRefused, Upload, check, upload
 from local.storage.v4_signature import Refused, SignedRequest, check_signature
 
@@ -60,8 +61,11 @@ def storage_gateway(
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with httpx.AsyncClient(base_url=upstream, timeout=TIMEOUT, trust_env=False) as client:
-            app.state.client = client
+        async with (
+            httpx.AsyncClient(base_url=upstream, timeout=TIMEOUT, trust_env=False) as client,
+            httpx.AsyncClient(base_url=upstream, transport=EarlyAnswers()) as pieces,
+        ):
+            app.state.client, app.state.pieces = client, pieces
             yield
 
     async def answer(request: Request) -> Response:
@@ -82,7 +86,8 @@ def storage_gateway(
             return _error(403, refused.code, refused.message, refused.details)
         except NameRefused as refused:
             return _error(400, "InvalidArgument", "Invalid argument.", str(refused))
-        return await _forward(request, started, request.app.state.client)
+        is_piece = path.startswith(UPLOADS) and request.method == "PUT"
+        return await _forward(request, started, request.app.state.pieces if is_piece else request.app.state.client)
 
     return Starlette(routes=[Route("/{path:path}", answer, methods=list(METHODS))], lifespan=lifespan)
 

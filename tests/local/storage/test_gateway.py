@@ -213,10 +213,20 @@ async def test_a_resumable_upload_comes_back_through_the_gateway(bucket: Bucket)
     assert await asyncio.to_thread(blob.download_as_bytes) == b"large"
 
 
-async def test_an_upstream_that_is_away_is_503() -> None:
+async def test_a_piece_sent_again_after_the_upload_ended_is_told_that_its_session_is_over(bucket: Bucket) -> None:
+    """fake-gcs-server answers before it has read the piece; the gateway once made a 503 of that, which clients try again for minutes."""
+    blob = bucket.blob("runs/run_5/large.bin")
+    begun = await asyncio.to_thread(blob.create_resumable_upload_session, "application/octet-stream")
+    piece = bytes(9 * 1024 * 1024)
+    told = [(await bucket.http.put(begun, content=piece)).status_code for _ in range(3)]
+    assert told == [200, 404, 404]
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT"])
+async def test_an_upstream_that_is_away_is_503(method: str) -> None:
     key = SigningKey.generate()
     gateway = storage_gateway(upstream="http://127.0.0.1:9", keys={key.email: key.public_key})
     async with serving(gateway) as url, httpx.AsyncClient(trust_env=False) as http:
-        answer = await http.get(f"{url}/storage/v1/b")
+        answer = await http.request(method, f"{url}/upload/storage/v1/b", content=b"piece" if method == "PUT" else None)
     assert answer.status_code == 503
     assert "ServiceUnavailable" in answer.text
