@@ -10,7 +10,7 @@ from typing import Final
 
 from benchmarks.atlas_steps import DATASET, Told, measured
 from orchestrator import ingest as ingesting
-from shared.models import ControlStrategy
+from shared.fields import ControlStrategy
 from shared.records import Compute, Run, StoredFile
 from shared.store.sqlite import SqliteRunStore
 from shared.store.sqlite_catalog import SqliteCatalog

@@ -28,7 +28,7 @@ from benchmarks.verdicts import Verdict
 from benchmarks.verdicts import table as verdict_table
 from local import firestore_emulator
 from local.firestore_emulator import FirestoreEmulator
-from shared.models import rfc3339
+from shared.fields import rfc3339
 from shared.ports import Cursor, RunFilter, RunStore
 from shared.records import Run
 from shared.store.firestore import FirestoreRunStore

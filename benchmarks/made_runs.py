@@ -4,7 +4,8 @@ import random
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from shared.models import ControlStrategy, GeneChange, PathwayChange, ScorePart
+from shared.fields import ControlStrategy
+from shared.models import GeneChange, PathwayChange, ScorePart
 from shared.records import Compute, Run, RunOutcome, StoredFile, Transition
 from shared.runs import Actor, ComputeState, RunState
 

@@ -12,7 +12,8 @@ from orchestrator.inference import Prediction
 from orchestrator.loading import QueryCells
 from orchestrator.prompts import Prompt
 from orchestrator.query_analysis import Question
-from shared.models import ControlStrategy, PathwayChange
+from shared.fields import ControlStrategy
+from shared.models import PathwayChange
 from shared.records import Iteration
 
 LIBRARIES = ("anndata", "decoupler", "h5py", "numpy", "pandas", "scanpy", "scipy")

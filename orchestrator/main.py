@@ -29,10 +29,9 @@ from orchestrator.reporter import Reporter, Stopped, Store, persistently
 from shared import failures, lifecycle, logs, runs, wiring
 from shared.catalog_view import CatalogView
 from shared.errors import HaystackError, RunNotFound, SettingsInvalid
-from shared.lifecycle import Clock
 from shared.logs import Severity
 from shared.models import FailureReason
-from shared.ports import Catalog, ResultFiles
+from shared.ports import Catalog, Clock, ResultFiles
 from shared.reference import datasets
 from shared.runs import Actor
 

@@ -14,11 +14,14 @@ from typing import Final, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from orchestrator.query_analysis import NotUnderstood, Question, analyse
+from shared.catalog_models import CellTypeInfo, PerturbationInfo
 from shared.catalog_view import CatalogView
+from shared.fields import ControlStrategy
 from shared.logs import Severity, log
-from shared.models import CellTypeInfo, ControlStrategy, LlmProvider, MatchedTerm, PerturbationInfo
+from shared.models import LlmProvider
 from shared.records import Run
 from shared.resolver import Resolution, resolve
+from shared.validation_models import MatchedTerm
 
 DEFAULT_MODELS: Final = {
     LlmProvider.ANTHROPIC: "claude-haiku-4-5",

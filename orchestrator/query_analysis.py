@@ -10,10 +10,10 @@ from shared import reference
 from shared.catalog import CellTypeEntry, DatasetEntry
 from shared.catalog_view import CatalogView, control_labels, perturbation_labels
 from shared.control_strategy import cell_type_key
-from shared.models import MatchedTerm
 from shared.query_plan import NearCellType, QueryPlan, atlases_with, control_cells, query_plans
 from shared.relatives import relative_plan, relatives
 from shared.resolver import Resolution, resolve
+from shared.validation_models import MatchedTerm
 
 
 class NotUnderstood(Exception):

@@ -8,7 +8,8 @@ from urllib.parse import quote
 from orchestrator.enrichment import notable
 from orchestrator.expectations import readable
 from orchestrator.finding import Finding
-from shared.models import ControlStrategy, GeneChange
+from shared.fields import ControlStrategy
+from shared.models import GeneChange
 
 PART_NAMES = {
     "pathway_coherence": "Pathway coherence",

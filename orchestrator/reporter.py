@@ -7,10 +7,9 @@ from typing import Protocol
 
 from shared import lifecycle, logs
 from shared.errors import Unavailable
-from shared.lifecycle import Clock
+from shared.fields import ControlStrategy
 from shared.logs import Severity
-from shared.models import ControlStrategy
-from shared.ports import RunStore, RunWatch
+from shared.ports import Clock, RunStore, RunWatch
 from shared.records import Iteration, Run
 from shared.runs import Phase
 

@@ -8,7 +8,7 @@ from orchestrator.config import JobConfig
 from orchestrator.finding import versions
 from orchestrator.prompts import Prompt
 from orchestrator.query_analysis import Question
-from shared.models import ControlStrategy
+from shared.fields import ControlStrategy
 from shared.records import Iteration
 
 

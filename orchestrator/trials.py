@@ -15,7 +15,7 @@ from orchestrator.loading import CellSource
 from orchestrator.prompts import Prompt
 from orchestrator.query_analysis import Question
 from orchestrator.resumption import NotReproduced, check_same, made_from
-from shared.models import ControlStrategy
+from shared.fields import ControlStrategy
 from shared.records import Iteration
 from shared.runs import Phase
 

@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from shared.models import Model
+from shared.fields import Model
 
 ENTRY_FILE: Final = "dataset.json"
 """Beside an atlas, its catalog entry: the last file that the ingest writes, and what a lost catalog is made from again."""

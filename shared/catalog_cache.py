@@ -9,9 +9,8 @@ from shared import reference
 from shared.catalog import DatasetEntry
 from shared.catalog_view import CatalogView
 from shared.errors import Unavailable
-from shared.lifecycle import Clock
 from shared.logs import Severity, log
-from shared.ports import Catalog
+from shared.ports import Catalog, Clock
 
 LIFETIME: Final = timedelta(seconds=60)
 """How long a newly ingested dataset may stay unseen."""

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 from shared.catalog import CellTypeEntry, ConditionEntry, DatasetEntry
+from shared.catalog_models import CellTypeInfo, DatasetInfo, PerturbationInfo
 from shared.errors import DatasetNotFound
 from shared.lineage import lineage_of
-from shared.models import CellTypeInfo, DatasetInfo, PerturbationInfo
 from shared.ontology import cell_ontology
 from shared.reference import perturbations as reference_perturbations
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from shared.catalog_view import CatalogView, control_labels, perturbation_labels
-from shared.models import ControlStrategy, ControlStrategyValidation, ControlStrategyValidationRequest, MatchedTerm
+from shared.fields import ControlStrategy
 from shared.query_plan import (
     MIN_GROUP_CELLS,
     MIN_QUERY_CELLS,
@@ -21,6 +21,7 @@ from shared.query_plan import (
 )
 from shared.relatives import relative_plan, relatives
 from shared.resolver import Resolution, resolve
+from shared.validation_models import ControlStrategyValidation, ControlStrategyValidationRequest, MatchedTerm
 
 _QUERY_AS_CONTROL = "query_as_control compares the prediction with the query cells as they are."
 

@@ -3,12 +3,11 @@
 Source of the rules: https://cloud.google.com/iap/docs/signed-headers-howto.
 """
 
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Mapping
 from typing import Final
 
 from shared.errors import Unauthenticated
-from shared.ports import Caller
+from shared.ports import Caller, Clock
 from shared.public_keys import PublicKeys
 from shared.tokens import TokenRules, refusal, utc_now, verified_claims
 
@@ -29,7 +28,7 @@ class IapIdentity:
         clock: the time now.
     """
 
-    def __init__(self, *, audience: str, keys: PublicKeys, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(self, *, audience: str, keys: PublicKeys, clock: Clock = utc_now) -> None:
         self._rules = TokenRules(algorithm="ES256", issuers=(ISSUER,), audience=audience, max_lifetime=MAX_LIFETIME)
         self._keys = keys
         self._clock = clock

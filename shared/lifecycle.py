@@ -12,14 +12,14 @@ from typing import Final
 
 from shared import logs, runs
 from shared.errors import RunAlreadyFinished, RunNotCompleted, RunNotFound, Unavailable
+from shared.fields import ControlStrategy
 from shared.logs import Severity
-from shared.models import ControlStrategy, Failure, RunResult
-from shared.ports import BatchJobs, Caller, ResultFiles, RunStore, RunWatch
+from shared.models import Failure, RunResult
+from shared.ports import BatchJobs, Caller, Clock, ResultFiles, RunStore, RunWatch
 from shared.presentation import run_result
 from shared.records import Compute, Iteration, Run, RunOutcome
 from shared.runs import Actor, ComputeState, Phase, RunState
 
-Clock = Callable[[], datetime]
 URL_LIFETIME: Final = timedelta(hours=1)
 
 

@@ -11,7 +11,8 @@ from datetime import datetime
 from typing import Final
 
 from shared.errors import InvalidPageToken
-from shared.models import RunList, rfc3339
+from shared.fields import rfc3339
+from shared.models import RunList
 from shared.ports import Caller, Cursor, RunFilter, RunStore
 from shared.presentation import run_status
 from shared.queries import ListQuery

@@ -1,76 +1,20 @@
-"""The wire models: what goes over HTTP, field by field as the contract has it.
+"""The wire models of runs: what goes over HTTP, field by field as the contract has it.
 
 Fields may be added, never renamed. What is stored lives in `shared/records.py`.
 """
 
-import re
-from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Final, Self
+from typing import Annotated
 
-from pydantic import (
-    AwareDatetime,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    StringConstraints,
-)
-from pydantic_core import PydanticCustomError
+from pydantic import BeforeValidator, Field, StringConstraints
 
+from shared.fields import ControlStrategy, Model, Query, RunId, Score, Timestamp
 from shared.runs import Phase, RunState
-
-
-class Model(BaseModel):
-    """The base of all models: immutable, unknown fields refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    @classmethod
-    def kept(cls, fields: object) -> Self:
-        """What was kept, perhaps by newer code, as while functions are deployed one by one: fields unknown here are passed over."""
-        return cls.model_validate(fields, extra="ignore")
-
-    @classmethod
-    def kept_json(cls, text: str | bytes) -> Self:
-        """The same from JSON."""
-        return cls.model_validate_json(text, extra="ignore")
-
-
-def rfc3339(moment: datetime) -> str:
-    """A moment as RFC 3339 in UTC with microseconds and `Z`, so that equal moments are equal strings."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _whole(value: object) -> object:
     """5.0 is an integer to JSON Schema, and to the encoders of some languages."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _without_controls(value: object) -> object:
-    """Control characters mean nothing in a question, and much to a terminal; HDF5 cannot keep a null byte."""
-    if isinstance(value, str) and _CONTROLS.search(value):
-        raise PydanticCustomError("control_character", "Input should have no control characters but tabs and line ends")
-    return value
-
-
-_CONTROLS: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-Timestamp = Annotated[AwareDatetime, PlainSerializer(rfc3339, when_used="json")]
-Query = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=10, max_length=2000),
-    BeforeValidator(_without_controls),
-]
-Score = Annotated[int, Field(ge=1, le=10)]
-RunId = Annotated[str, StringConstraints(pattern=r"^run_[0-9a-f]{12}$")]
-
-
-class ControlStrategy(StrEnum):
-    """What a prediction is compared with."""
-
-    SYNTHETIC_CONTROL = "synthetic_control"  # predict twice, perturbed and control, and compare the two
-    QUERY_AS_CONTROL = "query_as_control"  # compare the prediction with the query cells as they are
 
 
 class LlmProvider(StrEnum):
@@ -219,90 +163,3 @@ class RunResult(Model):
     report_url: str
     log_url: str
     files: list[ResultFile]
-
-
-class ControlStrategyValidationRequest(Model):
-    """A question whose control strategy is to be checked before it is run."""
-
-    query: Query
-    control_strategy: ControlStrategy = ControlStrategy.SYNTHETIC_CONTROL
-
-
-class MatchedTerm(Model):
-    """What a piece of the question was taken for.
-
-    `matched_text` is the piece as it was written; `match` tells how it matched (exact, synonym, ontology, fuzzy).
-    """
-
-    name: str
-    matched_text: str
-    match: str
-    cell_ontology_id: str | None = None
-    kind: str | None = None
-    candidates: list[str] = []
-
-
-class ControlStrategyValidation(Model):
-    """Whether a synthetic control can be had for a question, and what the question was taken for."""
-
-    synthetic_control_available: bool
-    control_cells_found: int
-    control_donors: list[str]
-    control_conditions: list[str]
-    recommendation: ControlStrategy
-    warning: str | None
-    cell_type: MatchedTerm | None
-    perturbation: MatchedTerm | None
-    datasets: list[str]
-
-
-class RunPreview(Model):
-    """What `validate_only` answers: what would run, and whether it would get anywhere. Nothing was kept or submitted."""
-
-    would_run: bool
-    reason: str | None
-    request: CreateRunRequest
-    validation: ControlStrategyValidation
-
-
-class PerturbationInfo(Model):
-    """A perturbation that the catalog knows; counts are None while no dataset with it is ingested."""
-
-    name: str
-    type: str
-    synonyms: list[str]
-    targets: list[str]
-    receptors: list[str]
-    family: str | None
-    datasets: list[str]
-    cell_count: int | None
-    control_count: int | None
-
-
-class CellTypeInfo(Model):
-    """A cell type that the catalog knows; the count is None while no dataset with it is ingested."""
-
-    name: str
-    cell_ontology_id: str | None
-    lineage: str | None
-    synonyms: list[str]
-    datasets: list[str]
-    cell_count: int | None
-
-
-class DatasetInfo(Model):
-    """A dataset that the catalog knows, in numbers; what is not known is None or empty."""
-
-    name: str
-    title: str
-    description: str
-    licence: str
-    source: str
-    ingested: bool
-    semi_synthetic: bool
-    cells: int | None
-    genes: int | None
-    donors: list[str]
-    control_conditions: list[str]
-    perturbations: int
-    cell_types: int

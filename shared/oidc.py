@@ -4,12 +4,11 @@ Source of the rules: https://cloud.google.com/pubsub/docs/authenticate-push-subs
 https://developers.google.com/identity/openid-connect/openid-connect#validatinganidtoken.
 """
 
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Mapping
 from typing import Final
 
 from shared.errors import Forbidden, Unauthenticated
-from shared.ports import Caller
+from shared.ports import Caller, Clock
 from shared.public_keys import PublicKeys
 from shared.tokens import TokenRules, refusal, utc_now, verified_claims
 
@@ -28,7 +27,7 @@ class ServiceCaller:
         clock: the time now.
     """
 
-    def __init__(self, *, audience: str, email: str, keys: PublicKeys, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(self, *, audience: str, email: str, keys: PublicKeys, clock: Clock = utc_now) -> None:
         self._rules = TokenRules(algorithm="RS256", issuers=ISSUERS, audience=audience, max_lifetime=MAX_LIFETIME)
         self._email = email.lower()
         self._keys = keys

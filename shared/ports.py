@@ -1,17 +1,23 @@
 """The seams: what the domain asks of the world. Adapters stand behind them, chosen in `shared/wiring.py` alone."""
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from __future__ import annotations
+
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from shared.records import Run, StoredFile
-from shared.runs import RunState
+if TYPE_CHECKING:  # a function that has no runs, datasets or jobs starts without their models
+    from collections.abc import AsyncGenerator, Mapping, Sequence
+    from pathlib import Path
 
-if TYPE_CHECKING:  # a function that has neither datasets nor jobs starts without them
     from shared.catalog import DatasetEntry
     from shared.jobs import JobReport, JobRequest
+    from shared.records import Run, StoredFile
+    from shared.runs import RunState
+
+Clock = Callable[[], datetime]
+"""The time now, in UTC."""
 
 
 @dataclass(frozen=True)
@@ -130,10 +136,10 @@ class Readiness(Protocol):
 class Catalog(Protocol):
     """Where the ingested datasets are written down. Every method may raise `Unavailable`."""
 
-    async def load(self) -> "Sequence[DatasetEntry]":
+    async def load(self) -> Sequence[DatasetEntry]:
         """All ingested datasets, by name. Costs one document read."""
 
-    async def put(self, entry: "DatasetEntry") -> None:
+    async def put(self, entry: DatasetEntry) -> None:
         """Write a dataset down, in the place of an earlier entry of its name; others are untouched."""
 
     async def remove(self, name: str) -> None:
@@ -143,14 +149,14 @@ class Catalog(Protocol):
 class BatchJobs(Protocol):
     """Google Cloud Batch. Every method may raise `Unavailable`."""
 
-    async def submit(self, request: "JobRequest") -> None:
+    async def submit(self, request: JobRequest) -> None:
         """Have a job run. A job of this id that is there already is adopted: nothing is submitted twice.
 
         Raises:
             SubmitRejected: Batch will never take this job.
         """
 
-    async def describe(self, job_id: str) -> "JobReport | None":
+    async def describe(self, job_id: str) -> JobReport | None:
         """What Batch knows of a job, or None where Batch says that there is no such job."""
 
     async def cancel(self, job_id: str) -> None:

@@ -2,7 +2,18 @@
 
 from shared import control_strategy
 from shared.catalog_view import CatalogView
-from shared.models import ControlStrategyValidationRequest, CreateRunRequest, RunPreview
+from shared.fields import Model
+from shared.models import CreateRunRequest
+from shared.validation_models import ControlStrategyValidation, ControlStrategyValidationRequest
+
+
+class RunPreview(Model):
+    """What `validate_only` answers: what would run, and whether it would get anywhere. Nothing was kept or submitted."""
+
+    would_run: bool
+    reason: str | None
+    request: CreateRunRequest
+    validation: ControlStrategyValidation
 
 
 def preview(request: CreateRunRequest, view: CatalogView) -> RunPreview:

@@ -15,10 +15,9 @@ from shared import lifecycle, logs, runs, submission
 from shared.errors import RunNotFound, SubmitRejected, Unavailable
 from shared.failures import failure, failure_of
 from shared.jobs import JobReport, JobState
-from shared.lifecycle import Clock
 from shared.logs import Severity
 from shared.models import Failure, FailureReason
-from shared.ports import BatchJobs, RunStore
+from shared.ports import BatchJobs, Clock, RunStore
 from shared.records import Compute, Run
 from shared.runs import Actor, ComputeState, RunState
 

@@ -8,17 +8,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from shared.models import (
-    ControlStrategy,
-    Failure,
-    GeneChange,
-    IterationSummary,
-    LlmProvider,
-    Model,
-    PathwayChange,
-    Score,
-    Timestamp,
-)
+from shared.fields import ControlStrategy, Model, Score, Timestamp
+from shared.models import Failure, GeneChange, IterationSummary, LlmProvider, PathwayChange
 from shared.runs import Actor, ComputeState, Phase, RunState, next_check, next_expiry
 
 MAX_HISTORY = 50

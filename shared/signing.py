@@ -1,67 +1,68 @@
-"""Who signs URLs: in the cloud IAM does, because a function has no private key; with a key file it is done on the spot.
+"""Who signs URLs: with a key file it is done here; in the cloud a function has no private key, and IAM does it (`iam_signing`)."""
 
-Source: https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/signBlob.
-"""
+import json
+from pathlib import Path
+from typing import Protocol
 
-# google-auth and google-cloud-storage carry no types.
-# mypy: allow-untyped-calls
-
-from functools import partial
-from typing import Final
-
-from google.auth import iam
-from google.auth.credentials import Credentials, Signing
-from google.auth.transport import Request
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from shared.errors import SettingsInvalid
 
-IAM_TIMEOUT: Final = 10.0
-"""Seconds that one call to IAM may take."""
 
-
-class IamSigning(Signing):
-    """Signs by IAM's `signBlob`, one HTTP call a signature.
-
-    Args:
-        credentials: who asks; must hold `iam.serviceAccounts.signBlob` on the signing account. Not refreshed here: see `ready`.
-        transport: how HTTP requests are made.
-        email: the account that signs; empty: the one that asks.
-    """
-
-    def __init__(self, credentials: Credentials, transport: Request, email: str = "") -> None:
-        self._credentials = credentials
-        self._transport = partial(transport, timeout=IAM_TIMEOUT)
-        self._email = email
-
-    def ready(self) -> None:
-        """Have a token that is valid. Called once before many signatures, so that threads do not each fetch one.
-
-        Raises:
-            google.auth.exceptions.GoogleAuthError: no token can be had.
-            SettingsInvalid: nobody said which account signs, and the credentials have none.
-        """
-        if not self._credentials.valid:
-            self._credentials.refresh(self._transport)
-        # On Cloud Run the account's name is known only after the first refresh; until then it is "default".
-        self._email = self._email or getattr(self._credentials, "service_account_email", "")
-        if "@" not in self._email:
-            raise SettingsInvalid(["SIGNER_EMAIL is missing, and these credentials belong to no service account"])
-
-    def sign_bytes(self, message: bytes) -> bytes:
-        """The RSA-SHA256 signature of a message.
-
-        Raises:
-            google.auth.exceptions.GoogleAuthError: IAM refused or did not answer.
-        """
-        signature: bytes = self.signer.sign(message)
-        return signature
+class Signing(Protocol):
+    """Signs as a service account. Its methods block, and may be called from several threads."""
 
     @property
     def signer_email(self) -> str:
-        """The account that signs."""
-        return self._email
+        """The account that signs; known once it is ready."""
+
+    def ready(self) -> None:
+        """Have all that signing needs. Called once before many signatures.
+
+        Raises:
+            Unavailable: that cannot be had just now.
+            SettingsInvalid: it can never be had so.
+        """
+
+    def sign_bytes(self, message: bytes) -> bytes:
+        """The RSA-SHA256 signature of a message (PKCS #1 v1.5).
+
+        Raises:
+            Unavailable: whoever signs does not answer.
+        """
+
+
+class KeySigning:
+    """Signs with the key in a service account's key file.
+
+    Args:
+        key_file: the file as Google gives it: JSON with `client_email` and `private_key`.
+
+    Raises:
+        SettingsInvalid: there is no such file, or it is none.
+    """
+
+    def __init__(self, key_file: Path) -> None:
+        try:
+            account = json.loads(key_file.read_bytes())
+            self._email, key = str(account["client_email"]), load_pem_private_key(account["private_key"].encode(), None)
+        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+            raise SettingsInvalid(["SIGNING_KEY_FILE is no service account's key file that can be read"]) from error
+        if not isinstance(key, RSAPrivateKey):
+            raise SettingsInvalid(["SIGNING_KEY_FILE holds no RSA key"])
+        self._key = key
 
     @property
-    def signer(self) -> iam.Signer:
-        """A signer for this account."""
-        return iam.Signer(self._transport, self._credentials, self._email)
+    def signer_email(self) -> str:
+        """The account whose key it is."""
+        return self._email
+
+    def ready(self) -> None:
+        """It always is."""
+
+    def sign_bytes(self, message: bytes) -> bytes:
+        """The RSA-SHA256 signature of a message (PKCS #1 v1.5)."""
+        return self._key.sign(message, PKCS1v15(), SHA256())

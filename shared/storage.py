@@ -10,18 +10,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import google.auth
-from google.auth.credentials import Credentials, Signing
-from google.auth.exceptions import GoogleAuthError
-from google.auth.transport import Request
-
 from shared.errors import Unavailable
 from shared.records import StoredFile
 from shared.settings import Settings
 from shared.signed_urls import ENDPOINT, signed_url
-from shared.signing import IamSigning
 
 if TYPE_CHECKING:
+    from google.auth.credentials import Credentials
+    from google.auth.transport import Request
+
+    from shared.signing import Signing
     from shared.upload import Uploads
 
 LONGEST_EXPIRY: Final = timedelta(days=7)
@@ -55,8 +53,8 @@ class GoogleResultFiles:
         self,
         settings: Settings,
         *,
-        credentials: Credentials | None = None,
-        transport: Request | None = None,
+        credentials: "Credentials | None" = None,
+        transport: "Request | None" = None,
         upload_deadline: float = UPLOAD_DEADLINE,
         upload_timeout: tuple[float, float] = UPLOAD_TIMEOUT,
         upload_pause: float = UPLOAD_PAUSE,
@@ -96,7 +94,7 @@ class GoogleResultFiles:
                 signing = await asyncio.to_thread(self._ready_signing)
                 calls = (asyncio.to_thread(self._sign, file, expires_at, signing) for file in files)
                 return await asyncio.gather(*calls)
-        except (GoogleAuthError, TimeoutError) as error:
+        except TimeoutError as error:
             raise Unavailable("Cloud Storage") from error
 
     def close(self) -> None:
@@ -104,7 +102,7 @@ class GoogleResultFiles:
         if self._uploads is not None:
             self._uploads.close()
 
-    def _sign(self, file: StoredFile, expires_at: datetime, signing: Signing) -> str:
+    def _sign(self, file: StoredFile, expires_at: datetime, signing: "Signing") -> str:
         return signed_url(
             self._settings.results_bucket,
             file.object_name,
@@ -130,29 +128,36 @@ class GoogleResultFiles:
                 )
             return self._uploads
 
-    def _ready_signing(self) -> Signing:
+    def _ready_signing(self) -> "Signing":
         with self._lock:
             if self._signing is None:
                 self._signing = self._make_signing()
-            if isinstance(self._signing, IamSigning):
-                self._signing.ready()
+            self._signing.ready()
             return self._signing
 
-    def _make_signing(self) -> Signing:
+    def _make_signing(self) -> "Signing":
+        # Each is imported by who uses it: Google's library for credentials is much, and a key file needs none of it.
         if self._settings.signing_key_file:
-            from google.oauth2 import service_account  # noqa: PLC0415  # the cloud signs without a key file
+            from shared.signing import KeySigning  # noqa: PLC0415
 
-            key: Signing = service_account.Credentials.from_service_account_file(self._settings.signing_key_file)
-            return key
+            return KeySigning(Path(self._settings.signing_key_file))
+        from shared.iam_signing import IamSigning  # noqa: PLC0415
+
         return IamSigning(self._own_credentials(), self._transport or _by_http(), self._settings.signer_email)
 
-    def _own_credentials(self) -> Credentials:
+    def _own_credentials(self) -> "Credentials":
         if self._credentials is None:
-            self._credentials, _ = google.auth.default(scopes=_SCOPES)
+            import google.auth  # noqa: PLC0415
+            from google.auth.exceptions import GoogleAuthError  # noqa: PLC0415
+
+            try:
+                self._credentials, _ = google.auth.default(scopes=_SCOPES)
+            except GoogleAuthError as error:
+                raise Unavailable("Cloud Storage") from error
         return self._credentials
 
 
-def _by_http() -> Request:
-    from google.auth.transport.requests import Request as HttpRequest  # noqa: PLC0415  # signing by a key file asks nobody
+def _by_http() -> "Request":
+    from google.auth.transport.requests import Request as HttpRequest  # noqa: PLC0415
 
     return HttpRequest()

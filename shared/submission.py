@@ -10,11 +10,10 @@ from shared import idempotency, lifecycle, logs, runs
 from shared.errors import IdempotencyMismatch, RunExists, SubmitRejected, Unavailable
 from shared.failures import failure
 from shared.jobs import JobRequest
-from shared.lifecycle import Clock
 from shared.llm_keys import LLM_KEYS
 from shared.logs import Severity
 from shared.models import CreateRunRequest, FailureReason
-from shared.ports import BatchJobs, Caller, RunStore
+from shared.ports import BatchJobs, Caller, Clock, RunStore
 from shared.records import Compute, Run, Transition
 from shared.runs import Actor, RunState
 

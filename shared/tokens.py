@@ -4,13 +4,14 @@ The algorithm is ours to choose, not the token's, and the time is that of a cloc
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from shared import signatures
 from shared.errors import Unauthenticated
+from shared.ports import Clock
 from shared.public_keys import PublicKeys
 from shared.signatures import NotAToken
 
@@ -39,9 +40,7 @@ class TokenRules:
     max_lifetime: int
 
 
-async def verified_claims(
-    token: str, *, rules: TokenRules, keys: PublicKeys, clock: Callable[[], datetime]
-) -> Mapping[str, Any]:
+async def verified_claims(token: str, *, rules: TokenRules, keys: PublicKeys, clock: Clock) -> Mapping[str, Any]:
     """The claims of a token that holds.
 
     Args:

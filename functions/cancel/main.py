@@ -1,11 +1,14 @@
 """POST /api/v1/runs/{run_id}/cancel: decide that a run is cancelled, then release its compute."""
 
-from starlette.responses import Response
+from shared.http import heap
 
-from shared import lifecycle, wiring
-from shared.http.endpoint import Call, endpoint
-from shared.http.respond import answer
-from shared.models import CancelAnswer
+with heap.undisturbed():
+    from starlette.responses import Response
+
+    from shared import lifecycle, wiring
+    from shared.http.endpoint import Call, endpoint
+    from shared.http.respond import answer
+    from shared.models import CancelAnswer
 
 
 @endpoint("cancel", wiring.identity)

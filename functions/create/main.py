@@ -3,15 +3,18 @@
 import re
 from typing import Final
 
-from starlette.responses import Response
+from shared.http import heap
 
-from shared import submission, wiring
-from shared.errors import InvalidRequest
-from shared.http import body
-from shared.http.endpoint import Call, endpoint
-from shared.http.respond import answer, answer_run
-from shared.models import CreateRunRequest
-from shared.presentation import run_status
+with heap.undisturbed():
+    from starlette.responses import Response
+
+    from shared import submission, wiring
+    from shared.errors import InvalidRequest
+    from shared.http import body
+    from shared.http.endpoint import Call, endpoint
+    from shared.http.respond import answer, answer_run
+    from shared.models import CreateRunRequest
+    from shared.presentation import run_status
 
 KEY: Final = re.compile(r"[!-~]{1,255}")
 

@@ -1,12 +1,15 @@
 """GET /api/v1/runs: the caller's runs, newest first."""
 
-from starlette.responses import Response
+from shared.http import heap
 
-from shared import listing, wiring
-from shared.http import body
-from shared.http.endpoint import Call, endpoint
-from shared.http.respond import answer
-from shared.queries import ListQuery
+with heap.undisturbed():
+    from starlette.responses import Response
+
+    from shared import listing, wiring
+    from shared.http import body
+    from shared.http.endpoint import Call, endpoint
+    from shared.http.respond import answer
+    from shared.queries import ListQuery
 
 
 @endpoint("list", wiring.identity)

@@ -2,15 +2,18 @@
 
 from collections.abc import Sequence
 
-from pydantic import BaseModel
-from starlette.responses import Response
+from shared.http import heap
 
-from shared import wiring
-from shared.http import body
-from shared.http.endpoint import Call, endpoint
-from shared.http.problems import UnknownPath
-from shared.http.respond import answer
-from shared.queries import MetadataQuery
+with heap.undisturbed():
+    from pydantic import BaseModel
+    from starlette.responses import Response
+
+    from shared import wiring
+    from shared.http import body
+    from shared.http.endpoint import Call, endpoint
+    from shared.http.problems import UnknownPath
+    from shared.http.respond import answer
+    from shared.queries import MetadataQuery
 
 
 @endpoint("metadata", wiring.identity)

@@ -2,12 +2,15 @@
 
 from typing import Any
 
-from pydantic import BaseModel
-from starlette.responses import JSONResponse, Response
+from shared.http import heap
 
-from shared import reconciliation, wiring
-from shared.http import body
-from shared.http.endpoint import Call, endpoint
+with heap.undisturbed():
+    from pydantic import BaseModel
+    from starlette.responses import JSONResponse, Response
+
+    from shared import reconciliation, wiring
+    from shared.http import body
+    from shared.http.endpoint import Call, endpoint
 
 
 class Message(BaseModel):

@@ -1,10 +1,13 @@
 """GET /api/v1/runs/{run_id}/result: what a completed run found, with signed URLs of its files."""
 
-from starlette.responses import Response
+from shared.http import heap
 
-from shared import lifecycle, wiring
-from shared.http.endpoint import Call, endpoint
-from shared.http.respond import answer
+with heap.undisturbed():
+    from starlette.responses import Response
+
+    from shared import lifecycle, wiring
+    from shared.http.endpoint import Call, endpoint
+    from shared.http.respond import answer
 
 
 @endpoint("result", wiring.identity)

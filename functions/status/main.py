@@ -1,13 +1,16 @@
 """GET /api/v1/runs/{run_id}: where a run stands; with `?wait=`, as soon as that changes."""
 
-from starlette.responses import Response
+from shared.http import heap
 
-from shared import lifecycle, wiring
-from shared.http import body
-from shared.http.endpoint import Call, endpoint
-from shared.http.respond import answer_run, has
-from shared.presentation import run_status
-from shared.queries import StatusQuery
+with heap.undisturbed():
+    from starlette.responses import Response
+
+    from shared import lifecycle, wiring
+    from shared.http import body
+    from shared.http.endpoint import Call, endpoint
+    from shared.http.respond import answer_run, has
+    from shared.presentation import run_status
+    from shared.queries import StatusQuery
 
 
 @endpoint("status", wiring.identity)

@@ -13,7 +13,7 @@ from local.openapi import components, problems
 from local.openapi.operations import OPERATIONS, TAGS, Operation
 from local.openapi.schemas import Json, Mode, Schemas, optional, schemas
 from shared import routes
-from shared.models import RunId
+from shared.fields import RunId
 from shared.routes import Route
 
 FILE: Final = Path(__file__).resolve().parent.parent.parent / "docs" / "openapi.yaml"

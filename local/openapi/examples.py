@@ -3,27 +3,23 @@
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from shared.catalog_models import CellTypeInfo, DatasetInfo, PerturbationInfo
+from shared.fields import ControlStrategy
 from shared.models import (
     CancelAnswer,
-    CellTypeInfo,
-    ControlStrategy,
-    ControlStrategyValidation,
-    ControlStrategyValidationRequest,
     CreateRunRequest,
-    DatasetInfo,
     GeneChange,
     IterationSummary,
-    MatchedTerm,
     PathwayChange,
-    PerturbationInfo,
     ResultFile,
     RunList,
-    RunPreview,
     RunResult,
     RunStatus,
     ScorePart,
 )
+from shared.preview import RunPreview
 from shared.runs import Phase, RunState
+from shared.validation_models import ControlStrategyValidation, ControlStrategyValidationRequest, MatchedTerm
 
 RUN_ID: Final = "run_6534123de7ca"
 QUESTION: Final = "How would CD14 monocytes respond to IFN-gamma?"

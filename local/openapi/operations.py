@@ -8,22 +8,13 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel
 
 from local.openapi import examples, problems
+from shared.catalog_models import CellTypeInfo, DatasetInfo, PerturbationInfo
 from shared.errors import HaystackError, Unavailable
-from shared.models import (
-    CancelAnswer,
-    CellTypeInfo,
-    ControlStrategyValidation,
-    ControlStrategyValidationRequest,
-    CreateRunRequest,
-    DatasetInfo,
-    Model,
-    PerturbationInfo,
-    RunList,
-    RunPreview,
-    RunResult,
-    RunStatus,
-)
+from shared.fields import Model
+from shared.models import CancelAnswer, CreateRunRequest, RunList, RunResult, RunStatus
+from shared.preview import RunPreview
 from shared.queries import ListQuery, MetadataQuery, StatusQuery
+from shared.validation_models import ControlStrategyValidation, ControlStrategyValidationRequest
 
 RUNS: Final = "/api/v1/runs"
 RUN: Final = f"{RUNS}/{{run_id}}"

@@ -10,7 +10,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import core_schema
 
 from local.openapi.descriptions import FIELDS
-from shared.models import rfc3339
+from shared.fields import rfc3339
 
 Json = dict[str, Any]
 Mode = Literal["validation", "serialization"]

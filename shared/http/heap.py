@@ -11,6 +11,17 @@ from contextlib import contextmanager
 from functools import cache
 
 
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Keep the collector out of a block that makes what lives as long as the process, and have it leave all that alone, for good."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 @cache
 def share_with_workers() -> None:
     """Have the collector leave alone, for good, what is there when this process forks."""
@@ -25,14 +36,10 @@ class FirstAnswer:
 
     @contextmanager
     def undisturbed(self) -> Iterator[None]:
-        """Keep the collector out of the first such block; what is there at its end it leaves alone, for good."""
+        """Keep the collector out of the first such block, and out of no other."""
         if self._begun:
             yield
             return
         self._begun = True
-        gc.disable()
-        try:
+        with undisturbed():
             yield
-        finally:
-            gc.freeze()
-            gc.enable()

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from shared.catalog_view import CatalogView
 from shared.controls import control_words
-from shared.models import MatchedTerm
 from shared.ontology import cell_ontology
 from shared.resolver.context import Part, part_of
 from shared.resolver.lexicon import Lexicon, lexicon
@@ -12,6 +11,7 @@ from shared.resolver.phrases import Phrase, find_phrases
 from shared.resolver.question import Question
 from shared.resolver.resolution import Resolution
 from shared.resolver.unrecognised import left_over, names_another_cause
+from shared.validation_models import MatchedTerm
 from shared.wording import Word
 
 _MIXTURES = frozenset({"CL:0000000", "CL:0000738", "CL:0000988", "CL:2000001"})

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from shared.models import MatchedTerm
+from shared.validation_models import MatchedTerm
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from shared.errors import RunExists, RunNotFound, TooManyRuns
-from shared.models import rfc3339
+from shared.fields import rfc3339
 from shared.ports import Cursor, RunFilter
 from shared.records import Run
 from shared.runs import ACTIVE, check_transition

@@ -21,14 +21,8 @@ from starlette.responses import Response
 from local.gateway import Gateway
 from local.serving import serving
 from shared import lifecycle, wiring
-from shared.models import (
-    ControlStrategy,
-    Failure,
-    FailureReason,
-    GeneChange,
-    PathwayChange,
-    ScorePart,
-)
+from shared.fields import ControlStrategy
+from shared.models import Failure, FailureReason, GeneChange, PathwayChange, ScorePart
 from shared.records import Iteration, RunOutcome
 from shared.runs import Actor, Phase
 from shared.wiring import clock

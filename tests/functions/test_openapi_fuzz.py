@@ -25,7 +25,8 @@ from local.gateway import Gateway
 from local.oidc import key_server
 from local.serving import serving
 from shared import lifecycle, wiring
-from shared.models import ControlStrategy, GeneChange, PathwayChange, ScorePart
+from shared.fields import ControlStrategy
+from shared.models import GeneChange, PathwayChange, ScorePart
 from shared.records import Iteration, RunOutcome, StoredFile
 from shared.runs import Phase
 from tests.functions.conftest import small_dataset

@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from shared import lifecycle, wiring
-from shared.models import ControlStrategy, ScorePart
+from shared.fields import ControlStrategy
+from shared.models import ScorePart
 from shared.records import Iteration, RunOutcome
 from shared.runs import Phase
 from shared.wiring import Database, clock

@@ -15,8 +15,8 @@ from local.openapi import document
 from local.openapi.operations import TAGS
 from local.openapi.schemas import trimmed_pattern
 from shared import routes
+from shared.fields import Query
 from shared.http.problems import STATUS_OF
-from shared.models import Query
 
 DOCUMENT = document.build()
 COMPONENTS = DOCUMENT["components"]

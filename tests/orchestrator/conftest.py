@@ -16,7 +16,7 @@ from orchestrator.main import Ports
 from orchestrator.query_analysis import Question, analyse
 from shared.catalog import DatasetEntry
 from shared.catalog_view import CatalogView
-from shared.models import ControlStrategy
+from shared.fields import ControlStrategy
 from shared.records import Compute, Run
 from shared.reference import datasets
 from tests.orchestrator import small_atlas

@@ -9,7 +9,8 @@ from orchestrator.evaluation import INFERRED_LIMIT
 from orchestrator.main import Exit, run_job
 from orchestrator.query_analysis import NotUnderstood, analyse
 from shared.control_strategy import validate
-from shared.models import ControlStrategy, ControlStrategyValidationRequest
+from shared.fields import ControlStrategy
+from shared.validation_models import ControlStrategyValidationRequest
 from tests.catalogs import small_view
 from tests.orchestrator.world import World
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from orchestrator.query_analysis import NotUnderstood, analyse
 from shared.catalog import DatasetEntry
 from shared.control_strategy import validate
-from shared.models import ControlStrategyValidationRequest
+from shared.validation_models import ControlStrategyValidationRequest
 from tests.catalogs import CELL_TYPES, small_pbmc, small_view
 
 ASKED = ("CD14 monocytes", "NK cells", "plasma cells", "T cells", "hepatocytes", "Tregs", "mast cells")

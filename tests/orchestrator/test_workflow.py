@@ -21,7 +21,8 @@ from orchestrator.reporter import Reporter, Stopped
 from orchestrator.search import reason_to_stop
 from shared import lifecycle
 from shared.errors import RunNotCompleted
-from shared.models import ControlStrategy, FailureReason
+from shared.fields import ControlStrategy
+from shared.models import FailureReason
 from shared.ports import Caller
 from shared.records import Run, StoredFile
 from shared.runs import Actor, Phase, RunState

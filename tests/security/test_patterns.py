@@ -13,9 +13,9 @@ from starlette.responses import Response
 from shared import control_strategy
 from shared.catalog_view import CatalogView
 from shared.http.compression import compress
-from shared.models import ControlStrategyValidationRequest
 from shared.queries import RFC3339
 from shared.reference import datasets
+from shared.validation_models import ControlStrategyValidationRequest
 from tests.functions.conftest import small_dataset
 
 LONGER = 16

@@ -5,7 +5,8 @@ import pytest
 from shared.catalog import DatasetEntry
 from shared.catalog_view import CatalogView
 from shared.control_strategy import matched_controls, validate
-from shared.models import ControlStrategy, ControlStrategyValidation, ControlStrategyValidationRequest
+from shared.fields import ControlStrategy
+from shared.validation_models import ControlStrategyValidation, ControlStrategyValidationRequest
 from tests.catalogs import small_pbmc, small_view
 
 CD14_MONOCYTE = "CL:0001054"

@@ -10,7 +10,8 @@ import pytest
 from shared import lifecycle, submission
 from shared.errors import RunAlreadyFinished, RunNotCompleted, RunNotFound, Unavailable
 from shared.failures import failure
-from shared.models import ControlStrategy, CreateRunRequest, FailureReason
+from shared.fields import ControlStrategy
+from shared.models import CreateRunRequest, FailureReason
 from shared.ports import Caller
 from shared.records import Iteration, Run, RunOutcome, StoredFile
 from shared.runs import Actor, ComputeState, Phase, RunState

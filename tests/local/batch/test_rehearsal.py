@@ -16,8 +16,9 @@ from local.batch.server import BatchStandIn
 from shared import lifecycle, reconciliation, runs, submission
 from shared.batch import GoogleBatchJobs
 from shared.errors import Unavailable
+from shared.fields import ControlStrategy
 from shared.jobs import JobState
-from shared.models import ControlStrategy, CreateRunRequest, FailureReason
+from shared.models import CreateRunRequest, FailureReason
 from shared.ports import Caller
 from shared.records import RunOutcome
 from shared.runs import ComputeState, RunState

@@ -12,10 +12,11 @@ from starlette.routing import Route
 
 from shared import wiring
 from shared.errors import Unavailable
+from shared.fields import Model
 from shared.http.endpoint import Call, FrameworkHandler, Handler, endpoint
 from shared.http.respond import answer
 from shared.iap import DevelopmentIdentity
-from shared.models import CancelAnswer, Model
+from shared.models import CancelAnswer
 from shared.runs import RunState
 
 PATH = "/api/v1/runs/run_0123456789ab"

@@ -6,7 +6,16 @@ import sys
 
 import pytest
 
-from shared.http.heap import FirstAnswer
+from shared.http.heap import FirstAnswer, undisturbed
+
+
+def test_what_is_made_undisturbed_is_left_alone_for_good() -> None:
+    with undisturbed():
+        assert not gc.isenabled()
+        made = [[] for _ in range(1000)]  # type: list[list[object]]
+        before = gc.get_freeze_count()
+    assert gc.isenabled()
+    assert gc.get_freeze_count() >= before + len(made)
 
 
 def test_the_collector_is_kept_out_of_the_first_answer_and_leaves_alone_what_it_brought() -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from shared.models import MatchedTerm
 from shared.ontology import cell_ontology
 from shared.resolver import resolve
+from shared.validation_models import MatchedTerm
 from tests.catalogs import small_view
 
 VIEW = small_view()

@@ -11,7 +11,8 @@ import pytest
 from benchmarks import made_runs
 from shared import runs
 from shared.errors import RunExists, RunNotFound, TooManyRuns, TransitionRefused
-from shared.models import ControlStrategy, ScorePart
+from shared.fields import ControlStrategy
+from shared.models import ScorePart
 from shared.ports import Cursor, Readiness, RunFilter, RunStore, RunWatch
 from shared.records import Compute, Iteration, Run, Transition
 from shared.runs import Actor, Phase, RunState
