@@ -1,4 +1,4 @@
-"""All benchmarks of the functions, one after another on one stand: `python -m benchmarks`, or `make bench`.
+"""All benchmarks, one after another: `python -m benchmarks`, or `make bench`.
 
 Prints what each finds, writes it into `docs/performance.md` between its marks, and leaves with 1 where a bar is missed.
 """
@@ -13,16 +13,32 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from benchmarks import cold_start, memory, runtime, warm
+from benchmarks import atlas_scale, cold_start, growth, memory, runtime, warm
 from benchmarks.section import Section
 from benchmarks.stand import ROOT, Stand, standing
 
 DOCUMENT: Final = ROOT / "docs" / "performance.md"
+CELLS: Final = 100_000
+"""The atlas that fits into the time; `python -m benchmarks.atlas_scale` takes a million, too."""
+
+
+async def grown(_: Stand) -> Section:
+    """How lists grow, on databases of their own."""
+    return await growth.measure()
+
+
+async def job(stand: Stand) -> Section:
+    """The job and the ingest on an atlas."""
+    return await asyncio.to_thread(atlas_scale.measure, stand.scratch / "atlases", (CELLS,))
+
+
 BENCHMARKS: Final[tuple[Callable[[Stand], Awaitable[Section]], ...]] = (
     cold_start.measure,
     warm.measure,
     memory.measure,
     runtime.measure,
+    grown,
+    job,
 )
 
 
@@ -31,8 +47,9 @@ async def main() -> int:
     began, missed = time.monotonic(), 0
     async with standing() as stand:
         for measure in BENCHMARKS:
+            started = time.monotonic()
             section = await measure(stand)
-            print(f"\n## {section.name}\n\n{section.text}", flush=True)
+            print(f"\n## {section.name}, {time.monotonic() - started:.0f} s\n\n{section.text}", flush=True)
             section.write(DOCUMENT)
             missed += sum(not verdict.holds for verdict in section.verdicts)
     minutes = (time.monotonic() - began) / 60

@@ -61,7 +61,7 @@ class Size:
 
 
 SQLITE: Final = Size((1_000, 10_000, 100_000), others=100_000, rounds=201)
-FIRESTORE: Final = Size((1_000, 10_000), others=5_000, rounds=9)
+FIRESTORE: Final = Size((1_000, 10_000), others=2_000, rounds=9)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Asks a service as fast as it answers: `python -m benchmarks.load`, a process of its own, told on standard input what to ask.
 
 HTTP/1.1 on connections that stay open, each with one request under way, by asyncio's protocols and nothing above them: one request costs
-the generator about 60 µs of processor time, which `benchmarks/warm.py` measures and tells.
+the generator about 100 µs of processor time, which `benchmarks/warm.py` measures and tells.
 """
 
 import asyncio

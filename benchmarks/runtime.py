@@ -23,7 +23,7 @@ from benchmarks.stand import Stand, standing
 from benchmarks.verdicts import Verdict, table
 from shared.routes import RUNTIME, SPECS
 
-ROUNDS: Final = 7
+ROUNDS: Final = 9
 A_FUNCTION: Final = 400
 """Requests to each function."""
 HALF: Final = 0.5

@@ -27,7 +27,7 @@ from shared.records import Run
 ROUNDS: Final = 9
 AMONG: Final = 200
 """Runs of the owner, and as many of others."""
-CALLS: Final = {1: 400, 8: 800, 32: 1200}
+CALLS: Final = {1: 300, 8: 600, 32: 900}
 """Requests a round, by concurrency."""
 LISTS: Final = 60
 THROUGHPUT: Final = {1: 1.3, 8: 1.6, 32: 1.8}

@@ -86,6 +86,13 @@ def rs256_by_a_published_key() -> str:
     return token.decode()
 
 
+def on_conditions() -> str:
+    """Signed well, but whoever cannot tell what `crit` names must refuse it (RFC 7515, 4.1.11)."""
+    header = {"crit": ["only_on_mondays"], "only_on_mondays": True}
+    token: bytes = jwt.encode(ES256Signer.from_string(pem(OWN_KEY)), claims(), header=header, key_id="own")
+    return token.decode()
+
+
 def with_another_payload() -> str:
     head, _, signature = signed(claims()).split(".")
     return f"{head}.{part(claims(email='mallory@example.com'))}.{signature}"
@@ -152,6 +159,7 @@ FORGERIES: dict[str, str] = {
     "no key id": made_by_hand({"alg": "ES256"}, claims(), b"\1" * 64),
     "key id a list": made_by_hand({"alg": "ES256", "kid": ["own"]}, claims(), b"\1" * 64),
     "another key under our key id": signed(claims(), OTHER_KEY),
+    "on conditions": on_conditions(),
     "no signature": made_by_hand({"alg": "ES256", "kid": "own"}, claims()),
     "a signature of zeros": made_by_hand({"alg": "ES256", "kid": "own"}, claims(), b"\0" * 64),
     "another payload under a good signature": with_another_payload(),
