@@ -59,6 +59,8 @@ def status(terminal: Terminal, run: Mapping[str, Any]) -> None:
     outcome(terminal, run)
     if not run["done"]:
         terminal.line(f"at: {describe(run)}")
+    if run["attempt"] != 1:
+        terminal.line(f"attempt: {run['attempt']}, since the machine before was lost or never came")
     effective = run["control_strategy_effective"]
     instead = f" (asked for: {run['control_strategy']})" if effective not in {None, run["control_strategy"]} else ""
     terminal.line(f"control strategy: {effective or run['control_strategy']}{instead}")

@@ -196,7 +196,7 @@ OPERATIONS: Final[Mapping[tuple[str, str], tuple[Operation, ...]]] = MappingProx
                 answered="The run is cancelled and stays so.",
                 links=("Status",),
                 parameters=("RunId",),
-                errors=(*problems.ANY, *problems.RUN, *problems.FINISHED),
+                errors=(*problems.ANY, *problems.FOREIGN, *problems.RUN, *problems.FINISHED),
             ),
         ),
         ("GET", METADATA): (

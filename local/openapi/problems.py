@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from local.openapi.schemas import Json
 from shared.errors import (
     DatasetNotFound,
+    Forbidden,
     HaystackError,
     IdempotencyMismatch,
     InvalidPageToken,
@@ -69,7 +70,11 @@ def _fault(place: str, name: str, msg: str, kind: str) -> InvalidRequest:
 
 
 ANY: Final = (Unauthenticated(), HaystackError("unexpected"), Unavailable("Firestore"))
+FOREIGN: Final = (
+    Forbidden("A page of another site sent this. Ask from the service's own page, or have its origin allowed."),
+)
 BODY: Final = (
+    *FOREIGN,
     MalformedJson(),
     BodyTooLarge(body.LIMIT),
     MediaTypeUnsupported(),

@@ -3,10 +3,12 @@
 https://fetch.spec.whatwg.org/#http-cors-protocol
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from starlette.responses import Response
+
+from shared.errors import Forbidden
 
 EXPOSED: Final = "ETag, Location, Retry-After, X-Request-Id, Server-Timing"
 ALLOWED_HEADERS: Final = "Content-Type, Idempotency-Key, If-None-Match, X-Request-Id"
@@ -26,6 +28,21 @@ def preflight(origin: str, allowed_origins: Sequence[str], methods: Sequence[str
         response.headers["Access-Control-Allow-Headers"] = ALLOWED_HEADERS
         response.headers["Access-Control-Max-Age"] = PREFLIGHT_SECONDS
     return response
+
+
+def refuse_foreign_page(method: str, headers: Mapping[str, str], allowed_origins: Callable[[], Sequence[str]]) -> None:
+    """Let a page of another site change nothing: a form of its needs no preflight, and IAP's cookie goes with it.
+
+    Every browser says where a request comes from (https://w3c.github.io/webappsec-fetch-metadata/), and no page can say otherwise.
+
+    Raises:
+        Forbidden: such a page sent this, and its origin is not allowed.
+    """
+    is_foreign = method not in {"GET", "HEAD", "OPTIONS"} and headers.get("sec-fetch-site") == "cross-site"
+    if is_foreign and headers.get("origin") not in allowed_origins():
+        raise Forbidden(
+            "A page of another site sent this. Ask from the service's own page, or have its origin allowed."
+        )
 
 
 def allow(response: Response, origin: str, allowed_origins: Sequence[str]) -> None:

@@ -125,6 +125,7 @@ async def _answer(
         # The balancer sent us what is another's; only a wrong deployment does that.
         raise UnknownPath
     logs.add(route=found.route.template, **found.params)
+    cors.refuse_foreign_page(request.method, request.headers, _allowed_origins)
     caller = None
     if identity is not None:
         caller = await identity().identify(_joined(request.headers))

@@ -39,6 +39,7 @@ RUN: dict[str, Any] = {
     "current_phase": HARMFUL,
     "current_iteration": HARMFUL,
     "max_iterations": HARMFUL,
+    "attempt": HARMFUL,
     "grounding_scores": [HARMFUL],
     "control_strategy": HARMFUL,
     "control_strategy_effective": HARMFUL + "b",
@@ -153,3 +154,10 @@ def test_eighty_columns_cut_the_question_and_nothing_else(capsys: pytest.Capture
     assert "How would [CD14]" in row
     assert row.endswith("…")
     assert len(row) <= 80
+
+
+@pytest.mark.parametrize(("attempt", "told"), [(1, False), (2, True)])
+def test_another_attempt_is_told(attempt: int, told: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    run = {name: "x" if value == HARMFUL else value for name, value in RUN.items()} | {"attempt": attempt}
+    show.status(Terminal(), run)
+    assert ("attempt: 2, since the machine before was lost" in capsys.readouterr().out) is told

@@ -20,8 +20,8 @@ from shared.http.problems import STATUS_OF
 
 DOCUMENT = document.build()
 COMPONENTS = DOCUMENT["components"]
-NOT_OF_AN_OPERATION = {"forbidden", "not_found", "method_not_allowed"}
-"""Codes of reconcile, of paths that are not ours, and of methods that a path does not answer."""
+NOT_OF_AN_OPERATION = {"not_found", "method_not_allowed"}
+"""Codes of paths that are not ours, and of methods that a path does not answer."""
 
 
 def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:

@@ -100,3 +100,23 @@ async def test_a_web_page_elsewhere_cannot_make_a_browser_ask_a_question(api: ht
         assert "access-control-allow-origin" not in answer.headers
     asked = await api.options(RUNS, headers={"Origin": page["Origin"], "Access-Control-Request-Method": "POST"})
     assert not [name for name in asked.headers if name.startswith("access-control")]
+
+
+FOREIGN = {"Origin": "https://evil.example.com", "Sec-Fetch-Site": "cross-site"}
+"""What a browser sends along with a form on somebody's page; the page cannot change it."""
+
+
+async def test_a_form_on_a_page_elsewhere_cannot_cancel_a_run_or_ask_for_one(api: httpx.AsyncClient) -> None:
+    run_id = (await submit(api, ADA))["run_id"]
+    for path in (f"{RUNS}/{run_id}/cancel", RUNS, f"{RUNS}/validate-control-strategy"):
+        for page in (FOREIGN, FOREIGN | {"Origin": "null"}):
+            answer = await api.post(path, headers=ADA | page)
+            assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+    assert (await api.get(f"{RUNS}/{run_id}", headers=ADA | FOREIGN)).json()["status"] == "pending"
+
+
+@pytest.mark.parametrize("site", ["same-origin", "same-site", "none"])
+async def test_the_services_own_page_and_its_neighbours_can(api: httpx.AsyncClient, site: str) -> None:
+    run_id = (await submit(api, ADA))["run_id"]
+    answer = await api.post(f"{RUNS}/{run_id}/cancel", headers=ADA | {"Sec-Fetch-Site": site})
+    assert answer.status_code == 200

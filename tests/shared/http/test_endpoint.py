@@ -7,12 +7,14 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.routing import Route
 
 from shared import wiring
-from shared.errors import Unavailable
+from shared.errors import Forbidden, Unavailable
 from shared.fields import Model
+from shared.http import cors
 from shared.http.endpoint import Call, FrameworkHandler, Handler, endpoint
 from shared.http.respond import answer
 from shared.iap import DevelopmentIdentity
@@ -118,6 +120,13 @@ async def test_a_preflight_is_told_the_methods_without_an_identity(short: httpx.
     assert asked.headers["access-control-allow-methods"] == "GET, HEAD"
     assert "Idempotency-Key" in asked.headers["access-control-allow-headers"]
     assert asked.headers["access-control-allow-origin"] == ORIGIN
+
+
+async def test_a_page_of_an_allowed_origin_may_post_from_another_site() -> None:
+    headers = Headers({"Origin": ORIGIN, "Sec-Fetch-Site": "cross-site"})
+    cors.refuse_foreign_page("POST", headers, lambda: [ORIGIN])
+    with pytest.raises(Forbidden):
+        cors.refuse_foreign_page("POST", headers, list)
 
 
 async def test_an_error_can_be_read_by_an_allowed_origin_too(short: httpx.AsyncClient) -> None:
