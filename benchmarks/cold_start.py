@@ -18,7 +18,7 @@ from benchmarks.server import Command, Request, running
 from benchmarks.stand import HELLO, PEER, Stand, standing
 from benchmarks.verdicts import Verdict, table
 
-ROUNDS: Final = 11
+ROUNDS: Final = 21
 LIGHT, READING, WRITING = 1.2, 2.2, 2.5
 """Bars, as multiples of the hello world."""
 BARS: Final = {

@@ -4,7 +4,7 @@ Matched controls are cells of the same dataset, donor and cell type in a control
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from shared.catalog_view import CatalogView, control_labels, perturbation_labels
 from shared.fields import ControlStrategy
@@ -26,8 +26,7 @@ from shared.validation_models import ControlStrategyValidation, ControlStrategyV
 _QUERY_AS_CONTROL = "query_as_control compares the prediction with the query cells as they are."
 
 
-@dataclass(frozen=True, slots=True)
-class MatchedControls:
+class MatchedControls(NamedTuple):
     """Perturbed cells of a dataset and the control cells that match them.
 
     Attributes:
@@ -49,8 +48,7 @@ class MatchedControls:
     control_cells: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Inferred:
+class _Inferred(NamedTuple):
     """A dataset that answers by a relative of the asked perturbation, and that as a sentence."""
 
     dataset: str

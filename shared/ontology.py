@@ -6,8 +6,8 @@ those are unrelated, however few the edges. The facts are the release named in `
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 from shared import facts
 from shared.wording import compact
@@ -35,8 +35,7 @@ GROUPINGS = frozenset(
 """Terms that group cells by a property and not by lineage."""
 
 
-@dataclass(frozen=True, slots=True)
-class Term:
+class Term(NamedTuple):
     """A term of the Cell Ontology."""
 
     id: str
@@ -45,8 +44,7 @@ class Term:
     synonyms: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Relation:
+class Relation(NamedTuple):
     """How two terms are related: `up` edges from the first to the common ancestor, `down` edges from there to the second."""
 
     ancestor: str

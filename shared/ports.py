@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:  # a function that has no runs, datasets or jobs starts without their models
     from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -20,16 +19,14 @@ Clock = Callable[[], datetime]
 """The time now, in UTC."""
 
 
-@dataclass(frozen=True)
-class Cursor:
+class Cursor(NamedTuple):
     """A place in a list of runs ordered newest first: the last run seen."""
 
     created_at: datetime
     run_id: str
 
 
-@dataclass(frozen=True)
-class RunFilter:
+class RunFilter(NamedTuple):
     """Which runs are meant.
 
     Attributes:
@@ -45,8 +42,7 @@ class RunFilter:
     created_before: datetime | None = None
 
 
-@dataclass(frozen=True)
-class Caller:
+class Caller(NamedTuple):
     """Who is asking, as proved: the e-mail as the identity provider writes it, in lower case."""
 
     email: str

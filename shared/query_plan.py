@@ -4,8 +4,7 @@ One rule for both who ask: the validation of a question before it is run, and th
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from shared.catalog import CellTypeEntry, DatasetEntry
 from shared.catalog_view import CatalogView, cells_in, control_labels, perturbation_labels
@@ -17,8 +16,7 @@ MIN_GROUP_CELLS: Final = 5
 """A group (donor, cell type, condition) with fewer cells is neither a prompt nor a matched control."""
 
 
-@dataclass(frozen=True, slots=True)
-class NearCellType:
+class NearCellType(NamedTuple):
     """A cell type of a dataset that can stand in for the asked one.
 
     Attributes:
@@ -32,8 +30,7 @@ class NearCellType:
     is_kind: bool
 
 
-@dataclass(frozen=True, slots=True)
-class QueryPlan:
+class QueryPlan(NamedTuple):
     """An atlas that a question can be answered from.
 
     Attributes:

@@ -6,8 +6,8 @@ known here, and none are made up. Sources and licences: `shared/facts/README.md`
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 from shared import facts
 from shared.catalog import CellTypeEntry, ConditionEntry, DatasetEntry
@@ -18,8 +18,7 @@ _SALTS = ("calcium", "furoate", "hydrochloride")
 _NO_NAMES = frozenset({"hydrochloride", "prodrug"})
 
 
-@dataclass(frozen=True, slots=True)
-class ReferencePerturbation:
+class ReferencePerturbation(NamedTuple):
     """A perturbation of the reference facts.
 
     Attributes:

@@ -4,8 +4,7 @@ They answer where no ingested atlas has the asked perturbation itself.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from shared.catalog import DatasetEntry
 from shared.catalog_view import CatalogView, perturbation_labels
@@ -24,8 +23,7 @@ NO_FAMILY: Final = frozenset({"other", "growth factor", "complement"})
 """Families of the facts that are drawers, not relations: their members need not work alike."""
 
 
-@dataclass(frozen=True, slots=True)
-class Relative:
+class Relative(NamedTuple):
     """A perturbation of a dataset that works like the asked one.
 
     Attributes:

@@ -7,7 +7,7 @@ the functions' decorator, the local gateway, the load balancer's URL map and the
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Final, NamedTuple
 
 
 @dataclass(frozen=True)
@@ -54,16 +54,14 @@ class Route:
         return found
 
 
-@dataclass(frozen=True)
-class Match:
+class Match(NamedTuple):
     """A route that fits, with the values of its path parameters."""
 
     route: Route
     params: Mapping[str, str]
 
 
-@dataclass(frozen=True)
-class MethodMismatch:
+class MethodMismatch(NamedTuple):
     """A path of ours, asked with a method that it does not answer; `allow` lists those that it does."""
 
     function: str
@@ -90,8 +88,7 @@ DEFAULT_FUNCTION: Final = "health"
 FUNCTIONS: Final = tuple(sorted({route.function for route in ROUTES}))
 
 
-@dataclass(frozen=True)
-class FunctionSpec:
+class FunctionSpec(NamedTuple):
     """How one function is deployed.
 
     Attributes:

@@ -5,9 +5,8 @@ The algorithm is ours to choose, not the token's, and the time is that of a cloc
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from shared import signatures
 from shared.errors import Unauthenticated
@@ -23,8 +22,7 @@ SKEW_SECONDS: Final = 30
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class TokenRules:
+class TokenRules(NamedTuple):
     """What a token must be.
 
     Attributes:

@@ -8,8 +8,8 @@ order and hyphens vary.
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import NamedTuple
 
 GREEK = {
     "α": "alpha",
@@ -111,8 +111,7 @@ _KEEPS_S = ("ss", "us", "is")
 _MIN_PLURAL = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(NamedTuple):
     """A word of a text.
 
     Attributes:
@@ -178,7 +177,7 @@ def split(text: str) -> list[Word]:
 
 def respelled(word: Word, key: str) -> Word:
     """The same word of the text with the key it was meant to have."""
-    return replace(word, key=key, terms=_terms(key))
+    return word._replace(key=key, terms=_terms(key))
 
 
 def says_cell(words: Collection[str]) -> bool:

@@ -9,9 +9,8 @@ import re
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from functools import wraps
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 import functions_framework.aio
 from starlette.datastructures import Headers
@@ -39,8 +38,7 @@ SECURITY_HEADERS: Final = {
 }
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(NamedTuple):
     """A request that found its function.
 
     Attributes:

@@ -6,9 +6,8 @@ again with what people leave out ("alpha-beta", "human", "thymus-derived").
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from shared import facts
 from shared.catalog import DatasetEntry
@@ -28,8 +27,7 @@ _SHORTEST_ACRONYM = 3
 Bag = tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class CellTypeName:
+class CellTypeName(NamedTuple):
     """What a phrase means.
 
     Attributes:

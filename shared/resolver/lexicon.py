@@ -1,7 +1,7 @@
 """All names that a catalog knows, made once for each catalog."""
 
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from shared import facts
 from shared.catalog_view import CatalogView
@@ -13,8 +13,7 @@ from shared.resolver.spelling import Spelling
 from shared.wording import compact
 
 
-@dataclass(frozen=True)
-class Lexicon:
+class Lexicon(NamedTuple):
     """All names that a catalog knows.
 
     Attributes:

@@ -6,9 +6,8 @@ A canonical name always wins over another's synonym ("IL-21" is also an old name
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from shared import facts
 from shared.catalog import DatasetEntry
@@ -23,8 +22,7 @@ _SHORT = 3
 _PIECE = re.compile(r"\d+|\D+")
 
 
-@dataclass(frozen=True, slots=True)
-class PerturbationName:
+class PerturbationName(NamedTuple):
     """What a compact form means.
 
     Attributes:

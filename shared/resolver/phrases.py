@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from shared.resolver.cell_names import LABEL
 from shared.resolver.context import LINKS
@@ -49,8 +49,7 @@ _CELL_BREAKS = frozenset(".;:?!/&")
 _PERTURBATION_BREAKS = _CELL_BREAKS | frozenset(",+")
 
 
-@dataclass(frozen=True, slots=True)
-class Phrase:
+class Phrase(NamedTuple):
     """A run of words of the question that is a name.
 
     Attributes:
@@ -79,9 +78,9 @@ def find_phrases(question: Question, names: Lexicon) -> list[Phrase]:
     covered = {index for phrase in found for index in phrase.span}
     mended = dict(_mended(question.words, covered, names.spelling))
     if mended:
-        guess = replace(question, words=tuple(mended.get(i, word) for i, word in enumerate(question.words)))
+        guess = question._replace(words=tuple(mended.get(i, word) for i, word in enumerate(question.words)))
         again = _names(guess, names)
-        found += [replace(p, match="fuzzy") for p in again if not mended.keys().isdisjoint(p.span)]
+        found += [p._replace(match="fuzzy") for p in again if not mended.keys().isdisjoint(p.span)]
     return _longest(question, found)
 
 

@@ -1,7 +1,7 @@
 """A question as words with what stands between them."""
 
 import unicodedata
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from shared.wording import Word, split
 
@@ -9,8 +9,7 @@ _ALL_CAPITALS = 0.9
 _DASHES = {ord(dash): "-" for dash in "\u2010\u2011\u2012\u2013\u2212"}
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """A question and its words.
 
     Attributes:

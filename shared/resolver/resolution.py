@@ -1,12 +1,11 @@
 """What a question was taken for, and how that is told to a person."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from shared.validation_models import MatchedTerm
 
 
-@dataclass(frozen=True, slots=True)
-class Resolution:
+class Resolution(NamedTuple):
     """What a question was taken for.
 
     Attributes:
