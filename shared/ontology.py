@@ -5,7 +5,7 @@ sum least. Groupings that say nothing of lineage ("secretory cell", "motile cell
 those are unrelated, however few the edges. The facts are the release named in `shared/facts/README.md`.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import NamedTuple
 
@@ -157,13 +157,13 @@ class Ontology:
 class _Rows(Mapping[str, Term]):
     """The terms of the table, each made when it is asked for: a question has to do with a few of the thousands."""
 
-    def __init__(self, rows: Iterable[Sequence[str]]) -> None:
-        self._rows = {row[0]: row for row in rows}
+    def __init__(self, rows: Mapping[str, str]) -> None:
+        self._rows = rows
         self._made: dict[str, Term] = {}
 
     def __getitem__(self, term_id: str) -> Term:
         if term_id not in self._made:
-            _, label, parents, synonyms = self._rows[term_id]
+            _, label, parents, synonyms = self._rows[term_id].split("\t")
             found = (tuple(filter(None, cell.split("|"))) for cell in (parents, synonyms))
             self._made[term_id] = Term(term_id, label, *found)
         return self._made[term_id]

@@ -17,28 +17,28 @@ def table(name: str) -> Iterator[dict[str, str]]:
     Args:
         name: the file's name without `.tsv`.
     """
-    kept = _cells(name)
-    columns = next(kept)
-    for cells in kept:
-        yield dict(zip(columns, cells, strict=True))
+    kept = _lines(name)
+    columns = next(kept).split("\t")
+    for line in kept:
+        yield dict(zip(columns, line.split("\t"), strict=True))
 
 
-def rows(name: str, columns: Sequence[str]) -> Iterator[Sequence[str]]:
-    """The rows of a large table without their column names, for whoever reads few of them.
+def rows(name: str, columns: Sequence[str]) -> dict[str, str]:
+    """The rows of a large table as they are written, by what is in their first column, for whoever reads few of them.
 
     Args:
         name: the file's name without `.tsv`.
-        columns: the columns that it must have, in order.
+        columns: the columns that it must have, in order; between them are tabs.
     """
-    kept = _cells(name)
-    if tuple(next(kept)) != tuple(columns):
+    kept = _lines(name)
+    if next(kept).split("\t") != list(columns):
         raise ValueError(f"{name}.tsv has other columns than {', '.join(columns)}")
-    return kept
+    return {line.partition("\t")[0]: line for line in kept}
 
 
-def _cells(name: str) -> Iterator[list[str]]:
+def _lines(name: str) -> Iterator[str]:
     lines = (_FOLDER / f"{name}.tsv").read_text(encoding="utf-8").splitlines()
-    return (line.split("\t") for line in lines if line and not line.startswith("#"))
+    return (line for line in lines if line and not line.startswith("#"))
 
 
 def words(name: str) -> frozenset[str]:

@@ -137,9 +137,15 @@ class CellTypeNames:
 
 
 @cache
+def stored_index() -> Mapping[str, Mapping[str, Any]]:
+    """The stored indexes: of cell types here, of perturbations for their module. One file, read once."""
+    return facts.document(INDEX)
+
+
+@cache
 def reference_names() -> CellTypeNames:
     """The names that hold whatever is ingested, as they are stored."""
-    return CellTypeNames(stored=facts.document(INDEX)["cell_types"])
+    return CellTypeNames(stored=stored_index()["cell_types"])
 
 
 def index_reference_names() -> CellTypeNames:

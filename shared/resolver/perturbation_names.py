@@ -13,7 +13,7 @@ from shared import facts
 from shared.catalog import DatasetEntry
 from shared.controls import is_control
 from shared.reference import perturbations as reference_perturbations
-from shared.resolver.cell_names import INDEX
+from shared.resolver.cell_names import stored_index
 from shared.wording import GREEK_NAMES, compact, split
 
 _ENGLISH = frozenset({"light", "trail", "april", "tweak", "trap", "thank", "trance", "monap", "stim", "fas"})
@@ -123,7 +123,7 @@ class PerturbationNames:
 @cache
 def reference_names() -> PerturbationNames:
     """The names of the reference facts, as they are stored."""
-    return PerturbationNames(stored=facts.document(INDEX)["perturbations"])
+    return PerturbationNames(stored=stored_index()["perturbations"])
 
 
 def index_reference_names() -> PerturbationNames:

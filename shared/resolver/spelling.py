@@ -6,6 +6,7 @@ compounds are forgiven one slip, because drugs have neighbours (prednisone and p
 """
 
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 
 from shared.wording import GREEK_NAMES, singular
 
@@ -26,13 +27,20 @@ class Spelling:
     def __init__(
         self, perturbation_words: Mapping[str, bool], cell_type_words: Iterable[str], common: frozenset[str]
     ) -> None:
-        cells = {word for word in cell_type_words if word.isalpha()}
-        self._right = common | cells | perturbation_words.keys() | GREEK_NAMES
-        self._one_slip = sorted(word for word, whole in perturbation_words.items() if whole and len(word) >= _SHORTEST)
-        self._two_slips = sorted(
-            {w for w in cells | perturbation_words.keys() if len(w) >= _SHORTEST} - set(self._one_slip)
-        )
+        self._perturbation_words = perturbation_words
+        self._cells = {word for word in cell_type_words if word.isalpha()}
+        self._right = common | self._cells | perturbation_words.keys() | GREEK_NAMES
         self._known: dict[str, str | None] = {}
+
+    @cached_property
+    def _one_slip(self) -> list[str]:
+        words = self._perturbation_words.items()
+        return sorted(word for word, whole in words if whole and len(word) >= _SHORTEST)
+
+    @cached_property
+    def _two_slips(self) -> list[str]:
+        words = self._cells | self._perturbation_words.keys()
+        return sorted({word for word in words if len(word) >= _SHORTEST} - set(self._one_slip))
 
     def mend(self, key: str) -> str | None:
         """The known word that a folded word was most likely meant to be, or None where it is right or nothing is near.
