@@ -20,11 +20,13 @@ from benchmarks import made_runs
 from benchmarks.load import Answers, load
 from benchmarks.section import Section
 from benchmarks.server import Command, Request, Service, running
-from benchmarks.stand import OWNER, Stand, standing
+from benchmarks.stand import Stand, standing
 from benchmarks.verdicts import Verdict, table
 from shared.records import Run
 
 ROUNDS: Final = 9
+OWNER: Final = "grace@example.com"
+"""Whose runs are asked for, all completed: nobody of the other benchmarks, so that a page is the same whatever ran before."""
 AMONG: Final = 200
 """Runs of the owner, and as many of others."""
 CALLS: Final = {1: 300, 8: 600, 32: 900}
@@ -60,7 +62,7 @@ class Figures:
 
 async def measure(stand: Stand, rounds: int = ROUNDS) -> Section:
     """Status against the client's own loop and against the peer; list against the plain query; validate alone."""
-    finished = [await stand.keep(made_runs.completed(), number=number) for number in range(AMONG)]
+    finished = [await stand.keep(made_runs.completed(), owner=OWNER, number=number) for number in range(AMONG)]
     for number in range(AMONG):
         await stand.keep(made_runs.completed(), owner="eve@example.com", number=number)
     figures = Figures()
@@ -70,7 +72,7 @@ async def measure(stand: Stand, rounds: int = ROUNDS) -> Section:
             return await stack.enter_async_context(running(command, request, stand.log))
 
         # Every service answers well before anything is measured, and the two sides the same.
-        status, page = (Request("GET", path, stand.headers()) for path in (f"{RUNS}/{finished[0].run_id}", RUNS))
+        status, page = (Request("GET", path, stand.headers(OWNER)) for path in (f"{RUNS}/{finished[0].run_id}", RUNS))
         ours, peer = await start(stand.function("status"), status), await start(stand.peer(), status)
         lists = await start(stand.function("list"), page)
         validate = await start(stand.function("validate"), _questions(stand)[0])
@@ -90,8 +92,8 @@ async def measure(stand: Stand, rounds: int = ROUNDS) -> Section:
 async def _documents(stand: Stand, finished: Sequence[Run], ours: Service, figures: Figures) -> None:
     """Status against `doc.get()`, and a 304 against a 200, one request at a time."""
     path = f"{RUNS}/{finished[0].run_id}"
-    fresh = Request("GET", path, stand.headers())
-    known = Request("GET", path, {**stand.headers(), "If-None-Match": "*"}, status=304)
+    fresh = Request("GET", path, stand.headers(OWNER))
+    known = Request("GET", path, {**stand.headers(OWNER), "If-None-Match": "*"}, status=304)
     loop = await _loop(stand, "document", finished[0].run_id, CALLS[1])
     # In turn with each other, request by request: their difference is smaller than what the machine changes from second to second.
     both = await load(ours, [known, fresh], count=2 * CALLS[1], concurrency=1)
@@ -104,7 +106,7 @@ async def _documents(stand: Stand, finished: Sequence[Run], ours: Service, figur
 async def _against_the_peer(
     stand: Stand, finished: Sequence[Run], ours: Service, peer: Service, figures: Figures
 ) -> None:
-    requests = [Request("GET", f"{RUNS}/{run.run_id}", stand.headers()) for run in finished[:20]]
+    requests = [Request("GET", f"{RUNS}/{run.run_id}", stand.headers(OWNER)) for run in finished[:20]]
     for concurrency, count in CALLS.items():
         found: dict[str, Answers] = {}
         cpu: dict[str, float] = {}
@@ -125,7 +127,7 @@ async def _against_the_peer(
 
 async def _lists(stand: Stand, lists: Service, figures: Figures) -> None:
     plain = await _loop(stand, "query", OWNER, LISTS)
-    ours = await load(lists, [Request("GET", f"{RUNS}?page_size=20", stand.headers())], count=LISTS, concurrency=1)
+    ours = await load(lists, [Request("GET", f"{RUNS}?page_size=20", stand.headers(OWNER))], count=LISTS, concurrency=1)
     figures.compare("list p50 / plain query p50", ("list", _p(ours.latencies, 0.5)), ("plain query", _p(plain, 0.5)))
 
 
@@ -145,7 +147,7 @@ def _questions(stand: Stand) -> list[Request]:
     with QUESTIONS.open(encoding="utf-8", newline="") as file:
         rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
         asked = [row["question"] for row in rows if len(row["question"]) >= 10]  # as the contract has it
-    path, headers = f"{RUNS}/validate-control-strategy", stand.headers()
+    path, headers = f"{RUNS}/validate-control-strategy", stand.headers(OWNER)
     return [Request("POST", path, headers, json.dumps({"query": question}).encode()) for question in asked]
 
 
