@@ -112,7 +112,9 @@ async def test_a_url_is_signed_or_told_not_to_be_and_can_be_asked_for_again(sett
 async def test_an_iam_that_does_not_answer_is_given_up(settings: Settings) -> None:
     cloud = Cloud(KEY)
     async with serving(cloud.app()) as google:
-        proxy = FaultyHttp(google)
+        proxy = FaultyHttp(
+            google, "GET "
+        )  # what google-auth looks up in a thread of its own, whenever that runs, is not meant
         await proxy.start()
         files = signed_by_iam(settings, proxy.host)
         await files.sign([FILE], in_an_hour())
