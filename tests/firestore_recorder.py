@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import grpc.aio
 from google.cloud.firestore_v1.types.firestore import (
-    CommitRequest,
+    CommitResponse,
     GetDocumentRequest,
     ListenResponse,
     RunAggregationQueryRequest,
@@ -55,9 +55,7 @@ class Recorder(GrpcProxy):
                 self.operations["read"] += 1
 
     def _note_request(self, name: str, request: bytes) -> None:
-        if name == "Commit":
-            self.operations["write"] += len(CommitRequest.deserialize(request).writes)
-        elif name == "RunQuery":
+        if name == "RunQuery":
             self.queries.append(RunQueryRequest.deserialize(request).structured_query)
         elif name == "RunAggregationQuery":
             asked = RunAggregationQueryRequest.deserialize(request)
@@ -69,6 +67,8 @@ class Recorder(GrpcProxy):
     def _note_answer(self, name: str, answer: bytes) -> None:
         if name == "GetDocument":
             self.operations["read"] += 1
+        elif name == "Commit":  # one that is refused writes nothing, and is tried again
+            self.operations["write"] += len(CommitResponse.deserialize(answer).write_results)
         elif name == "RunQuery":
             self.operations["read"] += "document" in RunQueryResponse.deserialize(answer)
         elif name == "Listen":
