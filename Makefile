@@ -76,6 +76,7 @@ openapi: install ## write docs/openapi.yaml anew from the code
 	@$(BIN)/python -m local.openapi
 
 derived: install ## write anew what is derived from the facts and from Google's library
+	@$(BIN)/python -m local.reference_datasets
 	@$(BIN)/python -m local.name_index
 	@$(BIN)/python -m local.firestore_schema
 

@@ -40,18 +40,18 @@ RUNS: Final = "/api/v1/runs"
 
 async def measure(stand: Stand, rounds: int = ROUNDS) -> Section:
     """Cold starts of the functions, of the hello world and of the peer."""
-    finished = await stand.keep(made_runs.completed())
     seconds: defaultdict[str, list[float]] = defaultdict(list)
     for _ in range(rounds):
-        waiting = await stand.keep(made_runs.waiting())
-        for command, request in _asked(stand, finished.run_id, waiting.run_id):
+        for command, request in await first_requests(stand):
             async with running(command, request, stand.log) as service:
                 seconds[command.name].append(service.first_answer)
     return _section(seconds)
 
 
-def _asked(stand: Stand, finished: str, waiting: str) -> list[tuple[Command, Request]]:
-    """Each service with the request that it is asked first."""
+async def first_requests(stand: Stand) -> list[tuple[Command, Request]]:
+    """Each service with the request that it is asked first: for a finished run, or to cancel one that waits, both new."""
+    finished = (await stand.keep(made_runs.completed())).run_id
+    waiting = (await stand.keep(made_runs.waiting())).run_id
 
     def request(method: str, path: str, body: bytes = b"") -> Request:
         return Request(method, path, stand.headers(), body)

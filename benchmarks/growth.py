@@ -30,7 +30,7 @@ from local import firestore_emulator
 from local.firestore_emulator import FirestoreEmulator
 from shared.fields import rfc3339
 from shared.ports import Cursor, RunFilter, RunStore
-from shared.records import Run
+from shared.records import Run, RunSummary
 from shared.store.firestore import FirestoreRunStore
 from shared.store.firestore_database import FirestoreDatabase
 from shared.store.sqlite import SqliteRunStore
@@ -38,7 +38,7 @@ from shared.store.sqlite_database import SqliteDatabase
 from tests.firestore_recorder import Recorder
 
 T = TypeVar("T")
-Ask = Callable[[], Awaitable[Sequence[Run] | int]]
+Ask = Callable[[], Awaitable[Sequence[RunSummary] | int]]
 Fill = Callable[[Iterable[Run]], Awaitable[None]]
 
 PAGE: Final = 20

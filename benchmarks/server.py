@@ -5,7 +5,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -115,7 +115,8 @@ async def running(command: Command, first: Request, log: Path) -> AsyncIterator[
     except (ConnectionError, EOFError, RuntimeError) as error:
         raise RuntimeError(f"{command.name}: {error}\n{_end_of(log)}") from error
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # who used the block may have ended it
+            os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
 
 

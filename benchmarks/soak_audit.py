@@ -15,10 +15,11 @@ from google.cloud.batch_v1.services.batch_service.transports import BatchService
 
 from benchmarks.soak_model import FOLLOWING, SeenRuns
 from local.service import PROJECT, REGION
-from shared.ports import RunFilter, RunStore
+from shared.ports import RunStore
 from shared.presentation import run_status
 from shared.records import Run
 from shared.runs import run_id_of_job
+from tests.kept import runs_of
 
 MANY: Final = 10_000
 LIVE: Final = frozenset({"QUEUED", "SCHEDULED", "RUNNING", "CANCELLATION_IN_PROGRESS", "DELETION_IN_PROGRESS"})
@@ -41,7 +42,7 @@ async def settled(store: RunStore, seconds: float) -> float:
 
 async def kept_runs(store: RunStore, owners: Iterable[str]) -> list[Run]:
     """All runs of these users."""
-    return [run for owner in owners for run in await store.page(RunFilter(owner), limit=MANY)]
+    return [run for owner in owners for run in await runs_of(store, owner, limit=MANY)]
 
 
 async def batch_jobs(host: str) -> Sequence[batch_v1.Job]:

@@ -27,8 +27,10 @@ from shared.records import Run
 ROUNDS: Final = 9
 OWNER: Final = "grace@example.com"
 """Whose runs are asked for, all completed: nobody of the other benchmarks, so that a page is the same whatever ran before."""
+WAITING: Final = "mary@example.com"
+"""Whose runs are all pending."""
 AMONG: Final = 200
-"""Runs of the owner, and as many of others."""
+"""Runs of each of them, and as many of others."""
 CALLS: Final = {1: 300, 8: 600, 32: 900}
 """Requests a round, by concurrency."""
 LISTS: Final = 60
@@ -65,6 +67,7 @@ async def measure(stand: Stand, rounds: int = ROUNDS) -> Section:
     finished = [await stand.keep(made_runs.completed(), owner=OWNER, number=number) for number in range(AMONG)]
     for number in range(AMONG):
         await stand.keep(made_runs.completed(), owner="eve@example.com", number=number)
+        await stand.keep(made_runs.waiting(), owner=WAITING, number=number)
     figures = Figures()
     async with AsyncExitStack() as stack:
 
@@ -126,9 +129,13 @@ async def _against_the_peer(
 
 
 async def _lists(stand: Stand, lists: Service, figures: Figures) -> None:
-    plain = await _loop(stand, "query", OWNER, LISTS)
-    ours = await load(lists, [Request("GET", f"{RUNS}?page_size=20", stand.headers(OWNER))], count=LISTS, concurrency=1)
-    figures.compare("list p50 / plain query p50", ("list", _p(ours.latencies, 0.5)), ("plain query", _p(plain, 0.5)))
+    """A page of finished runs, whose outcomes the plain query fetches too, and one of runs that have none yet."""
+    for owner, of in ((OWNER, "finished"), (WAITING, "pending")):
+        plain = await _loop(stand, "query", owner, LISTS)
+        page = Request("GET", f"{RUNS}?page_size=20", stand.headers(owner))
+        ours = await load(lists, [page], count=LISTS, concurrency=1)
+        pair = (f"list of {of} runs", _p(ours.latencies, 0.5)), (f"plain query of {of} runs", _p(plain, 0.5))
+        figures.compare(f"list of {of} runs", *pair)
 
 
 async def _loop(stand: Stand, what: str, whose: str, count: int) -> list[float]:
@@ -160,7 +167,17 @@ def _section(figures: Figures) -> Section:
     value, ratio = figures.median, figures.ratio
     single = ["| one request at a time | p50 |", "|--|--:|"]
     single += [
-        f"| {name} | {value(name):.2f} ms |" for name in ("doc.get()", "status", "200", "304", "plain query", "list")
+        f"| {name} | {value(name):.2f} ms |"
+        for name in (
+            "doc.get()",
+            "status",
+            "200",
+            "304",
+            "plain query of finished runs",
+            "list of finished runs",
+            "plain query of pending runs",
+            "list of pending runs",
+        )
     ]
     single += [f"| validate | {value('validate p50'):.2f} ms, p95 {value('validate p95'):.2f} ms |"]
     load_lines = [
@@ -184,7 +201,10 @@ def _section(figures: Figures) -> Section:
     verdicts += [
         Verdict("CPU a request / peer, 8 at a time", ratio("cpu at 8"), 0.65),
         Verdict("p99 / p50, 8 at a time", ratio("p99 / p50 at 8"), 3),
-        Verdict("list of 20 with count p50 / plain query p50", ratio("list p50 / plain query p50"), 0.65),
+        *(
+            Verdict(f"list of 20 {of} runs with count p50 / plain query p50", ratio(f"list of {of} runs"), 0.65)
+            for of in ("finished", "pending")
+        ),
         Verdict("304 p50 / 200 p50", ratio("304 p50 / 200 p50"), 1),
         Verdict("validate p95, ms", value("validate p95"), 5),
     ]

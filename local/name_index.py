@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Final
 
-from shared.resolver import cell_names, perturbation_names
+from shared.resolver import cell_names, perturbation_names, receptors
 
 FILE: Final = Path(__file__).parent.parent / "shared" / "facts" / f"{cell_names.INDEX}.json"
 
@@ -17,9 +17,9 @@ def as_json() -> str:
     content = {
         "cell_types": cell_names.index_reference_names().stored(),
         "perturbations": perturbation_names.index_reference_names().stored(),
+        "receptors": receptors.index_receptor_names(),
     }
-    compact = json.dumps(content, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
-    return compact.replace('],"', '],\n"') + "\n"
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":"), sort_keys=True, indent=0) + "\n"
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from pydantic_core import PydanticCustomError
 class Model(BaseModel):
     """The base of all models: immutable, unknown fields refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     @classmethod
     def kept(cls, fields: object) -> Self:

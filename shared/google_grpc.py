@@ -12,11 +12,10 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib.util import find_spec
 from random import SystemRandom
 from types import ModuleType
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import grpc.aio
 from grpc import StatusCode
@@ -86,8 +85,7 @@ def open_channel(service: str, host: str, emulator_host: str = "") -> grpc.aio.C
     return grpc.aio.secure_channel(host, secure, options=_OPTIONS)
 
 
-@dataclass(frozen=True)
-class Patience:
+class Patience(NamedTuple):
     """How long a call is tried, and how often.
 
     Attributes:

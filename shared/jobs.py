@@ -1,8 +1,9 @@
 """What the domain says to Batch and hears from it, free of Batch's own types."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
+from typing import NamedTuple
 
 
 class JobState(StrEnum):
@@ -24,8 +25,7 @@ class JobState(StrEnum):
         return self in {JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED}
 
 
-@dataclass(frozen=True)
-class JobRequest:
+class JobRequest(NamedTuple):
     """A job to run.
 
     Attributes:
@@ -38,13 +38,12 @@ class JobRequest:
 
     job_id: str
     environment: Mapping[str, str]
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = MappingProxyType({})
     max_run_seconds: int = 3600
     secrets: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True)
-class JobReport:
+class JobReport(NamedTuple):
     """What Batch knows of a job.
 
     Attributes:

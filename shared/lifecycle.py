@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
 
 from shared import logs, runs
 from shared.errors import RunAlreadyFinished, RunNotCompleted, RunNotFound, Unavailable
@@ -17,22 +17,20 @@ from shared.logs import Severity
 from shared.models import Failure, RunResult
 from shared.ports import BatchJobs, Caller, Clock, ResultFiles, RunStore, RunWatch
 from shared.presentation import run_result
-from shared.records import Compute, Iteration, Run, RunOutcome
+from shared.records import Compute, Iteration, Run, RunOutcome, RunSummary
 from shared.runs import Actor, ComputeState, Phase, RunState
 
+AnyRun = TypeVar("AnyRun", bound=RunSummary)
 URL_LIFETIME: Final = timedelta(hours=1)
 
 
-async def get(run_id: str, caller: Caller, *, outcome: bool = False, store: RunStore) -> Run:
-    """The caller's run, with its outcome only if that is wanted.
+async def summary(run_id: str, caller: Caller, *, store: RunStore) -> RunSummary:
+    """What the caller is shown of a run.
 
     Raises:
         RunNotFound: no such run, or another user's: the two look the same.
     """
-    run = await store.get(run_id, outcome=outcome) if runs.RUN_ID.fullmatch(run_id) else None
-    if run is None or run.user_email != caller.email:
-        raise RunNotFound(run_id)
-    return run
+    return _owned(await store.summary(run_id) if runs.RUN_ID.fullmatch(run_id) else None, run_id, caller)
 
 
 async def await_change(
@@ -43,7 +41,7 @@ async def await_change(
     known: Callable[[Run], bool] | None = None,
     store: RunStore,
     watch: RunWatch,
-) -> Run:
+) -> RunSummary:
     """The caller's run as soon as it differs from what the caller knows, or as it is when the time is over.
 
     A run that is done is given at once, since nothing will change.
@@ -77,10 +75,8 @@ async def await_change(
     except TimeoutError:
         pass  # nothing changed in time; what was told last is the answer
     if not answered:  # a short wait, a slow store: whether there is such a run is not known yet
-        return await get(run_id, caller, store=store)
-    if latest is None or latest.user_email != caller.email:
-        raise RunNotFound(run_id)
-    return latest
+        return await summary(run_id, caller, store=store)
+    return _owned(latest, run_id, caller)
 
 
 async def cancel(run_id: str, caller: Caller, *, store: RunStore, jobs: BatchJobs, clock: Clock) -> Run:
@@ -121,7 +117,7 @@ async def result(run_id: str, caller: Caller, *, store: RunStore, files: ResultF
         RunNotFound: no such run of this caller.
         RunNotCompleted: it has no result, yet or ever.
     """
-    run = await get(run_id, caller, outcome=True, store=store)
+    run = _owned(await store.get(run_id) if runs.RUN_ID.fullmatch(run_id) else None, run_id, caller)
     if run.outcome is None:
         advice = "Submit the question again." if run.status.done else f"Poll /api/v1/runs/{run_id} until it is done."
         raise RunNotCompleted(run_id, run.status.value, advice)
@@ -296,3 +292,10 @@ async def fail(
 
 def _released(run: Run) -> Compute:
     return run.compute.model_copy(update={"state": ComputeState.RELEASED})
+
+
+def _owned(run: AnyRun | None, run_id: str, caller: Caller) -> AnyRun:
+    """The run, if there is one and it is the caller's: no run and another user's look the same."""
+    if run is None or run.user_email != caller.email:
+        raise RunNotFound(run_id)
+    return run

@@ -6,9 +6,8 @@ import binascii
 import hashlib
 import hmac
 import json
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from shared.errors import InvalidPageToken
 from shared.fields import rfc3339
@@ -20,8 +19,7 @@ from shared.queries import ListQuery
 _MAC_BYTES: Final = 16
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """Where a page begins: behind a run, which is the last of page `page - 1`, with `seen` runs before it."""
 
     cursor: Cursor
@@ -47,7 +45,7 @@ async def list_runs(query: ListQuery, caller: Caller, *, token_key: str = "", st
     seen = place.seen if place else (number - 1) * query.page_size
     after, offset = (place.cursor, 0) if place else (None, seen)
     found, total = await asyncio.gather(
-        store.page(wanted, limit=query.page_size, after=after, offset=offset, outcome=False), store.count(wanted)
+        store.page(wanted, limit=query.page_size, after=after, offset=offset), store.count(wanted)
     )
     seen += len(found)
     token = None

@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # a function that has no runs, datasets or jobs starts withou
 
     from shared.catalog import DatasetEntry
     from shared.jobs import JobReport, JobRequest
-    from shared.records import Run, StoredFile
+    from shared.records import Run, RunSummary, StoredFile
     from shared.runs import RunState
 
 Clock = Callable[[], datetime]
@@ -64,13 +64,11 @@ class RunStore(Protocol):
             TooManyRuns: the owner has `max_active` unfinished runs; nothing was kept.
         """
 
-    async def get(self, run_id: str, *, outcome: bool = True) -> Run | None:
-        """The run of this id, or None. Costs one document read.
+    async def get(self, run_id: str) -> Run | None:
+        """The run of this id, or None. Costs one document read."""
 
-        Args:
-            run_id: which run.
-            outcome: whether its outcome is wanted, which is most of a completed run; otherwise it is None whatever is kept.
-        """
+    async def summary(self, run_id: str) -> RunSummary | None:
+        """What the owner is shown of the run of this id, or None. Costs one document read, too, but most of a run is not fetched."""
 
     async def update(self, run_id: str, change: Callable[[Run], Run | None]) -> Run:
         """Change a run in one transaction and give it as it is then.
@@ -86,16 +84,15 @@ class RunStore(Protocol):
         """
 
     async def page(
-        self, wanted: RunFilter, *, limit: int, after: Cursor | None = None, offset: int = 0, outcome: bool = True
-    ) -> Sequence[Run]:
-        """Runs, newest first (then by id, descending).
+        self, wanted: RunFilter, *, limit: int, after: Cursor | None = None, offset: int = 0
+    ) -> Sequence[RunSummary]:
+        """Summaries of runs, newest first (then by id, descending).
 
         Args:
             wanted: which.
             limit: at most so many runs.
             after: begin behind this place; costs nothing for what is skipped.
             offset: skip so many; every skipped document is billed.
-            outcome: whether the runs' outcomes are wanted, as for `get`.
         """
 
     async def count(self, wanted: RunFilter) -> int:

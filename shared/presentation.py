@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from shared.models import ResultFile, RunResult, RunStatus
-from shared.records import Run, RunOutcome
+from shared.records import Run, RunOutcome, RunSummary
 
 
-def run_status(run: Run) -> RunStatus:
+def run_status(run: RunSummary) -> RunStatus:
     """A run as its owner sees it."""
     return RunStatus(
         run_id=run.run_id,

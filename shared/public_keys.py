@@ -10,9 +10,9 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from typing import Final
-from urllib.parse import urlsplit
-from urllib.request import urlopen
+from urllib.parse import urlsplit, urlunsplit
 
 from shared.errors import SettingsInvalid, Unavailable
 
@@ -91,8 +91,17 @@ class PublicKeys:
 
 
 def _fetch(url: str) -> Mapping[str, str]:
-    with urlopen(url, timeout=FETCH_TIMEOUT) as answer:  # noqa: S310  # the constructor lets only http(s) through
+    address = urlsplit(url)
+    connect = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
+    connection = connect(address.netloc, timeout=FETCH_TIMEOUT)
+    try:
+        connection.request("GET", urlunsplit(("", "", address.path, address.query, "")))
+        answer = connection.getresponse()
+        if answer.status != HTTPStatus.OK:
+            raise ValueError(f"answered with {answer.status}")
         document = answer.read(MAX_DOCUMENT_BYTES + 1)
+    finally:
+        connection.close()
     if len(document) > MAX_DOCUMENT_BYTES:
         raise ValueError(f"more than {MAX_DOCUMENT_BYTES} bytes of keys")
     keys = json.loads(document)

@@ -76,13 +76,8 @@ class Iteration(IterationSummary):
     made_from: str = ""
 
 
-class Run(Model):
-    """The whole of a run.
-
-    `check_at` is when the reconciler must look at it next, None when nothing can be stuck. `expire_at` is when Firestore may delete it,
-    None: never. `idempotency_key` is the SHA-256 of the caller's key and `request_fingerprint` that of the request, so that a repeated
-    create is known without keeping the key.
-    """
+class RunSummary(Model):
+    """What its owner is shown of a run before its result: that alone is read for a poll and for a page of a list."""
 
     run_id: str
     user_email: str
@@ -90,10 +85,6 @@ class Run(Model):
     control_strategy: ControlStrategy
     control_strategy_effective: ControlStrategy | None = None
     max_iterations: int
-    score_threshold: int
-    llm_provider: LlmProvider | None = None
-    llm_model: str | None = None
-    random_seed: int | None = None
     status: RunState = RunState.PENDING
     current_iteration: int = 0
     current_phase: Phase | None = None
@@ -101,12 +92,26 @@ class Run(Model):
     error_message: str | None = None
     failure: Failure | None = None
     compute: Compute
+    created_at: Timestamp
+    updated_at: Timestamp
+
+
+class Run(RunSummary):
+    """The whole of a run.
+
+    `check_at` is when the reconciler must look at it next, None when nothing can be stuck. `expire_at` is when Firestore may delete it,
+    None: never. `idempotency_key` is the SHA-256 of the caller's key and `request_fingerprint` that of the request, so that a repeated
+    create is known without keeping the key.
+    """
+
+    score_threshold: int
+    llm_provider: LlmProvider | None = None
+    llm_model: str | None = None
+    random_seed: int | None = None
     outcome: RunOutcome | None = None
     transitions: list[Transition]
     idempotency_key: str | None = None
     request_fingerprint: str
-    created_at: Timestamp
-    updated_at: Timestamp
     heartbeat_at: Timestamp | None = None
     check_at: Timestamp | None
     expire_at: Timestamp | None = None

@@ -5,13 +5,10 @@ the functions' decorator, the local gateway, the load balancer's URL map and the
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Final, NamedTuple
 
 
-@dataclass(frozen=True)
-class Route:
+class Route(NamedTuple):
     """One method and path.
 
     Attributes:
@@ -35,18 +32,13 @@ class Route:
         """The methods that this route answers."""
         return ("GET", "HEAD") if self.method == "GET" else (self.method,)
 
-    @cached_property
-    def segments(self) -> tuple[str, ...]:
-        """What is between the slashes of the template."""
-        return tuple(self.template.split("/"))
-
     def params(self, path: str) -> dict[str, str] | None:
         """The values of the path's parameters, or None for a path that does not fit; a trailing slash is accepted."""
-        parts = path.removesuffix("/").split("/")
-        if len(parts) != len(self.segments):
+        parts, segments = path.removesuffix("/").split("/"), self.template.split("/")
+        if len(parts) != len(segments):
             return None
         found = {}
-        for segment, part in zip(self.segments, parts, strict=True):
+        for segment, part in zip(segments, parts, strict=True):
             if segment.startswith("{") and part:
                 found[segment[1:-1]] = part
             elif segment != part:

@@ -3,9 +3,9 @@
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 from shared.errors import SettingsInvalid
 from shared.runs import SHORTEST_RETENTION
@@ -15,8 +15,7 @@ STORES = ("firestore", "sqlite")
 ENVIRONMENTS = ("production", "development")
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """The settings of a function or of the job. The names in the environment are these in capitals.
 
     Attributes:
@@ -89,7 +88,7 @@ class Settings:
         source = os.environ if env is None else env
         given: dict[str, str | int] = {}
         faults: list[str] = []
-        for name, default in ((field.name, field.default) for field in cls.__dataclass_fields__.values()):
+        for name, default in cls._field_defaults.items():
             raw = source.get(name.upper(), "").strip()
             if not raw:
                 continue

@@ -13,11 +13,12 @@ from shared.errors import HaystackError
 from shared.http.problems import STATUS_OF
 from shared.jobs import JobReport, JobState
 from shared.models import CreateRunRequest
-from shared.ports import BatchJobs, Caller, RunFilter, RunStore
+from shared.ports import BatchJobs, Caller, RunStore
 from shared.records import Run
 from shared.runs import ComputeState, Phase, RunState
 from tests.fakes import TestClock
 from tests.faults import Died, Fault
+from tests.kept import runs_of
 from tests.shared.test_lifecycle import outcome
 
 ADA = Caller("ada@example.com")
@@ -86,7 +87,7 @@ class World:
     async def settle(self) -> list[Run]:
         """Let time pass, jobs run and the reconciler work, without faults, until none has anything left to do, and give all runs."""
         for _ in range(ROUNDS):
-            kept = list(await self.store.page(RunFilter(ADA.email), limit=100))
+            kept = await runs_of(self.store, ADA.email)
             if all(run.check_at is None for run in kept) and all(job.state.over for job in self.batch.jobs.values()):
                 return kept
             self.clock.move(minutes=3)

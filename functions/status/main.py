@@ -18,7 +18,7 @@ async def handle(call: Call) -> Response:
     query = body.parse_query(call.request, StatusQuery)
     run_id, store = call.params["run_id"], wiring.run_store()
     if query.wait == 0:
-        run = await lifecycle.get(run_id, call.user, store=store)
+        run = await lifecycle.summary(run_id, call.user, store=store)
     else:
         run = await lifecycle.await_change(
             run_id,

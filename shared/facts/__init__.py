@@ -38,7 +38,7 @@ def rows(name: str, columns: Sequence[str]) -> dict[str, str]:
 
 def _lines(name: str) -> Iterator[str]:
     lines = (_FOLDER / f"{name}.tsv").read_text(encoding="utf-8").splitlines()
-    return (line for line in lines if line and not line.startswith("#"))
+    return iter([line for line in lines if line and line[0] != "#"])
 
 
 def words(name: str) -> frozenset[str]:

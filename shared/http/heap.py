@@ -24,15 +24,22 @@ def undisturbed() -> Iterator[None]:
 
 @cache
 def share_with_workers() -> None:
-    """Have the collector leave alone, for good, what is there when this process forks."""
-    os.register_at_fork(before=gc.freeze)
+    """Have the collector leave alone, for good, what is there when this process forks; and have it work in a process that forked.
+
+    That one only watches over its workers: no answer is ever its first.
+    """
+    os.register_at_fork(before=gc.freeze, after_in_parent=gc.enable)
 
 
 class FirstAnswer:
-    """The first answer of a process, which brings in what every later one uses."""
+    """The first answer of a process, which brings in what every later one uses.
+
+    The collector stays away from when this is made, while the server is being started, until that answer is out.
+    """
 
     def __init__(self) -> None:
         self._begun = False
+        gc.disable()
 
     @contextmanager
     def undisturbed(self) -> Iterator[None]:

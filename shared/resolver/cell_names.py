@@ -42,6 +42,16 @@ class CellTypeName(NamedTuple):
     needs_cell: bool
     written: str | None
 
+    def as_text(self) -> str:
+        """What `of_text` reads: an index is read whole for the first question, which has to do with few of its names."""
+        return "|".join((f"{self.source}{'c' if self.needs_cell else ''}", self.written or "", *self.cell_types))
+
+    @classmethod
+    def of_text(cls, text: str) -> "CellTypeName":
+        """A name as `as_text` wrote it."""
+        source, written, *cell_types = text.split("|")
+        return cls(int(source[0]), tuple(cell_types), source.endswith("c"), written or None)
+
 
 class CellTypeNames:
     """An index of names of cell types, over another one that is asked where this one knows nothing better.
@@ -53,7 +63,7 @@ class CellTypeNames:
 
     def __init__(self, base: "CellTypeNames | None" = None, stored: Mapping[str, Any] | None = None) -> None:
         self._base = base
-        self._stored: Mapping[str, Sequence[Any]] = stored["names"] if stored else {}
+        self._stored: Mapping[str, str] = stored["names"] if stored else {}
         self._names: dict[Bag, CellTypeName] = {}
         self._vocabulary: set[str] = set(stored["vocabulary"]) if stored else set()
 
@@ -113,18 +123,14 @@ class CellTypeNames:
 
     def stored(self) -> dict[str, Any]:
         """This index without its base, as JSON can hold it."""
-        names = {
-            " ".join(key): [name.source, list(name.cell_types), name.needs_cell, name.written]
-            for key, name in sorted(self._names.items())
-        }
+        names = {" ".join(key): name.as_text() for key, name in sorted(self._names.items())}
         return {"names": names, "vocabulary": sorted(self._vocabulary)}
 
     def _get(self, key: Bag) -> CellTypeName | None:
         """The name of this index; a stored one is made when it is first asked for."""
         found = self._names.get(key)
         if found is None and (kept := self._stored.get(" ".join(key))) is not None:
-            source, cell_types, needs_cell, written = kept
-            found = self._names[key] = CellTypeName(source, tuple(cell_types), needs_cell, written)
+            found = self._names[key] = CellTypeName.of_text(kept)
         return found
 
     def _put(self, key: Bag, name: CellTypeName) -> None:
@@ -138,7 +144,7 @@ class CellTypeNames:
 
 @cache
 def stored_index() -> Mapping[str, Mapping[str, Any]]:
-    """The stored indexes: of cell types here, of perturbations for their module. One file, read once."""
+    """The stored indexes: of cell types here, of perturbations and of receptors for their modules. One file, read once."""
     return facts.document(INDEX)
 
 

@@ -35,6 +35,16 @@ class PerturbationName(NamedTuple):
     canonical: bool
     needs_capitals: bool
 
+    def as_text(self) -> str:
+        """What `of_text` reads, as of cell types."""
+        return "|".join((f"{'c' if self.canonical else ''}{'C' if self.needs_capitals else ''}", *self.means))
+
+    @classmethod
+    def of_text(cls, text: str) -> "PerturbationName":
+        """A name as `as_text` wrote it."""
+        flags, *means = text.split("|")
+        return cls(tuple(means), "c" in flags, "C" in flags)
+
 
 class PerturbationNames:
     """An index of names of perturbations, over another one that is asked where this one knows nothing.
@@ -47,10 +57,8 @@ class PerturbationNames:
     def __init__(self, base: "PerturbationNames | None" = None, stored: Mapping[str, Any] | None = None) -> None:
         kept = stored or {"names": {}, "kinds": {}, "words": {}, "starts": []}
         self._base = base
-        self._names = {
-            key: PerturbationName(tuple(means), canonical, needs_capitals)
-            for key, (means, canonical, needs_capitals) in kept["names"].items()
-        }
+        self._stored: dict[str, str] = dict(kept["names"])
+        self._names: dict[str, PerturbationName] = {}
         self._kinds: dict[str, str] = dict(kept["kinds"])
         self._words: dict[str, bool] = dict(kept["words"])
         self._starts: set[str] = set(kept["starts"])
@@ -59,7 +67,7 @@ class PerturbationNames:
         """Take in a perturbation by its own name."""
         self._kinds[name] = kind
         for key in _variants(name):
-            if not (self._names.get(key) and key != compact(name)):
+            if not (self._get(key) and key != compact(name)):
                 needs_capitals = key in _ENGLISH or (kind == "other" and key.isalpha() and len(key) <= _SHORT + 1)
                 self._names[key] = PerturbationName((name,), canonical=True, needs_capitals=needs_capitals)
         self._learn_words(name)
@@ -67,7 +75,7 @@ class PerturbationNames:
     def add_synonym(self, synonym: str, means: Collection[str]) -> None:
         """Take in another name; what has it as its own keeps it, and what has it as a synonym shares it."""
         for key in _variants(synonym):
-            known = self._names.get(key)
+            known = self._get(key)
             if known is None or not known.canonical:
                 both = tuple(dict.fromkeys((*(known.means if known else ()), *means)))
                 self._names[key] = PerturbationName(both, canonical=False, needs_capitals=_unclear(key))
@@ -77,23 +85,28 @@ class PerturbationNames:
         """Let a name mean exactly this, whatever synonyms say; a canonical name stays what it is."""
         keys = _variants(name) if means else (compact(name),)
         for key in keys:
-            known = self._names.get(key)
+            known = self._get(key)
             if known is not None and known.canonical:
                 continue
             if means:
                 self._names[key] = PerturbationName(tuple(means), canonical=False, needs_capitals=_unclear(key))
             else:
                 self._names.pop(key, None)
+                self._stored.pop(key, None)
         self._learn_words(name)
 
     def find(self, key: str) -> PerturbationName | None:
         """What a compact form means, or None."""
-        found = self._names.get(key)
+        found = self._get(key)
         return self._base.find(key) if found is None and self._base else found
 
     def begins(self, key: str) -> bool:
         """Whether some name of several words begins with these words."""
         return key in self._starts or (self._base is not None and self._base.begins(key))
+
+    def has(self, name: str) -> bool:
+        """Whether some perturbation has this canonical name."""
+        return name in self._kinds or (self._base is not None and self._base.has(name))
 
     def kind(self, name: str) -> str:
         """The kind of a perturbation by its canonical name."""
@@ -106,8 +119,15 @@ class PerturbationNames:
 
     def stored(self) -> dict[str, Any]:
         """This index without its base, as JSON can hold it."""
-        names = {key: [list(name.means), name.canonical, name.needs_capitals] for key, name in self._names.items()}
+        names = {key: name.as_text() for key, name in self._names.items()}
         return {"names": names, "kinds": self._kinds, "words": self._words, "starts": sorted(self._starts)}
+
+    def _get(self, key: str) -> PerturbationName | None:
+        """The name of this index; a stored one is made when it is first asked for."""
+        found = self._names.get(key)
+        if found is None and (kept := self._stored.get(key)) is not None:
+            found = self._names[key] = PerturbationName.of_text(kept)
+        return found
 
     def _learn_words(self, name: str) -> None:
         keys = [word.key for word in split(name)]
@@ -148,7 +168,7 @@ def names_with(datasets: Iterable[DatasetEntry]) -> PerturbationNames:
         for condition in entry.conditions:
             if condition.perturbation is None or condition.is_control or is_control(condition.label):
                 continue
-            if condition.perturbation not in reference_perturbations():
+            if not base.has(condition.perturbation):
                 names.add_canonical(condition.perturbation, condition.kind)
             if base.find(compact(condition.label)) is None:
                 names.add_synonym(condition.label, (condition.perturbation,))

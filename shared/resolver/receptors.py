@@ -8,6 +8,7 @@ from functools import cache
 
 from shared import facts
 from shared.reference import perturbations as reference_perturbations
+from shared.resolver.cell_names import stored_index
 from shared.resolver.perturbation_names import PerturbationNames
 from shared.resolver.question import Question
 from shared.wording import compact, join
@@ -30,7 +31,12 @@ _PLAIN_WORDS = frozenset({"met", "fas", "kit", "rank"})
 
 @cache
 def receptor_names() -> ReceptorNames:
-    """The receptors of the facts: the genes in the table of cytokines, then what `receptor_names.tsv` says."""
+    """The receptors of the facts, as they are stored."""
+    return {key: tuple(means) for key, means in stored_index()["receptors"].items()}
+
+
+def index_receptor_names() -> ReceptorNames:
+    """The same made anew: of the genes in the table of cytokines, then of what `receptor_names.tsv` says."""
     names: ReceptorNames = {}
     for perturbation in reference_perturbations().values():
         for gene in perturbation.receptors:

@@ -5,7 +5,7 @@ digit is left alone, and the name of a Greek letter is only mended where no othe
 compounds are forgiven one slip, because drugs have neighbours (prednisone and prednisolone are two slips apart).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from functools import cached_property
 
 from shared.wording import GREEK_NAMES, singular
@@ -25,11 +25,11 @@ class Spelling:
     """
 
     def __init__(
-        self, perturbation_words: Mapping[str, bool], cell_type_words: Iterable[str], common: frozenset[str]
+        self, perturbation_words: Mapping[str, bool], cell_type_words: Collection[str], common: frozenset[str]
     ) -> None:
         self._perturbation_words = perturbation_words
-        self._cells = {word for word in cell_type_words if word.isalpha()}
-        self._right = common | self._cells | perturbation_words.keys() | GREEK_NAMES
+        self._cell_type_words = cell_type_words
+        self._right = (common, cell_type_words, perturbation_words, GREEK_NAMES)
         self._known: dict[str, str | None] = {}
 
     @cached_property
@@ -39,7 +39,7 @@ class Spelling:
 
     @cached_property
     def _two_slips(self) -> list[str]:
-        words = self._cells | self._perturbation_words.keys()
+        words = {word for word in self._cell_type_words if word.isalpha()} | self._perturbation_words.keys()
         return sorted({word for word in words if len(word) >= _SHORTEST} - set(self._one_slip))
 
     def mend(self, key: str) -> str | None:
@@ -55,7 +55,11 @@ class Spelling:
 
     def _mend(self, key: str) -> str | None:
         word = singular(key)
-        if not word.isalpha() or word in self._right or key in self._right or len(word) < _SHORTEST_GREEK:
+        if (
+            not word.isalpha()
+            or len(word) < _SHORTEST_GREEK
+            or any(word in right or key in right for right in self._right)
+        ):
             return None
         from rapidfuzz.distance import OSA  # noqa: PLC0415  # a first question without unknown words need not wait for it
 

@@ -15,7 +15,7 @@ from typing import Final
 
 from shared.errors import RunExists, RunNotFound, TooManyRuns, Unavailable
 from shared.ports import Cursor, RunFilter
-from shared.records import Run
+from shared.records import Run, RunSummary
 from shared.runs import ACTIVE, check_transition
 from shared.store.firestore_database import DocumentChanged, DocumentExists, FirestoreDatabase
 from shared.store.firestore_messages import Document, Raw, StructuredQuery, Write
@@ -23,8 +23,8 @@ from shared.store.firestore_values import decode_fields, encode, encode_fields
 
 COLLECTION: Final = "runs"
 GATES: Final = "gates"
-ALL_BUT_OUTCOME: Final = tuple(name for name in Run.model_fields if name != "outcome")
-"""Most of a completed run's document is its outcome: decoding that would be most of what a poll costs."""
+SUMMARY: Final = tuple(RunSummary.model_fields)
+"""Most of a run's document is its outcome and its history: decoding those would be most of what a poll costs."""
 ATTEMPTS: Final = 20
 MOST_BREAKS: Final = 6
 """Streams of one watch that may break before it gives up."""
@@ -62,10 +62,15 @@ class FirestoreRunStore:
                     return
         raise Unavailable("Firestore")
 
-    async def get(self, run_id: str, *, outcome: bool = True) -> Run | None:
+    async def get(self, run_id: str) -> Run | None:
         """See `RunStore.get`."""
-        found = await self._database.read(self._name(run_id), fields=() if outcome else ALL_BUT_OUTCOME)
+        found = await self._database.read(self._name(run_id))
         return None if found is None else Run.kept(decode_fields(found))
+
+    async def summary(self, run_id: str) -> RunSummary | None:
+        """See `RunStore.summary`."""
+        found = await self._database.read(self._name(run_id), fields=SUMMARY)
+        return None if found is None else RunSummary.kept(decode_fields(found))
 
     async def update(self, run_id: str, change: Callable[[Run], Run | None]) -> Run:
         """See `RunStore.update`."""
@@ -88,16 +93,15 @@ class FirestoreRunStore:
         raise Unavailable("Firestore")
 
     async def page(
-        self, wanted: RunFilter, *, limit: int, after: Cursor | None = None, offset: int = 0, outcome: bool = True
-    ) -> Sequence[Run]:
+        self, wanted: RunFilter, *, limit: int, after: Cursor | None = None, offset: int = 0
+    ) -> Sequence[RunSummary]:
         """See `RunStore.page`."""
-        query = {**_of(wanted), "limit": {"value": limit}, "offset": offset}
+        shown = {"fields": [{"field_path": path} for path in SUMMARY]}
+        query = {**_of(wanted), "select": shown, "limit": {"value": limit}, "offset": offset}
         if after is not None:
             reference = {"reference_value": self._name(after.run_id)}
             query["start_at"] = {"values": [encode(after.created_at), reference], "before": False}
-        if not outcome:
-            query["select"] = {"fields": [{"field_path": path} for path in ALL_BUT_OUTCOME]}
-        return await self._find(query)
+        return [RunSummary.kept(fields) for fields in await self._find(query)]
 
     async def count(self, wanted: RunFilter) -> int:
         """See `RunStore.count`."""
@@ -111,7 +115,7 @@ class FirestoreRunStore:
             "order_by": [{"field": {"field_path": "check_at"}, "direction": "ASCENDING"}],
             "limit": {"value": limit},
         }
-        return await self._find(query)
+        return [Run.kept(fields) for fields in await self._find(query)]
 
     async def watch(self, run_id: str) -> AsyncGenerator[Run | None]:
         """See `RunWatch.watch`. A stream that breaks is opened again; its first answer tells what came meanwhile."""
@@ -156,9 +160,9 @@ class FirestoreRunStore:
         gate = Document(name=name, fields=encode_fields({"last_run": run.run_id}))
         return Write(update=gate, current_document=seen)
 
-    async def _find(self, query: Mapping[str, object]) -> list[Run]:
+    async def _find(self, query: Mapping[str, object]) -> list[dict[str, object]]:
         documents = await self._database.query(StructuredQuery(**query))
-        return [Run.kept(decode_fields(document)) for document in documents]
+        return [decode_fields(document) for document in documents]
 
 
 def _of(wanted: RunFilter) -> dict[str, object]:

@@ -9,10 +9,10 @@ from enum import Enum
 from operator import attrgetter
 from typing import Final
 
-from google.protobuf.struct_pb2 import NullValue
-
 from shared.store.firestore_messages import Raw, Value
 
+_NULL: Final = 0
+"""The one value of protocol buffers' NullValue, whose module brings half a dozen others."""
 _SCALARS: Final = {str: "string_value", int: "integer_value", float: "double_value"}
 
 
@@ -33,7 +33,7 @@ def _put(value: Raw, data: object) -> None:
     if isinstance(data, Enum):
         data = data.value
     if data is None:
-        value.null_value = NullValue.NULL_VALUE
+        value.null_value = _NULL
     elif isinstance(data, bool):  # before int, which it is too
         value.boolean_value = data
     elif (attribute := _SCALARS.get(type(data))) is not None:

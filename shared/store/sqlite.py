@@ -9,12 +9,12 @@ from typing import Final
 from shared.errors import RunExists, RunNotFound, TooManyRuns
 from shared.fields import rfc3339
 from shared.ports import Cursor, RunFilter
-from shared.records import Run
+from shared.records import Run, RunSummary
 from shared.runs import ACTIVE, check_transition
 from shared.store.sqlite_database import SqliteDatabase
 
-_BODY: Final = {True: "body", False: "json_remove(body, '$.outcome')"}
-"""What to select of a run, by whether its outcome is wanted."""
+_SUMMARY: Final = "json_remove(body, '$.outcome', '$.transitions')"
+"""What to select for a summary: what is long and not of it is not handed over."""
 WATCH_SECONDS: Final = 0.5
 
 
@@ -40,9 +40,18 @@ class SqliteRunStore:
 
         await self._database.write(insert)
 
-    async def get(self, run_id: str, *, outcome: bool = True) -> Run | None:
+    async def get(self, run_id: str) -> Run | None:
         """See `RunStore.get`."""
-        return await self._database.read(lambda connection: _find(connection, run_id, _BODY[outcome]))
+        return await self._database.read(lambda connection: _find(connection, run_id))
+
+    async def summary(self, run_id: str) -> RunSummary | None:
+        """See `RunStore.summary`."""
+
+        def select(connection: sqlite3.Connection) -> RunSummary | None:
+            row = connection.execute(f"select {_SUMMARY} from runs where run_id = ?", (run_id,)).fetchone()  # noqa: S608  # fixed text
+            return None if row is None else RunSummary.kept_json(row[0])
+
+        return await self._database.read(select)
 
     async def update(self, run_id: str, change: Callable[[Run], Run | None]) -> Run:
         """See `RunStore.update`."""
@@ -63,20 +72,20 @@ class SqliteRunStore:
         return await self._database.write(transact)
 
     async def page(
-        self, wanted: RunFilter, *, limit: int, after: Cursor | None = None, offset: int = 0, outcome: bool = True
-    ) -> Sequence[Run]:
+        self, wanted: RunFilter, *, limit: int, after: Cursor | None = None, offset: int = 0
+    ) -> Sequence[RunSummary]:
         """See `RunStore.page`."""
         where, values = _where(wanted)
         if after is not None:
             where += " and (created_at, run_id) < (?, ?)"
             values += [rfc3339(after.created_at), after.run_id]
 
-        def select(connection: sqlite3.Connection) -> list[Run]:
+        def select(connection: sqlite3.Connection) -> list[RunSummary]:
             rows = connection.execute(
-                f"select {_BODY[outcome]} from runs where {where} order by created_at desc, run_id desc limit ? offset ?",  # noqa: S608  # fixed text
+                f"select {_SUMMARY} from runs where {where} order by created_at desc, run_id desc limit ? offset ?",  # noqa: S608  # fixed text
                 [*values, limit, offset],
             )
-            return [Run.kept_json(body) for (body,) in rows]
+            return [RunSummary.kept_json(body) for (body,) in rows]
 
         return await self._database.read(select)
 
@@ -122,8 +131,8 @@ def _row(run: Run) -> dict[str, str | None]:
     }
 
 
-def _find(connection: sqlite3.Connection, run_id: str, body: str = "body") -> Run | None:
-    row = connection.execute(f"select {body} from runs where run_id = ?", (run_id,)).fetchone()  # noqa: S608  # fixed text
+def _find(connection: sqlite3.Connection, run_id: str) -> Run | None:
+    row = connection.execute("select body from runs where run_id = ?", (run_id,)).fetchone()
     return None if row is None else Run.kept_json(row[0])
 
 

@@ -122,7 +122,7 @@ def test_a_function_behind_iap_knows_the_audience_of_its_own_backend_after_one_p
 def test_a_function_s_settings_are_complete_and_known(deployment: Deployment, function: str) -> None:
     given = environ(deployment, function)
     settings = Settings.from_env(given)
-    assert {name.lower() for name in given.keys() - RUNTIME.keys()} <= set(Settings.__dataclass_fields__)
+    assert {name.lower() for name in given.keys() - RUNTIME.keys()} <= set(Settings._fields)
     assert given.items() >= RUNTIME.items()
     assert settings.environment == "production"
     assert bool(settings.job_image) == (function in {"create", "reconcile"})

@@ -10,7 +10,7 @@ from orchestrator.main import Ports
 from shared.catalog import DatasetEntry
 from shared.errors import RunExists, RunNotFound, Unavailable
 from shared.ports import Cursor, RunFilter
-from shared.records import Run, RunOutcome, StoredFile
+from shared.records import Run, RunOutcome, RunSummary, StoredFile
 from shared.runs import check_transition
 
 
@@ -34,9 +34,11 @@ class MemoryRuns:
             raise RunExists(run.run_id)
         self.runs[run.run_id] = run
 
-    async def get(self, run_id: str, *, outcome: bool = True) -> Run | None:
-        assert outcome, "the job takes its runs whole"
+    async def get(self, run_id: str) -> Run | None:
         return self.runs.get(run_id)
+
+    async def summary(self, run_id: str) -> RunSummary | None:
+        raise NotImplementedError("the job takes its runs whole")
 
     async def update(self, run_id: str, change: Callable[[Run], Run | None]) -> Run:
         self.updates += 1
@@ -54,8 +56,8 @@ class MemoryRuns:
         return self.runs[run_id]
 
     async def page(
-        self, wanted: RunFilter, *, limit: int, after: Cursor | None = None, offset: int = 0, outcome: bool = True
-    ) -> Sequence[Run]:
+        self, wanted: RunFilter, *, limit: int, after: Cursor | None = None, offset: int = 0
+    ) -> Sequence[RunSummary]:
         raise NotImplementedError("the job lists no runs")
 
     async def count(self, wanted: RunFilter) -> int:

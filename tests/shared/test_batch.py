@@ -6,8 +6,8 @@ import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import grpc.aio
@@ -46,9 +46,9 @@ sys.exit(int(step))
 """
 
 
-def request(step: str, **changes: object) -> JobRequest:
+def request(step: str, **changes: Any) -> JobRequest:  # noqa: ANN401  # fields by name
     """A job whose process waits, or leaves with this exit code."""
-    return replace(JobRequest(JOB, {"RUN_ID": "run_0123456789ab", "STEP": step}), **changes)  # type: ignore[arg-type]  # fields by name
+    return JobRequest(JOB, {"RUN_ID": "run_0123456789ab", "STEP": step})._replace(**changes)
 
 
 async def until(jobs: BatchJobs, state: JobState) -> JobReport:
@@ -77,7 +77,7 @@ async def stand_in(tmp_path: Path) -> AsyncIterator[BatchStandIn]:
 async def jobs(stand_in: BatchStandIn) -> AsyncIterator[GoogleBatchJobs]:
     """The adapter, pointed at the stand-in."""
     port = await stand_in.start()
-    adapter = GoogleBatchJobs(replace(SETTINGS, batch_emulator_host=f"127.0.0.1:{port}"))
+    adapter = GoogleBatchJobs(SETTINGS._replace(batch_emulator_host=f"127.0.0.1:{port}"))
     yield adapter
     await adapter.close()
 
@@ -111,7 +111,7 @@ class Misbehaving:
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
         adapter = GoogleBatchJobs(
-            replace(SETTINGS, batch_emulator_host=f"127.0.0.1:{port}"), attempt_seconds=1.0, total_seconds=1.2
+            SETTINGS._replace(batch_emulator_host=f"127.0.0.1:{port}"), attempt_seconds=1.0, total_seconds=1.2
         )
         try:
             yield adapter
@@ -128,7 +128,7 @@ async def test_a_submitted_job_runs_the_orchestrator_with_what_it_needs_to_build
     environment = json.loads(stand_in.log_path(JOB).read_text())
     assert environment["RUN_ID"] == "run_0123456789ab"
     settings = Settings.from_env(environment)
-    assert settings == replace(SETTINGS, job_image="")
+    assert settings == SETTINGS._replace(job_image="")
     assert report.job_id == JOB
     assert len(report.events) == 3
     assert report.exit_codes == ()
@@ -200,7 +200,7 @@ async def test_a_job_that_breaks_the_rules_of_batch_is_rejected(jobs: GoogleBatc
 
 @pytest.mark.parametrize("wrong", ["run_0123456789ab", "", "A", "a" * 64])
 async def test_an_id_that_batch_would_not_take_is_rejected_without_asking(wrong: str) -> None:
-    adapter = GoogleBatchJobs(replace(SETTINGS, batch_emulator_host="127.0.0.1:1"))
+    adapter = GoogleBatchJobs(SETTINGS._replace(batch_emulator_host="127.0.0.1:1"))
     with pytest.raises(SubmitRejected, match="id"):
         await adapter.submit(request("0", job_id=wrong))
     assert adapter._channel is None
@@ -210,7 +210,7 @@ async def test_a_batch_that_is_not_there_is_unavailable_for_every_call() -> None
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound and never listening: nobody answers there
         host = f"127.0.0.1:{taken.getsockname()[1]}"
-        jobs = GoogleBatchJobs(replace(SETTINGS, batch_emulator_host=host), attempt_seconds=0.3, total_seconds=0.5)
+        jobs = GoogleBatchJobs(SETTINGS._replace(batch_emulator_host=host), attempt_seconds=0.3, total_seconds=0.5)
         calls: list[Callable[[], Awaitable[object]]] = [
             lambda: jobs.submit(request("0")),
             lambda: jobs.describe(JOB),
@@ -320,8 +320,7 @@ def test_the_job_is_one_container_on_an_e2_standard_4_for_an_hour_that_batch_doe
 
 
 def test_topic_service_account_and_read_only_atlases_come_from_the_settings() -> None:
-    settings = replace(
-        SETTINGS,
+    settings = SETTINGS._replace(
         job_topic="projects/demo/topics/jobs",
         job_service_account="job@demo.iam.gserviceaccount.com",
         atlas_bucket="atlases",
@@ -339,7 +338,7 @@ def test_topic_service_account_and_read_only_atlases_come_from_the_settings() ->
 
 def test_a_job_finds_those_secrets_that_it_asks_for_and_the_settings_have_by_reference_only() -> None:
     version = "projects/demo/secrets/haystack-anthropic-api-key/versions/latest"
-    settings = replace(SETTINGS, job_secrets=f"ANTHROPIC_API_KEY={version}, OPENAI_API_KEY={version}")
+    settings = SETTINGS._replace(job_secrets=f"ANTHROPIC_API_KEY={version}, OPENAI_API_KEY={version}")
     asked = request("0", secrets=frozenset({"ANTHROPIC_API_KEY", "GOOGLE_API_KEY"}))
     environment = job_spec(asked, settings).task_groups[0].task_spec.runnables[0].environment
     assert dict(environment.secret_variables) == {"ANTHROPIC_API_KEY": version}
@@ -355,8 +354,7 @@ def test_a_request_cannot_point_the_job_at_another_place() -> None:
 
 async def test_a_full_production_job_keeps_the_rules_of_the_service(stand_in: BatchStandIn) -> None:
     port = await stand_in.start()
-    settings = replace(
-        SETTINGS,
+    settings = SETTINGS._replace(
         batch_emulator_host=f"127.0.0.1:{port}",
         job_topic="projects/demo/topics/jobs",
         job_service_account="job@demo.iam.gserviceaccount.com",

@@ -164,3 +164,13 @@ async def test_a_port_where_nobody_listens_is_unavailable(watch: Stopwatch) -> N
 def test_only_http_addresses_are_taken(url: str) -> None:
     with pytest.raises(SettingsInvalid):
         PublicKeys(url)
+
+
+async def test_keys_are_taken_from_their_own_address_and_from_nowhere_that_it_points_to(provider: Provider) -> None:
+    async def elsewhere(_: Request) -> Response:
+        return Response(status_code=302, headers={"Location": provider.url})
+
+    async with serving(Starlette(routes=[Route("/keys", elsewhere)])) as url:
+        with pytest.raises(Unavailable):
+            await PublicKeys(f"{url}/keys").find("one")
+    assert provider.asked == 0

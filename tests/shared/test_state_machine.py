@@ -27,13 +27,14 @@ from shared.failures import failure
 from shared.jobs import JobState
 from shared.models import CreateRunRequest, FailureReason
 from shared.ports import Caller, RunFilter, RunStore
-from shared.records import Run
+from shared.records import Run, RunSummary
 from shared.runs import TRANSITIONS, Actor, Phase, RunState
 from shared.store.firestore import FirestoreRunStore
 from shared.store.firestore_database import FirestoreDatabase
 from shared.store.sqlite import SqliteRunStore
 from shared.store.sqlite_database import SqliteDatabase
 from tests.fakes import FakeBatch, TestClock
+from tests.kept import runs_of
 from tests.shared.test_lifecycle import outcome
 
 USERS = (Caller("ada@example.com"), Caller("eve@example.com"))
@@ -125,7 +126,7 @@ class Service(RuleBasedStateMachine):
     def poll(self, run_id: str, user: Caller) -> None:
         """Somebody looks."""
         try:
-            run: Run = self.do(lifecycle.get(run_id, user, store=self.store))
+            run: RunSummary = self.do(lifecycle.summary(run_id, user, store=self.store))
         except RunNotFound:
             assert user != self.owners[run_id]
         else:
@@ -191,7 +192,7 @@ class Service(RuleBasedStateMachine):
     def the_law_holds(self) -> None:
         """The first end wins, moves keep to the table, histories only grow, and a run has one live job at most."""
         for user in USERS:
-            for run in self.do(self.store.page(RunFilter(user.email), limit=100)):
+            for run in self.do(runs_of(self.store, user.email)):
                 assert run.user_email == user.email
                 if run.status.done:
                     assert self.ends.setdefault(run.run_id, run.status) is run.status
@@ -220,7 +221,7 @@ class Service(RuleBasedStateMachine):
                 if not report.state.over:
                     self.batch.put(job_id, JobState.FAILED, exit_codes=(50005,))
         for user in USERS:
-            for run in self.do(self.store.page(RunFilter(user.email), limit=100)):
+            for run in self.do(runs_of(self.store, user.email)):
                 assert run.status.done
                 assert run.check_at is None
 

@@ -4,7 +4,7 @@ import asyncio
 import base64
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -157,7 +157,7 @@ async def test_a_file_that_is_not_there_is_the_caller_s_fault(results: GoogleRes
 
 
 async def test_a_bucket_that_is_not_there_is_unavailable(settings: Settings, tmp_path: Path) -> None:
-    results = GoogleResultFiles(replace(settings, results_bucket="none"))
+    results = GoogleResultFiles(settings._replace(results_bucket="none"))
     with pytest.raises(Unavailable, match="Cloud Storage"):
         await results.upload(RUN, written(tmp_path, "a", b"a"), "text/plain")
     results.close()
@@ -271,7 +271,7 @@ async def cloud() -> AsyncIterator[tuple[Cloud, str]]:
 
 def in_the_cloud(settings: Settings, url: str) -> GoogleResultFiles:
     return GoogleResultFiles(
-        replace(settings, signing_key_file=""),
+        settings._replace(signing_key_file=""),
         credentials=ComputeCredentials(universe_domain="googleapis.com"),
         transport=ToCloud(url),
     )
@@ -322,7 +322,7 @@ async def test_a_metadata_server_that_gives_no_token_is_unavailable(
 
 
 async def test_credentials_of_no_service_account_need_the_signer_named(settings: Settings) -> None:
-    results = GoogleResultFiles(replace(settings, signing_key_file=""), credentials=AnonymousCredentials())
+    results = GoogleResultFiles(settings._replace(signing_key_file=""), credentials=AnonymousCredentials())
     with pytest.raises(SettingsInvalid, match="SIGNER_EMAIL"):
         await results.sign([], in_an_hour())
     results.close()

@@ -9,13 +9,14 @@ from orchestrator.proposal import KEYS
 from shared import submission
 from shared.errors import IdempotencyMismatch, SubmitRejected, TooManyRuns, Unavailable
 from shared.models import CreateRunRequest, FailureReason, LlmProvider
-from shared.ports import Caller, RunFilter
+from shared.ports import Caller
 from shared.presentation import run_status
 from shared.records import Run
 from shared.runs import ComputeState, RunState
 from shared.store.sqlite import SqliteRunStore
 from shared.store.sqlite_database import SqliteDatabase
 from tests.fakes import FakeBatch, TestClock
+from tests.kept import runs_of
 
 ADA, EVE = Caller("ada@example.com"), Caller("eve@example.com")
 QUESTION = CreateRunRequest(query="How would CD14 monocytes respond to IFN-gamma?")
@@ -50,7 +51,7 @@ class Service:
 
     async def runs(self, caller: Caller = ADA) -> list[Run]:
         """All the caller's runs."""
-        return list(await self.store.page(RunFilter(caller.email), limit=100))
+        return await runs_of(self.store, caller.email)
 
 
 @pytest.fixture

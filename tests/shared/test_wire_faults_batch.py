@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -81,9 +80,9 @@ async def test_the_law_holds_whatever_batch_answers_to_any_call(
         settings = Settings(
             project=f"test-{uuid4().hex[:12]}", region="europe-west4", results_bucket="b", job_image="i"
         )
-        sound = StandIn(server, replace(settings, batch_emulator_host=sound_host))
+        sound = StandIn(server, settings._replace(batch_emulator_host=sound_host))
         faulty = GoogleBatchJobs(
-            replace(settings, batch_emulator_host=host),
+            settings._replace(batch_emulator_host=host),
             attempt_seconds=deadline or ATTEMPT_SECONDS,
             total_seconds=2 * deadline if deadline else TOTAL_SECONDS,
         )

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -57,7 +56,7 @@ async def test_an_upload_is_whole_or_told_to_have_failed_and_can_be_done_again(
     async def live(fault: WireFault, host: str, deadline: float | None) -> None:
         run_id = f"run_{uuid4().hex[:12]}"
         files = GoogleResultFiles(
-            replace(settings, storage_emulator_host=f"http://{host}"),
+            settings._replace(storage_emulator_host=f"http://{host}"),
             upload_deadline=3 * deadline if deadline else UPLOAD_DEADLINE,
             upload_timeout=(deadline, deadline) if deadline else PATIENT,
             upload_pause=0.01,
@@ -85,7 +84,7 @@ async def test_an_upload_is_whole_or_told_to_have_failed_and_can_be_done_again(
 def signed_by_iam(settings: Settings, host: str, deadline: float = SIGN_DEADLINE) -> GoogleResultFiles:
     """Result files whose URLs are signed as in the cloud."""
     return GoogleResultFiles(
-        replace(settings, signing_key_file=""),
+        settings._replace(signing_key_file=""),
         credentials=ComputeCredentials(universe_domain="googleapis.com"),
         transport=ToCloud(f"http://{host}"),
         sign_deadline=deadline,

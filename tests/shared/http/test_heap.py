@@ -18,8 +18,9 @@ def test_what_is_made_undisturbed_is_left_alone_for_good() -> None:
     assert gc.get_freeze_count() >= before + len(made)
 
 
-def test_the_collector_is_kept_out_of_the_first_answer_and_leaves_alone_what_it_brought() -> None:
+def test_the_collector_is_kept_out_until_the_first_answer_is_out_and_leaves_alone_what_that_brought() -> None:
     first = FirstAnswer()
+    assert not gc.isenabled()
     with first.undisturbed():
         assert not gc.isenabled()
         brought = [[] for _ in range(1000)]  # type: list[list[object]]
@@ -44,14 +45,16 @@ def test_the_collector_works_again_after_an_answer_that_failed() -> None:
     assert gc.isenabled()
 
 
-def test_a_worker_begins_with_what_its_parent_had_frozen() -> None:
+def test_a_worker_begins_with_what_its_parent_had_frozen_and_is_left_alone_until_its_first_answer() -> None:
     program = """
 import gc, os
-from shared.http.heap import share_with_workers
+from shared.http.heap import FirstAnswer, share_with_workers
 share_with_workers(); share_with_workers()
 assert gc.get_freeze_count() == 0
+FirstAnswer()
 if os.fork() == 0:
-    os._exit(0 if gc.get_freeze_count() > 1000 else 1)
+    os._exit(0 if gc.get_freeze_count() > 1000 and not gc.isenabled() else 1)
+assert gc.isenabled()
 raise SystemExit(os.waitstatus_to_exitcode(os.wait()[1]))
 """
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

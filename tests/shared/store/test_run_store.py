@@ -14,7 +14,8 @@ from shared.errors import RunExists, RunNotFound, TooManyRuns, TransitionRefused
 from shared.fields import ControlStrategy
 from shared.models import ScorePart
 from shared.ports import Cursor, Readiness, RunFilter, RunStore, RunWatch
-from shared.records import Compute, Iteration, Run, Transition
+from shared.presentation import run_status
+from shared.records import Compute, Iteration, Run, RunSummary, Transition
 from shared.runs import Actor, Phase, RunState
 
 START = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
@@ -45,6 +46,11 @@ def make_run(*, owner: str = "ada@example.com", minutes: float = 0, **fields: ob
         check_at=at + runs.PENDING_LIMIT,
     )
     return run.model_copy(update=fields)
+
+
+def summary_of(run: Run) -> RunSummary:
+    """What its owner is shown of a run."""
+    return RunSummary.kept(run.model_dump())
 
 
 def to(state: RunState, **fields: object) -> Callable[[Run], Run]:
@@ -81,16 +87,15 @@ async def test_a_run_that_newer_code_kept_can_be_read(run_store: Store) -> None:
     assert await run_store.get(run.run_id) == run
 
 
-async def test_the_outcome_comes_only_where_it_is_wanted(run_store: Store) -> None:
-    run = made_runs.completed()
-    await run_store.create(run)
-    brief = run.model_copy(update={"outcome": None})
-    wanted = RunFilter(run.user_email)
-    assert await run_store.get(run.run_id) == run
-    assert await run_store.get(run.run_id, outcome=False) == brief
-    assert await run_store.get("run_000000000000", outcome=False) is None
-    assert list(await run_store.page(wanted, limit=2)) == [run]
-    assert list(await run_store.page(wanted, limit=2, outcome=False)) == [brief]
+async def test_a_summary_is_what_the_owner_is_shown_and_nothing_else(run_store: Store) -> None:
+    for run in (made_runs.completed(), make_run()):
+        await run_store.create(run)
+        summary = await run_store.summary(run.run_id)
+        assert summary == summary_of(run)
+        assert type(summary) is RunSummary
+        assert run_status(summary) == run_status(run)
+        assert await run_store.get(run.run_id) == run
+    assert await run_store.summary("run_000000000000") is None
 
 
 async def test_a_run_that_is_not_there_is_none(run_store: Store) -> None:
@@ -217,26 +222,30 @@ async def test_a_page_holds_the_owners_runs_newest_first(run_store: Store) -> No
     mine = [make_run(minutes=minute) for minute in range(5)]
     for run in [*mine, make_run(owner="eve@example.com", minutes=2)]:
         await run_store.create(run)
-    assert list(await run_store.page(RunFilter("ada@example.com"), limit=3)) == mine[:1:-1]
+    assert list(await run_store.page(RunFilter("ada@example.com"), limit=3)) == [*map(summary_of, mine[:1:-1])]
 
 
 async def test_a_cursor_goes_on_where_the_last_page_ended_even_among_equal_times(run_store: Store) -> None:
     mine = [make_run(minutes=minute // 3) for minute in range(9)]
     for run in mine:
         await run_store.create(run)
-    seen: list[Run] = []
+    seen: list[RunSummary] = []
     cursor = None
     while page := await run_store.page(RunFilter("ada@example.com"), limit=2, after=cursor):
         seen += page
         cursor = Cursor(page[-1].created_at, page[-1].run_id)
-    assert seen == sorted(mine, key=lambda run: (run.created_at, run.run_id), reverse=True)
+    newest_first = sorted(mine, key=lambda run: (run.created_at, run.run_id), reverse=True)
+    assert seen == [*map(summary_of, newest_first)]
 
 
 async def test_an_offset_skips(run_store: Store) -> None:
     mine = [make_run(minutes=minute) for minute in range(4)]
     for run in mine:
         await run_store.create(run)
-    assert list(await run_store.page(RunFilter("ada@example.com"), limit=2, offset=1)) == [mine[2], mine[1]]
+    assert list(await run_store.page(RunFilter("ada@example.com"), limit=2, offset=1)) == [
+        summary_of(mine[2]),
+        summary_of(mine[1]),
+    ]
 
 
 async def test_a_page_and_a_count_keep_to_the_states_asked_for(run_store: Store) -> None:
@@ -258,10 +267,10 @@ async def test_a_page_and_a_count_keep_to_the_times_asked_for(run_store: Store) 
     for run in mine:
         await run_store.create(run)
     some = RunFilter("ada@example.com", created_after=mine[1].created_at, created_before=mine[3].created_at)
-    assert list(await run_store.page(some, limit=10)) == [mine[2], mine[1]]
+    assert list(await run_store.page(some, limit=10)) == [summary_of(mine[2]), summary_of(mine[1])]
     assert await run_store.count(some) == 2
     cursor = Cursor(mine[2].created_at, mine[2].run_id)
-    assert list(await run_store.page(some, limit=10, after=cursor)) == [mine[1]]
+    assert list(await run_store.page(some, limit=10, after=cursor)) == [summary_of(mine[1])]
     pending = RunFilter("ada@example.com", (RunState.PENDING,), created_after=mine[3].created_at)
     assert await run_store.count(pending) == 2
 
