@@ -1,8 +1,18 @@
 """The server that the local service runs in its own loop."""
 
+import asyncio
 import socket
 
-from local.serving import listening
+import httpx
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+from local.serving import listening, serving
+
+LONGER_THAN_CLIENTS_WAIT = 5.5
+"""uvicorn, left to itself, closes what nobody has used for five seconds; httpx keeps it as long, and a request of then is lost."""
 
 
 def test_an_answer_in_two_parts_does_not_wait_for_the_first_to_be_acknowledged() -> None:
@@ -10,3 +20,18 @@ def test_an_answer_in_two_parts_does_not_wait_for_the_first_to_be_acknowledged()
         accepted, _ = listener.accept()
         with accepted:
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+async def test_a_connection_is_still_there_when_a_client_that_paused_uses_it_again() -> None:
+    seen: list[object] = []
+
+    async def whence(request: Request) -> PlainTextResponse:
+        seen.append(request.client)
+        return PlainTextResponse("here")
+
+    limits = httpx.Limits(keepalive_expiry=60)
+    async with serving(Starlette(routes=[Route("/", whence)])) as url, httpx.AsyncClient(limits=limits) as client:
+        await client.get(url)
+        await asyncio.sleep(LONGER_THAN_CLIENTS_WAIT)
+        await client.get(url)
+    assert seen[0] == seen[1]
