@@ -13,6 +13,7 @@ from scipy import sparse
 from local import demo_atlas
 from orchestrator.atlas import Atlas, Group
 from orchestrator.config import JobConfig
+from orchestrator.evaluation import Origin
 from orchestrator.expression import Floats, profile
 from orchestrator.inference import DeltaTransfer, Prediction
 from orchestrator.ingest import ingest
@@ -130,13 +131,20 @@ class HeldOut:
         """What the held-out cells themselves score as the answer, beside their controls: the best that any prediction can deserve."""
         asked = self.question.asked
         true, control = (self.data.counts(self.label, labels) for labels in (asked.conditions, asked.controls))
-        return self.judge(true, control, seed)
+        return self.judge(true, control, seed, origin=Origin.ASKED)
 
-    def judge(self, perturbed: sparse.csr_matrix, control: sparse.csr_matrix, seed: int, answering: str = "") -> int:
-        """The score of cells as the answer to this question, or to that of another perturbation."""
+    def judge(
+        self,
+        perturbed: sparse.csr_matrix,
+        control: sparse.csr_matrix,
+        seed: int,
+        answering: str = "",
+        origin: Origin = Origin.CARRIED,
+    ) -> int:
+        """The score of cells as the answer to this question, or to that of another perturbation; predictions are carried over."""
         asked = answering or self.question.perturbation.name
         judge = Judge(asked, self.source.genes, self.source.query.counts, CONFIG)
-        return judge.judge(perturbed, control, seed=seed).grounding.score
+        return judge.judge(perturbed, control, origin=origin, seed=seed).grounding.score
 
 
 def demo(folder: Path) -> Data:

@@ -3,11 +3,12 @@
 import numpy as np
 from scipy import sparse
 
+from orchestrator.evaluation import Origin
 from orchestrator.judgement import Judge
 
 
 def shuffled_score(
-    judge: Judge, perturbed: sparse.csr_matrix, control: sparse.csr_matrix, *, inferred: bool, seed: int
+    judge: Judge, perturbed: sparse.csr_matrix, control: sparse.csr_matrix, *, origin: Origin, seed: int
 ) -> int:
     """The score that a prediction gets when its genes swap names at random: as many genes move, as far, but they are others.
 
@@ -15,8 +16,8 @@ def shuffled_score(
         judge: who judged the prediction.
         perturbed: its predicted cells, raw counts, cells × genes.
         control: what they were compared with.
-        inferred: whether they were predicted from a relative of the asked perturbation.
+        origin: what they were predicted from.
         seed: for the shuffle and for what the judge draws.
     """
     order = np.random.default_rng(seed).permutation(perturbed.shape[1])
-    return judge.judge(perturbed[:, order], control[:, order], inferred=inferred, seed=seed).grounding.score
+    return judge.judge(perturbed[:, order], control[:, order], origin=origin, seed=seed).grounding.score

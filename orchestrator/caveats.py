@@ -1,5 +1,6 @@
 """What the owner of a run must know about how its answer came to be."""
 
+from orchestrator.evaluation import Origin
 from orchestrator.prompts import Prompt
 from orchestrator.query_analysis import Question
 
@@ -11,14 +12,15 @@ def held_out(prompt: Prompt, question: Question) -> list[str]:
         prompt: what was used.
         question: what was asked.
     """
-    if prompt.inferred:
+    origin = prompt.origin(question.query_type.label)
+    if origin is Origin.INFERRED:
         used = ", ".join(sorted({group.condition for group in prompt.groups}))
         return [
             f"This answer is inferred from cells under {used}, not under {question.perturbation.name}: {prompt.rationale} "
             "Treat it as a hypothesis: what sets the two apart cannot be seen in it."
         ]
-    types = {group.cell_type for group in prompt.groups}
-    if question.query_type.label not in types:
+    if origin is Origin.CARRIED:
+        types = {group.cell_type for group in prompt.groups}
         return [
             f"No {question.query_type.label} cells under {question.perturbation.name} were used. The response was carried over from "
             f"{', '.join(sorted(types))}; what only {question.query_type.label} cells do is missing."

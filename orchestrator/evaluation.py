@@ -2,11 +2,13 @@
 
 A part that cannot be judged has no score and says why; it is left out, never guessed. The score is the weighted mean of the parts that can
 be judged. Where neither the expected pathways nor the known responders can be judged, nothing ties the prediction to the asked
-perturbation, and the score is at most `UNGROUNDED_LIMIT`; where it was made from a relative's cells, it is at most `INFERRED_LIMIT`.
+perturbation, and the score is at most `UNGROUNDED_LIMIT`; where it was made from a relative's cells, it is at most `INFERRED_LIMIT`; where
+it was carried over to cells that show no receptor, at most `NO_RECEPTOR_LIMIT`.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +25,12 @@ UNGROUNDED_LIMIT = 5
 
 INFERRED_LIMIT = 6
 """A relative can look right and still be another perturbation: its answer never reaches the default threshold of a run."""
+NO_RECEPTOR_LIMIT = 6
+"""Cells without the receptor may not respond at all, however much what others do looks like the known response."""
+NO_RECEPTOR = 0.01
+"""Where each receptor shows in a smaller share of query cells, they are taken to have none. Low on purpose: data misses much."""
+CELLS_TO_TELL = 100
+"""With fewer query cells it cannot be told."""
 
 Factors = Sequence[tuple[int, float]]
 HALLMARK_FACTORS: Factors = ((2, 1.0), (5, 0.7), (10, 0.4))
@@ -48,6 +56,14 @@ class Grounding:
     limits: tuple[str, ...] = ()
 
 
+class Origin(Enum):
+    """Whose measured response a prediction was made from."""
+
+    ASKED = "cells of the asked type under the asked perturbation"
+    CARRIED = "cells of other types under the asked perturbation"
+    INFERRED = "cells under a relative of the asked perturbation"
+
+
 @dataclass(frozen=True)
 class Evidence:
     """What a prediction is judged by.
@@ -59,7 +75,7 @@ class Evidence:
         expectation: what is known of the perturbation; None where nothing is.
         receptors: the perturbation's receptor genes.
         query: raw counts of the query cells, cells × genes.
-        inferred: whether it was predicted from a relative of the asked perturbation.
+        origin: what it was predicted from.
     """
 
     differential: Differential
@@ -68,7 +84,7 @@ class Evidence:
     expectation: Expectation | None
     receptors: Sequence[str]
     query: sparse.csr_matrix
-    inferred: bool = False
+    origin: Origin = Origin.ASKED
 
 
 def evaluate(evidence: Evidence, config: JobConfig, *, seed: int) -> Grounding:
@@ -97,9 +113,15 @@ def evaluate(evidence: Evidence, config: JobConfig, *, seed: int) -> Grounding:
         limits.append(
             f"Nothing known ties the prediction to what was asked, so its score is at most {UNGROUNDED_LIMIT}."
         )
-    if evidence.inferred:
+    if evidence.origin is Origin.INFERRED:
         score = min(score, INFERRED_LIMIT)
         limits.append(f"A prediction from another perturbation than the asked one scores at most {INFERRED_LIMIT}.")
+    if evidence.origin is Origin.CARRIED and (shown := _without_receptor(evidence)):
+        score = min(score, NO_RECEPTOR_LIMIT)
+        limits.append(
+            f"The response was carried over to cells that show hardly any receptor for it ({shown}) and may not respond, "
+            f"so its score is at most {NO_RECEPTOR_LIMIT}."
+        )
     return Grounding(score, parts, tuple(limits))
 
 
@@ -169,15 +191,31 @@ def _targets(evidence: Evidence) -> tuple[float | None, str]:
     separation = float(np.mean(below + above)) / (2 * len(ranked))  # area under the ROC curve: 0.5 is chance
     value = 0.6 * float(rising.mean()) + 0.4 * max(2 * separation - 1, 0.0) if rising.any() else 0.0
     reason = f"{int(rising.sum())} of {len(columns)} measured responders of {expected.programme} rise"
-    receptors = [place[gene] for gene in evidence.receptors if gene in place]
+    receptors = _receptors(evidence)
     if not receptors:
         return value, f"{reason}. Receptor genes are not measured and were left out."
-    expressing = float(np.mean(evidence.query[:, receptors].toarray() > 0))
+    expressing = float(np.mean(list(receptors.values())))
     receptor = expressing / (expressing + RECEPTOR_HALF)
-    names = ", ".join(found.genes[i] for i in receptors)
     return value * (
         0.5 + 0.5 * receptor
-    ), f"{reason}. Receptors ({names}): on average {expressing:.0%} of the query cells express them."
+    ), f"{reason}. Receptors ({', '.join(receptors)}): on average {expressing:.0%} of the query cells express them."
+
+
+def _receptors(evidence: Evidence) -> dict[str, float]:
+    """The share of query cells that express each receptor gene that is measured."""
+    place = {gene: i for i, gene in enumerate(evidence.differential.genes)}
+    measured = [gene for gene in evidence.receptors if gene in place]
+    shares = np.mean(evidence.query[:, [place[gene] for gene in measured]].toarray() > 0, axis=0)
+    return dict(zip(measured, map(float, shares), strict=True))
+
+
+def _without_receptor(evidence: Evidence) -> str:
+    """The receptors and the share of query cells that show each, where there are as good as none; else empty."""
+    receptors = _receptors(evidence)
+    enough = evidence.query.shape[0] >= CELLS_TO_TELL
+    if not (enough and receptors and max(receptors.values()) < NO_RECEPTOR):
+        return ""
+    return ", ".join(f"{gene}: {share:.1%} of them" for gene, share in receptors.items())
 
 
 def _network(evidence: Evidence, seed: int) -> tuple[float | None, str]:

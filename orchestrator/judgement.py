@@ -8,7 +8,7 @@ from scipy import sparse
 from orchestrator.config import JobConfig
 from orchestrator.differential import Differential, compare
 from orchestrator.enrichment import enrich
-from orchestrator.evaluation import Evidence, Grounding, evaluate
+from orchestrator.evaluation import Evidence, Grounding, Origin, evaluate
 from orchestrator.expectations import expectations, hallmark, reactome
 from shared import reference
 from shared.models import PathwayChange
@@ -40,14 +40,14 @@ class Judge:
     config: JobConfig
 
     def judge(
-        self, perturbed: sparse.csr_matrix, control: sparse.csr_matrix, *, inferred: bool = False, seed: int
+        self, perturbed: sparse.csr_matrix, control: sparse.csr_matrix, *, origin: Origin = Origin.ASKED, seed: int
     ) -> Judgement:
         """Judge predicted cells beside the cells that they are compared with.
 
         Args:
             perturbed: raw counts, cells × genes.
             control: raw counts of the predicted control, or of the query cells.
-            inferred: whether they were predicted from a relative of the asked perturbation.
+            origin: what they were predicted from.
             seed: for what is drawn at random.
         """
         differential = compare(perturbed, control, self.genes, self.config)
@@ -61,6 +61,6 @@ class Judge:
             expectation=expectations().get(self.perturbation),
             receptors=known.receptors if known else (),
             query=self.query,
-            inferred=inferred,
+            origin=origin,
         )
         return Judgement(differential, enrichment, evaluate(evidence, self.config, seed=seed))

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from orchestrator.atlas import Group
 from orchestrator.config import JobConfig
-from orchestrator.evaluation import PATHWAYS, TARGETS
+from orchestrator.evaluation import PATHWAYS, TARGETS, Origin
 from shared.models import ScorePart
 from shared.relatives import Relative
 
@@ -71,6 +71,12 @@ class Prompt:
     def inferred(self) -> bool:
         """Whether its cells are under a relative of the asked perturbation."""
         return self.perturbation_nearness < 1
+
+    def origin(self, cell_type: str) -> Origin:
+        """What a prediction for this cell type, by its label, is made from."""
+        if self.inferred:
+            return Origin.INFERRED
+        return Origin.ASKED if any(group.cell_type == cell_type for group in self.groups) else Origin.CARRIED
 
 
 class Lesson(StrEnum):

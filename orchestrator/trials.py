@@ -8,6 +8,7 @@ from typing import Protocol
 from orchestrator.baselines import shuffled_score
 from orchestrator.caveats import held_out
 from orchestrator.config import JobConfig
+from orchestrator.evaluation import Origin
 from orchestrator.finding import Attempt, GroupUse, Trial
 from orchestrator.inference import Predictor, PromptCells
 from orchestrator.judgement import Judge
@@ -83,7 +84,7 @@ class Trials:
         control = prediction.control if effective is ControlStrategy.SYNTHETIC_CONTROL else None
         compared_with = query.counts if control is None else control
         found = await asyncio.to_thread(
-            self._judge().judge, prediction.perturbed, compared_with, inferred=prompt.inferred, seed=seed
+            self._judge().judge, prediction.perturbed, compared_with, origin=self._origin(prompt), seed=seed
         )
         groups = await asyncio.to_thread(self._uses, cells)
         summary = Iteration(
@@ -133,9 +134,12 @@ class Trials:
             self._judge(),
             trial.prediction.perturbed,
             control if synthetic else query,
-            inferred=trial.attempt.prompt.inferred,
+            origin=self._origin(trial.attempt.prompt),
             seed=self._seed,
         )
+
+    def _origin(self, prompt: Prompt) -> Origin:
+        return prompt.origin(self._question.query_type.label)
 
     def _judge(self) -> Judge:
         return Judge(self._question.perturbation.name, self._source.genes, self._source.query.counts, self._config)

@@ -5,6 +5,7 @@ from scipy import sparse
 
 from orchestrator.baselines import shuffled_score
 from orchestrator.config import JobConfig
+from orchestrator.evaluation import Origin
 from orchestrator.expectations import expectations, hallmark
 from orchestrator.judgement import Judge
 
@@ -21,7 +22,7 @@ def test_a_right_answer_scores_low_when_its_genes_swap_names() -> None:
     )
     judge = Judge("IFN-gamma", genes, control, JobConfig())
     right = judge.judge(perturbed, control, seed=5).grounding.score
-    chance = shuffled_score(judge, perturbed, control, inferred=False, seed=5)
+    chance = shuffled_score(judge, perturbed, control, origin=Origin.ASKED, seed=5)
     assert right >= 7
     assert chance <= 3
-    assert chance == shuffled_score(judge, perturbed, control, inferred=False, seed=5)
+    assert chance == shuffled_score(judge, perturbed, control, origin=Origin.ASKED, seed=5)

@@ -3,12 +3,21 @@
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import pytest
 from scipy import sparse
 
 from orchestrator.atlas import Group
 from orchestrator.config import JobConfig
 from orchestrator.differential import Differential
-from orchestrator.evaluation import INFERRED_LIMIT, UNGROUNDED_LIMIT, Evidence, Grounding, evaluate
+from orchestrator.evaluation import (
+    INFERRED_LIMIT,
+    NO_RECEPTOR_LIMIT,
+    UNGROUNDED_LIMIT,
+    Evidence,
+    Grounding,
+    Origin,
+    evaluate,
+)
 from orchestrator.expectations import Expectation, expectations, hallmark, reactome, readable
 from orchestrator.loading import CellSource
 from orchestrator.query_analysis import Question
@@ -42,12 +51,13 @@ def grounding(
     enrichment: Sequence[PathwayChange],
     *,
     expectation: Expectation | None = EXPECTED,
-    inferred: bool = False,
+    origin: Origin = Origin.ASKED,
     expressing: float = 1.0,
+    cells: int = 100,
 ) -> Grounding:
-    query = np.zeros((100, len(GENES)))
-    query[: round(100 * expressing), -1] = 1
-    evidence = Evidence(differential, enrichment, SETS, expectation, ("RECEPTOR",), sparse.csr_matrix(query), inferred)
+    query = np.zeros((cells, len(GENES)))
+    query[: round(cells * expressing), -1] = 1
+    evidence = Evidence(differential, enrichment, SETS, expectation, ("RECEPTOR",), sparse.csr_matrix(query), origin)
     return evaluate(evidence, CONFIG, seed=0)
 
 
@@ -126,10 +136,27 @@ def test_what_cannot_be_judged_is_named_and_never_counted() -> None:
 
 
 def test_an_answer_from_a_relative_is_held_down_and_says_so() -> None:
-    found = grounding(RESPONSE, FIRST, inferred=True)
+    found = grounding(RESPONSE, FIRST, origin=Origin.INFERRED)
     assert found.score == INFERRED_LIMIT < 7
     assert "another perturbation" in found.limits[0]
-    assert grounding(moved([]), [], inferred=True).score == 1
+    assert grounding(moved([]), [], origin=Origin.INFERRED).score == 1
+
+
+def test_a_response_carried_over_to_cells_without_the_receptor_is_held_down_and_says_so() -> None:
+    found = grounding(RESPONSE, FIRST, origin=Origin.CARRIED, expressing=0.005, cells=1000)
+    assert found.score == NO_RECEPTOR_LIMIT < 7
+    assert "RECEPTOR: 0.5% of them" in found.limits[0]
+
+
+@pytest.mark.parametrize(
+    ("origin", "expressing", "cells"),
+    [(Origin.ASKED, 0.0, 1000), (Origin.CARRIED, 0.01, 1000), (Origin.CARRIED, 0.0, 99)],
+    ids=["they were seen to respond", "some show it", "too few cells to tell"],
+)
+def test_it_is_not_held_down_where(origin: Origin, expressing: float, cells: int) -> None:
+    found = grounding(RESPONSE, FIRST, origin=origin, expressing=expressing, cells=cells)
+    assert found.score > NO_RECEPTOR_LIMIT
+    assert found.limits == ()
 
 
 def test_every_expected_set_and_perturbation_exists() -> None:
