@@ -9,13 +9,22 @@ from typing import Final
 
 from shared.resolver import cell_names, perturbation_names, receptors
 
-FILE: Final = Path(__file__).parent.parent / "shared" / "facts" / f"{cell_names.INDEX}.json"
+FACTS: Final = Path(__file__).parent.parent / "shared" / "facts"
+FILE: Final = FACTS / f"{cell_names.INDEX}.json"
+TABLE: Final = FACTS / f"{cell_names.NAMES}.tsv"
+
+
+def as_table() -> str:
+    """The names of cell types, made anew, in the order of their characters."""
+    names = cell_names.index_reference_names().stored()
+    lines = sorted("\t".join(row) for row in names.items())
+    return "\n".join(["\t".join(cell_names.COLUMNS), *lines]) + "\n"
 
 
 def as_json() -> str:
-    """The index, made anew; a line for each name, so that its changes can be read."""
+    """The rest of the index, made anew; a line for each entry, so that its changes can be read."""
     content = {
-        "cell_types": cell_names.index_reference_names().stored(),
+        "vocabulary": sorted(cell_names.index_reference_names().vocabulary()),
         "perturbations": perturbation_names.index_reference_names().stored(),
         "receptors": receptors.index_receptor_names(),
     }
@@ -23,5 +32,6 @@ def as_json() -> str:
 
 
 if __name__ == "__main__":
-    FILE.write_text(as_json(), encoding="utf-8")
-    print(f"wrote {FILE}")
+    for file, text in ((TABLE, as_table()), (FILE, as_json())):
+        file.write_text(text, encoding="utf-8")
+        print(f"wrote {file}")

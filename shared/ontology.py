@@ -163,7 +163,7 @@ class _Rows(Mapping[str, Term]):
 
     def __getitem__(self, term_id: str) -> Term:
         if term_id not in self._made:
-            _, label, parents, synonyms = self._rows[term_id].split("\t")
+            label, parents, synonyms = self._rows[term_id].split("\t")
             found = (tuple(filter(None, cell.split("|"))) for cell in (parents, synonyms))
             self._made[term_id] = Term(term_id, label, *found)
         return self._made[term_id]

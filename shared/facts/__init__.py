@@ -4,7 +4,8 @@ Nothing is read at import; a table is read when somebody asks for it.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +24,42 @@ def table(name: str) -> Iterator[dict[str, str]]:
         yield dict(zip(columns, line.split("\t"), strict=True))
 
 
-def rows(name: str, columns: Sequence[str]) -> dict[str, str]:
-    """The rows of a large table as they are written, by what is in their first column, for whoever reads few of them.
+class Rows(Mapping[str, str]):
+    """The rows of a large table by their first column, for whoever reads few of them: nothing is made of a row before it is asked for.
+
+    Args:
+        lines: the rows in the order of their characters, tabs between the columns.
+    """
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        self._lines = lines
+
+    def __getitem__(self, key: str) -> str:
+        """What is in the other columns, with their tabs."""
+        begin = f"{key}\t"
+        place = bisect_left(self._lines, begin)
+        if place == len(self._lines) or not self._lines[place].startswith(begin):
+            raise KeyError(key)
+        return self._lines[place][len(begin) :]
+
+    def __iter__(self) -> Iterator[str]:
+        return (line.partition("\t")[0] for line in self._lines)
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+
+def rows(name: str, columns: Sequence[str]) -> Rows:
+    """The rows of a table that is sorted by its lines.
 
     Args:
         name: the file's name without `.tsv`.
-        columns: the columns that it must have, in order; between them are tabs.
+        columns: the columns that it must have, in order.
     """
     kept = _lines(name)
     if next(kept).split("\t") != list(columns):
         raise ValueError(f"{name}.tsv has other columns than {', '.join(columns)}")
-    return {line.partition("\t")[0]: line for line in kept}
+    return Rows([*kept])
 
 
 def _lines(name: str) -> Iterator[str]:

@@ -7,6 +7,7 @@ again with what people leave out ("alpha-beta", "human", "thymus-derived").
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cache
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from shared import facts
@@ -17,6 +18,9 @@ from shared.wording import bag, says_cell, singular, terms
 
 INDEX: Final = "name_index"
 """Names take long to index, so that is done once: `python -m local.name_index`."""
+NAMES: Final = "cell_type_index"
+"""The names themselves, of which there are thousands: a table of phrases and of what `CellTypeName.as_text` says of them."""
+COLUMNS: Final = ("phrase", "name")
 LABEL, SHORTHAND, SYNONYM, LOOSE_LABEL, LOOSE_SYNONYM = range(5)
 _LEFT_OUT = frozenset({"alpha", "beta", "human"})
 _CELL_NOUNS = frozenset({"t", "b", "natural", "treg", "progenitor", "precursor"})
@@ -58,14 +62,20 @@ class CellTypeNames:
 
     Args:
         base: the other one.
-        stored: an index as `stored` gave it, to begin with.
+        stored: names as `stored` gave them, to begin with.
+        vocabulary: every term of those.
     """
 
-    def __init__(self, base: "CellTypeNames | None" = None, stored: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        base: "CellTypeNames | None" = None,
+        stored: Mapping[str, str] = MappingProxyType({}),
+        vocabulary: Iterable[str] = (),
+    ) -> None:
         self._base = base
-        self._stored: Mapping[str, str] = stored["names"] if stored else {}
+        self._stored = stored
         self._names: dict[Bag, CellTypeName] = {}
-        self._vocabulary: set[str] = set(stored["vocabulary"]) if stored else set()
+        self._vocabulary = set(vocabulary)
 
     def add(self, name: str, cell_type: str, source: int, *, needs_cell: bool | None = None) -> None:
         """Take a name in.
@@ -121,10 +131,9 @@ class CellTypeNames:
             return None
         return found if found.written is None or singular(text) == singular(found.written) else None
 
-    def stored(self) -> dict[str, Any]:
-        """This index without its base, as JSON can hold it."""
-        names = {" ".join(key): name.as_text() for key, name in sorted(self._names.items())}
-        return {"names": names, "vocabulary": sorted(self._vocabulary)}
+    def stored(self) -> dict[str, str]:
+        """The names of this index without its base, as text."""
+        return {" ".join(key): name.as_text() for key, name in self._names.items()}
 
     def _get(self, key: Bag) -> CellTypeName | None:
         """The name of this index; a stored one is made when it is first asked for."""
@@ -143,15 +152,15 @@ class CellTypeNames:
 
 
 @cache
-def stored_index() -> Mapping[str, Mapping[str, Any]]:
-    """The stored indexes: of cell types here, of perturbations and of receptors for their modules. One file, read once."""
+def stored_index() -> Mapping[str, Any]:
+    """What is stored beside the names of cell types: their terms here, perturbations and receptors for their modules. Read once."""
     return facts.document(INDEX)
 
 
 @cache
 def reference_names() -> CellTypeNames:
     """The names that hold whatever is ingested, as they are stored."""
-    return CellTypeNames(stored=stored_index()["cell_types"])
+    return CellTypeNames(stored=facts.rows(NAMES, COLUMNS), vocabulary=stored_index()["vocabulary"])
 
 
 def index_reference_names() -> CellTypeNames:
