@@ -1,7 +1,8 @@
 """How long a cold start takes: `python -m benchmarks.cold_start [ROUNDS]`.
 
-Whole processes, from their start to the first request answered well. Each round starts all of them, one after another; a ratio is the
-median of the rounds' ratios, so that what else the machine does meanwhile meets both sides alike.
+Whole processes, from their start to the first request answered well. Each round starts all of them, one after another, and the hello
+world, which everything is compared with, at its beginning, in its middle and near its end, so that what else the machine does meanwhile
+meets both sides alike. A ratio is that of the medians.
 """
 
 import asyncio
@@ -42,14 +43,15 @@ async def measure(stand: Stand, rounds: int = ROUNDS) -> Section:
     """Cold starts of the functions, of the hello world and of the peer."""
     seconds: defaultdict[str, list[float]] = defaultdict(list)
     for _ in range(rounds):
-        for command, request in await first_requests(stand):
+        hello, *others = await first_requests(stand)
+        for command, request in (hello, *others[:4], hello, *others[4:7], hello, *others[7:]):
             async with running(command, request, stand.log) as service:
                 seconds[command.name].append(service.first_answer)
     return _section(seconds)
 
 
 async def first_requests(stand: Stand) -> list[tuple[Command, Request]]:
-    """Each service with the request that it is asked first: for a finished run, or to cancel one that waits, both new."""
+    """Each service, the hello world first, with the request it is asked first: for a finished run, or to cancel a waiting one, both new."""
     finished = (await stand.keep(made_runs.completed())).run_id
     waiting = (await stand.keep(made_runs.waiting())).run_id
 
@@ -74,7 +76,7 @@ async def first_requests(stand: Stand) -> list[tuple[Command, Request]]:
 
 def _section(seconds: Mapping[str, list[float]]) -> Section:
     def ratio(name: str, other: str) -> float:
-        return statistics.median(ours / theirs for ours, theirs in zip(seconds[name], seconds[other], strict=True))
+        return statistics.median(seconds[name]) / statistics.median(seconds[other])
 
     lines = ["| first answer of | median | fastest | slowest | × hello world |", "|--|--:|--:|--:|--:|"]
     lines += [

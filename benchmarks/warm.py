@@ -33,7 +33,7 @@ AMONG: Final = 200
 """Runs of each of them, and as many of others."""
 CALLS: Final = {1: 300, 8: 600, 32: 900}
 """Requests a round, by concurrency."""
-LISTS: Final = 60
+LISTS: Final = 30
 THROUGHPUT: Final = {1: 1.3, 8: 1.6, 32: 1.8}
 """Bars: how many times as many requests a second as the peer's, by concurrency."""
 QUESTIONS: Final = Path("tests/shared/resolver/blind_questions.tsv")
