@@ -5,14 +5,14 @@ from shared.http import heap
 with heap.undisturbed():
     from starlette.responses import Response
 
-    from shared import lifecycle, wiring
+    from shared import viewing, wiring
     from shared.http.endpoint import Call, endpoint
     from shared.http.respond import answer
 
 
 @endpoint("result", wiring.identity)
 async def handle(call: Call) -> Response:
-    result = await lifecycle.result(
+    result = await viewing.result(
         call.params["run_id"],
         call.user,
         store=wiring.run_store(),

@@ -5,7 +5,7 @@ from shared.http import heap
 with heap.undisturbed():
     from starlette.responses import Response
 
-    from shared import lifecycle, wiring
+    from shared import viewing, wiring
     from shared.http import body
     from shared.http.endpoint import Call, endpoint
     from shared.http.respond import answer_run, has
@@ -18,9 +18,9 @@ async def handle(call: Call) -> Response:
     query = body.parse_query(call.request, StatusQuery)
     run_id, store = call.params["run_id"], wiring.run_store()
     if query.wait == 0:
-        run = await lifecycle.summary(run_id, call.user, store=store)
+        run = await viewing.summary(run_id, call.user, store=store)
     else:
-        run = await lifecycle.await_change(
+        run = await viewing.await_change(
             run_id,
             call.user,
             seconds=query.wait,

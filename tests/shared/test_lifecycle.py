@@ -1,19 +1,13 @@
 """What happens to a run between its submission and its end, told by its history."""
 
-import asyncio
-from collections.abc import AsyncGenerator, Sequence
-from datetime import datetime
-from pathlib import Path
-
 import pytest
 
 from shared import lifecycle, submission
-from shared.errors import RunAlreadyFinished, RunNotCompleted, RunNotFound, Unavailable
+from shared.errors import RunAlreadyFinished, Unavailable
 from shared.failures import failure
 from shared.fields import ControlStrategy
 from shared.models import CreateRunRequest, FailureReason
 from shared.ports import Caller
-from shared.presentation import run_status
 from shared.records import Iteration, Run, RunOutcome, StoredFile
 from shared.runs import Actor, ComputeState, Phase, RunState
 from shared.store.sqlite import SqliteRunStore
@@ -52,18 +46,6 @@ def outcome(run_id: str) -> RunOutcome:
         notes=[],
         files=files,
     )
-
-
-class SignsNothing:
-    """Result files by protocol, for URLs that nobody opens."""
-
-    async def upload(self, run_id: str, path: Path, media_type: str) -> StoredFile:
-        """Nothing is uploaded here."""
-        raise AssertionError(f"unexpected upload for {run_id}: {path} {media_type}")
-
-    async def sign(self, files: Sequence[StoredFile], expires_at: datetime) -> Sequence[str]:
-        """A URL that names the object and the time."""
-        return [f"https://example.com/{file.object_name}?until={expires_at.isoformat()}" for file in files]
 
 
 @pytest.fixture
@@ -228,44 +210,3 @@ async def test_a_finished_run_cannot_be_cancelled(
         await lifecycle.fail(run.run_id, fault, "It broke.", actor=Actor.JOB, store=store, clock=clock)
     with pytest.raises(RunAlreadyFinished, match=end):
         await lifecycle.cancel(run.run_id, ADA, store=store, jobs=batch, clock=clock)
-
-
-@pytest.mark.parametrize("run_id", [NO_RUN, "run_", "../secrets", "run_0123456789AB"])
-async def test_no_run_and_another_users_run_look_the_same(
-    store: SqliteRunStore, run: Run, batch: FakeBatch, clock: TestClock, run_id: str
-) -> None:
-    for asked, caller in ((run_id, ADA), (run.run_id, EVE)):
-        with pytest.raises(RunNotFound) as got:
-            await lifecycle.summary(asked, caller, store=store)
-        with pytest.raises(RunNotFound) as cancelled:
-            await lifecycle.cancel(asked, caller, store=store, jobs=batch, clock=clock)
-        assert got.value.detail == cancelled.value.detail == RunNotFound(asked).detail
-
-
-class TellsNothing:
-    """A watch that is slow to begin."""
-
-    async def watch(self, run_id: str) -> AsyncGenerator[Run | None]:  # noqa: ARG002
-        await asyncio.Event().wait()
-        yield None
-
-
-async def test_a_wait_that_is_over_before_the_watch_begins_is_no_missing_run(store: SqliteRunStore, run: Run) -> None:
-    waited = await lifecycle.await_change(run.run_id, ADA, seconds=0.01, store=store, watch=TellsNothing())
-    assert run_status(waited) == run_status(run)
-    with pytest.raises(RunNotFound):
-        await lifecycle.await_change(run.run_id, EVE, seconds=0.01, store=store, watch=TellsNothing())
-
-
-async def test_a_result_is_signed_for_an_hour(store: SqliteRunStore, run: Run, clock: TestClock) -> None:
-    await lifecycle.begin(run.run_id, store=store, clock=clock)
-    await lifecycle.complete(run.run_id, outcome(run.run_id), store=store, clock=clock)
-    result = await lifecycle.result(run.run_id, ADA, store=store, files=SignsNothing(), clock=clock)
-    assert result.success
-    assert (result.anndata_url, result.report_url, result.log_url) == tuple(file.url for file in result.files)
-    assert "2026-03-01T13:00:00" in result.anndata_url
-
-
-async def test_a_run_that_is_not_completed_has_no_result(store: SqliteRunStore, run: Run, clock: TestClock) -> None:
-    with pytest.raises(RunNotCompleted, match="is pending and has no result"):
-        await lifecycle.result(run.run_id, ADA, store=store, files=SignsNothing(), clock=clock)

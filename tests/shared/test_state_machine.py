@@ -21,7 +21,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from shared import lifecycle, reconciliation, runs, submission
+from shared import lifecycle, reconciliation, runs, submission, viewing
 from shared.errors import HaystackError, RunAlreadyFinished, RunNotFound, Unavailable
 from shared.failures import failure
 from shared.jobs import JobState
@@ -126,7 +126,7 @@ class Service(RuleBasedStateMachine):
     def poll(self, run_id: str, user: Caller) -> None:
         """Somebody looks."""
         try:
-            run: RunSummary = self.do(lifecycle.summary(run_id, user, store=self.store))
+            run: RunSummary = self.do(viewing.summary(run_id, user, store=self.store))
         except RunNotFound:
             assert user != self.owners[run_id]
         else:
