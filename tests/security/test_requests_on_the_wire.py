@@ -73,6 +73,7 @@ HEADERS = [
     "X-Request-Id: a\r\n X-Forged: 1",
     "X-Request-Id: a\0b",
     "X-Request-Id: " + "a" * 129,
+    "X-Request-Id: " + "a" * 1_000_000,
     "X-Request-Id: \xe9",
     "X-Cloud-Trace-Context: 0123456789abcdef0123456789abcdef\x1b/1",
     'X-Cloud-Trace-Context: "}{"severity":"ERROR"}',
@@ -95,7 +96,7 @@ async def test_no_header_writes_into_the_answer_or_the_log(wire: Wire, capsys: p
         assert not any("\x1b" in value or "Forged" in value or len(value) > 200 for value in answer.headers.values())
         asked += "x-request-id" in answer.headers
     lines = capsys.readouterr().err.splitlines()
-    assert asked == len(lines) > 5  # the server itself refuses what is no header at all
+    assert asked == len(lines) >= 5  # the server itself refuses what is no header at all
     for line in lines:
         assert line.isprintable()
         assert json.loads(line)["severity"] == "INFO"
