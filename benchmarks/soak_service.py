@@ -24,6 +24,7 @@ from local.batch.server import BatchStandIn
 from local.events import PATH as RECONCILE_PATH
 from local.events import Events
 from local.gateway import OIDC_KEYS_PATH
+from local.key_set import KeySet
 from local.oidc import TokenIssuer
 from local.processes import Child, free_port
 from local.service import BUCKET, PROJECT, REGION, ROOT, TOPIC
@@ -40,16 +41,16 @@ class Functions:
         port: where.
         env: their settings.
         folder: for their logs and the keys' file.
-        keys: certificates of the local tokens.
+        keys: public keys of the local tokens, as a set of JSON web keys.
     """
 
-    def __init__(self, port: int, env: Mapping[str, str], folder: Path, keys: Mapping[str, str]) -> None:
+    def __init__(self, port: int, env: Mapping[str, str], folder: Path, keys: KeySet) -> None:
         self.url = f"http://127.0.0.1:{port}"
         self._port = port
         self._env = env
         self._folder = folder
         self._keys_file = folder / "oidc-keys.json"
-        self._keys_file.write_text(json.dumps(dict(keys)))
+        self._keys_file.write_text(json.dumps(keys))
         self._child: Child | None = None
         self.lives = 0
 
@@ -164,7 +165,7 @@ async def running(kind: str, folder: Path) -> AsyncIterator[SoakedService]:
             "RECONCILE_CALLER": storage.key.email,
             "OIDC_KEYS_URL": url + OIDC_KEYS_PATH,
         }
-        functions = Functions(port, functions_env, folder, issuer.certificates())
+        functions = Functions(port, functions_env, folder, issuer.key_set())
         stack.push_async_callback(functions.stop)
         await functions.start()
         events.start()

@@ -129,7 +129,7 @@ async def standing() -> AsyncIterator[Stand]:
         iap = IapStandIn(Gateway({}))
         try:
             host, batch_port = await emulator.start(), await batch.start()
-            async with serving(Gateway(iap.keys())) as keys:
+            async with serving(Gateway(iap.key_set())) as keys:
                 database = FirestoreDatabase(PROJECT, "(default)", host)
                 await FirestoreCatalog(database).put(small_pbmc())
                 environment = {

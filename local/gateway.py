@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,6 +10,7 @@ import functions_framework.aio
 from starlette.responses import JSONResponse
 
 from local.docs_page import DocsPage
+from local.key_set import KeySet
 from shared import routes
 
 FUNCTIONS: Final = Path(__file__).resolve().parent.parent / "functions"
@@ -27,12 +28,12 @@ class Gateway:
     """An ASGI application in front of all the functions, each built as the framework builds it in production; `/docs` documents them.
 
     Args:
-        oidc_keys: the certificates of the local tokens, which stand in for Google's and are served at `OIDC_KEYS_PATH`.
+        oidc_keys: the set of public keys of the local tokens, which stand in for Google's and are served at `OIDC_KEYS_PATH`.
     """
 
-    def __init__(self, oidc_keys: Mapping[str, str]) -> None:
+    def __init__(self, oidc_keys: KeySet) -> None:
         self._functions = {name: function_app(name) for name in routes.FUNCTIONS}
-        self._oidc_keys = JSONResponse(dict(oidc_keys))
+        self._oidc_keys = JSONResponse(oidc_keys)
         self._docs_page = DocsPage()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

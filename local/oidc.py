@@ -3,17 +3,14 @@
 # google-auth carries no types.
 # mypy: allow-untyped-calls
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
 from google.auth import jwt
 from google.auth.crypt import RSASigner
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse
-from starlette.routing import Route
 
+from local.key_set import KeySet, key_set
 from local.storage.signing_key import SigningKey
 from shared.tokens import utc_now
 
@@ -50,19 +47,6 @@ class TokenIssuer:
         token: bytes = jwt.encode(self._signer, claims)
         return token.decode("ascii")
 
-    def certificates(self) -> Mapping[str, str]:
-        """The document at `oidc_keys_url`: key id to X.509 certificate, as Google's own."""
-        return {self._key.key_id: self._key.certificate_pem()}
-
-
-def key_server(keys: Callable[[], Mapping[str, str]]) -> Starlette:
-    """An ASGI application whose `/` is a document of public keys, as `oidc_keys_url` and `iap_keys_url` name one.
-
-    Args:
-        keys: key id to PEM, asked at every request.
-    """
-
-    async def document(_: Request) -> JSONResponse:
-        return JSONResponse(dict(keys()))
-
-    return Starlette(routes=[Route("/", document)])
+    def key_set(self) -> KeySet:
+        """The document at `oidc_keys_url`, of the form of Google's own."""
+        return key_set({self._key.key_id: self._key.public_key})

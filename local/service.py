@@ -105,7 +105,7 @@ async def running(plan: Plan, say: Say) -> AsyncIterator[str]:
         )
         names = await _register_atlases(atlas_dir(data_dir))
         say(f"Atlases: {', '.join(names) or 'none ingested yet'}")
-        await stack.enter_async_context(serving_on(listener, Admin(batch, Gateway(issuer.certificates()))))
+        await stack.enter_async_context(serving_on(listener, Admin(batch, Gateway(issuer.key_set()))))
         events.start()
         yield url
 

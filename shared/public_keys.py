@@ -1,7 +1,7 @@
 """The public keys of an identity provider: fetched over HTTP, cached, and refetched no more often than is fair.
 
-Google publishes such keys as one JSON object from key id to PEM (a public key, or an X.509 certificate). google-auth's own helper fetches
-them at every call; a function that answers in milliseconds cannot.
+Google publishes such keys as sets of JSON web keys (RFC 7517). google-auth's own helper fetches them at every call; a function that
+answers in milliseconds cannot.
 """
 
 import asyncio
@@ -9,12 +9,14 @@ import http.client
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
 from shared.errors import SettingsInvalid, Unavailable
+from shared.signatures import NotAKey, PublicKey, public_key
 
 FRESH_SECONDS: Final = 3600.0
 """Keys younger than this are used without asking again."""
@@ -49,13 +51,13 @@ class PublicKeys:
         self._url = url
         self._clock = clock
         self._lock = asyncio.Lock()
-        self._keys: Mapping[str, str] = {}
+        self._keys: Mapping[str, PublicKey] = {}
         self._fetched_at = float("-inf")
         self._failed_at = float("-inf")
         self._missed_at = float("-inf")
 
-    async def find(self, key_id: str) -> str | None:
-        """The PEM of this key, or None where the provider has no such key.
+    async def find(self, key_id: str) -> PublicKey | None:
+        """The key of this id, or None where the provider has no such key.
 
         Raises:
             Unavailable: there are no usable keys and none can be had just now.
@@ -90,7 +92,7 @@ class PublicKeys:
         self._fetched_at = self._clock()
 
 
-def _fetch(url: str) -> Mapping[str, str]:
+def _fetch(url: str) -> Mapping[str, PublicKey]:
     address = urlsplit(url)
     connect = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
     connection = connect(address.netloc, timeout=FETCH_TIMEOUT)
@@ -104,7 +106,16 @@ def _fetch(url: str) -> Mapping[str, str]:
         connection.close()
     if len(document) > MAX_DOCUMENT_BYTES:
         raise ValueError(f"more than {MAX_DOCUMENT_BYTES} bytes of keys")
-    keys = json.loads(document)
-    if not isinstance(keys, dict) or not keys or not all(isinstance(pem, str) for pem in keys.values()):
-        raise ValueError("not an object from key id to PEM")
+    keys = dict(_usable(json.loads(document)))
+    if not keys:
+        raise ValueError("no set of JSON web keys")
     return keys
+
+
+def _usable(document: object) -> Iterator[tuple[str, PublicKey]]:
+    """The keys of a set, each with its id; those of a kind that we do not know may stand there, too (RFC 7517, 5)."""
+    described = document.get("keys") if isinstance(document, dict) else None
+    for jwk in described if isinstance(described, list) else ():
+        if isinstance(jwk, dict) and isinstance(jwk.get("kid"), str):
+            with suppress(NotAKey):
+                yield jwk["kid"], public_key(jwk)

@@ -34,10 +34,10 @@ class Settings(NamedTuple):
         job_max_run_seconds: how long a job may run.
         job_secrets: what jobs may find in their environment, as `NAME=projects/P/secrets/S/versions/V`, separated by commas; empty: none.
         iap_audience: `/projects/NUMBER/global/backendServices/ID` of this function's backend.
-        iap_keys_url: where IAP's public keys are.
+        iap_keys_url: where IAP's public keys are, as a set of JSON web keys.
         reconcile_audience: audience of the OIDC tokens that reconcile accepts.
         reconcile_caller: e-mail of the service account that may call reconcile.
-        oidc_keys_url: where the certificates of Google's OIDC tokens are.
+        oidc_keys_url: where the public keys of Google's OIDC tokens are, as a set of JSON web keys.
         signer_email: service account that signs URLs through IAM; empty: the process's own.
         signing_key_file: service-account key file to sign with instead of IAM (the local service's).
         batch_emulator_host: `host:port` of the Batch stand-in; empty: the real one.
@@ -64,10 +64,10 @@ class Settings(NamedTuple):
     job_max_run_seconds: int = 3600
     job_secrets: str = ""
     iap_audience: str = ""
-    iap_keys_url: str = "https://www.gstatic.com/iap/verify/public_key"
+    iap_keys_url: str = "https://www.gstatic.com/iap/verify/public_key-jwk"
     reconcile_audience: str = ""
     reconcile_caller: str = ""
-    oidc_keys_url: str = "https://www.googleapis.com/oauth2/v1/certs"
+    oidc_keys_url: str = "https://www.googleapis.com/oauth2/v3/certs"
     signer_email: str = ""
     signing_key_file: str = ""
     batch_emulator_host: str = ""

@@ -62,11 +62,11 @@ async def verified_claims(token: str, *, rules: TokenRules, keys: PublicKeys, cl
     key_id = parsed.header.get("kid")
     if parsed.header.get("alg") != rules.algorithm or not isinstance(key_id, str) or "crit" in parsed.header:
         raise refusal("wrong algorithm, no key id, or conditions that we know nothing of")
-    pem = await keys.find(key_id)
-    if pem is None:
+    key = await keys.find(key_id)
+    if key is None:
         raise refusal("unknown key id")
     try:
-        signatures.verify(parsed, rules.algorithm, pem)
+        signatures.verify(parsed, rules.algorithm, key)
     except NotAToken as error:
         raise refusal("wrong signature") from error
     _check_claims(parsed.claims, rules, clock().timestamp())

@@ -3,18 +3,13 @@
 import json
 import os
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, Self
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 
 LOCAL_ACCOUNT: Final = "haystack-runs@local.iam.gserviceaccount.com"
-CERTIFICATE_LIFETIME: Final = timedelta(days=30)
 
 
 @dataclass(frozen=True)
@@ -44,22 +39,6 @@ class SigningKey:
     def private_pem(self) -> str:
         """The private key as unencrypted PKCS #8."""
         return self.private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
-
-    def certificate_pem(self) -> str:
-        """A self-signed X.509 certificate: the form in which Google publishes the keys of its tokens."""
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "haystack local signing key")])
-        begin = datetime.now(UTC) - timedelta(minutes=1)
-        certificate = (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(name)
-            .public_key(self.public_key)
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(begin)
-            .not_valid_after(begin + CERTIFICATE_LIFETIME)
-            .sign(self.private_key, hashes.SHA256())
-        )
-        return certificate.public_bytes(Encoding.PEM).decode()
 
     def write(self, path: Path) -> None:
         """Write the service-account file that Google's libraries load, readable by its owner only from the first byte on."""

@@ -43,7 +43,7 @@ async def cloud() -> AsyncIterator[Cloud]:
     storage = StorageServer(data_dir=None, bucket=BUCKET)
     url = await storage.start()
     issuer = TokenIssuer(storage.key)
-    async with serving(Gateway(issuer.certificates())) as keys:
+    async with serving(Gateway(issuer.key_set())) as keys:
         yield Cloud(url, storage.key_file, issuer, storage.key.email, f"{keys}/local/oidc-keys")
     await storage.stop()
 

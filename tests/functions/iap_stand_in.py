@@ -4,16 +4,16 @@
 # mypy: allow-untyped-calls
 
 import time
-from collections.abc import Mapping
 from typing import Final
 from uuid import uuid4
 
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from google.auth import jwt
 from google.auth.crypt import ES256Signer
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from local.key_set import KeySet, key_set
 from shared.iap import ASSERTION_HEADER, ISSUER, MAX_LIFETIME
 
 AUDIENCE: Final = "/projects/1234/global/backendServices/5678"
@@ -40,10 +40,9 @@ class IapStandIn:
         self._users[f"Bearer {token}".encode()] = email
         return token
 
-    def keys(self) -> Mapping[str, str]:
+    def key_set(self) -> KeySet:
         """What `iap_keys_url` serves."""
-        public = self._key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-        return {KEY_ID: public.decode()}
+        return key_set({KEY_ID: self._key.public_key()})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand a request on, with an assertion where its token is known."""

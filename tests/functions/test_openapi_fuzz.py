@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from functions.create.main import KEY
 from local.gateway import Gateway
-from local.oidc import key_server
+from local.key_set import key_server
 from local.serving import serving
 from shared import lifecycle, wiring
 from shared.fields import ControlStrategy
@@ -150,7 +150,7 @@ async def service(environment: dict[str, str]) -> AsyncIterator[IapStandIn]:
     assert environment
     await wiring.catalog().put(small_dataset())
     iap = IapStandIn(EverySecondRunCompletes(Gateway({})))
-    async with serving(key_server(iap.keys)) as keys:
+    async with serving(key_server(iap.key_set)) as keys:
         os.environ |= {"ENVIRONMENT": "production", "IAP_AUDIENCE": AUDIENCE, "IAP_KEYS_URL": keys}
         wiring.reset()
         yield iap

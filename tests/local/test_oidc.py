@@ -3,9 +3,9 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from cryptography import x509
 
-from local.oidc import TokenIssuer, key_server
+from local.key_set import key_server
+from local.oidc import TokenIssuer
 from local.serving import serving
 from local.storage.signing_key import SigningKey
 from shared.errors import Forbidden, Unauthenticated
@@ -21,9 +21,9 @@ def key() -> SigningKey:
     return SigningKey.generate("local@example.iam.gserviceaccount.com")
 
 
-async def test_its_token_is_let_in_by_its_own_certificates(key: SigningKey) -> None:
+async def test_its_token_is_let_in_by_its_own_keys(key: SigningKey) -> None:
     issuer = TokenIssuer(key)
-    async with serving(key_server(issuer.certificates)) as url:
+    async with serving(key_server(issuer.key_set)) as url:
         guard = ServiceCaller(audience=AUDIENCE, email=key.email, keys=PublicKeys(url))
         headers = {"authorization": f"Bearer {issuer.token(AUDIENCE)}"}
         assert await guard.identify(headers) == Caller(key.email)
@@ -32,7 +32,7 @@ async def test_its_token_is_let_in_by_its_own_certificates(key: SigningKey) -> N
 async def test_its_token_for_somebody_else_or_of_another_day_is_not(key: SigningKey) -> None:
     issuer = TokenIssuer(key)
     yesterday = TokenIssuer(key, clock=lambda: datetime.now(UTC) - timedelta(days=1))
-    async with serving(key_server(issuer.certificates)) as url:
+    async with serving(key_server(issuer.key_set)) as url:
         keys = PublicKeys(url)
         guard = ServiceCaller(audience=AUDIENCE, email=key.email, keys=keys)
         stranger = ServiceCaller(audience=AUDIENCE, email="else@example.com", keys=keys)
@@ -41,9 +41,3 @@ async def test_its_token_for_somebody_else_or_of_another_day_is_not(key: Signing
                 await guard.identify({"authorization": f"Bearer {token}"})
         with pytest.raises(Forbidden):
             await stranger.identify({"authorization": f"Bearer {issuer.token(AUDIENCE)}"})
-
-
-def test_its_keys_are_certificates_as_google_publishes_them(key: SigningKey) -> None:
-    [(key_id, pem)] = TokenIssuer(key).certificates().items()
-    assert key_id == key.key_id
-    assert x509.load_pem_x509_certificate(pem.encode()).public_key() == key.public_key

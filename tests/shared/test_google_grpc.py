@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import grpc.aio
@@ -12,6 +13,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -25,10 +27,11 @@ KEY = SigningKey.generate("reader@p.iam.gserviceaccount.com")
 
 
 def certificate() -> bytes:
-    """A certificate of `localhost`, signed by its own key."""
-    old = x509.load_pem_x509_certificate(KEY.certificate_pem().encode())
-    builder = x509.CertificateBuilder(old.issuer, old.subject, KEY.public_key, old.serial_number)
-    builder = builder.not_valid_before(old.not_valid_before_utc).not_valid_after(old.not_valid_after_utc)
+    """A certificate of `localhost`, signed by its own key, good for an hour."""
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    builder = x509.CertificateBuilder(name, name, KEY.public_key, x509.random_serial_number())
+    now = datetime.now(UTC)
+    builder = builder.not_valid_before(now - timedelta(minutes=1)).not_valid_after(now + timedelta(hours=1))
     names = x509.SubjectAlternativeName([x509.DNSName("localhost")])
     made = builder.add_extension(names, critical=False).sign(KEY.private_key, hashes.SHA256())
     return made.public_bytes(Encoding.PEM)

@@ -22,12 +22,13 @@ from hypothesis import strategies as st
 
 # google-auth carries no types.
 # mypy: allow-untyped-calls
-from local.oidc import key_server
+from local.key_set import KeySet, key_server, key_set
 from local.serving import serving
 from shared.errors import Unauthenticated, Unavailable
 from shared.iap import DevelopmentIdentity, IapIdentity
 from shared.ports import Caller
 from shared.public_keys import PublicKeys
+from shared.signatures import PublicKey
 
 AUDIENCE = "/projects/1234/global/backendServices/5678"
 HEADER = "x-goog-iap-jwt-assertion"
@@ -102,20 +103,20 @@ def with_another_payload() -> str:
 class Iap:
     """A key server and an identity that asks it, at a standing time."""
 
-    keys: dict[str, str] = field(
+    keys: dict[str, PublicKey] = field(
         default_factory=lambda: {
-            "own": public_pem(OWN_KEY),
-            "rsa": public_pem(RSA_KEY),
-            "longer": public_pem(LONGER_KEY),
+            "own": OWN_KEY.public_key(),
+            "rsa": RSA_KEY.public_key(),
+            "longer": LONGER_KEY.public_key(),
         }
     )
     asked: int = 0
     now: datetime = NOW
     url: str = ""
 
-    def published(self) -> Mapping[str, str]:
+    def published(self) -> KeySet:
         self.asked += 1
-        return self.keys
+        return key_set(self.keys)
 
     def identity(self, audience: str = AUDIENCE) -> IapIdentity:
         return IapIdentity(audience=audience, keys=PublicKeys(self.url), clock=lambda: self.now)
@@ -247,7 +248,7 @@ async def test_an_oversized_assertion_is_refused_before_anything_is_asked(iap: I
 async def test_a_rotated_key_is_fetched_once_and_forged_key_ids_cause_no_more(iap: Iap) -> None:
     identity = iap.identity()
     await identity.identify({HEADER: signed(claims())})
-    iap.keys["new"] = public_pem(OTHER_KEY)
+    iap.keys["new"] = OTHER_KEY.public_key()
     assert await identity.identify({HEADER: signed(claims(), OTHER_KEY, "new")}) == Caller("ada@example.com")
     assert iap.asked == 2
     for number in range(5):

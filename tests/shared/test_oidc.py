@@ -17,13 +17,14 @@ from google.auth.crypt import ES256Signer, RSASigner
 
 # google-auth carries no types.
 # mypy: allow-untyped-calls
-from local.oidc import key_server
+from local.key_set import KeySet, key_server, key_set
 from local.serving import serving
 from local.storage.signing_key import SigningKey
 from shared.errors import Forbidden, HaystackError, Unauthenticated, Unavailable
 from shared.oidc import ServiceCaller
 from shared.ports import Caller
 from shared.public_keys import PublicKeys
+from shared.signatures import PublicKey
 
 AUDIENCE = "https://reconcile.example.com"
 SCHEDULER = "scheduler@project.iam.gserviceaccount.com"
@@ -59,9 +60,10 @@ def part(content: object) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
-def hs256_with_the_certificate_as_secret() -> str:
+def hs256_with_the_public_key_as_secret() -> str:
+    public = OWN_KEY.public_key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     unsigned = f"{part({'alg': 'HS256', 'typ': 'JWT', 'kid': 'own'})}.{part(claims())}"
-    return f"{unsigned}.{part(hmac.digest(CERTIFICATES['own'].encode(), unsigned.encode(), hashlib.sha256))}"
+    return f"{unsigned}.{part(hmac.digest(public, unsigned.encode(), hashlib.sha256))}"
 
 
 def es256_by_a_published_key() -> str:
@@ -70,23 +72,20 @@ def es256_by_a_published_key() -> str:
     return token.decode()
 
 
-CERTIFICATES = {
-    "own": OWN_KEY.certificate_pem(),
-    "ec": EC_KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode(),
-}
+KEYS: Mapping[str, PublicKey] = {"own": OWN_KEY.public_key, "ec": EC_KEY.public_key()}
 
 
 @dataclass
 class Google:
-    """Google's certificates at an address."""
+    """Google's keys at an address."""
 
-    certificates: dict[str, str] = field(default_factory=lambda: dict(CERTIFICATES))
+    keys: dict[str, PublicKey] = field(default_factory=lambda: dict(KEYS))
     asked: int = 0
     url: str = ""
 
-    def published(self) -> Mapping[str, str]:
+    def published(self) -> KeySet:
         self.asked += 1
-        return self.certificates
+        return key_set(self.keys)
 
     def guard(self, *, audience: str = AUDIENCE, email: str = SCHEDULER) -> ServiceCaller:
         return ServiceCaller(audience=audience, email=email, keys=PublicKeys(self.url), clock=lambda: NOW)
@@ -102,7 +101,7 @@ async def served() -> AsyncIterator[Google]:
 
 @pytest.fixture
 def google(served: Google) -> Google:
-    served.certificates = dict(CERTIFICATES)
+    served.keys = dict(KEYS)
     served.asked = 0
     return served
 
@@ -130,7 +129,7 @@ FORGERIES: dict[str, tuple[dict[str, str], type[HaystackError]]] = {
     "an e-mail header": ({"x-goog-authenticated-user-email": SCHEDULER}, Unauthenticated),
     "not a token": (bearer("abc"), Unauthenticated),
     "alg none": (bearer(f"{part({'alg': 'none', 'kid': 'own'})}.{part(claims())}."), Unauthenticated),
-    "HS256 with the certificate as secret": (bearer(hs256_with_the_certificate_as_secret()), Unauthenticated),
+    "HS256 with the public key as secret": (bearer(hs256_with_the_public_key_as_secret()), Unauthenticated),
     "ES256 by a published key": (bearer(es256_by_a_published_key()), Unauthenticated),
     "another key": (bearer(signed(claims(), OTHER_KEY)), Unauthenticated),
     "an unknown key": (bearer(signed(claims(), OTHER_KEY, "other")), Unauthenticated),
@@ -170,14 +169,14 @@ async def test_what_is_not_configured_refuses_everyone(google: Google, unset: di
 async def test_an_unknown_key_is_looked_for_once(google: Google) -> None:
     guard = google.guard()
     await guard.identify(bearer(signed(claims())))
-    google.certificates["other"] = OTHER_KEY.certificate_pem()
+    google.keys["other"] = OTHER_KEY.public_key
     assert await guard.identify(bearer(signed(claims(), OTHER_KEY, "other"))) == Caller(SCHEDULER)
     with pytest.raises(Unauthenticated):
         await guard.identify(bearer(signed(claims(), OTHER_KEY, "unknown")))
     assert google.asked == 2
 
 
-async def test_without_certificates_the_service_is_unavailable() -> None:
+async def test_without_keys_the_service_is_unavailable() -> None:
     guard = ServiceCaller(audience=AUDIENCE, email=SCHEDULER, keys=PublicKeys("http://127.0.0.1:9/"), clock=lambda: NOW)
     with pytest.raises(Unavailable):
         await guard.identify(bearer(signed(claims())))
