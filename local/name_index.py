@@ -25,6 +25,7 @@ def as_json() -> str:
     """The rest of the index, made anew; a line for each entry, so that its changes can be read."""
     content = {
         "vocabulary": sorted(cell_names.index_reference_names().vocabulary()),
+        "labels": sorted(cell_names.index_reference_labels()),
         "perturbations": perturbation_names.index_reference_names().stored(),
         "receptors": receptors.index_receptor_names(),
     }

@@ -18,7 +18,7 @@ def table(name: str) -> Iterator[dict[str, str]]:
     Args:
         name: the file's name without `.tsv`.
     """
-    kept = _lines(name)
+    kept = (line for line in _lines(name) if not line.startswith("#"))
     columns = next(kept).split("\t")
     for line in kept:
         yield dict(zip(columns, line.split("\t"), strict=True))
@@ -50,21 +50,20 @@ class Rows(Mapping[str, str]):
 
 
 def rows(name: str, columns: Sequence[str]) -> Rows:
-    """The rows of a table that is sorted by its lines.
+    """The rows of a table that is sorted by its lines, without remarks.
 
     Args:
         name: the file's name without `.tsv`.
         columns: the columns that it must have, in order.
     """
-    kept = _lines(name)
-    if next(kept).split("\t") != list(columns):
+    lines = _lines(name)
+    if lines.pop(0).split("\t") != list(columns):
         raise ValueError(f"{name}.tsv has other columns than {', '.join(columns)}")
-    return Rows([*kept])
+    return Rows(lines)
 
 
-def _lines(name: str) -> Iterator[str]:
-    lines = (_FOLDER / f"{name}.tsv").read_text(encoding="utf-8").splitlines()
-    return iter([line for line in lines if line and line[0] != "#"])
+def _lines(name: str) -> list[str]:
+    return (_FOLDER / f"{name}.tsv").read_text(encoding="utf-8").splitlines()
 
 
 def words(name: str) -> frozenset[str]:

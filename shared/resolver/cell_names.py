@@ -14,7 +14,7 @@ from shared import facts
 from shared.catalog import DatasetEntry
 from shared.ontology import Term, cell_ontology
 from shared.reference import datasets as reference_datasets
-from shared.wording import bag, says_cell, singular, terms
+from shared.wording import bag, compact, says_cell, singular, terms
 
 INDEX: Final = "name_index"
 """Names take long to index, so that is done once: `python -m local.name_index`."""
@@ -153,7 +153,7 @@ class CellTypeNames:
 
 @cache
 def stored_index() -> Mapping[str, Any]:
-    """What is stored beside the names of cell types: their terms here, perturbations and receptors for their modules. Read once."""
+    """What is stored beside the names of cell types: terms and labels of cells here, perturbations, receptors. Read once."""
     return facts.document(INDEX)
 
 
@@ -161,6 +161,16 @@ def stored_index() -> Mapping[str, Any]:
 def reference_names() -> CellTypeNames:
     """The names that hold whatever is ingested, as they are stored."""
     return CellTypeNames(stored=facts.rows(NAMES, COLUMNS), vocabulary=stored_index()["vocabulary"])
+
+
+def labels_with(datasets: Iterable[DatasetEntry]) -> frozenset[str]:
+    """The compact forms of the labels of the reference datasets, as they are stored, and of the labels of ingested ones."""
+    return _compact_labels(datasets).union(stored_index()["labels"])
+
+
+def index_reference_labels() -> frozenset[str]:
+    """The compact forms of the reference datasets' labels, made anew."""
+    return _compact_labels(reference_datasets())
 
 
 def index_reference_names() -> CellTypeNames:
@@ -185,6 +195,10 @@ def names_with(datasets: Iterable[DatasetEntry]) -> CellTypeNames:
     names = CellTypeNames(reference_names())
     _add_labels(names, datasets)
     return names
+
+
+def _compact_labels(datasets: Iterable[DatasetEntry]) -> frozenset[str]:
+    return frozenset(compact(cell_type.label) for entry in datasets for cell_type in entry.cell_types)
 
 
 def _add_terms(names: CellTypeNames, ontology: Iterable[Term]) -> None:

@@ -10,7 +10,6 @@ from shared.resolver.cell_names import CellTypeNames
 from shared.resolver.perturbation_names import PerturbationNames
 from shared.resolver.receptors import ReceptorNames, receptor_names
 from shared.resolver.spelling import Spelling
-from shared.wording import compact
 
 
 class Lexicon(NamedTuple):
@@ -20,7 +19,7 @@ class Lexicon(NamedTuple):
         cells: names of cell types.
         perturbations: names of perturbations.
         receptors: names of receptors and their ligands.
-        labels: the compact forms of the datasets' cell-type labels.
+        labels: the compact forms of the datasets' cell-type labels, of reference datasets whatever is ingested.
         spelling: all words of all names.
     """
 
@@ -40,7 +39,7 @@ def lexicon(view: CatalogView) -> Lexicon:
         cells=cells,
         perturbations=perturbations,
         receptors=receptor_names(),
-        labels=frozenset(compact(cell.label) for entry in view.datasets for cell in entry.cell_types),
+        labels=cell_names.labels_with(view.ingested),
         spelling=Spelling(perturbations.words(), cells.vocabulary(), common_words()),
     )
 

@@ -7,7 +7,7 @@ two readers wait two seconds for.
 
 import asyncio
 import hashlib
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from datetime import datetime
 from random import SystemRandom
@@ -65,12 +65,12 @@ class FirestoreRunStore:
     async def get(self, run_id: str) -> Run | None:
         """See `RunStore.get`."""
         found = await self._database.read(self._name(run_id))
-        return None if found is None else Run.kept(decode_fields(found))
+        return None if found is None else _run(found)
 
     async def summary(self, run_id: str) -> RunSummary | None:
         """See `RunStore.summary`."""
         found = await self._database.read(self._name(run_id), fields=SUMMARY)
-        return None if found is None else RunSummary.kept(decode_fields(found))
+        return None if found is None else _summary(found)
 
     async def update(self, run_id: str, change: Callable[[Run], Run | None]) -> Run:
         """See `RunStore.update`."""
@@ -79,7 +79,7 @@ class FirestoreRunStore:
                 found = await self._database.read(self._name(run_id))
                 if found is None:
                     raise RunNotFound(run_id)
-                old = Run.kept(decode_fields(found))
+                old = _run(found)
                 new = change(old)
                 if new is None:
                     return old
@@ -101,7 +101,7 @@ class FirestoreRunStore:
         if after is not None:
             reference = {"reference_value": self._name(after.run_id)}
             query["start_at"] = {"values": [encode(after.created_at), reference], "before": False}
-        return [RunSummary.kept(fields) for fields in await self._find(query)]
+        return [_summary(found) for found in await self._database.query(StructuredQuery(**query))]
 
     async def count(self, wanted: RunFilter) -> int:
         """See `RunStore.count`."""
@@ -115,7 +115,7 @@ class FirestoreRunStore:
             "order_by": [{"field": {"field_path": "check_at"}, "direction": "ASCENDING"}],
             "limit": {"value": limit},
         }
-        return [Run.kept(fields) for fields in await self._find(query)]
+        return [_run(found) for found in await self._database.query(StructuredQuery(**query))]
 
     async def watch(self, run_id: str) -> AsyncGenerator[Run | None]:
         """See `RunWatch.watch`. A stream that breaks is opened again; its first answer tells what came meanwhile."""
@@ -123,7 +123,7 @@ class FirestoreRunStore:
             try:
                 async with aclosing(self._database.changes(self._name(run_id))) as documents:
                     async for document in documents:
-                        yield None if document is None else Run.kept(decode_fields(document))
+                        yield None if document is None else _run(document)
             except Unavailable:
                 if breaks + 1 == MOST_BREAKS:
                     raise
@@ -160,9 +160,13 @@ class FirestoreRunStore:
         gate = Document(name=name, fields=encode_fields({"last_run": run.run_id}))
         return Write(update=gate, current_document=seen)
 
-    async def _find(self, query: Mapping[str, object]) -> list[dict[str, object]]:
-        documents = await self._database.query(StructuredQuery(**query))
-        return [decode_fields(document) for document in documents]
+
+def _run(document: Raw) -> Run:
+    return Run.kept(decode_fields(document))
+
+
+def _summary(document: Raw) -> RunSummary:
+    return RunSummary.kept(decode_fields(document))
 
 
 def _of(wanted: RunFilter) -> dict[str, object]:
