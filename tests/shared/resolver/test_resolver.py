@@ -217,6 +217,20 @@ def test_what_was_and_was_not_recognised_is_told() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("question", "cell_type"),
+    [
+        ("How would CD14 monocytes of donors who were never treated generally respond to IFN-gamma?", "CL:0001054"),
+        ("How would pro-B cells nearly always respond to IL-7?", "CL:0000826"),  # "nearly" was taken for "early"
+        ("Do kidney cells hence respond to IL-6, perhaps indirectly?", "CL:1000497"),
+    ],
+)
+def test_plain_words_are_no_names_and_no_misspelt_ones(question: str, cell_type: str) -> None:
+    found = resolve(question, VIEW)
+    assert found.cell_type is not None
+    assert (found.cell_type.cell_ontology_id, found.unrecognised) == (cell_type, ())
+
+
 def test_an_empty_catalog_still_knows_the_reference_names() -> None:
     found = resolve("How would CD14 monocytes respond to IFN-gamma?", CatalogView([]))
     assert found.cell_type is not None
