@@ -24,7 +24,7 @@ from benchmarks.verdicts import Verdict, table
 from shared.routes import RUNTIME, SPECS
 
 ROUNDS: Final = 9
-A_FUNCTION: Final = 400
+A_FUNCTION: Final = 300
 """Requests to each function."""
 HALF: Final = 0.5
 """Of an instance's memory, what its processes may take: the rest is for the peaks and for what the system counts besides."""

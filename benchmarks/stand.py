@@ -86,10 +86,11 @@ class Stand:
         arguments = ("uvicorn", "fastapi_service:app", "--host", "127.0.0.1", "--port", "{port}")
         return Command(PEER, self._program(*arguments), self.scratch / "peer", self.environment)
 
-    def loop(self, what: str, whose: str, count: str) -> Command:
-        """Firestore's own client in a loop."""
-        arguments = self._program("python", str(PEERS / "firestore_loops.py"), what, whose, count)
-        return Command(f"loop of {what}", arguments, self.scratch, self.environment)
+    def loops(self) -> Command:
+        """Firestore's own client, which is told on its input what to do again and again."""
+        return Command(
+            "loops", self._program("python", str(PEERS / "firestore_loops.py")), self.scratch, self.environment
+        )
 
     def headers(self, user: str = OWNER) -> dict[str, str]:
         """Who asks: signed for the functions, as a plain header for the peer."""
