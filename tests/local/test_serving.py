@@ -35,3 +35,17 @@ async def test_a_connection_is_still_there_when_a_client_that_paused_uses_it_aga
         await asyncio.sleep(LONGER_THAN_CLIENTS_WAIT)
         await client.get(url)
     assert seen[0] == seen[1]
+
+
+async def test_a_request_that_asks_for_another_protocol_too_keeps_its_body() -> None:
+    """`curl --http2` and Java's client ask for HTTP/2 so; a body that was lost would be a question without text."""
+
+    async def echo(request: Request) -> PlainTextResponse:
+        return PlainTextResponse(await request.body())
+
+    headers = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": "AAMAAABkAAQAAP__"}
+    async with (
+        serving(Starlette(routes=[Route("/", echo, methods=["POST"])])) as url,
+        httpx.AsyncClient(headers=headers) as client,
+    ):
+        assert (await client.post(url, content="How would B cells respond?")).text == "How would B cells respond?"
