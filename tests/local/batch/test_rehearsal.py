@@ -48,10 +48,15 @@ WAITS = "import pathlib, time\nwhile not pathlib.Path('go').exists(): time.sleep
 
 
 class Service:
-    """A run and what it stands on; Batch's notifications reach the reconciler by themselves."""
+    """A run and what it stands on; Batch's notifications reach the reconciler by themselves.
+
+    The reconciler takes its turn: time does not move, and no job begins, between what it saw and what it wrote of it. Without that a
+    slow machine decides what these tests see.
+    """
 
     def __init__(self, folder: Path, store: SqliteRunStore, clock: TestClock) -> None:
         self.folder, self.store, self.clock = folder, store, clock
+        self.reconciler = asyncio.Lock()
         self.batch = BatchStandIn(
             log_dir=folder / "logs",
             job_env={"PATH": os.environ["PATH"]},
@@ -77,6 +82,12 @@ class Service:
         self.run_id = run.run_id
         return run
 
+    async def create_and_begin(self) -> Run:
+        """Ask the question, and the job begins before the reconciler hears of anything that happens to it."""
+        async with self.reconciler:
+            run = await self.create()
+            return await lifecycle.begin(run.run_id, store=self.store, clock=self.clock)
+
     async def begin(self, attempt: int = 1) -> None:
         """What a job does first, as soon as Batch runs it."""
         await self.until_job(attempt, JobState.RUNNING)
@@ -84,8 +95,9 @@ class Service:
 
     async def sweep(self, **later: float) -> reconciliation.SweepReport:
         """Sweep, so much later."""
-        self.clock.move(**later)
-        return await reconciliation.sweep(max_run_seconds=60, store=self.store, jobs=self.jobs, clock=self.clock)
+        async with self.reconciler:
+            self.clock.move(**later)
+            return await reconciliation.sweep(max_run_seconds=60, store=self.store, jobs=self.jobs, clock=self.clock)
 
     async def now(self) -> Run:
         """The run as it is."""
@@ -112,9 +124,10 @@ class Service:
                 await asyncio.sleep(0.02)
 
     async def _notified(self, attributes: dict[str, str]) -> None:
-        await reconciliation.notified(
-            attributes["JobName"], max_run_seconds=60, store=self.store, jobs=self.jobs, clock=self.clock
-        )
+        async with self.reconciler:
+            await reconciliation.notified(
+                attributes["JobName"], max_run_seconds=60, store=self.store, jobs=self.jobs, clock=self.clock
+            )
 
 
 @pytest.fixture
@@ -131,8 +144,7 @@ async def service(tmp_path: Path, sqlite: SqliteDatabase, clock: TestClock) -> A
 
 async def test_a_run_that_loses_its_machine_once_is_done_by_a_second_job(service: Service) -> None:
     service.batch.rehearsal.begin(Preempt(after_seconds=0.5))
-    run = await service.create()
-    await lifecycle.begin(run.run_id, store=service.store, clock=service.clock)
+    run = await service.create_and_begin()
     events = await service.until_job(1, JobState.FAILED)
     assert "due to Spot Preemption with exit code 50001." in events[-1]
     await service.until(RunState.RUNNING, attempt=2)
@@ -210,8 +222,7 @@ async def test_a_run_that_waits_can_be_cancelled(service: Service) -> None:
 
 async def test_a_run_whose_job_somebody_deletes_fails_and_gets_no_other(service: Service) -> None:
     service.batch.rehearsal.begin(LoseJob(after_seconds=0.3))
-    run = await service.create()
-    await lifecycle.begin(run.run_id, store=service.store, clock=service.clock)
+    run = await service.create_and_begin()
     await service.until_job(1, None)
     # The notification may have come when the job was gone already; then its heartbeat is believed until it is stale.
     await service.sweep(minutes=6)
