@@ -1,8 +1,8 @@
 """What the settings of the functions rest on: `python -m benchmarks.runtime [ROUNDS]`.
 
 One processor, as an instance has: the service is bound to one, the load and the emulator share the other. Told are memory and latency of
-each function under as many requests at a time as the route table lets an instance take; a second worker; and a start without what is
-done for it.
+each function under as many requests at a time as the route table lets an instance take; workers under gunicorn, one and two; and a start
+without what is done for it.
 """
 
 import asyncio
@@ -70,11 +70,11 @@ async def _settings(stand: Stand, run_id: str, rounds: int) -> str:
     """Status as it is set, and with one thing otherwise, in turn."""
     as_set = _bound(stand.function("status"))
     python = str(stand.scratch / "environment" / "bin" / "python")
-    without_asgi = {name: value for name, value in as_set.environment.items() if name != "FUNCTION_USE_ASGI"}
     ways = {
         "as set": as_set,
-        "two workers": replace(as_set, environment={**as_set.environment, "WORKERS": "2"}),
-        "without `FUNCTION_USE_ASGI`": replace(as_set, environment=without_asgi),
+        "without `DEBUG`: a worker of gunicorn's": _without("DEBUG", as_set),
+        "the same with two workers": _without("DEBUG", as_set, WORKERS="2"),
+        "without `FUNCTION_USE_ASGI`": _without("FUNCTION_USE_ASGI", as_set),
         "with the collector at work": replace(as_set, arguments=(*BOUND, python, "-c", UNTUNED)),
     }
     assert RUNTIME.keys() <= as_set.environment.keys()
@@ -90,6 +90,13 @@ async def _settings(stand: Stand, run_id: str, rounds: int) -> str:
         first, rate, mib = (statistics.median(column) for column in zip(*rows, strict=True))
         lines.append(f"| {name} | {first:.0f} ms | {rate:.0f} | {mib:.0f} |")
     return "\n".join(lines)
+
+
+def _without(name: str, command: Command, **others: str) -> Command:
+    """The same without a variable of its environment, and maybe with others."""
+    return replace(
+        command, environment={key: value for key, value in command.environment.items() if key != name} | others
+    )
 
 
 BOUND: Final = ("taskset", "--cpu-list", str(min(os.sched_getaffinity(0))))

@@ -123,12 +123,17 @@ SPECS: Final[Mapping[str, FunctionSpec]] = {
 """One processor each: with less, Cloud Run allows no concurrency. The figures behind all of this: `docs/performance.md`."""
 
 RUNTIME: Final[Mapping[str, str]] = {
+    "DEBUG": "true",
     "FUNCTION_USE_ASGI": "true",
     "PYDANTIC_DISABLE_PLUGINS": "__all__",
-    "WORKERS": "1",
 }
-"""What every function's environment tells the libraries: to make no Flask application that nobody would call, to look for no plugins in
-what every installed package says of itself, and to have one worker for the one processor."""
+"""What every function's environment tells the libraries.
+
+`DEBUG`: uvicorn alone, without gunicorn around it. That is all that this means to the framework for an asynchronous function: no answer and
+no line tells more by it. Gunicorn starts workers and watches them, from a process of its own; here there is one worker, for one processor,
+and Cloud Run watches it. `FUNCTION_USE_ASGI`: no Flask application, which nobody would call. `PYDANTIC_DISABLE_PLUGINS`: no search for
+plugins in what every installed package says of itself.
+"""
 
 
 def match(method: str, path: str) -> Match | MethodMismatch | None:

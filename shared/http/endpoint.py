@@ -19,9 +19,9 @@ from starlette.responses import Response
 
 from shared import logs, routes
 from shared.errors import HaystackError, SettingsInvalid, Unavailable
-from shared.http import cors
+from shared.http import cors, server_lines
 from shared.http.compression import compress
-from shared.http.heap import FirstAnswer, share_with_workers
+from shared.http.heap import FirstAnswer
 from shared.http.problems import MethodNotAllowed, UnknownPath, problem
 from shared.logs import Severity
 
@@ -73,7 +73,7 @@ def endpoint(function: str, identity: "Callable[[], Identity] | None" = None) ->
     """
 
     def decorate(handler: Handler) -> FrameworkHandler:
-        share_with_workers()
+        server_lines.only_errors()
         first = FirstAnswer()
 
         @wraps(handler)

@@ -1,14 +1,12 @@
 """The garbage collector and what lives as long as the process: modules, models, the catalog.
 
 All of that is made before the first answer is out, and none of it is ever garbage. A collector that goes through it again and again makes
-the start longer; and in a worker it writes to pages that are shared with the process it was forked from, which makes them its own.
+the start longer.
 """
 
 import gc
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 
 
 @contextmanager
@@ -20,15 +18,6 @@ def undisturbed() -> Iterator[None]:
     finally:
         gc.freeze()
         gc.enable()
-
-
-@cache
-def share_with_workers() -> None:
-    """Have the collector leave alone, for good, what is there when this process forks; and have it work in a process that forked.
-
-    That one only watches over its workers: no answer is ever its first.
-    """
-    os.register_at_fork(before=gc.freeze, after_in_parent=gc.enable)
 
 
 class FirstAnswer:

@@ -1,8 +1,6 @@
 """What lives as long as the process is left alone by the collector, and only that."""
 
 import gc
-import subprocess
-import sys
 
 import pytest
 
@@ -43,18 +41,3 @@ def test_the_collector_works_again_after_an_answer_that_failed() -> None:
     with pytest.raises(ValueError, match="broken"), FirstAnswer().undisturbed():
         raise ValueError("broken")
     assert gc.isenabled()
-
-
-def test_a_worker_begins_with_what_its_parent_had_frozen_and_is_left_alone_until_its_first_answer() -> None:
-    program = """
-import gc, os
-from shared.http.heap import FirstAnswer, share_with_workers
-share_with_workers(); share_with_workers()
-assert gc.get_freeze_count() == 0
-FirstAnswer()
-if os.fork() == 0:
-    os._exit(0 if gc.get_freeze_count() > 1000 and not gc.isenabled() else 1)
-assert gc.isenabled()
-raise SystemExit(os.waitstatus_to_exitcode(os.wait()[1]))
-"""
-    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
