@@ -14,7 +14,7 @@ import pytest
 
 from deploy import staging
 from local import processes
-from shared.routes import FUNCTIONS
+from shared.routes import FUNCTIONS, RUNTIME
 
 ASKED = {
     "create": ("POST", "/api/v1/runs", 415, "media_type_unsupported"),
@@ -76,6 +76,7 @@ async def test_a_staged_function_boots_alone_and_answers(
         ],
         log=tmp_path / "log",
         env={
+            **RUNTIME,
             "PATH": os.defpath,
             "ENVIRONMENT": "development",
             "PROJECT": "p",
