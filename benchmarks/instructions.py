@@ -2,8 +2,8 @@
 
 The same starts as in `benchmarks.cold_start`, once each, counted and not timed: a machine that is shared with others moves times by a
 twentieth, and counts by half a hundredth (those of the hello world, which answers in a thread, by more). Counted is the process that
-answers, with what its parent had done before it forked, up to its answer. Waiting costs nothing here, and an instruction is not a
-nanosecond: this tells what a change saves, not whether a bar holds.
+answers, with what its parent had done before it forked, if it has one, up to its answer. Waiting costs nothing here, and an instruction
+is not a nanosecond: this tells what a change saves, not whether a bar holds.
 """
 
 import asyncio

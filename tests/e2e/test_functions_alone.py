@@ -86,9 +86,10 @@ async def listening(child: Child, port: int) -> None:
     pytest.fail(f"nothing listens: {child.tail()}")
 
 
-def children(pid: int) -> list[str]:
-    """The processes that a process has started, and that live."""
-    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+def children(pid: int) -> set[int]:
+    """The processes that a process has started, and that live; none where the system does not tell."""
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    return {int(child) for task in tasks for child in task.read_text().split()}
 
 
 def test_each_function_is_asked() -> None:
@@ -109,18 +110,24 @@ async def test_as_it_is_deployed_a_function_is_one_process_and_every_line_is_its
     async with alone(name, tmp_path, RUNTIME) as (child, api):
         answer = await api.request(method, path)
         assert answer.status_code == expected, answer.text + child.tail()
-        assert children(child.pid) == []
+        assert children(child.pid) == set()
     lines = [json.loads(line) for line in child.log.read_text().splitlines()]
     assert [line["status"] for line in lines if line["message"] == "request"] == [expected]
 
 
-async def test_as_it_is_deployed_an_answer_to_an_unexpected_error_tells_nothing_of_it(tmp_path: Path) -> None:
-    async with alone("list", tmp_path, RUNTIME, PROJECT="") as (child, api):
-        answer = await api.get("/api/v1/runs")
+async def test_as_it_is_deployed_an_answer_to_an_unexpected_error_tells_nothing_of_it(
+    tmp_path: Path, sqlite: SqliteDatabase
+) -> None:
+    run = made_runs.waiting()
+    await SqliteRunStore(sqlite).create(run)
+    await sqlite.write(lambda connection: connection.execute("update runs set body = '{\"broken\": 1}'"))
+    async with alone("status", tmp_path, RUNTIME) as (child, api):
+        answer = await api.get(f"/api/v1/runs/{run.run_id}")
     assert answer.status_code == 500
     assert answer.json()["code"] == "internal"
-    assert "PROJECT" not in answer.text
-    assert "PROJECT" in child.log.read_text()
+    assert not {word for word in ("broken", "validation", "Traceback", ".py") if word in answer.text}
+    [told] = [line for line in map(json.loads, child.log.read_text().splitlines()) if "stack_trace" in line]
+    assert (told["message"], "ValidationError" in told["stack_trace"]) == ("unexpected error", True)
 
 
 async def test_as_it_is_deployed_a_poll_under_way_is_answered_before_the_process_ends(
