@@ -13,7 +13,7 @@ from scipy import sparse
 
 from benchmarks.atlas_steps import Told, measured
 from orchestrator.expectations import hallmark
-from shared.reference import perturbations
+from shared.catalog.reference import perturbations
 
 N_GENES: Final = 2000
 MOLECULES: Final = 250

@@ -8,13 +8,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Final
 
+from shared.stores.sqlite import SqliteCatalog, SqliteDatabase, SqliteRunStore
+
 from benchmarks.atlas_steps import DATASET, Told, measured
 from orchestrator import ingest as ingesting
 from shared.fields import ControlStrategy
-from shared.records import Compute, Run, StoredFile
-from shared.store.sqlite import SqliteRunStore
-from shared.store.sqlite_catalog import SqliteCatalog
-from shared.store.sqlite_database import SqliteDatabase
+from shared.runs.records import Compute, Run, StoredFile
 
 QUESTION: Final = "How would CD14 monocytes respond to IFN-gamma?"
 RUN_ID: Final = "run_0000000000aa"

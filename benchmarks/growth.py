@@ -22,6 +22,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Final, TypeVar
 
+from shared.stores.firestore import FirestoreRunStore
+from shared.stores.firestore_client import FirestoreDatabase
+from shared.stores.sqlite import SqliteDatabase, SqliteRunStore
+
 from benchmarks import made_runs
 from benchmarks.section import Section
 from benchmarks.verdicts import Verdict
@@ -29,12 +33,8 @@ from benchmarks.verdicts import table as verdict_table
 from local import firestore_emulator
 from local.firestore_emulator import FirestoreEmulator
 from shared.fields import rfc3339
-from shared.ports import Cursor, RunFilter, RunStore
-from shared.records import Run, RunSummary
-from shared.store.firestore import FirestoreRunStore
-from shared.store.firestore_database import FirestoreDatabase
-from shared.store.sqlite import SqliteRunStore
-from shared.store.sqlite_database import SqliteDatabase
+from shared.runs.ports import Cursor, RunFilter, RunStore
+from shared.runs.records import Run, RunSummary
 from tests.firestore_recorder import Recorder
 
 T = TypeVar("T")

@@ -22,9 +22,9 @@ from orchestrator.loading import CellSource
 from orchestrator.prompt_strategies import Supply, candidates
 from orchestrator.prompts import Prompt, choose
 from orchestrator.query_analysis import Question, analyse
-from shared.catalog import DatasetEntry
-from shared.catalog_view import CatalogView
-from shared.reference import datasets
+from shared.catalog.entries import DatasetEntry
+from shared.catalog.reference import datasets
+from shared.catalog.view import CatalogView
 
 CONFIG = JobConfig()
 

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from shared.fields import ControlStrategy
-from shared.models import GeneChange, PathwayChange, ScorePart
-from shared.records import Compute, Run, RunOutcome, StoredFile, Transition
-from shared.runs import Actor, ComputeState, RunState
+from shared.runs.records import Compute, Run, RunOutcome, StoredFile, Transition
+from shared.runs.schemas import GeneChange, PathwayChange, ScorePart
+from shared.runs.states import Actor, ComputeState, RunState
 
 FIRST: Final = datetime(2025, 1, 1, tzinfo=UTC)
 APART: Final = timedelta(seconds=90)

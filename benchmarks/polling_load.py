@@ -14,9 +14,9 @@ from enum import Enum
 from itertools import accumulate
 from typing import Final
 
-from shared.http.respond import WHEN_PENDING, WHEN_RUNNING
+from shared.http.responses import WHEN_PENDING, WHEN_RUNNING
 from shared.routes import SPECS
-from shared.runs import Phase
+from shared.runs.states import Phase
 
 SEED: Final = 20250601
 RUNS_AN_HOUR: Final = 91

@@ -24,7 +24,7 @@ from benchmarks.soak_ledger import GATEWAY_GRACE, STORE_GRACE, Ledger
 from benchmarks.soak_memory import Sample
 from benchmarks.soak_service import SoakedService, running
 from benchmarks.soak_users import User
-from shared.records import Run
+from shared.runs.records import Run
 
 SEED: Final = 20250601
 RESTART, FREEZE, KILL = 0.15, 0.3, 0.5

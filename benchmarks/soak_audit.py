@@ -15,11 +15,11 @@ from google.cloud.batch_v1.services.batch_service.transports import BatchService
 
 from benchmarks.soak_model import FOLLOWING, SeenRuns
 from local.service import PROJECT, REGION
-from shared.ports import RunStore
-from shared.presentation import run_status
-from shared.records import Run
-from shared.runs import run_id_of_job
-from tests.kept import runs_of
+from shared.runs.ports import RunStore
+from shared.runs.records import Run
+from shared.runs.states import run_id_of_job
+from shared.runs.views import run_status
+from tests.support.builders import runs_of
 
 MANY: Final = 10_000
 LIVE: Final = frozenset({"QUEUED", "SCHEDULED", "RUNNING", "CANCELLATION_IN_PROGRESS", "DELETION_IN_PROGRESS"})

@@ -14,10 +14,10 @@ from typing import Final
 
 from orchestrator.config import JobConfig
 from orchestrator.reporter import Reporter
-from shared.catalog_view import CatalogView
-from shared.ports import ResultFiles
-from shared.records import Run, RunOutcome
-from shared.runs import Phase
+from shared.catalog.view import CatalogView
+from shared.runs.ports import ResultFiles
+from shared.runs.records import Run, RunOutcome
+from shared.runs.states import Phase
 
 REPLACED: Final = ("inference", "query_analysis", "stack_predictor", "workflow")
 PHASES: Final = ((Phase.QUERY_ANALYSIS, 0), (Phase.INFERENCE, 1), (Phase.OUTPUT_GENERATION, 1))

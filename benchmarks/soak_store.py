@@ -8,14 +8,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, Protocol
 
+from shared.stores.firestore import FirestoreRunStore
+from shared.stores.firestore_client import FirestoreDatabase
+from shared.stores.sqlite import SqliteDatabase, SqliteRunStore
+
 from local import firestore_emulator
 from local.firestore_emulator import FirestoreEmulator, Installation
 from local.service import PROJECT
-from shared.ports import RunStore
-from shared.store.firestore import FirestoreRunStore
-from shared.store.firestore_database import FirestoreDatabase
-from shared.store.sqlite import SqliteRunStore
-from shared.store.sqlite_database import SqliteDatabase
+from shared.runs.ports import RunStore
 
 SETTLING_SECONDS: Final = 0.5
 CHUNK: Final = 65536

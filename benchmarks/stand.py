@@ -27,14 +27,13 @@ from local.firestore_emulator import FirestoreEmulator
 from local.gateway import OIDC_KEYS_PATH, Gateway
 from local.serving import serving
 from local.storage.signing_key import SigningKey
-from shared.iap import ASSERTION_HEADER, EMAIL_HEADER
-from shared.records import Run
+from shared.auth.identity import ASSERTION_HEADER, EMAIL_HEADER
 from shared.routes import FUNCTIONS, RUNTIME
-from shared.store.firestore import FirestoreRunStore
-from shared.store.firestore_catalog import FirestoreCatalog
-from shared.store.firestore_database import FirestoreDatabase
-from tests.catalogs import small_pbmc
-from tests.functions.iap_stand_in import AUDIENCE, IapStandIn
+from shared.runs.records import Run
+from shared.stores.firestore import FirestoreCatalog, FirestoreRunStore
+from shared.stores.firestore_client import FirestoreDatabase
+from tests.support.catalogs import small_pbmc
+from tests.support.iap import AUDIENCE, IapStandIn
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 PEERS: Final = ROOT / "benchmarks" / "peers"

@@ -11,14 +11,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from shared import reconciliation, submission
-from shared.jobs import JobReport
-from shared.models import CreateRunRequest
-from shared.ports import Caller
-from shared.records import Run
-from shared.store.sqlite import SqliteRunStore
-from shared.store.sqlite_database import SqliteDatabase
-from tests.fakes import FakeBatch, TestClock
+from shared.auth.identity import Caller
+from shared.runs import reconciler, submission
+from shared.runs.jobs import JobReport
+from shared.runs.records import Run
+from shared.runs.schemas import CreateRunRequest
+from shared.stores.sqlite import SqliteDatabase, SqliteRunStore
+from tests.support.fakes import FakeBatch, TestClock
 
 BATCH_SECONDS: Final = 0.08
 STORE_SECONDS: Final = 0.01
@@ -60,7 +59,7 @@ async def measure(waiting: int) -> tuple[int, float]:
             )
         clock.move(minutes=3)
         started = time.perf_counter()
-        report = await reconciliation.sweep(max_run_seconds=3600, store=late, jobs=jobs, clock=clock)
+        report = await reconciler.sweep(max_run_seconds=3600, store=late, jobs=jobs, clock=clock)
         seconds = time.perf_counter() - started
         await database.close()
     return report.looked_at, seconds

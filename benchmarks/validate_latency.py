@@ -20,7 +20,7 @@ import httpx
 from local.gateway import Gateway
 from shared import wiring
 from shared.resolver import resolve
-from tests.catalogs import small_pbmc
+from tests.support.catalogs import small_pbmc
 
 QUESTIONS = Path(__file__).parent.parent / "tests/shared/resolver/blind_questions.tsv"
 ROUNDS = 3

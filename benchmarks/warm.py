@@ -22,7 +22,7 @@ from benchmarks.section import Section
 from benchmarks.server import Command, Request, Service, running
 from benchmarks.stand import Stand, standing
 from benchmarks.verdicts import Verdict, table
-from shared.records import Run
+from shared.runs.records import Run
 
 ROUNDS: Final = 9
 OWNER: Final = "grace@example.com"

@@ -11,9 +11,9 @@ from deploy import plan
 from deploy.destroy import destroy
 from deploy.gcloud import CommandFailed, Gcloud, shell
 from deploy.target import ENVIRONMENTS, Target
-from shared.llm_keys import LLM_KEYS
 from shared.routes import FUNCTIONS
-from shared.runs import SHORTEST_RETENTION
+from shared.runs.states import SHORTEST_RETENTION
+from shared.settings import LLM_KEYS
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 PROJECT: Final = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")

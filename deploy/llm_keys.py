@@ -2,7 +2,7 @@
 
 from deploy.gcloud import CommandFailed, Gcloud
 from deploy.target import Target
-from shared.llm_keys import LLM_KEYS
+from shared.settings import LLM_KEYS
 
 
 def check(cloud: Gcloud, target: Target) -> None:

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from shared.llm_keys import LLM_KEYS
 from shared.routes import ROUTES
+from shared.settings import LLM_KEYS
 
 PRODUCT: Final = "haystack"
 ENVIRONMENTS: Final = ("prod", "dev")

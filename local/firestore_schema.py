@@ -7,7 +7,7 @@ from google.cloud.firestore_v1.types.firestore import ListenRequest
 from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 
-from shared.store.firestore_messages import SCHEMA
+from shared.stores.firestore_client import SCHEMA
 
 
 def as_json() -> str:

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from shared.signatures import PublicKey
+from shared.auth.keys import PublicKey
 
 KeySet = Mapping[str, list[dict[str, str]]]
 

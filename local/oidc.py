@@ -12,7 +12,7 @@ from google.auth.crypt import RSASigner
 
 from local.key_set import KeySet, key_set
 from local.storage.signing_key import SigningKey
-from shared.tokens import utc_now
+from shared.auth.tokens import utc_now
 
 ISSUER: Final = "https://accounts.google.com"
 LIFETIME: Final = 3600

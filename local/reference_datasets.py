@@ -8,11 +8,12 @@ import json
 from pathlib import Path
 from typing import Final
 
-from shared import facts, reference
-from shared.catalog import CellTypeEntry, ConditionEntry, DatasetEntry
-from shared.ontology import cell_ontology
+from shared import data
+from shared.catalog import reference
+from shared.catalog.entries import CellTypeEntry, ConditionEntry, DatasetEntry
+from shared.catalog.ontology import cell_ontology
 
-FILE: Final = Path(__file__).parent.parent / "shared" / "facts" / f"{reference.DATASETS}.json"
+FILE: Final = Path(__file__).parent.parent / "shared" / "data" / f"{reference.DATASETS}.json"
 
 
 def as_json() -> str:
@@ -28,10 +29,10 @@ def _cell_type(label: str, term_id: str) -> CellTypeEntry:
 
 
 def _parse_pbmc() -> DatasetEntry:
-    about = facts.document("parse_pbmc_meta")
+    about = data.document("parse_pbmc_meta")
     conditions = [
         ConditionEntry(label=row["name"], perturbation=row["name"], kind="cytokine", is_control=False)
-        for row in facts.table("parse_pbmc_cytokines")
+        for row in data.table("parse_pbmc_cytokines")
     ]
     control = ConditionEntry(label="PBS", perturbation=None, kind="control", is_control=True)
     return DatasetEntry(
@@ -44,18 +45,18 @@ def _parse_pbmc() -> DatasetEntry:
         n_cells=about["n_cells"],
         n_genes=about["n_genes"],
         donors=about["donors"],
-        cell_types=[_cell_type(row["label"], row["cl_id"]) for row in facts.table("parse_pbmc_cell_types")],
+        cell_types=[_cell_type(row["label"], row["cl_id"]) for row in data.table("parse_pbmc_cell_types")],
         conditions=[*conditions, control],
     )
 
 
 def _openproblems() -> DatasetEntry:
-    about = facts.document("openproblems_meta")
+    about = data.document("openproblems_meta")
     conditions = [
         ConditionEntry(label=row["sm_name"], perturbation=None, kind="control", is_control=True)
         if row["role"] == "control"
         else ConditionEntry(label=row["sm_name"], perturbation=row["sm_name"], kind="compound", is_control=False)
-        for row in facts.table("openproblems_compounds")
+        for row in data.table("openproblems_compounds")
     ]
     return DatasetEntry(
         name="openproblems",
@@ -65,14 +66,14 @@ def _openproblems() -> DatasetEntry:
         source="GEO GSE279945; openproblems-bio/task_perturbation_prediction",
         ingested=False,
         donors=about["donors"],
-        cell_types=[_cell_type(row["label"], row["cl_id"]) for row in facts.table("openproblems_cell_types")],
+        cell_types=[_cell_type(row["label"], row["cl_id"]) for row in data.table("openproblems_cell_types")],
         conditions=conditions,
     )
 
 
 def _tabula_sapiens() -> DatasetEntry:
-    size = facts.document("tabula_sapiens_meta")["v2"]
-    tissues = [row["tissue"].replace("_", " ").lower() for row in facts.table("tabula_sapiens_tissues")]
+    size = data.document("tabula_sapiens_meta")["v2"]
+    tissues = [row["tissue"].replace("_", " ").lower() for row in data.table("tabula_sapiens_tissues")]
     return DatasetEntry(
         name="tabula_sapiens",
         title="Tabula Sapiens 2: cells of 28 human tissues",
@@ -82,7 +83,7 @@ def _tabula_sapiens() -> DatasetEntry:
         ingested=False,
         n_cells=size["n_cells_total"],
         n_genes=size["n_genes"],
-        cell_types=[_cell_type(row["cell_type"], row["cl_id"]) for row in facts.table("tabula_sapiens_cell_types")],
+        cell_types=[_cell_type(row["cell_type"], row["cl_id"]) for row in data.table("tabula_sapiens_cell_types")],
     )
 
 

@@ -19,8 +19,8 @@ from local.oidc import TokenIssuer
 from local.serving import listening, serving_on
 from local.storage.server import StorageServer
 from shared import wiring
-from shared.catalog import ENTRY_FILE, DatasetEntry
-from shared.llm_keys import LLM_KEYS
+from shared.catalog.entries import ENTRY_FILE, DatasetEntry
+from shared.settings import LLM_KEYS
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 PROJECT: Final = "haystack-local"

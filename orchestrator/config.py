@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from shared.query_plan import MIN_GROUP_CELLS
+from shared.catalog.plans import MIN_GROUP_CELLS
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from orchestrator.loading import QueryCells
 from orchestrator.prompts import Prompt
 from orchestrator.query_analysis import Question
 from shared.fields import ControlStrategy
-from shared.models import PathwayChange
-from shared.records import Iteration
+from shared.runs.records import Iteration
+from shared.runs.schemas import PathwayChange
 
 LIBRARIES = ("anndata", "decoupler", "h5py", "numpy", "pandas", "scanpy", "scipy")
 

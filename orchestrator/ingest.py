@@ -20,9 +20,9 @@ import pandas as pd
 
 from orchestrator.atlas import GROUPS_FILE, AtlasUnusable, Group, GroupIndex
 from orchestrator.counts_file import COUNTS_FILE, read_rows, write_grouped
-from shared import labels
-from shared.catalog import ENTRY_FILE, DatasetEntry, GroupCount
+from shared.catalog.entries import ENTRY_FILE, DatasetEntry, GroupCount
 from shared.errors import HaystackError
+from shared.resolver import labels
 
 CELL_TYPE_COLUMNS = (
     "cell_type",

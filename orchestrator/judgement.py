@@ -10,8 +10,8 @@ from orchestrator.differential import Differential, compare
 from orchestrator.enrichment import enrich
 from orchestrator.evaluation import Evidence, Grounding, Origin, evaluate
 from orchestrator.expectations import expectations, hallmark, reactome
-from shared import reference
-from shared.models import PathwayChange
+from shared.catalog import reference
+from shared.runs.schemas import PathwayChange
 
 
 @dataclass(frozen=True)

@@ -26,14 +26,17 @@ from typing import NoReturn, TypeVar
 from uuid import uuid4
 
 from orchestrator.reporter import Reporter, Stopped, Store, persistently
-from shared import failures, lifecycle, logs, runs, wiring
-from shared.catalog_view import CatalogView
+from shared import logs, wiring
+from shared.catalog.cache import Catalog
+from shared.catalog.reference import datasets
+from shared.catalog.view import CatalogView
 from shared.errors import HaystackError, RunNotFound, SettingsInvalid
+from shared.fields import Clock
 from shared.logs import Severity
-from shared.models import FailureReason
-from shared.ports import Catalog, Clock, ResultFiles
-from shared.reference import datasets
-from shared.runs import Actor
+from shared.runs import jobs, lifecycle, states
+from shared.runs.ports import ResultFiles
+from shared.runs.schemas import FailureReason
+from shared.runs.states import Actor
 
 T = TypeVar("T")
 APOLOGY = "The run stopped on an unexpected error of the service. It was recorded; nothing is wrong with your question."
@@ -104,7 +107,7 @@ async def run_job(run_id: str, ports: Ports, attempt: int = 1) -> Exit:
         message, reason, code = APOLOGY, FailureReason.ORCHESTRATOR_ERROR, Exit.ERROR
     finally:
         beating.cancel()
-    failure = failures.failure(reason)
+    failure = jobs.failure(reason)
     await persistently(
         lambda: lifecycle.fail(run_id, failure, message, actor=Actor.JOB, holder=holder, store=store, clock=clock)
     )
@@ -148,7 +151,7 @@ def main(environment: Mapping[str, str] | None = None) -> Exit:
     """Run the job that the environment names; leaves the process with one of `Exit`, unless it could not even begin."""
     given = os.environ if environment is None else environment
     run_id, attempt = given.get("RUN_ID", ""), given.get("ATTEMPT", "1")
-    if not runs.RUN_ID.fullmatch(run_id) or not attempt.isdecimal():
+    if not states.RUN_ID.fullmatch(run_id) or not attempt.isdecimal():
         logs.log(Severity.ERROR, "RUN_ID must be run_ and 12 hexadecimal digits, ATTEMPT a whole number")
         return Exit.USAGE
     with logs.fields(run_id=run_id):

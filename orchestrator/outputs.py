@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from orchestrator.finding import Attempt, Finding, versions
-from shared import reference
+from shared.catalog import reference
 
 LOG_SCHEMA_VERSION = 1
 """Raised when a field of the log changes its meaning or goes; fields may be added at any time."""

@@ -7,8 +7,8 @@ from enum import StrEnum
 from orchestrator.atlas import Group
 from orchestrator.config import JobConfig
 from orchestrator.evaluation import PATHWAYS, TARGETS, Origin
-from shared.models import ScorePart
-from shared.relatives import Relative
+from shared.catalog.plans import Relative
+from shared.runs.schemas import ScorePart
 
 RELEVANCE, QUALITY, DIVERSITY = 0.4, 0.3, 0.3
 SHARPER, SOFTER = 2.0, 0.5

@@ -14,14 +14,13 @@ from typing import Final, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from orchestrator.query_analysis import NotUnderstood, Question, analyse
-from shared.catalog_models import CellTypeInfo, PerturbationInfo
-from shared.catalog_view import CatalogView
+from shared.catalog.schemas import CellTypeInfo, MatchedTerm, PerturbationInfo
+from shared.catalog.view import CatalogView
 from shared.fields import ControlStrategy
 from shared.logs import Severity, log
-from shared.models import LlmProvider
-from shared.records import Run
 from shared.resolver import Resolution, resolve
-from shared.validation_models import MatchedTerm
+from shared.runs.records import Run
+from shared.runs.schemas import LlmProvider
 
 DEFAULT_MODELS: Final = {
     LlmProvider.ANTHROPIC: "claude-haiku-4-5",

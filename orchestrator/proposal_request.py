@@ -9,7 +9,7 @@ from pydantic_ai import Agent, UsageLimits
 from pydantic_ai.models import Model
 
 from orchestrator.proposal import Access, Names
-from shared.models import LlmProvider
+from shared.runs.schemas import LlmProvider
 
 Answer = TypeVar("Answer", bound=BaseModel)
 

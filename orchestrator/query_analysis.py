@@ -6,14 +6,21 @@ from typing import Literal
 
 from orchestrator.expectations import expectations
 from orchestrator.prompts import Asked, Neighbour
-from shared import reference
-from shared.catalog import CellTypeEntry, DatasetEntry
-from shared.catalog_view import CatalogView, control_labels, perturbation_labels
-from shared.control_strategy import cell_type_key
-from shared.query_plan import NearCellType, QueryPlan, atlases_with, control_cells, query_plans
-from shared.relatives import relative_plan, relatives
+from shared.catalog import reference
+from shared.catalog.entries import CellTypeEntry, DatasetEntry
+from shared.catalog.plans import (
+    NearCellType,
+    QueryPlan,
+    atlases_with,
+    control_cells,
+    query_plans,
+    relative_plan,
+    relatives,
+)
+from shared.catalog.schemas import MatchedTerm
+from shared.catalog.view import CatalogView, control_labels, perturbation_labels
 from shared.resolver import Resolution, resolve
-from shared.validation_models import MatchedTerm
+from shared.resolver.validation import cell_type_key
 
 
 class NotUnderstood(Exception):

@@ -5,13 +5,14 @@ from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from typing import Protocol
 
-from shared import lifecycle, logs
+from shared import logs
 from shared.errors import Unavailable
-from shared.fields import ControlStrategy
+from shared.fields import Clock, ControlStrategy
 from shared.logs import Severity
-from shared.ports import Clock, RunStore, RunWatch
-from shared.records import Iteration, Run
-from shared.runs import Phase
+from shared.runs import lifecycle
+from shared.runs.ports import RunStore, RunWatch
+from shared.runs.records import Iteration, Run
+from shared.runs.states import Phase
 
 PAUSES = (1.0, 2.0, 4.0, 8.0)
 """Seconds between tries while the store is away; a run is not given up for a short silence."""

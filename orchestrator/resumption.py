@@ -9,7 +9,7 @@ from orchestrator.finding import versions
 from orchestrator.prompts import Prompt
 from orchestrator.query_analysis import Question
 from shared.fields import ControlStrategy
-from shared.records import Iteration
+from shared.runs.records import Iteration
 
 
 class NotReproduced(Exception):

@@ -22,8 +22,8 @@ from orchestrator.resumption import NotReproduced
 from orchestrator.trials import Trials
 from shared import logs
 from shared.logs import Severity
-from shared.records import Iteration, Run
-from shared.runs import Phase
+from shared.runs.records import Iteration, Run
+from shared.runs.states import Phase
 
 
 def seed_of(run: Run) -> int:

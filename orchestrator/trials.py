@@ -17,8 +17,8 @@ from orchestrator.prompts import Prompt
 from orchestrator.query_analysis import Question
 from orchestrator.resumption import NotReproduced, check_same, made_from
 from shared.fields import ControlStrategy
-from shared.records import Iteration
-from shared.runs import Phase
+from shared.runs.records import Iteration
+from shared.runs.states import Phase
 
 
 class Tell(Protocol):

@@ -16,10 +16,10 @@ from orchestrator.inference import Predictor
 from orchestrator.proposal import understand
 from orchestrator.reporter import Reporter
 from orchestrator.search import Search
-from shared.catalog_view import CatalogView
-from shared.ports import ResultFiles
-from shared.records import Run, RunOutcome
-from shared.runs import Phase
+from shared.catalog.view import CatalogView
+from shared.runs.ports import ResultFiles
+from shared.runs.records import Run, RunOutcome
+from shared.runs.states import Phase
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from grpc.aio import AioRpcError
 
 from shared.errors import SubmitRejected, Unavailable
 from shared.google_grpc import Patience, library_left_out, open_channel
-from shared.jobs import JobReport, JobRequest, JobState
+from shared.runs.jobs import JobReport, JobRequest, JobState
 from shared.settings import Settings
 
 with library_left_out("google.cloud.batch_v1"):

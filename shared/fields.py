@@ -1,6 +1,7 @@
 """What all models are made of: their base, and the kinds of field that more than one has."""
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Final, Self
@@ -15,6 +16,9 @@ from pydantic import (
     StringConstraints,
 )
 from pydantic_core import PydanticCustomError
+
+Clock = Callable[[], datetime]
+"""The time now, in UTC."""
 
 
 class Model(BaseModel):

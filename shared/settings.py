@@ -5,10 +5,11 @@ import re
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 from shared.errors import SettingsInvalid
-from shared.runs import SHORTEST_RETENTION
+from shared.runs.states import SHORTEST_RETENTION
 
 SECRET = re.compile(r"([A-Z][A-Z0-9_]*)=(projects/[^/]+/secrets/[^/]+/versions/[^/]+)")
 STORES = ("firestore", "sqlite")
@@ -144,3 +145,10 @@ class Settings(NamedTuple):
 
 def _listed(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+# FOLDED from llm_keys.py: """Where the job finds a language model provider's key: the names in its environment. Standard library only, for `deploy` reads them too."""  # noqa: E501
+LLM_KEYS: Final[Mapping[str, str]] = MappingProxyType(
+    {"anthropic": "ANTHROPIC_API_KEY", "openai": "OPENAI_API_KEY", "google_genai": "GOOGLE_API_KEY"}
+)
+"""The key's name for each provider of `shared.models.LlmProvider`; the names that the providers' own libraries read."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from shared.errors import Unavailable
-from shared.records import StoredFile
+from shared.runs.records import StoredFile
 from shared.settings import Settings
 from shared.signed_urls import ENDPOINT, signed_url
 

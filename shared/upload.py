@@ -18,7 +18,7 @@ from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
 from google.cloud.storage.retry import DEFAULT_RETRY
 
 from shared.errors import Unavailable
-from shared.records import StoredFile
+from shared.runs.records import StoredFile
 from shared.settings import Settings
 
 CHUNK_BYTES: Final = 16 * 1024 * 1024

@@ -9,13 +9,15 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from shared.ports import BatchJobs, Catalog, Identity, Readiness, ResultFiles, RunStore, RunWatch
+from shared.auth.identity import Identity
+from shared.catalog.cache import Catalog
+from shared.runs.ports import BatchJobs, Readiness, ResultFiles, RunStore, RunWatch
 from shared.settings import Settings
 
 if TYPE_CHECKING:
-    from shared.catalog_cache import CatalogCache
-    from shared.store.firestore_database import FirestoreDatabase
-    from shared.store.sqlite_database import SqliteDatabase
+    from shared.catalog.cache import CatalogCache
+    from shared.stores.firestore_client import FirestoreDatabase
+    from shared.stores.sqlite import SqliteDatabase
 
 
 class Database(RunStore, RunWatch, Readiness, Protocol):
@@ -37,10 +39,10 @@ def settings() -> Settings:
 def run_store() -> Database:
     """Where runs are kept."""
     if settings().store == "sqlite":
-        from shared.store.sqlite import SqliteRunStore
+        from shared.stores.sqlite import SqliteRunStore
 
         return SqliteRunStore(_sqlite())
-    from shared.store.firestore import FirestoreRunStore
+    from shared.stores.firestore import FirestoreRunStore
 
     return FirestoreRunStore(_firestore())
 
@@ -49,10 +51,10 @@ def run_store() -> Database:
 def catalog() -> Catalog:
     """Where the ingested datasets are written down."""
     if settings().store == "sqlite":
-        from shared.store.sqlite_catalog import SqliteCatalog
+        from shared.stores.sqlite import SqliteCatalog
 
         return SqliteCatalog(_sqlite())
-    from shared.store.firestore_catalog import FirestoreCatalog
+    from shared.stores.firestore import FirestoreCatalog
 
     return FirestoreCatalog(_firestore())
 
@@ -60,7 +62,7 @@ def catalog() -> Catalog:
 @cache
 def catalog_cache() -> "CatalogCache":
     """The catalog in memory."""
-    from shared.catalog_cache import CatalogCache
+    from shared.catalog.cache import CatalogCache
 
     return CatalogCache(catalog(), clock)
 
@@ -68,7 +70,7 @@ def catalog_cache() -> "CatalogCache":
 @cache
 def batch_jobs() -> BatchJobs:
     """Google Cloud Batch."""
-    from shared.batch import GoogleBatchJobs
+    from shared.gcp.batch import GoogleBatchJobs
 
     return GoogleBatchJobs(settings())
 
@@ -76,7 +78,7 @@ def batch_jobs() -> BatchJobs:
 @cache
 def result_files() -> ResultFiles:
     """The results bucket."""
-    from shared.storage import GoogleResultFiles
+    from shared.gcp.storage import GoogleResultFiles
 
     return GoogleResultFiles(settings())
 
@@ -84,8 +86,8 @@ def result_files() -> ResultFiles:
 @cache
 def identity() -> Identity:
     """Who users are: by IAP's assertion, unless this process is set to development on purpose."""
-    from shared.iap import DevelopmentIdentity, IapIdentity
-    from shared.public_keys import PublicKeys
+    from shared.auth.identity import DevelopmentIdentity, IapIdentity
+    from shared.auth.keys import PublicKeys
 
     if settings().environment == "development":
         return DevelopmentIdentity()
@@ -95,8 +97,8 @@ def identity() -> Identity:
 @cache
 def service_identity() -> Identity:
     """Which service may reconcile: the one whose OpenID Connect token says so, in development too."""
-    from shared.oidc import ServiceCaller
-    from shared.public_keys import PublicKeys
+    from shared.auth.identity import ServiceCaller
+    from shared.auth.keys import PublicKeys
 
     return ServiceCaller(
         audience=settings().reconcile_audience,
@@ -124,7 +126,7 @@ def reset() -> None:
 
 @cache
 def _firestore() -> "FirestoreDatabase":
-    from shared.store.firestore_database import FirestoreDatabase
+    from shared.stores.firestore_client import FirestoreDatabase
 
     here = settings()
     return FirestoreDatabase(here.project, here.firestore_database, here.firestore_emulator_host)
@@ -132,6 +134,6 @@ def _firestore() -> "FirestoreDatabase":
 
 @cache
 def _sqlite() -> "SqliteDatabase":
-    from shared.store.sqlite_database import SqliteDatabase
+    from shared.stores.sqlite import SqliteDatabase
 
     return SqliteDatabase(Path(settings().sqlite_path))

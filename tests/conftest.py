@@ -11,9 +11,9 @@ import pytest
 
 from local import firestore_emulator
 from local.firestore_emulator import FirestoreEmulator
-from shared.store.firestore_database import FirestoreDatabase
-from shared.store.sqlite_database import SqliteDatabase
-from tests.fakes import FakeBatch, TestClock
+from shared.stores.firestore_client import FirestoreDatabase
+from shared.stores.sqlite import SqliteDatabase
+from tests.support.fakes import FakeBatch, TestClock
 
 # How long an example takes tells of the machine and its other work; each test as a whole has its time limit.
 hypothesis.settings.register_profile("any machine", deadline=None)

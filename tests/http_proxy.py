@@ -4,7 +4,7 @@ import asyncio
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
-from tests.faults import When
+from tests.support.faults import When
 from tests.wire_faults import DROPPED, SILENCE, WireFault
 
 

@@ -13,8 +13,8 @@ from typing import Protocol
 
 from grpc import StatusCode
 
-from tests.faults import When
 from tests.grpc_proxy import Context, GrpcProxy
+from tests.support.faults import When
 
 Trouble = StatusCode | int | str | None
 """What the client meets: a status of gRPC or HTTP, or one of the two below."""

@@ -15,11 +15,11 @@ from fastapi import Depends, FastAPI, Header, HTTPException, Query, Request, Res
 from google.cloud import batch_v1, firestore
 from google.cloud.firestore_v1.base_query import FieldFilter
 
-from shared import runs
-from shared.models import CreateRunRequest, RunList, RunStatus
-from shared.presentation import run_status
-from shared.records import Compute, Run, Transition
-from shared.runs import Actor, RunState
+from shared.runs import states
+from shared.runs.records import Compute, Run, Transition
+from shared.runs.schemas import CreateRunRequest, RunList, RunStatus
+from shared.runs.states import Actor, RunState
+from shared.runs.views import run_status
 
 app = FastAPI()
 database = firestore.AsyncClient(project=os.environ["PROJECT"])
@@ -69,8 +69,8 @@ async def page(user: Caller, page: int = 1, page_size: Annotated[int, Query(ge=1
 @app.post("/api/v1/runs")
 async def create(asked: CreateRunRequest, user: Caller) -> RunStatus:
     """Keep a run and submit its job."""
-    now, run_id = datetime.now(UTC), runs.new_run_id()
-    job_id = runs.job_id(run_id, 1)
+    now, run_id = datetime.now(UTC), states.new_run_id()
+    job_id = states.job_id(run_id, 1)
     run = Run(
         run_id=run_id,
         user_email=user,

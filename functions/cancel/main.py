@@ -1,14 +1,15 @@
 """POST /api/v1/runs/{run_id}/cancel: decide that a run is cancelled, then release its compute."""
 
-from shared.http import heap
+from shared.http import startup
 
-with heap.undisturbed():
+with startup.undisturbed():
     from starlette.responses import Response
 
-    from shared import lifecycle, wiring
+    from shared import wiring
     from shared.http.endpoint import Call, endpoint
-    from shared.http.respond import answer
-    from shared.models import CancelAnswer
+    from shared.http.responses import answer
+    from shared.runs import lifecycle
+    from shared.runs.schemas import CancelAnswer
 
 
 @endpoint("cancel", wiring.identity)

@@ -3,30 +3,31 @@
 import re
 from typing import Final
 
-from shared.http import heap
+from shared.http import startup
 
-with heap.undisturbed():
+with startup.undisturbed():
     from starlette.responses import Response
 
-    from shared import submission, wiring
+    from shared import wiring
     from shared.errors import InvalidRequest
-    from shared.http import body
+    from shared.http import requests
     from shared.http.endpoint import Call, endpoint
-    from shared.http.respond import answer, answer_run
-    from shared.models import CreateRunRequest
-    from shared.presentation import run_status
+    from shared.http.responses import answer, answer_run
+    from shared.runs import submission
+    from shared.runs.schemas import CreateRunRequest
+    from shared.runs.views import run_status
 
 KEY: Final = re.compile(r"[!-~]{1,255}")
 
 
 @endpoint("create", wiring.identity)
 async def handle(call: Call) -> Response:
-    request = await body.parse(call.request, CreateRunRequest)
+    request = await requests.parse(call.request, CreateRunRequest)
     key = _idempotency_key(call)
     if request.validate_only:
-        from shared import preview  # noqa: PLC0415  # what reads the question is more than all that submits it
+        from shared.resolver import validation  # noqa: PLC0415  # what reads the question is more than all that submits it
 
-        return answer(call.request, preview.preview(request, await wiring.catalog_cache().view()))
+        return answer(call.request, validation.preview(request, await wiring.catalog_cache().view()))
     run = await submission.create(
         request,
         call.user,

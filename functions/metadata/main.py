@@ -2,23 +2,23 @@
 
 from collections.abc import Sequence
 
-from shared.http import heap
+from shared.http import startup
 
-with heap.undisturbed():
+with startup.undisturbed():
     from pydantic import BaseModel
     from starlette.responses import Response
 
     from shared import wiring
-    from shared.http import body
+    from shared.catalog.schemas import MetadataQuery
+    from shared.http import requests
     from shared.http.endpoint import Call, endpoint
     from shared.http.problems import UnknownPath
-    from shared.http.respond import answer
-    from shared.queries import MetadataQuery
+    from shared.http.responses import answer
 
 
 @endpoint("metadata", wiring.identity)
 async def handle(call: Call) -> Response:
-    wanted = body.parse_query(call.request, MetadataQuery).dataset
+    wanted = requests.parse_query(call.request, MetadataQuery).dataset
     view = await wiring.catalog_cache().view()
     found: BaseModel | Sequence[BaseModel | str]
     match call.params:

@@ -2,15 +2,16 @@
 
 from typing import Any
 
-from shared.http import heap
+from shared.http import startup
 
-with heap.undisturbed():
+with startup.undisturbed():
     from pydantic import BaseModel
     from starlette.responses import JSONResponse, Response
 
-    from shared import reconciliation, wiring
-    from shared.http import body
+    from shared import wiring
+    from shared.http import requests
     from shared.http.endpoint import Call, endpoint
+    from shared.runs import reconciler
 
 
 class Message(BaseModel):
@@ -27,7 +28,7 @@ class Push(BaseModel):
 
 @endpoint("reconcile", wiring.service_identity)
 async def handle(call: Call) -> Response:
-    push = await body.parse(call.request, Push)
+    push = await requests.parse(call.request, Push)
     ports: dict[str, Any] = {
         "max_run_seconds": wiring.settings().job_max_run_seconds,
         "store": wiring.run_store(),
@@ -35,8 +36,8 @@ async def handle(call: Call) -> Response:
         "clock": wiring.clock,
     }
     if push.message is None:
-        report = await reconciliation.sweep(**ports)
+        report = await reconciler.sweep(**ports)
         content = {"looked_at": report.looked_at, "failed": report.failed, "unanswered": report.unanswered}
         return JSONResponse(content)
-    run = await reconciliation.notified(push.message.attributes.get("JobName", ""), **ports)
+    run = await reconciler.notified(push.message.attributes.get("JobName", ""), **ports)
     return JSONResponse({"looked_at": 0 if run is None else 1})

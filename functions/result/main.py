@@ -1,18 +1,19 @@
 """GET /api/v1/runs/{run_id}/result: what a completed run found, with signed URLs of its files."""
 
-from shared.http import heap
+from shared.http import startup
 
-with heap.undisturbed():
+with startup.undisturbed():
     from starlette.responses import Response
 
-    from shared import viewing, wiring
+    from shared import wiring
     from shared.http.endpoint import Call, endpoint
-    from shared.http.respond import answer
+    from shared.http.responses import answer
+    from shared.runs import views
 
 
 @endpoint("result", wiring.identity)
 async def handle(call: Call) -> Response:
-    result = await viewing.result(
+    result = await views.result(
         call.params["run_id"],
         call.user,
         store=wiring.run_store(),

@@ -1,26 +1,27 @@
 """GET /api/v1/runs/{run_id}: where a run stands; with `?wait=`, as soon as that changes."""
 
-from shared.http import heap
+from shared.http import startup
 
-with heap.undisturbed():
+with startup.undisturbed():
     from starlette.responses import Response
 
-    from shared import viewing, wiring
-    from shared.http import body
+    from shared import wiring
+    from shared.http import requests
     from shared.http.endpoint import Call, endpoint
-    from shared.http.respond import answer_run, has
-    from shared.presentation import run_status
-    from shared.queries import StatusQuery
+    from shared.http.responses import answer_run, has
+    from shared.runs import views
+    from shared.runs.schemas import StatusQuery
+    from shared.runs.views import run_status
 
 
 @endpoint("status", wiring.identity)
 async def handle(call: Call) -> Response:
-    query = body.parse_query(call.request, StatusQuery)
+    query = requests.parse_query(call.request, StatusQuery)
     run_id, store = call.params["run_id"], wiring.run_store()
     if query.wait == 0:
-        run = await viewing.summary(run_id, call.user, store=store)
+        run = await views.summary(run_id, call.user, store=store)
     else:
-        run = await viewing.await_change(
+        run = await views.await_change(
             run_id,
             call.user,
             seconds=query.wait,

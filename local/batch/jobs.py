@@ -10,7 +10,7 @@ from uuid import uuid4
 from google.cloud import batch_v1
 
 from local.batch.rehearsal import JobOrder
-from shared.jobs import JobState
+from shared.runs.jobs import JobState
 
 TRANSITIONS: Final = MappingProxyType(
     {

@@ -14,7 +14,7 @@ from local import processes
 from local.batch.jobs import JobRecord
 from local.batch.rehearsal import QUEUE_SECONDS, ImagePull, Preempt, StayQueued
 from local.processes import Child
-from shared.jobs import JobState
+from shared.runs.jobs import JobState
 
 logger = logging.getLogger(__name__)
 

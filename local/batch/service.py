@@ -14,7 +14,7 @@ from local.batch.operations import Operations
 from local.batch.refusal import Refused, missing
 from local.batch.rehearsal import LoseJob, Rehearsal
 from local.batch.scheduler import Scheduler
-from shared.jobs import JobState
+from shared.runs.jobs import JobState
 
 
 class BatchService:

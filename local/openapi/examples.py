@@ -3,9 +3,16 @@
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from shared.catalog_models import CellTypeInfo, DatasetInfo, PerturbationInfo
+from shared.catalog.schemas import (
+    CellTypeInfo,
+    ControlStrategyValidation,
+    ControlStrategyValidationRequest,
+    DatasetInfo,
+    MatchedTerm,
+    PerturbationInfo,
+)
 from shared.fields import ControlStrategy
-from shared.models import (
+from shared.runs.schemas import (
     CancelAnswer,
     CreateRunRequest,
     GeneChange,
@@ -13,13 +20,12 @@ from shared.models import (
     PathwayChange,
     ResultFile,
     RunList,
+    RunPreview,
     RunResult,
     RunStatus,
     ScorePart,
 )
-from shared.preview import RunPreview
-from shared.runs import Phase, RunState
-from shared.validation_models import ControlStrategyValidation, ControlStrategyValidationRequest, MatchedTerm
+from shared.runs.states import Phase, RunState
 
 RUN_ID: Final = "run_6534123de7ca"
 QUESTION: Final = "How would CD14 monocytes respond to IFN-gamma?"

@@ -8,13 +8,26 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel
 
 from local.openapi import examples, problems
-from shared.catalog_models import CellTypeInfo, DatasetInfo, PerturbationInfo
+from shared.catalog.schemas import (
+    CellTypeInfo,
+    ControlStrategyValidation,
+    ControlStrategyValidationRequest,
+    DatasetInfo,
+    MetadataQuery,
+    PerturbationInfo,
+)
 from shared.errors import HaystackError, Unavailable
 from shared.fields import Model
-from shared.models import CancelAnswer, CreateRunRequest, RunList, RunResult, RunStatus
-from shared.preview import RunPreview
-from shared.queries import ListQuery, MetadataQuery, StatusQuery
-from shared.validation_models import ControlStrategyValidation, ControlStrategyValidationRequest
+from shared.runs.schemas import (
+    CancelAnswer,
+    CreateRunRequest,
+    ListQuery,
+    RunList,
+    RunPreview,
+    RunResult,
+    RunStatus,
+    StatusQuery,
+)
 
 RUNS: Final = "/api/v1/runs"
 RUN: Final = f"{RUNS}/{{run_id}}"

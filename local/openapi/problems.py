@@ -24,7 +24,7 @@ from shared.errors import (
     Unauthenticated,
     Unavailable,
 )
-from shared.http import body
+from shared.http import requests
 from shared.http.problems import (
     MEDIA_TYPE,
     STATUS_OF,
@@ -76,7 +76,7 @@ FOREIGN: Final = (
 BODY: Final = (
     *FOREIGN,
     MalformedJson(),
-    BodyTooLarge(body.LIMIT),
+    BodyTooLarge(requests.LIMIT),
     MediaTypeUnsupported(),
     _fault("body", "query", "String should have at least 10 characters", "string_too_short"),
 )

@@ -19,14 +19,14 @@ from starlette.responses import Response
 
 from shared import logs, routes
 from shared.errors import HaystackError, SettingsInvalid, Unavailable
-from shared.http import cors, server_lines
-from shared.http.compression import compress
-from shared.http.heap import FirstAnswer
+from shared.http import cors, startup
 from shared.http.problems import MethodNotAllowed, UnknownPath, problem
+from shared.http.responses import compress
+from shared.http.startup import FirstAnswer
 from shared.logs import Severity
 
 if TYPE_CHECKING:
-    from shared.ports import Caller, Identity
+    from shared.auth.identity import Caller, Identity
 
 REQUEST_ID: Final = re.compile(r"[!-~]{1,128}")
 TRACE: Final = re.compile(r"([0-9a-f]{32})/")
@@ -73,7 +73,7 @@ def endpoint(function: str, identity: "Callable[[], Identity] | None" = None) ->
     """
 
     def decorate(handler: Handler) -> FrameworkHandler:
-        server_lines.only_errors()
+        startup.only_errors()
         first = FirstAnswer()
 
         @wraps(handler)

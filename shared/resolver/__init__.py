@@ -4,7 +4,7 @@
 reads the part that a name plays from the words around it, and `spelling` forgives slips.
 """
 
-from shared.resolver.meaning import resolve
-from shared.resolver.resolution import Resolution
+from shared.resolver.question import Resolution
+from shared.resolver.resolve import resolve
 
 __all__ = ["Resolution", "resolve"]

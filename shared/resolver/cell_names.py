@@ -10,11 +10,11 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from shared import facts
-from shared.catalog import DatasetEntry
-from shared.ontology import Term, cell_ontology
-from shared.reference import datasets as reference_datasets
-from shared.wording import bag, compact, says_cell, singular, terms
+from shared import data
+from shared.catalog.entries import DatasetEntry
+from shared.catalog.normalize import bag, compact, says_cell, singular, terms
+from shared.catalog.ontology import Term, cell_ontology
+from shared.catalog.reference import datasets as reference_datasets
 
 INDEX: Final = "name_index"
 """Names take long to index, so that is done once: `python -m local.name_index`."""
@@ -154,13 +154,13 @@ class CellTypeNames:
 @cache
 def stored_index() -> Mapping[str, Any]:
     """What is stored beside the names of cell types: terms and labels of cells here, perturbations, receptors. Read once."""
-    return facts.document(INDEX)
+    return data.document(INDEX)
 
 
 @cache
 def reference_names() -> CellTypeNames:
     """The names that hold whatever is ingested, as they are stored."""
-    return CellTypeNames(stored=facts.rows(NAMES, COLUMNS), vocabulary=stored_index()["vocabulary"])
+    return CellTypeNames(stored=data.rows(NAMES, COLUMNS), vocabulary=stored_index()["vocabulary"])
 
 
 def labels_with(datasets: Iterable[DatasetEntry]) -> frozenset[str]:
@@ -210,7 +210,7 @@ def _add_terms(names: CellTypeNames, ontology: Iterable[Term]) -> None:
 
 def _with_shorthand(wanted: Callable[[str], bool]) -> CellTypeNames:
     names = CellTypeNames()
-    for row in facts.table("cell_type_names"):
+    for row in data.table("cell_type_names"):
         if wanted(row["where"]):
             names.add(row["name"], row["cl_id"], SHORTHAND, needs_cell=None if "cell" in row["name"] else False)
     return names

@@ -9,12 +9,12 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
-from shared import facts
-from shared.catalog import DatasetEntry
-from shared.controls import is_control
-from shared.reference import perturbations as reference_perturbations
+from shared import data
+from shared.catalog.entries import DatasetEntry
+from shared.catalog.normalize import GREEK_NAMES, compact, split
+from shared.catalog.reference import perturbations as reference_perturbations
 from shared.resolver.cell_names import stored_index
-from shared.wording import GREEK_NAMES, compact, split
+from shared.resolver.controls import is_control
 
 _ENGLISH = frozenset({"light", "trail", "april", "tweak", "trap", "thank", "trance", "monap", "stim", "fas"})
 _SHORT_BUT_CLEAR = frozenset({"ifn", "igf", "tnf", "mtx"})
@@ -155,7 +155,7 @@ def index_reference_names() -> PerturbationNames:
     for perturbation in known:
         for synonym in perturbation.synonyms:
             names.add_synonym(synonym, (perturbation.name,))
-    for row in facts.table("perturbation_names"):
+    for row in data.table("perturbation_names"):
         names.set_meaning(row["name"], [name for name in row["means"].split("|") if name])
     return names
 

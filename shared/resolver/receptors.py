@@ -6,12 +6,12 @@ A receptor alone is no perturbation, only with a word that says that it is set o
 from collections.abc import Iterator
 from functools import cache
 
-from shared import facts
-from shared.reference import perturbations as reference_perturbations
+from shared import data
+from shared.catalog.normalize import compact, join
+from shared.catalog.reference import perturbations as reference_perturbations
 from shared.resolver.cell_names import stored_index
 from shared.resolver.perturbation_names import PerturbationNames
 from shared.resolver.question import Question
-from shared.wording import compact, join
 
 ReceptorNames = dict[str, tuple[str, ...]]
 """Compact forms of receptors to the canonical names of their ligands, the commonest first; empty for one that is not to be taken."""
@@ -41,7 +41,7 @@ def index_receptor_names() -> ReceptorNames:
     for perturbation in reference_perturbations().values():
         for gene in perturbation.receptors:
             names[compact(gene)] = (*names.get(compact(gene), ()), perturbation.name)
-    for row in facts.table("receptor_names"):
+    for row in data.table("receptor_names"):
         names[compact(row["name"])] = tuple(name for name in row["means"].split("|") if name)
     return names
 

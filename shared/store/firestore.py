@@ -14,12 +14,21 @@ from random import SystemRandom
 from typing import Final
 
 from shared.errors import RunExists, RunNotFound, TooManyRuns, Unavailable
-from shared.ports import Cursor, RunFilter
-from shared.records import Run, RunSummary
-from shared.runs import ACTIVE, check_transition
-from shared.store.firestore_database import DocumentChanged, DocumentExists, FirestoreDatabase
-from shared.store.firestore_messages import Document, Raw, StructuredQuery, Write
-from shared.store.firestore_values import decode_fields, encode, encode_fields
+from shared.runs.ports import Cursor, RunFilter
+from shared.runs.records import Run, RunSummary
+from shared.runs.states import ACTIVE, check_transition
+from shared.stores.firestore_client import (
+    Document,
+    DocumentChanged,
+    DocumentExists,
+    FirestoreDatabase,
+    Raw,
+    StructuredQuery,
+    Write,
+    decode_fields,
+    encode,
+    encode_fields,
+)
 
 COLLECTION: Final = "runs"
 GATES: Final = "gates"

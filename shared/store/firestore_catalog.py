@@ -5,11 +5,16 @@ from collections.abc import Callable, Sequence
 from random import SystemRandom
 from typing import Final
 
-from shared.catalog import DatasetEntry
+from shared.catalog.entries import DatasetEntry
 from shared.errors import Unavailable
-from shared.store.firestore_database import DocumentChanged, FirestoreDatabase
-from shared.store.firestore_messages import Document, Write
-from shared.store.firestore_values import decode_fields, encode_fields
+from shared.stores.firestore_client import (
+    Document,
+    DocumentChanged,
+    FirestoreDatabase,
+    Write,
+    decode_fields,
+    encode_fields,
+)
 
 DOCUMENT: Final = "catalog/ingested"
 ATTEMPTS: Final = 8

@@ -8,9 +8,9 @@ from typing import Final
 
 from shared.errors import RunExists, RunNotFound, TooManyRuns
 from shared.fields import rfc3339
-from shared.ports import Cursor, RunFilter
-from shared.records import Run, RunSummary
-from shared.runs import ACTIVE, check_transition
+from shared.runs.ports import Cursor, RunFilter
+from shared.runs.records import Run, RunSummary
+from shared.runs.states import ACTIVE, check_transition
 from shared.store.sqlite_database import SqliteDatabase
 
 _SUMMARY: Final = "json_remove(body, '$.outcome', '$.transitions')"

@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Sequence
 
-from shared.catalog import DatasetEntry
+from shared.catalog.entries import DatasetEntry
 from shared.store.sqlite_database import SqliteDatabase
 
 

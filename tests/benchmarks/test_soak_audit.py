@@ -12,14 +12,13 @@ from benchmarks import soak_memory
 from benchmarks.soak_audit import compare
 from benchmarks.soak_ledger import Ledger
 from benchmarks.soak_model import SeenRuns, WrongAnswer
-from shared import lifecycle, submission
-from shared.models import CreateRunRequest
-from shared.ports import Caller
-from shared.presentation import run_status
-from shared.records import Run
-from shared.store.sqlite import SqliteRunStore
-from shared.store.sqlite_database import SqliteDatabase
-from tests.fakes import FakeBatch, TestClock
+from shared.auth.identity import Caller
+from shared.runs import lifecycle, submission
+from shared.runs.records import Run
+from shared.runs.schemas import CreateRunRequest
+from shared.runs.views import run_status
+from shared.stores.sqlite import SqliteDatabase, SqliteRunStore
+from tests.support.fakes import FakeBatch, TestClock
 
 ADA = Caller("ada@example.com")
 QUERY = "How would NK cells respond to IL-15?"

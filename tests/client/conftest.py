@@ -20,11 +20,12 @@ from starlette.responses import Response
 
 from local.gateway import Gateway
 from local.serving import serving
-from shared import lifecycle, wiring
+from shared import wiring
 from shared.fields import ControlStrategy
-from shared.models import Failure, FailureReason, GeneChange, PathwayChange, ScorePart
-from shared.records import Iteration, RunOutcome
-from shared.runs import Actor, Phase
+from shared.runs import lifecycle
+from shared.runs.records import Iteration, RunOutcome
+from shared.runs.schemas import Failure, FailureReason, GeneChange, PathwayChange, ScorePart
+from shared.runs.states import Actor, Phase
 from shared.wiring import clock
 from tests.functions.conftest import cloud, environment, settings, small_dataset
 

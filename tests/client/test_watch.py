@@ -12,8 +12,9 @@ import pytest
 from starlette.responses import Response
 
 from client.progress import describe, fraction
-from shared import lifecycle, wiring
-from shared.runs import Phase
+from shared import wiring
+from shared.runs import lifecycle
+from shared.runs.states import Phase
 from shared.wiring import clock
 from tests.client.conftest import QUESTION, Haystack, Script, complete, ended, fail
 

@@ -11,8 +11,8 @@ from deploy import alerts, llm_keys, preflights
 from deploy.buckets import results_lifecycle
 from deploy.gcloud import Answer, CommandFailed, Gcloud
 from deploy.target import Target
-from shared.llm_keys import LLM_KEYS
-from shared.models import LlmProvider
+from shared.runs.schemas import LlmProvider
+from shared.settings import LLM_KEYS
 from tests.deploy.conftest import NUMBER, PROJECT, REGION, ROOT
 
 NOT_FOUND = Answer(1, "", "ERROR: (gcloud.secrets.versions.describe) NOT_FOUND: Secret not found")

@@ -11,14 +11,13 @@ from pathlib import Path
 
 import httpx
 import pytest
+from shared.stores.sqlite import SqliteDatabase, SqliteRunStore
 
 from benchmarks import made_runs
 from local import processes
 from local.processes import Child
 from shared import routes
 from shared.routes import RUNTIME
-from shared.store.sqlite import SqliteRunStore
-from shared.store.sqlite_database import SqliteDatabase
 
 ROOT = Path(__file__).parent.parent.parent
 ASKED = {

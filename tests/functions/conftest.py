@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from shared.stores.firestore_client import FirestoreDatabase
 
 from local.batch.server import BatchStandIn
 from local.gateway import Gateway
@@ -17,8 +18,7 @@ from local.oidc import TokenIssuer
 from local.serving import serving
 from local.storage.server import StorageServer
 from shared import wiring
-from shared.catalog import CellTypeEntry, ConditionEntry, DatasetEntry, GroupCount
-from shared.store.firestore_database import FirestoreDatabase
+from shared.catalog.entries import CellTypeEntry, ConditionEntry, DatasetEntry, GroupCount
 from shared.wiring import Database
 
 AUDIENCE = "http://test/api/v1/reconcile"

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from shared.stores.firestore import FirestoreRunStore
+from shared.stores.firestore_client import FirestoreDatabase
 
 from benchmarks import made_runs
 from shared import routes
-from shared.store.firestore import FirestoreRunStore
-from shared.store.firestore_database import FirestoreDatabase
 from tests.functions.conftest import AUDIENCE, Cloud
 
 ROOT = Path(__file__).parent.parent.parent

@@ -24,13 +24,14 @@ from functions.create.main import KEY
 from local.gateway import Gateway
 from local.key_set import key_server
 from local.serving import serving
-from shared import lifecycle, wiring
+from shared import wiring
 from shared.fields import ControlStrategy
-from shared.models import GeneChange, PathwayChange, ScorePart
-from shared.records import Iteration, RunOutcome, StoredFile
-from shared.runs import Phase
+from shared.runs import lifecycle
+from shared.runs.records import Iteration, RunOutcome, StoredFile
+from shared.runs.schemas import GeneChange, PathwayChange, ScorePart
+from shared.runs.states import Phase
 from tests.functions.conftest import small_dataset
-from tests.functions.iap_stand_in import AUDIENCE, IapStandIn
+from tests.support.iap import AUDIENCE, IapStandIn
 
 USER = "ada@example.com"
 CONFIG: dict[str, Any] = {

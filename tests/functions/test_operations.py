@@ -13,8 +13,9 @@ from google.cloud.firestore_v1.types.query import StructuredQuery
 from orchestrator.config import JobConfig
 from orchestrator.ingest import ingest
 from orchestrator.main import Exit, Ports, run_job
-from shared import lifecycle, wiring
-from shared.runs import job_id
+from shared import wiring
+from shared.runs import lifecycle
+from shared.runs.states import job_id
 from shared.wiring import Database, clock
 from tests.firestore_recorder import Recorder
 from tests.functions.conftest import AUDIENCE, Cloud

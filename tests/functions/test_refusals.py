@@ -7,10 +7,10 @@ from typing import Any
 import httpx
 import pytest
 
-from shared import lifecycle, runs
-from shared.failures import failure
-from shared.models import FailureReason
-from shared.runs import Actor
+from shared.runs import lifecycle, states
+from shared.runs.jobs import failure
+from shared.runs.schemas import FailureReason
+from shared.runs.states import Actor
 from shared.wiring import Database, clock
 
 QUESTION = "How would CD14 monocytes respond to IFN-gamma?"
@@ -327,4 +327,4 @@ async def test_too_many_active_runs_are_told_to_wait(api: httpx.AsyncClient, env
 
 
 def test_the_ids_of_these_tests_are_ids() -> None:
-    assert runs.RUN_ID.fullmatch(NOBODYS)
+    assert states.RUN_ID.fullmatch(NOBODYS)

@@ -9,11 +9,12 @@ import google_crc32c
 import httpx
 import pytest
 
-from shared import lifecycle, wiring
+from shared import wiring
 from shared.fields import ControlStrategy
-from shared.models import ScorePart
-from shared.records import Iteration, RunOutcome
-from shared.runs import Phase
+from shared.runs import lifecycle
+from shared.runs.records import Iteration, RunOutcome
+from shared.runs.schemas import ScorePart
+from shared.runs.states import Phase
 from shared.wiring import Database, clock
 
 RUNS = "/api/v1/runs"

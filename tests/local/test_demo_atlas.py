@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local import demo_atlas, demo_response
-from shared import reference
+from shared.catalog import reference
 
 
 @pytest.fixture(scope="module")

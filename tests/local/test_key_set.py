@@ -5,7 +5,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from local.key_set import key_server, key_set
-from shared.signatures import PublicKey, public_key
+from shared.auth.keys import PublicKey, public_key
 
 CURVE = ec.generate_private_key(ec.SECP256R1()).public_key()
 RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048).public_key()

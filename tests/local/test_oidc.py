@@ -8,10 +8,9 @@ from local.key_set import key_server
 from local.oidc import TokenIssuer
 from local.serving import serving
 from local.storage.signing_key import SigningKey
+from shared.auth.identity import Caller, ServiceCaller
+from shared.auth.keys import PublicKeys
 from shared.errors import Forbidden, Unauthenticated
-from shared.oidc import ServiceCaller
-from shared.ports import Caller
-from shared.public_keys import PublicKeys
 
 AUDIENCE = "http://127.0.0.1:8080/reconcile"
 

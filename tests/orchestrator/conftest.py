@@ -14,11 +14,11 @@ from orchestrator.ingest import ingest
 from orchestrator.loading import CellSource
 from orchestrator.main import Ports
 from orchestrator.query_analysis import Question, analyse
-from shared.catalog import DatasetEntry
-from shared.catalog_view import CatalogView
+from shared.catalog.entries import DatasetEntry
+from shared.catalog.reference import datasets
+from shared.catalog.view import CatalogView
 from shared.fields import ControlStrategy
-from shared.records import Compute, Run
-from shared.reference import datasets
+from shared.runs.records import Compute, Run
 from tests.orchestrator import small_atlas
 from tests.orchestrator.world import FolderFiles, ListedCatalog, MemoryRuns, World
 

@@ -15,11 +15,11 @@ from orchestrator.inference import Prediction
 from orchestrator.loading import QueryCells
 from orchestrator.prompts import Asked, Prompt
 from orchestrator.query_analysis import Question
-from shared.catalog import CellTypeEntry, DatasetEntry
+from shared.catalog.entries import CellTypeEntry, DatasetEntry
+from shared.catalog.schemas import MatchedTerm
 from shared.fields import ControlStrategy
-from shared.models import PathwayChange, ScorePart
-from shared.records import Iteration
-from shared.validation_models import MatchedTerm
+from shared.runs.records import Iteration
+from shared.runs.schemas import PathwayChange, ScorePart
 
 QUESTION = "How would CD14 monocytes respond to IFN-gamma?"
 RISING = ("STAT1", "IRF1", "GBP1", "CXCL10", "CXCL9", "TAP1", "WARS1")

@@ -21,8 +21,8 @@ from orchestrator.evaluation import (
 from orchestrator.expectations import Expectation, expectations, hallmark, reactome, readable
 from orchestrator.loading import CellSource
 from orchestrator.query_analysis import Question
-from shared import reference
-from shared.models import PathwayChange
+from shared.catalog import reference
+from shared.runs.schemas import PathwayChange
 
 CONFIG = JobConfig()
 SETS = {"HALLMARK_A": frozenset(f"A{i}" for i in range(20)), "HALLMARK_B": frozenset(f"B{i}" for i in range(20))}

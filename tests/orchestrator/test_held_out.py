@@ -8,11 +8,11 @@ import pytest
 from orchestrator.evaluation import INFERRED_LIMIT
 from orchestrator.main import Exit, run_job
 from orchestrator.query_analysis import NotUnderstood, analyse
-from shared.control_strategy import validate
+from shared.catalog.schemas import ControlStrategyValidationRequest
 from shared.fields import ControlStrategy
-from shared.validation_models import ControlStrategyValidationRequest
-from tests.catalogs import small_view
+from shared.resolver.validation import validate
 from tests.orchestrator.world import World
+from tests.support.catalogs import small_view
 
 AnswerFrom = Callable[..., World]
 

@@ -14,7 +14,7 @@ from orchestrator.loading import CellSource
 from orchestrator.prompt_strategies import candidates
 from orchestrator.prompts import choose
 from orchestrator.query_analysis import Question
-from shared.catalog import DatasetEntry
+from shared.catalog.entries import DatasetEntry
 
 KANG = Path(__file__).parents[3] / "shared" / "data" / "kang_ifnb_small.h5ad"
 SEEDS, ENOUGH = 10, 9

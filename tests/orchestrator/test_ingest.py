@@ -14,12 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
+from shared.stores.sqlite import SqliteCatalog, SqliteDatabase
 
 from orchestrator.atlas import Atlas, AtlasUnusable, Group
 from orchestrator.ingest import Description, ingest
-from shared.catalog import DatasetEntry
-from shared.store.sqlite_catalog import SqliteCatalog
-from shared.store.sqlite_database import SqliteDatabase
+from shared.catalog.entries import DatasetEntry
 
 
 def small_atlas(**changes: np.ndarray) -> ad.AnnData:

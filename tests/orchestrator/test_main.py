@@ -11,16 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from shared import lifecycle
-from shared.catalog import DatasetEntry
-from shared.ports import Caller
-from shared.records import Run
-from shared.runs import RunState
-from shared.store.sqlite import SqliteRunStore
-from shared.store.sqlite_catalog import SqliteCatalog
-from shared.store.sqlite_database import SqliteDatabase
-from tests.fakes import FakeBatch
+from shared.auth.identity import Caller
+from shared.catalog.entries import DatasetEntry
+from shared.runs import lifecycle
+from shared.runs.records import Run
+from shared.runs.states import RunState
+from shared.stores.sqlite import SqliteCatalog, SqliteDatabase, SqliteRunStore
 from tests.orchestrator.jobs import settings, start, told
+from tests.support.fakes import FakeBatch
 
 MakeRun = Callable[..., Run]
 

@@ -7,7 +7,7 @@ from orchestrator.atlas import Group
 from orchestrator.config import JobConfig
 from orchestrator.prompt_strategies import Supply, candidates
 from orchestrator.prompts import Asked, Neighbour, Prompt, choose
-from shared.relatives import Relative
+from shared.catalog.plans import Relative
 
 CLOSE = Relative("IFN-beta", ("IFN-beta",), 0.25, "the receptors IFNAR1, IFNAR2")
 FAR = Relative("IFN-gamma", ("IFN-gamma",), 0.1, "the interferon family")

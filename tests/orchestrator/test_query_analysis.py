@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.query_analysis import NotUnderstood, analyse
-from shared.catalog import DatasetEntry
-from shared.control_strategy import validate
-from shared.validation_models import ControlStrategyValidationRequest
-from tests.catalogs import CELL_TYPES, small_pbmc, small_view
+from shared.catalog.entries import DatasetEntry
+from shared.catalog.schemas import ControlStrategyValidationRequest
+from shared.resolver.validation import validate
+from tests.support.catalogs import CELL_TYPES, small_pbmc, small_view
 
 ASKED = ("CD14 monocytes", "NK cells", "plasma cells", "T cells", "hepatocytes", "Tregs", "mast cells")
 COUNTS = st.lists(st.integers(0, 12), min_size=3, max_size=3)

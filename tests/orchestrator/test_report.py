@@ -14,7 +14,7 @@ import typer
 from client.__main__ import app
 from orchestrator import report, report_figures, report_words
 from orchestrator.finding import Finding
-from shared.models import CreateRunRequest
+from shared.runs.schemas import CreateRunRequest
 from tests.orchestrator.findings import FALLING, RISING, differential, made_up
 
 VOID = {"meta", "input", "br"}

@@ -11,19 +11,17 @@ import pytest
 
 from orchestrator.ingest import ingest
 from orchestrator.main import Exit, Ports, run_job
-from shared import reconciliation
-from shared.jobs import JobState
-from shared.ports import RunStore
-from shared.records import Iteration, Run
-from shared.runs import Phase, RunState
-from shared.store.sqlite import SqliteRunStore
-from shared.store.sqlite_catalog import SqliteCatalog
-from shared.store.sqlite_database import SqliteDatabase
-from tests.fakes import FakeBatch
+from shared.runs import reconciler
+from shared.runs.jobs import JobState
+from shared.runs.ports import RunStore
+from shared.runs.records import Iteration, Run
+from shared.runs.states import Phase, RunState
+from shared.stores.sqlite import SqliteCatalog, SqliteDatabase, SqliteRunStore
 from tests.orchestrator import small_atlas
 from tests.orchestrator.delivered import delivered
 from tests.orchestrator.jobs import settings, start, told
 from tests.orchestrator.world import FolderFiles, MemoryRuns, World
+from tests.support.fakes import FakeBatch
 
 AnswerFrom = Callable[..., World]
 Clock = Callable[[], datetime]
@@ -53,7 +51,7 @@ async def another_attempt(run_id: str, store: RunStore, batch: FakeBatch, clock:
     run = await store.get(run_id)
     assert run is not None
     batch.put(run.compute.job_id, JobState.FAILED, exit_codes=(PREEMPTED,))
-    run = await reconciliation.reconcile(run, max_run_seconds=60, store=store, jobs=batch, clock=clock)
+    run = await reconciler.reconcile(run, max_run_seconds=60, store=store, jobs=batch, clock=clock)
     assert (run.status, run.compute.attempt) == (RunState.RUNNING, 2)
 
 

@@ -17,7 +17,7 @@ from scipy import sparse
 from orchestrator.inference import PromptCells
 from orchestrator.main import Exit, run_job
 from orchestrator.stack_predictor import from_env
-from shared.records import Run
+from shared.runs.records import Run
 from tests.orchestrator.world import World
 
 pytestmark = [

@@ -19,13 +19,13 @@ from orchestrator.ingest import ingest
 from orchestrator.main import APOLOGY, Exit, Ports, run_job
 from orchestrator.reporter import Reporter, Stopped
 from orchestrator.search import reason_to_stop
-from shared import viewing
+from shared.auth.identity import Caller
 from shared.errors import RunNotCompleted
 from shared.fields import ControlStrategy
-from shared.models import FailureReason
-from shared.ports import Caller
-from shared.records import Run, StoredFile
-from shared.runs import Actor, Phase, RunState
+from shared.runs import views
+from shared.runs.records import Run, StoredFile
+from shared.runs.schemas import FailureReason
+from shared.runs.states import Actor, Phase, RunState
 from tests.orchestrator.world import FolderFiles, ListedCatalog, MemoryRuns, World
 
 MakeRun = Callable[..., Run]
@@ -144,7 +144,7 @@ async def test_a_cancel_between_two_uploads_shows_nothing_of_the_result(make_run
     assert here.run.outcome is None
     owner = Caller(here.run.user_email)
     with pytest.raises(RunNotCompleted):
-        await viewing.result(here.run_id, owner, store=here.store, files=files, clock=here.ports.clock)
+        await views.result(here.run_id, owner, store=here.store, files=files, clock=here.ports.clock)
 
 
 async def test_a_second_copy_of_the_job_finds_the_lease_and_leaves(make_run: MakeRun, world: MakeWorld) -> None:

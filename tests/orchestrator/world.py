@@ -7,11 +7,11 @@ from datetime import datetime
 from pathlib import Path
 
 from orchestrator.main import Ports
-from shared.catalog import DatasetEntry
+from shared.catalog.entries import DatasetEntry
 from shared.errors import RunExists, RunNotFound, Unavailable
-from shared.ports import Cursor, RunFilter
-from shared.records import Run, RunOutcome, RunSummary, StoredFile
-from shared.runs import check_transition
+from shared.runs.ports import Cursor, RunFilter
+from shared.runs.records import Run, RunOutcome, RunSummary, StoredFile
+from shared.runs.states import check_transition
 
 
 @dataclass

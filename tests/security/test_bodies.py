@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.http.body import LIMIT, MOST_FAULTS
+from shared.http.requests import LIMIT, MOST_FAULTS
 from tests.security.conftest import QUESTION, RUNS, VALIDATE
 
 JSON = {"Content-Type": "application/json"}

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from orchestrator import main
 from orchestrator.atlas import AtlasUnusable
 from orchestrator.ingest import ingest
-from shared.catalog import DatasetEntry
+from shared.catalog.entries import DatasetEntry
 from shared.upload import disposition
 
 OUTSIDE = ["..", "../x", "/etc", "a/b", "a\0", "a\n", "", "A", "a" * 64, "%2e%2e", "a\u202e"]

@@ -10,12 +10,12 @@ from collections.abc import Callable
 import pytest
 from starlette.responses import Response
 
-from shared import control_strategy
-from shared.catalog_view import CatalogView
-from shared.http.compression import compress
-from shared.queries import RFC3339
-from shared.reference import datasets
-from shared.validation_models import ControlStrategyValidationRequest
+from shared.catalog.reference import datasets
+from shared.catalog.schemas import ControlStrategyValidationRequest
+from shared.catalog.view import CatalogView
+from shared.http.responses import compress
+from shared.resolver import validation
+from shared.runs.schemas import RFC3339
 from tests.functions.conftest import small_dataset
 
 LONGER = 16
@@ -73,7 +73,7 @@ def test_reading_a_question_of_two_thousand_characters_is_linear(unit: str) -> N
     view = CatalogView(datasets(), [small_dataset()])
 
     def read(text: str) -> object:
-        return control_strategy.validate(ControlStrategyValidationRequest(query=text), view)
+        return validation.validate(ControlStrategyValidationRequest(query=text), view)
 
     read("How would CD14 monocytes respond to IFN-gamma?")  # names are prepared once
     assert growth(read, unit, 2000) < WORSE_THAN_LINEAR

@@ -12,13 +12,12 @@ from grpc import StatusCode
 
 from local.batch.jobs import JobRecord
 from local.batch.server import BatchStandIn
-from shared.batch import ATTEMPT_SECONDS, TOTAL_SECONDS, GoogleBatchJobs
-from shared.jobs import JobReport, JobState
-from shared.runs import RunState
+from shared.gcp.batch import ATTEMPT_SECONDS, TOTAL_SECONDS, GoogleBatchJobs
+from shared.runs.jobs import JobReport, JobState
+from shared.runs.states import RunState
 from shared.settings import Settings
-from shared.store.sqlite import SqliteRunStore
-from shared.store.sqlite_database import SqliteDatabase
-from tests.law import ENDS, Operation, World, job, live_through
+from shared.stores.sqlite import SqliteDatabase, SqliteRunStore
+from tests.support.invariants import ENDS, Operation, World, job, live_through
 from tests.wire_faults import FaultyGrpc, Spell, WireFault, grpc_troubles, strike_everywhere
 
 TROUBLES = grpc_troubles("CreateJob", "CancelJob")

@@ -5,10 +5,17 @@ from uuid import uuid4
 import pytest
 from grpc import StatusCode
 
-from shared.store.firestore import FirestoreRunStore
-from shared.store.firestore_database import DEADLINE, FirestoreDatabase
-from tests.fakes import FakeBatch
-from tests.law import ENDS, Operation, World, cancel_a_running_run, create_with_a_key_and_retry_it, live_through
+from shared.stores.firestore import FirestoreRunStore
+from shared.stores.firestore_client import DEADLINE, FirestoreDatabase
+from tests.support.fakes import FakeBatch
+from tests.support.invariants import (
+    ENDS,
+    Operation,
+    World,
+    cancel_a_running_run,
+    create_with_a_key_and_retry_it,
+    live_through,
+)
 from tests.wire_faults import FaultyGrpc, Spell, WireFault, grpc_troubles, strike_everywhere
 
 TROUBLES = grpc_troubles("Commit")

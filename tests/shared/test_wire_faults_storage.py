@@ -8,15 +8,15 @@ from uuid import uuid4
 import httpx
 import pytest
 from google.auth.compute_engine import Credentials as ComputeCredentials
+from shared.gcp.storage import SIGN_DEADLINE, UPLOAD_DEADLINE, GoogleResultFiles
 
 # google-auth carries no types.
 # mypy: allow-untyped-calls
 from local.serving import serving
 from local.storage.server import StorageServer
 from shared.errors import Unavailable
-from shared.records import StoredFile
+from shared.runs.records import StoredFile
 from shared.settings import Settings
-from shared.storage import SIGN_DEADLINE, UPLOAD_DEADLINE, GoogleResultFiles
 from tests.http_proxy import FaultyHttp
 from tests.shared.test_storage import KEY, LARGE, Cloud, ToCloud, checksum, in_an_hour, written
 from tests.wire_faults import DROPPED, SHORT, SILENCE, Spell, Troubles, WireFault, strike_everywhere

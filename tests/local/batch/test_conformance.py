@@ -19,7 +19,7 @@ from local.batch import rules
 from local.batch.jobs import TRANSITIONS, JobRecord
 from local.batch.listing import page_of
 from local.batch.refusal import Refused
-from shared.jobs import JobState
+from shared.runs.jobs import JobState
 
 if TYPE_CHECKING:
     from tests.local.batch.conftest import World

@@ -13,22 +13,22 @@ import pytest
 
 from local.batch.rehearsal import Code, Fail, ImagePull, LoseJob, Moment, Preempt, Rpc, StayQueued
 from local.batch.server import BatchStandIn
-from shared import lifecycle, reconciliation, runs, submission
-from shared.batch import GoogleBatchJobs
+from shared.auth.identity import Caller
 from shared.errors import Unavailable
 from shared.fields import ControlStrategy
-from shared.jobs import JobState
-from shared.models import CreateRunRequest, FailureReason
-from shared.ports import Caller
-from shared.records import RunOutcome
-from shared.runs import ComputeState, RunState
+from shared.gcp.batch import GoogleBatchJobs
+from shared.runs import lifecycle, reconciler, states, submission
+from shared.runs.jobs import JobState
+from shared.runs.records import RunOutcome
+from shared.runs.schemas import CreateRunRequest, FailureReason
+from shared.runs.states import ComputeState, RunState
 from shared.settings import Settings
-from shared.store.sqlite import SqliteRunStore
+from shared.stores.sqlite import SqliteRunStore
 
 if TYPE_CHECKING:
-    from shared.records import Run
-    from shared.store.sqlite_database import SqliteDatabase
-    from tests.fakes import TestClock
+    from shared.runs.records import Run
+    from shared.stores.sqlite import SqliteDatabase
+    from tests.support.fakes import TestClock
 
 ADA = Caller("ada@example.com")
 QUESTION = CreateRunRequest(query="How would NK cells respond to IL-15?")
@@ -93,11 +93,11 @@ class Service:
         await self.until_job(attempt, JobState.RUNNING)
         await lifecycle.begin(self.run_id, attempt=attempt, store=self.store, clock=self.clock)
 
-    async def sweep(self, **later: float) -> reconciliation.SweepReport:
+    async def sweep(self, **later: float) -> reconciler.SweepReport:
         """Sweep, so much later."""
         async with self.reconciler:
             self.clock.move(**later)
-            return await reconciliation.sweep(max_run_seconds=60, store=self.store, jobs=self.jobs, clock=self.clock)
+            return await reconciler.sweep(max_run_seconds=60, store=self.store, jobs=self.jobs, clock=self.clock)
 
     async def now(self) -> Run:
         """The run as it is."""
@@ -118,14 +118,14 @@ class Service:
         """What Batch tells of the job as soon as it is in this state; None: is gone."""
         async with asyncio.timeout(15):
             while True:
-                report = await self.jobs.describe(runs.job_id(self.run_id, attempt))
+                report = await self.jobs.describe(states.job_id(self.run_id, attempt))
                 if (report.state if report else None) is state:
                     return report.events if report else ()
                 await asyncio.sleep(0.02)
 
     async def _notified(self, attributes: dict[str, str]) -> None:
         async with self.reconciler:
-            await reconciliation.notified(
+            await reconciler.notified(
                 attributes["JobName"], max_run_seconds=60, store=self.store, jobs=self.jobs, clock=self.clock
             )
 
@@ -155,7 +155,7 @@ async def test_a_run_that_loses_its_machine_once_is_done_by_a_second_job(service
     done = await service.now()
     assert (done.status, done.compute.attempt) == (RunState.COMPLETED, 2)
     assert [entry.reason for entry in done.transitions if "PREEMPTED" in entry.reason] == ["PREEMPTED: attempt 2"]
-    assert await service.jobs.describe(runs.job_id(run.run_id, 3)) is None
+    assert await service.jobs.describe(states.job_id(run.run_id, 3)) is None
 
 
 async def test_a_run_that_loses_its_machine_twice_fails_and_says_to_submit_it_again(service: Service) -> None:
@@ -186,7 +186,7 @@ async def test_an_image_that_is_not_there_fails_the_run_at_once_and_only_the_job
     [*_, last] = await service.until_job(1, JobState.FAILED)
     assert "Task state is updated from RUNNING to FAILED" in last
     assert "with exit code 125" in last
-    assert "manifest for job:1 not found" in service.batch.log_path(runs.job_id(run.run_id, 1)).read_text()
+    assert "manifest for job:1 not found" in service.batch.log_path(states.job_id(run.run_id, 1)).read_text()
 
 
 async def test_a_run_whose_job_waits_stays_pending_until_the_rehearsal_ends(service: Service) -> None:
@@ -229,7 +229,7 @@ async def test_a_run_whose_job_somebody_deletes_fails_and_gets_no_other(service:
     run = await service.until(RunState.FAILED)
     assert run.failure
     assert run.failure.reason is FailureReason.JOB_VANISHED
-    assert await service.jobs.describe(runs.job_id(run.run_id, 2)) is None
+    assert await service.jobs.describe(states.job_id(run.run_id, 2)) is None
 
 
 async def test_a_passing_error_is_not_noticed(service: Service) -> None:
@@ -260,7 +260,7 @@ async def test_an_answer_that_is_lost_leaves_one_job_and_the_retry_adopts_it(ser
     service.batch.end_rehearsal()
     run = await service.create(key="k")
     await service.begin()
-    assert [path.name for path in (service.folder / "logs").iterdir()] == [f"{runs.job_id(run.run_id, 1)}.log"]
+    assert [path.name for path in (service.folder / "logs").iterdir()] == [f"{states.job_id(run.run_id, 1)}.log"]
 
 
 @pytest.mark.parametrize("code", [Code.INVALID_ARGUMENT, Code.PERMISSION_DENIED])

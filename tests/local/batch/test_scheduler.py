@@ -11,7 +11,7 @@ from google.protobuf.duration_pb2 import Duration
 from local.batch.jobs import Change, JobRecord
 from local.batch.rehearsal import StayQueued
 from local.batch.scheduler import RUN_SECONDS, Scheduler, time_limit
-from shared.jobs import JobState
+from shared.runs.jobs import JobState
 
 
 def wanted() -> batch_v1.Job:

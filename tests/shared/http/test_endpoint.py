@@ -12,14 +12,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from shared import wiring
+from shared.auth.identity import DevelopmentIdentity
 from shared.errors import Forbidden, Unavailable
 from shared.fields import Model
 from shared.http import cors
 from shared.http.endpoint import Call, FrameworkHandler, Handler, endpoint
-from shared.http.respond import answer
-from shared.iap import DevelopmentIdentity
-from shared.models import CancelAnswer
-from shared.runs import RunState
+from shared.http.responses import answer
+from shared.runs.schemas import CancelAnswer
+from shared.runs.states import RunState
 
 PATH = "/api/v1/runs/run_0123456789ab"
 ORIGIN = "https://haystack.example.com"

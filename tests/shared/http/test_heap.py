@@ -4,7 +4,7 @@ import gc
 
 import pytest
 
-from shared.http.heap import FirstAnswer, undisturbed
+from shared.http.startup import FirstAnswer, undisturbed
 
 
 def test_what_is_made_undisturbed_is_left_alone_for_good() -> None:

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from shared.http import server_lines
+from shared.http import startup
 
 
 @pytest.mark.parametrize("name", ["uvicorn.access", "uvicorn.error"])
@@ -12,13 +12,13 @@ from shared.http import server_lines
     ("level", "told"), [(logging.DEBUG, False), (logging.INFO, False), (logging.WARNING, False), (logging.ERROR, True)]
 )
 def test_only_errors_are_told(name: str, level: int, told: bool) -> None:
-    server_lines.only_errors()
+    startup.only_errors()
     record = logging.LogRecord(name, level, __file__, 1, "said", None, None)
     assert bool(logging.getLogger(name).filter(record)) is told
 
 
 def test_asking_for_it_again_changes_nothing() -> None:
-    server_lines.only_errors()
+    startup.only_errors()
     before = [*logging.getLogger("uvicorn.access").filters]
-    server_lines.only_errors()
+    startup.only_errors()
     assert logging.getLogger("uvicorn.access").filters == before

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from shared.ontology import cell_ontology
+from shared.catalog.ontology import cell_ontology
+from shared.catalog.schemas import MatchedTerm
 from shared.resolver import resolve
-from shared.validation_models import MatchedTerm
-from tests.catalogs import small_view
+from tests.support.catalogs import small_view
 
 VIEW = small_view()
 with (Path(__file__).parent / "blind_questions.tsv").open(encoding="utf-8", newline="") as file:

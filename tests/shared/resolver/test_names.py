@@ -3,7 +3,7 @@
 import pytest
 
 from shared.resolver import Resolution, resolve
-from tests.catalogs import small_view
+from tests.support.catalogs import small_view
 
 VIEW = small_view()
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from shared import facts
-from shared.reference import perturbations
+from shared import data
+from shared.catalog.reference import perturbations
 from shared.resolver import resolve
-from tests.catalogs import small_view
+from tests.support.catalogs import small_view
 
 VIEW = small_view()
 
@@ -48,5 +48,5 @@ def test_a_receptor_that_nothing_sets_off_is_no_perturbation(question: str) -> N
 
 
 def test_every_ligand_of_the_table_is_a_known_perturbation() -> None:
-    for row in facts.table("receptor_names"):
+    for row in data.table("receptor_names"):
         assert set(filter(None, row["means"].split("|"))) <= perturbations().keys(), row["name"]

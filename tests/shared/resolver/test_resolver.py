@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.catalog import CellTypeEntry, ConditionEntry, DatasetEntry
-from shared.catalog_view import CatalogView
-from shared.reference import datasets, perturbations
+from shared.catalog.entries import CellTypeEntry, ConditionEntry, DatasetEntry
+from shared.catalog.reference import datasets, perturbations
+from shared.catalog.view import CatalogView
 from shared.resolver import Resolution, resolve
-from tests.catalogs import small_pbmc, small_view
+from tests.support.catalogs import small_pbmc, small_view
 
 VIEW = small_view()
 LINES = (Path(__file__).parent / "questions.tsv").read_text(encoding="utf-8").splitlines()[1:]

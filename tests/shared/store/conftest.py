@@ -1,12 +1,11 @@
 """The two adapters of each port, for their contract suites."""
 
 import pytest
+from shared.stores.firestore import FirestoreCatalog, FirestoreRunStore
+from shared.stores.sqlite import SqliteCatalog, SqliteRunStore
 
-from shared.ports import Catalog, RunStore
-from shared.store.firestore import FirestoreRunStore
-from shared.store.firestore_catalog import FirestoreCatalog
-from shared.store.sqlite import SqliteRunStore
-from shared.store.sqlite_catalog import SqliteCatalog
+from shared.catalog.cache import Catalog
+from shared.runs.ports import RunStore
 
 ADAPTERS = ["sqlite", "firestore"]
 

@@ -2,8 +2,8 @@
 
 import asyncio
 
-from shared.catalog import CellTypeEntry, ConditionEntry, DatasetEntry, GroupCount
-from shared.ports import Catalog
+from shared.catalog.cache import Catalog
+from shared.catalog.entries import CellTypeEntry, ConditionEntry, DatasetEntry, GroupCount
 
 
 def make_entry(name: str, cells: int = 10) -> DatasetEntry:

@@ -9,14 +9,14 @@ from typing import Protocol
 import pytest
 
 from benchmarks import made_runs
-from shared import runs
 from shared.errors import RunExists, RunNotFound, TooManyRuns, TransitionRefused
 from shared.fields import ControlStrategy
-from shared.models import ScorePart
-from shared.ports import Cursor, Readiness, RunFilter, RunStore, RunWatch
-from shared.presentation import run_status
-from shared.records import Compute, Iteration, Run, RunSummary, Transition
-from shared.runs import Actor, Phase, RunState
+from shared.runs import states
+from shared.runs.ports import Cursor, Readiness, RunFilter, RunStore, RunWatch
+from shared.runs.records import Compute, Iteration, Run, RunSummary, Transition
+from shared.runs.schemas import ScorePart
+from shared.runs.states import Actor, Phase, RunState
+from shared.runs.views import run_status
 
 START = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 
@@ -27,7 +27,7 @@ class Store(RunStore, RunWatch, Readiness, Protocol):
 
 def make_run(*, owner: str = "ada@example.com", minutes: float = 0, **fields: object) -> Run:
     """A pending run of an owner, accepted so many minutes after the start."""
-    run_id = runs.new_run_id()
+    run_id = states.new_run_id()
     at = START + timedelta(minutes=minutes)
     run = Run(
         run_id=run_id,
@@ -36,14 +36,14 @@ def make_run(*, owner: str = "ada@example.com", minutes: float = 0, **fields: ob
         control_strategy=ControlStrategy.SYNTHETIC_CONTROL,
         max_iterations=5,
         score_threshold=7,
-        compute=Compute(job_id=runs.job_id(run_id, 1)),
+        compute=Compute(job_id=states.job_id(run_id, 1)),
         transitions=[
             Transition(at=at, from_status=None, to_status=RunState.PENDING, actor=Actor.USER, reason="accepted")
         ],
         request_fingerprint="f" * 64,
         created_at=at,
         updated_at=at,
-        check_at=at + runs.PENDING_LIMIT,
+        check_at=at + states.PENDING_LIMIT,
     )
     return run.model_copy(update=fields)
 
@@ -72,7 +72,7 @@ async def test_when_a_run_expires_is_kept_and_put_off_while_it_is_unfinished(run
     await run_store.create(run)
     assert await run_store.get(run.run_id) == run
     begun = await run_store.update(run.run_id, to(RunState.RUNNING))
-    assert begun.expire_at == START + runs.SHORTEST_RETENTION
+    assert begun.expire_at == START + states.SHORTEST_RETENTION
     later = begun.expire_at + timedelta(days=365)
     ended = await run_store.update(run.run_id, to(RunState.COMPLETED, expire_at=later))
     assert (ended.expire_at, await run_store.get(run.run_id)) == (later, ended)

@@ -1,0 +1,1 @@
+"""The catalog of atlases and the reference facts: entries, view, ontology, names and plans."""

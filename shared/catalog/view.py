@@ -1,0 +1,175 @@
+"""The catalog as one question sees it: the reference datasets, and the ingested ones in their place. Immutable and pure."""
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+
+from shared.catalog.entries import CellTypeEntry, ConditionEntry, DatasetEntry
+from shared.catalog.ontology import cell_ontology, lineage_of
+from shared.catalog.reference import perturbations as reference_perturbations
+from shared.catalog.schemas import CellTypeInfo, DatasetInfo, PerturbationInfo
+from shared.errors import DatasetNotFound
+
+
+class CatalogView:
+    """All known datasets by name; an ingested dataset stands in the place of the reference dataset of its name.
+
+    Args:
+        reference: the datasets known from the facts.
+        ingested: the datasets of the catalog store.
+    """
+
+    def __init__(self, reference: Iterable[DatasetEntry], ingested: Iterable[DatasetEntry] = ()) -> None:
+        entries = {entry.name: entry for entry in reference} | {entry.name: entry for entry in ingested}
+        self._entries = dict(sorted(entries.items()))
+
+    @cached_property
+    def datasets(self) -> tuple[DatasetEntry, ...]:
+        """Every dataset, by name."""
+        return tuple(self._entries.values())
+
+    @cached_property
+    def ingested(self) -> tuple[DatasetEntry, ...]:
+        """The datasets whose cells can be used, by name."""
+        return tuple(entry for entry in self.datasets if entry.ingested)
+
+    @cached_property
+    def cell_ontology_ids(self) -> frozenset[str]:
+        """The Cell Ontology ids of which some dataset has a label."""
+        return frozenset(
+            cell_type.cell_ontology_id
+            for entry in self.datasets
+            for cell_type in entry.cell_types
+            if cell_type.cell_ontology_id
+        )
+
+    def dataset_names(self) -> list[str]:
+        """The names of all datasets, in order."""
+        return list(self._entries)
+
+    def dataset(self, name: str) -> DatasetEntry:
+        """The dataset of this name.
+
+        Raises:
+            DatasetNotFound: there is none; the error lists those there are.
+        """
+        try:
+            return self._entries[name]
+        except KeyError:
+            raise DatasetNotFound(name, self.dataset_names()) from None
+
+    def describe(self, name: str) -> DatasetInfo:
+        """A dataset in numbers, without its lists of cell types and perturbations.
+
+        Raises:
+            DatasetNotFound: there is none; the error lists those there are.
+        """
+        entry = self.dataset(name)
+        return DatasetInfo(
+            name=entry.name,
+            title=entry.title,
+            description=entry.description,
+            licence=entry.licence,
+            source=entry.source,
+            ingested=entry.ingested,
+            semi_synthetic=entry.semi_synthetic,
+            cells=entry.n_cells,
+            genes=entry.n_genes,
+            donors=entry.donors,
+            control_conditions=control_labels(entry),
+            perturbations=len(self.perturbations(name)),
+            cell_types=len(self.cell_types(name)),
+        )
+
+    def perturbations(self, dataset: str | None = None) -> list[PerturbationInfo]:
+        """The perturbations of one dataset, or of all, by name; controls are none.
+
+        Cells are counted over the ingested datasets among those asked for.
+
+        Raises:
+            DatasetNotFound: there is no such dataset.
+        """
+        found: dict[str, list[tuple[DatasetEntry, ConditionEntry]]] = {}
+        for entry in self._asked(dataset):
+            for condition in entry.conditions:
+                if condition.perturbation is not None and not condition.is_control:
+                    found.setdefault(condition.perturbation, []).append((entry, condition))
+        return [_perturbation_info(name, found[name]) for name in sorted(found, key=_by_name)]
+
+    def cell_types(self, dataset: str | None = None) -> list[CellTypeInfo]:
+        """The cell types of one dataset, or of all, by name; labels of the same Cell Ontology term are one cell type.
+
+        Raises:
+            DatasetNotFound: there is no such dataset.
+        """
+        found: dict[str, list[tuple[DatasetEntry, CellTypeEntry]]] = {}
+        for entry in self._asked(dataset):
+            for cell_type in entry.cell_types:
+                found.setdefault(cell_type.cell_ontology_id or cell_type.label, []).append((entry, cell_type))
+        return sorted((_cell_type_info(places) for places in found.values()), key=lambda info: _by_name(info.name))
+
+    def with_perturbation(self, name: str) -> list[DatasetEntry]:
+        """The datasets, ingested or not, that have a perturbation of this canonical name."""
+        return [
+            entry
+            for entry in self.datasets
+            if any(condition.perturbation == name and not condition.is_control for condition in entry.conditions)
+        ]
+
+    def _asked(self, dataset: str | None) -> Sequence[DatasetEntry]:
+        return self.datasets if dataset is None else (self.dataset(dataset),)
+
+
+def cells_in(entry: DatasetEntry, *, conditions: Iterable[str] | None = None, cell_type: str | None = None) -> int:
+    """How many cells a dataset has in these conditions and of this cell type, by label; None asks for any."""
+    wanted = None if conditions is None else frozenset(conditions)
+    return sum(
+        group.cells
+        for group in entry.groups
+        if (wanted is None or group.condition in wanted) and (cell_type is None or group.cell_type == cell_type)
+    )
+
+
+def control_labels(entry: DatasetEntry) -> list[str]:
+    """The labels of a dataset's control conditions."""
+    return [condition.label for condition in entry.conditions if condition.is_control]
+
+
+def perturbation_labels(entry: DatasetEntry, name: str) -> list[str]:
+    """The labels of a dataset's conditions that are the perturbation of this canonical name."""
+    return [c.label for c in entry.conditions if c.perturbation == name and not c.is_control]
+
+
+def _by_name(name: str) -> tuple[str, str]:
+    return name.casefold(), name
+
+
+def _perturbation_info(name: str, places: list[tuple[DatasetEntry, ConditionEntry]]) -> PerturbationInfo:
+    known = reference_perturbations().get(name)
+    ingested = list({entry.name: entry for entry, _ in places if entry.ingested}.values())
+    return PerturbationInfo(
+        name=name,
+        type=places[0][1].kind,
+        synonyms=list(known.synonyms) if known else [],
+        targets=list(known.targets) if known else [],
+        receptors=list(known.receptors) if known else [],
+        family=known.family if known else None,
+        datasets=list(dict.fromkeys(entry.name for entry, _ in places)),
+        cell_count=sum(cells_in(e, conditions=perturbation_labels(e, name)) for e in ingested) if ingested else None,
+        control_count=sum(cells_in(e, conditions=control_labels(e)) for e in ingested) if ingested else None,
+    )
+
+
+def _cell_type_info(places: list[tuple[DatasetEntry, CellTypeEntry]]) -> CellTypeInfo:
+    first = places[0][1]
+    term = cell_ontology().term(first.cell_ontology_id) if first.cell_ontology_id else None
+    name = term.label if term else first.label
+    labels = (cell_type.label for _, cell_type in places if cell_type.label != name)
+    ingested = [(entry, cell_type) for entry, cell_type in places if entry.ingested]
+    return CellTypeInfo(
+        name=name,
+        cell_ontology_id=first.cell_ontology_id,
+        lineage=lineage_of(first.cell_ontology_id) if first.cell_ontology_id else None,
+        synonyms=list(dict.fromkeys([*(term.synonyms if term else ()), *labels])),
+        datasets=list(dict.fromkeys(entry.name for entry, _ in places)),
+        cell_count=sum(cells_in(e, cell_type=cell_type.label) for e, cell_type in ingested) if ingested else None,
+    )

@@ -1,0 +1,1 @@
+"""The domain of runs: states, records, submission, life cycle, views and reconciliation."""

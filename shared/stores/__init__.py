@@ -1,0 +1,1 @@
+"""Run store and catalog on Firestore and on SQLite."""

@@ -1,0 +1,100 @@
+"""The catalog as a question sees it."""
+
+import pytest
+
+from shared.catalog.entries import CellTypeEntry, ConditionEntry, DatasetEntry, GroupCount
+from shared.catalog.reference import datasets
+from shared.catalog.view import CatalogView
+from shared.errors import DatasetNotFound
+from tests.support.catalogs import CELL_TYPES, small_pbmc, small_view
+
+
+@pytest.fixture(scope="module")
+def view() -> CatalogView:
+    return small_view()
+
+
+def test_datasets_come_by_name_whether_ingested_or_not(view: CatalogView) -> None:
+    assert view.dataset_names() == ["openproblems", "parse_pbmc", "small_pbmc", "tabula_sapiens"]
+    assert [entry.name for entry in view.ingested] == ["small_pbmc"]
+    assert view.dataset("small_pbmc").title == "Small PBMC"
+
+
+def test_an_ingested_dataset_takes_the_place_of_the_reference_dataset_of_its_name() -> None:
+    view = CatalogView(datasets(), [small_pbmc("parse_pbmc")])
+    assert view.dataset("parse_pbmc").title == "Small PBMC"
+    assert len(view.datasets) == 3
+
+
+def test_an_unknown_dataset_is_not_found_and_the_known_ones_are_told(view: CatalogView) -> None:
+    for ask in (view.dataset, view.perturbations, view.cell_types):
+        with pytest.raises(DatasetNotFound, match="openproblems, parse_pbmc, small_pbmc, tabula_sapiens"):
+            ask("nonsense")
+
+
+def test_perturbations_of_all_datasets_are_the_reference_ones_each_once(view: CatalogView) -> None:
+    names = [info.name for info in view.perturbations()]
+    assert len(names) == len(set(names)) == 90 + 146
+    assert names == sorted(names, key=str.casefold)
+
+
+@pytest.mark.parametrize("dataset", [None, "small_pbmc", "parse_pbmc", "openproblems"])
+def test_controls_are_never_perturbations(view: CatalogView, dataset: str | None) -> None:
+    names = {info.name for info in view.perturbations(dataset)}
+    assert names
+    assert not names & {"PBS", "Dimethyl Sulfoxide", "DMSO"}
+
+
+def test_a_perturbation_tells_where_it_is_and_how_many_cells_it_has(view: CatalogView) -> None:
+    info = next(info for info in view.perturbations() if info.name == "IFN-gamma")
+    assert info.type == "cytokine"
+    assert info.targets == ["IFNG"]
+    assert info.receptors == ["IFNGR1", "IFNGR2"]
+    assert info.family == "interferon"
+    assert "IFNG" in info.synonyms
+    assert info.datasets == ["parse_pbmc", "small_pbmc"]
+    assert info.cell_count == 60 + 9 * 30 + 25
+    assert info.control_count == 60 + 9 * 30 + 20 + 9
+
+
+def test_a_perturbation_that_is_nowhere_ingested_has_no_counts(view: CatalogView) -> None:
+    info = next(info for info in view.perturbations("parse_pbmc") if info.name == "IFN-gamma")
+    assert (info.datasets, info.cell_count, info.control_count) == (["parse_pbmc"], None, None)
+
+
+def test_a_perturbation_that_the_facts_do_not_know_is_listed_by_its_label() -> None:
+    entry = small_pbmc().model_copy(
+        update={"conditions": [ConditionEntry(label="stim", perturbation="stim", kind="other", is_control=False)]}
+    )
+    (info,) = CatalogView([], [entry]).perturbations()
+    assert (info.name, info.type, info.synonyms, info.cell_count) == ("stim", "other", [], 0)
+
+
+def test_labels_of_the_same_term_are_one_cell_type(view: CatalogView) -> None:
+    infos = [info for info in view.cell_types() if info.cell_ontology_id == "CL:0000815"]
+    assert len(infos) == 1
+    assert infos[0].name == "regulatory T cell"
+    assert infos[0].datasets == ["openproblems", "parse_pbmc", "small_pbmc", "tabula_sapiens"]
+    assert {"Treg", "T regulatory cells"} <= set(infos[0].synonyms)
+    assert infos[0].cell_count == 90
+
+
+def test_cell_types_of_one_dataset_are_its_own(view: CatalogView) -> None:
+    assert len(view.cell_types("small_pbmc")) == len(CELL_TYPES)
+    assert len(view.cell_types("parse_pbmc")) == 18
+    assert all(info.cell_count is None for info in view.cell_types("parse_pbmc"))
+
+
+def test_a_label_without_a_term_is_a_cell_type_by_its_label() -> None:
+    entry = DatasetEntry(
+        name="odd", title="", description="", licence="", source="", ingested=True, donors=["d"],
+        cell_types=[CellTypeEntry(label="cluster 7", cell_ontology_id=None, cell_ontology_label=None)],
+        groups=[GroupCount(cell_type="cluster 7", condition="PBS", cells=3, donors=[3])],
+    )  # fmt: skip
+    (info,) = CatalogView([], [entry]).cell_types()
+    assert (info.name, info.cell_ontology_id, info.cell_count) == ("cluster 7", None, 3)
+
+
+def test_an_empty_catalog_has_nothing() -> None:
+    view = CatalogView([])
+    assert (view.dataset_names(), view.perturbations(), view.cell_types()) == ([], [], [])

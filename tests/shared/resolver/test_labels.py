@@ -1,0 +1,101 @@
+"""From the labels of datasets to the ontology and to canonical names."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.catalog.ontology import cell_ontology
+from shared.resolver.labels import cell_type_entry, condition_entry
+
+CELL_TYPES = {
+    "MDC": "CL:0000113",
+    "CD8_T": "CL:0000625",
+    "CD4_T": "CL:0000624",
+    "Treg": "CL:0000815",
+    "B_memory": "CL:0000787",
+    "NK": "CL:0000623",
+    "plasma": "CL:0000786",
+    "B_naive": "CL:0000788",
+    "B_GC": "CL:0000844",
+    "DC": "CL:0000451",
+    "gdT": "CL:0000798",
+    "pDC": "CL:0000784",
+    "mast": "CL:0000097",
+    "ILC3": "CL:0001071",
+    "CD14 Mono": "CL:0001054",
+    "CD16 Mono": "CL:0002396",
+    # Kang et al. 2018
+    "CD14+ Monocytes": "CL:0001054",
+    "FCGR3A+ Monocytes": "CL:0002396",
+    "CD4 T cells": "CL:0000624",
+    "CD8 T cells": "CL:0000625",
+    "B cells": "CL:0000236",
+    "NK cells": "CL:0000623",
+    "Dendritic cells": "CL:0000451",
+    "Megakaryocytes": "CL:0000556",
+    # common in Seurat and Scanpy tutorials
+    "Naive CD4 T": "CL:0000895",
+    "Memory CD4 T": "CL:0000897",
+    "CD4 Naive": "CL:0000895",
+    "CD8 TEM": "CL:0000913",
+    "B": "CL:0000236",
+    "T": "CL:0000084",
+    "Platelet": "CL:0000233",
+    "Plasmablast": "CL:0000980",
+    "cDC2": "CL:0002399",
+    "HSPC": "CL:0008001",
+    "NK_CD56bright": "CL:0000938",
+    "natural killer cell": "CL:0000623",
+    "CD14-low, CD16-positive monocyte": "CL:0002396",
+}
+
+
+@pytest.mark.parametrize(("label", "term"), CELL_TYPES.items())
+def test_a_common_label_stands_for_its_term(label: str, term: str) -> None:
+    entry = cell_type_entry(label)
+    found = cell_ontology().term(term)
+    assert found is not None
+    assert entry.label == label
+    assert (entry.cell_ontology_id, entry.cell_ontology_label) == (term, found.label)
+
+
+@pytest.mark.parametrize("label", ["cluster 7", "unknown", "doublet", "", "Other", "12", "cell"])
+def test_a_label_that_names_nothing_stands_for_nothing(label: str) -> None:
+    entry = cell_type_entry(label)
+    assert (entry.label, entry.cell_ontology_id, entry.cell_ontology_label) == (label, None, None)
+
+
+@pytest.mark.parametrize(
+    ("label", "name", "kind"),
+    [
+        ("IFN-gamma", "IFN-gamma", "cytokine"),
+        ("IFNg", "IFN-gamma", "cytokine"),
+        ("TNFa", "TNF-alpha", "cytokine"),
+        ("IL_21", "IL-21", "cytokine"),
+        ("Venetoclax", "ABT-199 (GDC-0199)", "compound"),
+        ("LIGHT", "LIGHT", "cytokine"),
+        ("light", "LIGHT", "cytokine"),
+        ("stim", "stim", "other"),
+        ("STAT1_KO", "STAT1_KO", "other"),
+        ("IFN-gamma+TNF", "IFN-gamma+TNF", "other"),
+        ("TNFSF1", "TNFSF1", "other"),  # of two cytokines equally
+        ("sf", "sf", "other"),
+    ],
+)
+def test_a_condition_gets_its_canonical_name(label: str, name: str, kind: str) -> None:
+    entry = condition_entry(label)
+    assert (entry.label, entry.perturbation, entry.kind, entry.is_control) == (label, name, kind, False)
+
+
+@pytest.mark.parametrize("label", ["PBS", "ctrl", "DMSO_0.1%", "Dimethyl Sulfoxide", "untreated"])
+def test_a_control_has_no_perturbation(label: str) -> None:
+    entry = condition_entry(label)
+    assert (entry.perturbation, entry.kind, entry.is_control) == (None, "control", True)
+
+
+@given(st.text(max_size=60))
+def test_any_label_has_an_entry_that_keeps_it(label: str) -> None:
+    assert cell_type_entry(label).label == label
+    entry = condition_entry(label)
+    assert entry.label == label
+    assert entry.is_control == (entry.perturbation is None)

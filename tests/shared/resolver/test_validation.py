@@ -1,0 +1,208 @@
+"""Which control a question can have."""
+
+import pytest
+
+from shared.catalog.entries import DatasetEntry
+from shared.catalog.schemas import ControlStrategyValidation, ControlStrategyValidationRequest
+from shared.catalog.view import CatalogView
+from shared.fields import ControlStrategy
+from shared.resolver.validation import matched_controls, validate
+from tests.support.catalogs import small_pbmc, small_view
+
+CD14_MONOCYTE = "CL:0001054"
+NK = "CL:0000623"
+PLASMA = "CL:0000786"
+
+
+@pytest.fixture(scope="module")
+def view() -> CatalogView:
+    return small_view()
+
+
+def ask(view: CatalogView, query: str) -> ControlStrategyValidation:
+    return validate(ControlStrategyValidationRequest(query=query), view)
+
+
+def test_the_demo_question_finds_the_nearest_cell_type_and_says_so(view: CatalogView) -> None:
+    answer = ask(view, "How would CD14 monocytes respond to IFN-gamma?")
+    assert answer.synthetic_control_available
+    assert answer.recommendation is ControlStrategy.SYNTHETIC_CONTROL
+    assert answer.control_cells_found == 30
+    assert answer.control_donors == ["donor_1", "donor_2", "donor_3"]
+    assert answer.control_conditions == ["PBS"]
+    assert answer.datasets == ["small_pbmc"]
+    assert answer.cell_type is not None
+    assert answer.cell_type.cell_ontology_id == CD14_MONOCYTE
+    assert answer.perturbation is not None
+    assert answer.perturbation.name == "IFN-gamma"
+    assert answer.warning == (
+        "small_pbmc has no cells labelled CD14-positive monocyte; the nearest by Cell Ontology, MDC (mononuclear phagocyte), 2 steps away, "
+        "stand in."
+    )
+
+
+def test_cells_of_the_asked_type_need_no_warning(view: CatalogView) -> None:
+    answer = ask(view, "How would naive B cells respond to IL-4?")
+    assert (answer.synthetic_control_available, answer.control_cells_found, answer.warning) == (True, 30, None)
+
+
+def test_only_donors_with_perturbed_and_control_cells_count(view: CatalogView) -> None:
+    answer = ask(view, "How would NK cells respond to IFN-gamma?")
+    assert (answer.control_cells_found, answer.control_donors) == (10, ["donor_1"])
+
+
+def test_a_type_without_matched_controls_gives_way_to_the_next_that_has_them(view: CatalogView) -> None:
+    (match,) = matched_controls(view, "IL-4", NK)
+    assert match.cell_type.entry.label != "NK"
+    assert match.control_cells > 0
+    (unperturbed,) = matched_controls(view, "IFN-gamma", PLASMA)
+    assert unperturbed.cell_type.entry.label != "plasma"
+
+
+def test_no_donor_with_both_means_query_as_control() -> None:
+    whole = small_pbmc()
+    only_nk = whole.model_copy(update={"groups": [group for group in whole.groups if group.cell_type == "NK"]})
+    answer = ask(small_view(only_nk), "How would NK cells respond to IL-4?")
+    assert not answer.synthetic_control_available
+    assert answer.recommendation is ControlStrategy.QUERY_AS_CONTROL
+    assert (answer.control_cells_found, answer.control_donors, answer.control_conditions) == (0, [], [])
+    assert answer.datasets == ["small_pbmc"]
+    assert answer.warning is not None
+    assert answer.warning.startswith(
+        "No donor of small_pbmc has both control cells and IL-4 cells of NK (natural killer cell)."
+    )
+
+
+def test_a_perturbation_that_no_ingested_dataset_has_is_told(view: CatalogView) -> None:
+    answer = ask(view, "How would CD14 monocytes respond to TNF?")
+    assert not answer.synthetic_control_available
+    assert answer.recommendation is ControlStrategy.QUERY_AS_CONTROL
+    assert answer.datasets == []
+    assert answer.warning == (
+        "TNF-alpha is known (it is in parse_pbmc) but in no ingested dataset, so there are no matched control cells. "
+        "query_as_control compares the prediction with the query cells as they are."
+    )
+
+
+def test_a_perturbation_of_which_only_a_relative_is_ingested_is_told_with_the_relative(view: CatalogView) -> None:
+    answer = ask(view, "How would CD14 monocytes respond to IFN-omega?")
+    assert not answer.synthetic_control_available
+    assert answer.datasets == ["small_pbmc"]
+    assert answer.warning is not None
+    assert "in no ingested dataset" in answer.warning
+    assert (
+        "infer an answer from IFN-gamma in small_pbmc, which shares the interferon family: a hypothesis"
+        in answer.warning
+    )
+
+
+def test_an_observational_question_is_answered_with_query_as_control(view: CatalogView) -> None:
+    answer = ask(view, "What do plasmacytoid dendritic cells look like at rest?")
+    assert answer.recommendation is ControlStrategy.QUERY_AS_CONTROL
+    assert answer.perturbation is None
+    assert answer.warning is not None
+    assert answer.warning.startswith("The question names no perturbation")
+
+
+def test_what_was_not_recognised_is_told(view: CatalogView) -> None:
+    answer = ask(view, "How would monocytes respond to foobarin?")
+    assert not answer.synthetic_control_available
+    assert answer.warning is not None
+    assert "No perturbation was recognised. Not recognised: foobarin." in answer.warning
+    assert '"monocytes" as the cell type monocyte (CL:0000576)' in answer.warning
+
+
+def test_a_question_that_names_nothing_known_says_so(view: CatalogView) -> None:
+    answer = ask(view, "What is the weather like in Paris?")
+    assert (answer.cell_type, answer.perturbation) == (None, None)
+    assert answer.recommendation is ControlStrategy.QUERY_AS_CONTROL
+    assert answer.warning is not None
+    assert answer.warning.startswith(
+        "Neither a cell type nor a perturbation was recognised. Not recognised: weather, Paris."
+    )
+
+
+def test_two_things_that_match_equally_are_both_told(view: CatalogView) -> None:
+    answer = ask(view, "How would naive B cells respond to IL-4 and IFN-gamma?")
+    assert answer.perturbation is not None
+    assert answer.perturbation.candidates == ["IL-4", "IFN-gamma"]
+    assert answer.warning == "The question fits several perturbations (IL-4, IFN-gamma); IL-4 is taken."
+
+
+def test_a_misspelt_name_is_told(view: CatalogView) -> None:
+    answer = ask(view, "How would naive B cells respond to interferron gamma?")
+    assert answer.synthetic_control_available
+    assert answer.warning == '"interferron gamma" is taken for IFN-gamma.'
+
+
+def with_cells(entry: DatasetEntry, cell_type: str, condition: str, donors: list[int]) -> DatasetEntry:
+    """The dataset with these cells in the place of those it has of the type in the condition."""
+    groups = [
+        group.model_copy(update={"cells": sum(donors), "donors": donors})
+        if (group.cell_type, group.condition) == (cell_type, condition)
+        else group
+        for group in entry.groups
+    ]
+    return entry.model_copy(update={"groups": groups})
+
+
+def test_too_few_control_cells_of_the_asked_type_are_no_query_and_that_is_told() -> None:
+    answer = ask(
+        small_view(with_cells(small_pbmc(), "B_naive", "PBS", [3, 3, 3])), "How would naive B cells respond to IL-4?"
+    )
+    assert answer.synthetic_control_available
+    assert answer.warning is not None
+    assert answer.warning.startswith(
+        "small_pbmc has only 9 control cells labelled naive B cell; the nearest by Cell Ontology, "
+    )
+
+
+def test_a_group_of_four_cells_is_neither_a_prompt_nor_a_control() -> None:
+    entry = with_cells(small_pbmc(), "B_naive", "PBS", [10, 4, 10])
+    answer = ask(
+        small_view(with_cells(entry, "B_naive", "IL-4", [10, 10, 4])), "How would naive B cells respond to IL-4?"
+    )
+    assert (answer.control_cells_found, answer.control_donors) == (10, ["donor_1"])
+
+
+def test_a_dataset_without_enough_cells_under_the_perturbation_answers_nothing() -> None:
+    whole = small_pbmc()
+    few = whole.model_copy(
+        update={
+            "groups": [
+                group.model_copy(update={"cells": 6, "donors": [2, 2, 2]}) if group.condition == "IL-4" else group
+                for group in whole.groups
+            ]
+        }
+    )
+    answer = ask(small_view(few), "How would naive B cells respond to IL-4?")
+    assert (answer.synthetic_control_available, answer.datasets) == (False, [])
+    assert answer.warning is not None
+    assert answer.warning.startswith("small_pbmc has too few cells: the run needs 10 control cells of naive B cell")
+
+
+def test_controls_of_a_relative_are_told_where_the_query_cells_have_none(view: CatalogView) -> None:
+    answer = ask(view, "How would NK cells respond to IL-4?")
+    assert answer.synthetic_control_available
+    assert answer.warning is not None
+    assert answer.warning.startswith(
+        "No donor of small_pbmc has enough control cells and perturbed cells of NK (natural killer cell); the matched control cells are "
+    )
+
+
+def test_cells_of_another_lineage_do_not_stand_in(view: CatalogView) -> None:
+    answer = ask(view, "How would hepatocytes respond to IFN-gamma?")
+    assert not answer.synthetic_control_available
+    assert answer.warning is not None
+    assert answer.warning.startswith("No cells related to hepatocyte were given IFN-gamma in small_pbmc.")
+
+
+def test_datasets_that_are_not_ingested_have_no_matched_controls() -> None:
+    assert matched_controls(CatalogView(small_view().datasets[:2]), "IFN-gamma", CD14_MONOCYTE) == []
+
+
+def test_several_ingested_datasets_are_told_and_their_controls_added_up() -> None:
+    view = small_view(small_pbmc("first"), small_pbmc("second"))
+    answer = ask(view, "How would CD14 monocytes respond to IFN-gamma?")
+    assert answer.datasets == ["first", "second"]
+    assert answer.control_cells_found == 60

@@ -1,0 +1,91 @@
+"""Lists: pages by token and by number, and tokens that nobody else can use."""
+
+from datetime import datetime
+
+import pytest
+
+from shared.auth.identity import Caller
+from shared.errors import InvalidPageToken
+from shared.runs import submission, views
+from shared.runs.schemas import CreateRunRequest, ListQuery, RunList
+from shared.runs.states import RunState
+from shared.stores.sqlite import SqliteDatabase, SqliteRunStore
+from tests.support.fakes import FakeBatch, TestClock
+
+ADA, EVE = Caller("ada@example.com"), Caller("eve@example.com")
+KEY = "a secret of this deployment"
+
+
+@pytest.fixture
+async def store(sqlite: SqliteDatabase, batch: FakeBatch, clock: TestClock) -> SqliteRunStore:
+    """Seven runs of Ada's, a minute apart."""
+    store = SqliteRunStore(sqlite)
+    for number in range(7):
+        request = CreateRunRequest(query=f"What is question number {number}?")
+        await submission.create(request, ADA, store=store, jobs=batch, clock=clock)
+        clock.move(minutes=1)
+    return store
+
+
+async def ask(store: SqliteRunStore, caller: Caller = ADA, **query: object) -> RunList:
+    return await views.list_runs(ListQuery.model_validate(query), caller, token_key=KEY, store=store)
+
+
+async def test_tokens_lead_through_all_runs_once_newest_first(store: SqliteRunStore) -> None:
+    seen: list[datetime] = []
+    page = await ask(store, page_size=3)
+    numbers = [page.page]
+    while True:
+        seen += [run.created_at for run in page.runs]
+        assert page.total == 7
+        if page.next_page_token is None:
+            break
+        page = await ask(store, page_size=3, page_token=page.next_page_token)
+        numbers.append(page.page)
+    assert len(seen) == 7
+    assert seen == sorted(seen, reverse=True)
+    assert numbers == [1, 2, 3]
+
+
+async def test_a_page_by_number_is_the_page_by_token(store: SqliteRunStore) -> None:
+    first = await ask(store, page_size=3)
+    assert await ask(store, page_size=3, page=2) == await ask(store, page_size=3, page_token=first.next_page_token)
+
+
+async def test_a_full_last_page_has_no_next(store: SqliteRunStore) -> None:
+    assert (await ask(store, page_size=7)).next_page_token is None
+
+
+async def test_a_page_behind_the_end_is_empty(store: SqliteRunStore) -> None:
+    page = await ask(store, page=9)
+    assert (page.runs, page.total, page.next_page_token) == ([], 7, None)
+
+
+async def test_another_user_sees_nothing_and_cannot_use_the_token(store: SqliteRunStore) -> None:
+    token = (await ask(store, page_size=3)).next_page_token
+    assert (await ask(store, EVE)).total == 0
+    with pytest.raises(InvalidPageToken):
+        await ask(store, EVE, page_token=token)
+
+
+async def test_a_token_holds_for_its_filter_only(store: SqliteRunStore) -> None:
+    token = (await ask(store, page_size=3, status=[RunState.PENDING])).next_page_token
+    assert (await ask(store, page_size=3, status=["pending"], page_token=token)).page == 2
+    with pytest.raises(InvalidPageToken):
+        await ask(store, page_size=3, page_token=token)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda token: token[:-2],
+        lambda token: ("B" if token[0] == "A" else "A") + token[1:],
+        lambda _: "",
+        lambda _: "§",
+    ],
+)
+async def test_a_damaged_token_is_refused(store: SqliteRunStore, damage: object) -> None:
+    assert callable(damage)
+    token = (await ask(store, page_size=3)).next_page_token
+    with pytest.raises(InvalidPageToken):
+        await ask(store, page_token=damage(token))

@@ -1,0 +1,332 @@
+"""What the reconciler makes of a run and its Batch job."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from shared.auth.identity import Caller
+from shared.errors import RunNotFound, SubmitRejected, Unavailable
+from shared.runs import lifecycle, reconciler, submission
+from shared.runs.jobs import JobRequest, JobState
+from shared.runs.reconciler import SweepReport
+from shared.runs.records import Run
+from shared.runs.schemas import CreateRunRequest, FailureReason
+from shared.runs.states import ComputeState, RunState
+from shared.stores.sqlite import SqliteDatabase, SqliteRunStore
+from tests.support.fakes import FakeBatch, TestClock
+
+ADA = Caller("ada@example.com")
+
+
+class Service:
+    """A run, its ports, and the reconciler."""
+
+    def __init__(self, store: SqliteRunStore, jobs: FakeBatch, clock: TestClock) -> None:
+        self.store, self.jobs, self.clock = store, jobs, clock
+        self.run_id = ""
+
+    async def pending(self) -> Run:
+        """A run that was just submitted."""
+        request = CreateRunRequest(query="How would NK cells respond to IL-15?")
+        run = await submission.create(request, ADA, store=self.store, jobs=self.jobs, clock=self.clock)
+        self.run_id = run.run_id
+        return run
+
+    async def running(self) -> Run:
+        """A run whose job has begun."""
+        run = await self.pending()
+        self.jobs.put(run.compute.job_id, JobState.RUNNING)
+        return await lifecycle.begin(run.run_id, store=self.store, clock=self.clock)
+
+    async def sweep(self, *, most_pages: int = 9, most_seconds: float = 60, **later: float) -> SweepReport:
+        """Sweep, so much later."""
+        self.clock.move(**later)
+        ports = {"store": self.store, "jobs": self.jobs, "clock": self.clock}
+        return await reconciler.sweep(
+            max_run_seconds=60,
+            most_pages=most_pages,
+            most_seconds=most_seconds,
+            **ports,  # type: ignore[arg-type]  # one dict for all
+        )
+
+    async def notify(self) -> Run | None:
+        """Batch tells something about the run's job."""
+        name = f"projects/p/locations/r/jobs/{(await self.now()).compute.job_id}"
+        return await reconciler.notified(name, max_run_seconds=60, store=self.store, jobs=self.jobs, clock=self.clock)
+
+    async def now(self) -> Run:
+        """The run as it is."""
+        run = await self.store.get(self.run_id)
+        assert run is not None
+        return run
+
+    async def reason(self) -> FailureReason | None:
+        """Why the run failed."""
+        run = await self.now()
+        return run.failure.reason if run.failure else None
+
+
+@pytest.fixture
+def service(sqlite: SqliteDatabase, batch: FakeBatch, clock: TestClock) -> Service:
+    return Service(SqliteRunStore(sqlite), batch, clock)
+
+
+async def test_a_pending_run_is_stale_after_two_minutes_and_not_before(service: Service) -> None:
+    await service.pending()
+    assert (await service.sweep(minutes=1, seconds=59)).looked_at == 0
+    assert (await service.sweep(seconds=1)).looked_at == 1
+
+
+async def test_a_running_run_is_stale_five_minutes_after_its_last_heartbeat_and_not_before(service: Service) -> None:
+    run = await service.running()
+    service.clock.move(minutes=4)
+    await lifecycle.heartbeat(run.run_id, store=service.store, clock=service.clock)
+    assert (await service.sweep(minutes=4, seconds=59)).looked_at == 0
+    assert (await service.sweep(seconds=1)).looked_at == 1
+
+
+async def test_a_cancelled_run_is_stale_while_its_job_is_not_confirmed_released(service: Service) -> None:
+    run = await service.running()
+    await lifecycle.cancel(run.run_id, ADA, store=service.store, jobs=service.jobs, clock=service.clock)
+    assert (await service.sweep(seconds=29)).looked_at == 0
+    assert (await service.sweep(seconds=1)).looked_at == 1
+    assert (await service.now()).compute.state is ComputeState.RELEASED
+    assert (await service.sweep(hours=1)).looked_at == 0
+
+
+async def test_a_run_whose_job_never_appeared_is_submitted_again_under_the_same_id(service: Service) -> None:
+    run = await service.pending()
+    service.jobs.jobs.clear()
+    await service.sweep(minutes=2)
+    assert list(service.jobs.jobs) == [run.compute.job_id]
+    assert (await service.now()).status is RunState.PENDING
+
+
+async def test_a_run_whose_job_waits_is_left_and_looked_at_later(service: Service) -> None:
+    await service.pending()
+    assert (await service.sweep(minutes=2)).looked_at == 1
+    assert (await service.sweep(seconds=30)).looked_at == 0
+    assert (await service.now()).status is RunState.PENDING
+
+
+async def test_a_job_that_batch_refuses_on_the_second_try_fails_its_run(service: Service) -> None:
+    await service.pending()
+    service.jobs.jobs.clear()
+
+    class Refusing(FakeBatch):
+        async def submit(self, request: JobRequest) -> None:
+            raise SubmitRejected(f"{request.job_id}: no such image")
+
+    service.jobs = Refusing()
+    report = await service.sweep(minutes=2)
+    assert report.failed == [service.run_id]
+    assert await service.reason() is FailureReason.SUBMIT_FAILED
+
+
+async def test_a_preempted_run_goes_on_in_another_job_and_fails_when_that_is_preempted_too(service: Service) -> None:
+    first = await service.running()
+    service.jobs.put(first.compute.job_id, JobState.FAILED, exit_codes=(50001,))
+    await service.sweep(minutes=6)
+    second = await service.now()
+    assert (second.status, second.compute.attempt) == (RunState.RUNNING, 2)
+    assert service.jobs.requests[-1].job_id == second.compute.job_id != first.compute.job_id
+    assert service.jobs.requests[-1].environment["ATTEMPT"] == "2"
+    assert "PREEMPTED" in second.transitions[-1].reason
+    service.jobs.put(second.compute.job_id, JobState.FAILED, exit_codes=(50001,))
+    await service.sweep(minutes=6)
+    after = await service.now()
+    assert await service.reason() is FailureReason.PREEMPTED
+    assert after.failure is not None
+    assert after.failure.retryable
+    assert after.check_at is None
+
+
+async def test_the_next_attempts_job_that_batch_did_not_take_is_submitted_by_the_next_sweep(service: Service) -> None:
+    first = await service.running()
+    service.jobs.put(first.compute.job_id, JobState.FAILED, exit_codes=(50001,))
+
+    class AwayForSubmits(FakeBatch):
+        async def submit(self, request: JobRequest) -> None:
+            assert request.job_id not in self.jobs
+            raise Unavailable("Batch")
+
+    away, service.jobs = service.jobs, AwayForSubmits()
+    service.jobs.jobs = away.jobs
+    assert (await service.sweep(minutes=6)).unanswered == 1
+    service.jobs = away
+    await service.sweep(minutes=6)
+    after = await service.now()
+    assert (after.status, after.compute.attempt) == (RunState.RUNNING, 2)
+    assert after.compute.job_id in service.jobs.jobs
+
+
+async def test_a_job_that_failed_before_it_began_gets_another_try(service: Service) -> None:
+    first = await service.pending()
+    service.jobs.put(first.compute.job_id, JobState.FAILED, exit_codes=(50002,))
+    await service.sweep(minutes=2)
+    after = await service.now()
+    assert (after.status, after.compute.attempt) == (RunState.PENDING, 2)
+
+
+async def test_a_job_that_ran_out_of_memory_gets_no_other_try(service: Service) -> None:
+    run = await service.running()
+    service.jobs.put(run.compute.job_id, JobState.FAILED, exit_codes=(137,))
+    await service.sweep(minutes=6)
+    assert await service.reason() is FailureReason.OUT_OF_MEMORY
+
+
+async def test_of_two_sweeps_at_once_one_gives_the_next_attempt(service: Service) -> None:
+    run = await service.running()
+    service.jobs.put(run.compute.job_id, JobState.FAILED, exit_codes=(50001,))
+    service.clock.move(minutes=6)
+    await asyncio.gather(service.sweep(), service.sweep())
+    assert sorted(service.jobs.jobs) == [run.compute.job_id, f"{run.compute.job_id[:-1]}2"]
+    assert (await service.now()).compute.attempt == 2
+
+
+async def test_of_two_sweeps_at_once_one_fails_the_run(service: Service) -> None:
+    run = await service.running()
+    service.jobs.put(run.compute.job_id, JobState.FAILED, exit_codes=(137,))
+    service.clock.move(minutes=6)
+    reports = await asyncio.gather(service.sweep(), service.sweep())
+    assert [report.looked_at for report in reports] == [1, 1]
+    assert [entry.to_status for entry in (await service.now()).transitions].count(RunState.FAILED) == 1
+
+
+async def test_a_sweep_is_bounded_and_the_next_one_goes_on_where_it_stopped(service: Service) -> None:
+    for _ in range(2 * reconciler.PAGE + 3):
+        await service.pending()
+    assert (await service.sweep(minutes=3, most_pages=1)).looked_at == reconciler.PAGE
+    assert (await service.sweep(most_seconds=0)).looked_at == 0
+    assert (await service.sweep()).looked_at == reconciler.PAGE + 3
+    assert (await service.sweep()).looked_at == 0
+
+
+async def test_a_sweep_leaves_a_batch_that_does_not_answer_in_peace(service: Service) -> None:
+    for _ in range(reconciler.AT_ONCE + 1):
+        await service.pending()
+    service.jobs.fault = Unavailable("Batch")
+    assert (await service.sweep(minutes=3)).unanswered == reconciler.AT_ONCE
+
+
+async def test_a_run_that_is_deleted_meanwhile_does_not_keep_the_sweep_from_the_others(
+    service: Service, sqlite: SqliteDatabase
+) -> None:
+    class Deleting(SqliteRunStore):
+        async def update(self, run_id: str, change: Callable[[Run], Run | None]) -> Run:
+            if run_id == deleted.run_id:
+                raise RunNotFound(run_id)
+            return await super().update(run_id, change)
+
+    deleted, other = await service.running(), await service.running()
+    for run in (deleted, other):
+        service.jobs.put(run.compute.job_id, JobState.FAILED, exit_codes=(137,))
+    service.store = Deleting(sqlite)
+    assert (await service.sweep(minutes=6)).failed == [other.run_id]
+
+
+@pytest.mark.parametrize("start", ["pending", "running"])
+async def test_a_job_that_ended_without_completing_its_run_lost_its_way(service: Service, start: str) -> None:
+    run = await (service.pending() if start == "pending" else service.running())
+    service.jobs.put(run.compute.job_id, JobState.SUCCEEDED)
+    await service.sweep(minutes=6)
+    assert await service.reason() is FailureReason.ORCHESTRATOR_ERROR
+
+
+async def test_a_running_run_without_a_job_is_a_vanished_one(service: Service) -> None:
+    await service.running()
+    service.jobs.jobs.clear()
+    await service.sweep(minutes=6)
+    assert await service.reason() is FailureReason.JOB_VANISHED
+
+
+@pytest.mark.parametrize("start", ["pending", "running"])
+async def test_an_error_while_asking_never_counts_as_missing(service: Service, start: str) -> None:
+    before = await (service.pending() if start == "pending" else service.running())
+    service.jobs.fault = Unavailable("Batch")
+    assert (await service.sweep(minutes=6)).unanswered == 1
+    with pytest.raises(Unavailable, match="Batch"):
+        await service.notify()
+    assert await service.now() == before
+    assert len(service.jobs.requests) == 1
+
+
+async def test_the_heartbeat_of_a_job_that_batch_does_not_find_is_believed_until_it_falls_silent(
+    service: Service,
+) -> None:
+    run = await service.running()
+    service.jobs.jobs.clear()
+    service.clock.move(minutes=4)
+    await service.notify()
+    assert (await service.now()).status is RunState.RUNNING
+    service.clock.move(minutes=1)
+    await service.notify()
+    assert await service.reason() is FailureReason.JOB_VANISHED
+    service.jobs.put(run.compute.job_id, JobState.RUNNING)  # it turns up after all, and is released
+    await service.sweep(minutes=1)
+    assert service.jobs.cancelled == [run.compute.job_id]
+
+
+async def test_a_silent_job_is_given_time_and_then_up(service: Service) -> None:
+    run = await service.running()
+    await service.sweep(minutes=6)
+    assert (await service.now()).status is RunState.RUNNING
+    await service.sweep(minutes=10)
+    after = await service.now()
+    assert await service.reason() is FailureReason.ORCHESTRATOR_ERROR
+    assert after.compute.state is ComputeState.RELEASING
+    await service.sweep(minutes=1)
+    assert service.jobs.cancelled == [run.compute.job_id]
+
+
+async def test_a_cancelled_run_is_released_when_batch_confirms(service: Service) -> None:
+    run = await service.running()
+    service.jobs.fault = Unavailable("Batch")
+    await lifecycle.cancel(run.run_id, ADA, store=service.store, jobs=service.jobs, clock=service.clock)
+    service.jobs.fault = None
+    await service.sweep(minutes=1)
+    assert service.jobs.cancelled == [run.compute.job_id]
+    assert (await service.now()).compute.state is ComputeState.RELEASING
+    await service.sweep(minutes=1)
+    assert (await service.now()).compute.state is ComputeState.RELEASED
+    assert (await service.sweep(hours=1)).looked_at == 0
+
+
+async def test_a_submit_that_was_under_way_at_the_cancel_is_waited_for(service: Service) -> None:
+    run = await service.pending()
+    await lifecycle.cancel(run.run_id, ADA, store=service.store, jobs=service.jobs, clock=service.clock)
+    service.jobs.jobs.clear()
+    await service.sweep(seconds=40)
+    assert (await service.now()).compute.state is ComputeState.RELEASING
+    service.jobs.put(run.compute.job_id, JobState.QUEUED)  # the late submit arrives
+    await service.sweep(minutes=1)
+    assert service.jobs.cancelled[-1] == run.compute.job_id
+
+
+async def test_a_cancelled_run_whose_job_never_came_is_released_in_the_end(service: Service) -> None:
+    run = await service.pending()
+    service.clock.move(hours=1)  # its age says nothing: a retry of the create may have been under way
+    await lifecycle.cancel(run.run_id, ADA, store=service.store, jobs=service.jobs, clock=service.clock)
+    service.jobs.jobs.clear()
+    await service.sweep(minutes=1)
+    assert (await service.now()).compute.state is ComputeState.RELEASING
+    await service.sweep(minutes=2)
+    assert (await service.now()).compute.state is ComputeState.RELEASED
+
+
+async def test_a_notification_is_only_a_hint(service: Service) -> None:
+    await service.running()
+    after = await service.notify()
+    assert after is not None
+    assert after.status is RunState.RUNNING
+
+
+@pytest.mark.parametrize(
+    "name", ["", "projects/p/locations/r/jobs/other", "projects/p/locations/r/jobs/haystack-0123456789ab-1"]
+)
+async def test_a_notification_of_a_job_that_is_not_ours_is_let_go(service: Service, name: str) -> None:
+    told = await reconciler.notified(
+        name, max_run_seconds=60, store=service.store, jobs=service.jobs, clock=service.clock
+    )
+    assert told is None

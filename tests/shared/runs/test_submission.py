@@ -1,0 +1,167 @@
+"""How a run comes to be: kept first, submitted once, whatever is asked twice or fails half-way."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from orchestrator.proposal import KEYS
+from shared.auth.identity import Caller
+from shared.errors import IdempotencyMismatch, SubmitRejected, TooManyRuns, Unavailable
+from shared.runs import submission
+from shared.runs.records import Run
+from shared.runs.schemas import CreateRunRequest, FailureReason, LlmProvider
+from shared.runs.states import ComputeState, RunState
+from shared.runs.views import run_status
+from shared.stores.sqlite import SqliteDatabase, SqliteRunStore
+from tests.support.builders import runs_of
+from tests.support.fakes import FakeBatch, TestClock
+
+ADA, EVE = Caller("ada@example.com"), Caller("eve@example.com")
+QUESTION = CreateRunRequest(query="How would CD14 monocytes respond to IFN-gamma?")
+OTHER = CreateRunRequest(query="How would NK cells respond to IL-15?")
+
+
+class Service:
+    """The submission with its ports."""
+
+    def __init__(self, store: SqliteRunStore, jobs: FakeBatch, clock: TestClock) -> None:
+        self.store, self.jobs, self.clock = store, jobs, clock
+
+    async def create(
+        self,
+        request: CreateRunRequest = QUESTION,
+        caller: Caller = ADA,
+        key: str | None = None,
+        limit: int = 0,
+        retention: timedelta | None = None,
+    ) -> Run:
+        """Create a run."""
+        return await submission.create(
+            request,
+            caller,
+            idempotency_key=key,
+            max_active_runs=limit,
+            retention=retention,
+            store=self.store,
+            jobs=self.jobs,
+            clock=self.clock,
+        )
+
+    async def runs(self, caller: Caller = ADA) -> list[Run]:
+        """All the caller's runs."""
+        return await runs_of(self.store, caller.email)
+
+
+@pytest.fixture
+def service(sqlite: SqliteDatabase, batch: FakeBatch, clock: TestClock) -> Service:
+    return Service(SqliteRunStore(sqlite), batch, clock)
+
+
+async def test_a_question_becomes_a_pending_run_with_one_job(service: Service) -> None:
+    run = await service.create()
+    assert run == await service.store.get(run.run_id)
+    assert run.status is RunState.PENDING
+    (request,) = service.jobs.requests
+    assert request.job_id == run.compute.job_id
+    assert request.environment["RUN_ID"] == run.run_id
+    assert request.environment["USER_EMAIL"] == "ada@example.com"
+
+
+async def test_a_job_carries_no_e_mail_in_its_labels(service: Service) -> None:
+    await service.create()
+    (request,) = service.jobs.requests
+    assert "ada" not in "".join(request.labels.values())
+
+
+async def test_the_same_key_and_question_give_the_same_run_and_one_job(service: Service) -> None:
+    first = await service.create(key="k1")
+    second = await service.create(key="k1")
+    assert first == second
+    assert len(service.jobs.jobs) == 1
+
+
+async def test_twenty_simultaneous_creates_with_one_key_give_one_run(service: Service) -> None:
+    runs = await asyncio.gather(*(service.create(key="k1") for _ in range(20)))
+    assert len({run.run_id for run in runs}) == 1
+    assert len(await service.runs()) == len(service.jobs.jobs) == 1
+
+
+async def test_the_same_key_with_another_question_is_refused(service: Service) -> None:
+    await service.create(key="k1")
+    with pytest.raises(IdempotencyMismatch):
+        await service.create(OTHER, key="k1")
+
+
+async def test_keys_are_the_users_own(service: Service) -> None:
+    mine, theirs = await service.create(key="k1"), await service.create(OTHER, EVE, key="k1")
+    assert mine.run_id != theirs.run_id
+
+
+async def test_a_key_is_forgotten_after_a_day(service: Service) -> None:
+    first = await service.create(key="k1")
+    service.clock.move(hours=24)
+    assert await service.create(key="k1") == first
+    service.clock.move(seconds=1)
+    second = await service.create(OTHER, key="k1")
+    assert second.run_id != first.run_id
+    assert await service.create(OTHER, key="k1") == second
+
+
+async def test_without_a_key_each_create_is_a_run(service: Service) -> None:
+    assert (await service.create()).run_id != (await service.create()).run_id
+
+
+async def test_the_limit_of_active_runs_holds_and_a_repeated_create_is_not_refused_by_it(service: Service) -> None:
+    first = await service.create(key="k1", limit=1)
+    with pytest.raises(TooManyRuns, match="1 active"):
+        await service.create(OTHER, limit=1)
+    assert await service.create(key="k1", limit=1) == first
+    await service.create(OTHER, EVE, limit=1)
+
+
+async def test_a_job_that_batch_refuses_fails_its_run_with_the_reason(service: Service) -> None:
+    service.jobs.fault = SubmitRejected("no such image")
+    run = await service.create()
+    assert run.status is RunState.FAILED
+    assert run.failure is not None
+    assert run.failure.reason is FailureReason.SUBMIT_FAILED
+    assert run.compute.state is ComputeState.RELEASING
+
+
+async def test_without_a_key_a_run_that_batch_did_not_take_is_failed_so_that_a_retry_runs_once(
+    service: Service,
+) -> None:
+    service.jobs.fault = Unavailable("Batch")
+    with pytest.raises(Unavailable):
+        await service.create()
+    (run,) = await service.runs()
+    assert run.status is RunState.FAILED
+
+
+async def test_with_a_key_the_retry_submits_the_run_that_batch_did_not_take(service: Service) -> None:
+    service.jobs.fault = Unavailable("Batch")
+    with pytest.raises(Unavailable):
+        await service.create(key="k1")
+    service.jobs.fault = None
+    run = await service.create(key="k1")
+    assert [run] == await service.runs()
+    assert list(service.jobs.jobs) == [run.compute.job_id]
+
+
+async def test_a_run_is_kept_for_ever_unless_it_is_to_expire_and_its_owner_is_not_told(service: Service) -> None:
+    assert (await service.create()).expire_at is None
+    run = await service.create(OTHER, retention=timedelta(days=60))
+    assert run.expire_at == run.created_at + timedelta(days=60)
+    assert "expire_at" not in run_status(run).model_dump()
+
+
+@pytest.mark.parametrize("provider", LlmProvider)
+async def test_a_job_is_given_the_key_of_the_language_model_that_its_run_asks_for_and_no_other(
+    service: Service, provider: LlmProvider
+) -> None:
+    await service.create()
+    await service.create(OTHER.model_copy(update={"llm_provider": provider}))
+    plain, asking = service.jobs.requests
+    assert plain.secrets == frozenset()
+    assert asking.secrets == {KEYS[provider][0]}

@@ -1,0 +1,82 @@
+"""What a run's owner sees of it, and nobody else."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from shared.errors import RunNotCompleted, RunNotFound
+from shared.runs import lifecycle, submission, views
+from shared.runs.records import Run, StoredFile
+from shared.runs.schemas import CreateRunRequest
+from shared.runs.views import run_status
+from shared.stores.sqlite import SqliteDatabase, SqliteRunStore
+from tests.support.builders import ADA, EVE, NO_RUN, outcome
+from tests.support.fakes import FakeBatch, TestClock
+
+
+class SignsNothing:
+    """Result files by protocol, for URLs that nobody opens."""
+
+    async def upload(self, run_id: str, path: Path, media_type: str) -> StoredFile:
+        """Nothing is uploaded here."""
+        raise AssertionError(f"unexpected upload for {run_id}: {path} {media_type}")
+
+    async def sign(self, files: Sequence[StoredFile], expires_at: datetime) -> Sequence[str]:
+        """A URL that names the object and the time."""
+        return [f"https://example.com/{file.object_name}?until={expires_at.isoformat()}" for file in files]
+
+
+@pytest.fixture
+def store(sqlite: SqliteDatabase) -> SqliteRunStore:
+    return SqliteRunStore(sqlite)
+
+
+@pytest.fixture
+async def run(store: SqliteRunStore, batch: FakeBatch, clock: TestClock) -> Run:
+    """Ada's pending run."""
+    request = CreateRunRequest(query="How would NK cells respond to IL-15?")
+    return await submission.create(request, ADA, store=store, jobs=batch, clock=clock)
+
+
+@pytest.mark.parametrize("run_id", [NO_RUN, "run_", "../secrets", "run_0123456789AB"])
+async def test_no_run_and_another_users_run_look_the_same(
+    store: SqliteRunStore, run: Run, batch: FakeBatch, clock: TestClock, run_id: str
+) -> None:
+    for asked, caller in ((run_id, ADA), (run.run_id, EVE)):
+        with pytest.raises(RunNotFound) as got:
+            await views.summary(asked, caller, store=store)
+        with pytest.raises(RunNotFound) as cancelled:
+            await lifecycle.cancel(asked, caller, store=store, jobs=batch, clock=clock)
+        assert got.value.detail == cancelled.value.detail == RunNotFound(asked).detail
+
+
+class TellsNothing:
+    """A watch that is slow to begin."""
+
+    async def watch(self, run_id: str) -> AsyncGenerator[Run | None]:  # noqa: ARG002
+        await asyncio.Event().wait()
+        yield None
+
+
+async def test_a_wait_that_is_over_before_the_watch_begins_is_no_missing_run(store: SqliteRunStore, run: Run) -> None:
+    waited = await views.await_change(run.run_id, ADA, seconds=0.01, store=store, watch=TellsNothing())
+    assert run_status(waited) == run_status(run)
+    with pytest.raises(RunNotFound):
+        await views.await_change(run.run_id, EVE, seconds=0.01, store=store, watch=TellsNothing())
+
+
+async def test_a_result_is_signed_for_an_hour(store: SqliteRunStore, run: Run, clock: TestClock) -> None:
+    await lifecycle.begin(run.run_id, store=store, clock=clock)
+    await lifecycle.complete(run.run_id, outcome(run.run_id), store=store, clock=clock)
+    result = await views.result(run.run_id, ADA, store=store, files=SignsNothing(), clock=clock)
+    assert result.success
+    assert (result.anndata_url, result.report_url, result.log_url) == tuple(file.url for file in result.files)
+    assert "2026-03-01T13:00:00" in result.anndata_url
+
+
+async def test_a_run_that_is_not_completed_has_no_result(store: SqliteRunStore, run: Run, clock: TestClock) -> None:
+    with pytest.raises(RunNotCompleted, match="is pending and has no result"):
+        await views.result(run.run_id, ADA, store=store, files=SignsNothing(), clock=clock)

@@ -1,0 +1,35 @@
+"""How facts are read: tables that are sorted are searched, and nothing is made of rows that nobody asks for."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared import data
+from shared.resolver import cell_names
+
+CELLS = st.text(st.characters(blacklist_categories=["Cc", "Cs", "Zl", "Zp"]), min_size=1)
+
+
+@given(st.dictionaries(CELLS, CELLS), CELLS)
+def test_a_row_is_found_by_its_first_column_and_no_other_is(table: dict[str, str], other: str) -> None:
+    rows = data.Rows(sorted(f"{key}\t{value}" for key, value in table.items()))
+    assert dict(rows) == table
+    assert (len(rows), other in rows) == (len(table), other in table)
+    assert rows.get(other) == table.get(other)
+
+
+@pytest.mark.parametrize(
+    ("name", "columns"),
+    [("cell_ontology", ("cl_id", "label", "parents", "synonyms")), (cell_names.NAMES, cell_names.COLUMNS)],
+)
+def test_a_table_that_is_searched_is_sorted(name: str, columns: tuple[str, ...]) -> None:
+    rows = data.rows(name, columns)
+    assert len(rows) > 3000
+    assert all(one < other for one, other in pairwise(f"{key}\t" for key in rows))
+
+
+def test_a_table_with_other_columns_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"cell_ontology\.tsv has other columns than id, name"):
+        data.rows("cell_ontology", ("id", "name"))

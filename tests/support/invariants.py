@@ -1,0 +1,242 @@
+"""The law that holds whatever fails, and a world to hold it in: a store, a Batch, users, jobs, the reconciler and time.
+
+The law: each run ends, by itself or by the reconciler; nothing of it is left in Batch, and never two live jobs at once; it ran at most
+once to its end; a cancel that was answered holds; a failed run says why; what a caller meets is an error of the domain.
+"""
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import Protocol
+
+from shared.auth.identity import Caller
+from shared.errors import HaystackError
+from shared.http.problems import STATUS_OF
+from shared.runs import lifecycle, reconciler, states, submission
+from shared.runs.jobs import JobReport, JobState
+from shared.runs.ports import BatchJobs, RunStore
+from shared.runs.records import Run
+from shared.runs.schemas import CreateRunRequest
+from shared.runs.states import ComputeState, Phase, RunState
+from tests.support.builders import outcome, runs_of
+from tests.support.fakes import TestClock
+from tests.support.faults import Died, Fault
+
+ADA = Caller("ada@example.com")
+QUESTION = CreateRunRequest(query="How would CD14 monocytes respond to IFN-gamma?")
+ROUNDS = 14
+
+
+class CommandedBatch(BatchJobs, Protocol):
+    """A Batch whose jobs do what the test says."""
+
+    @property
+    def jobs(self) -> Mapping[str, JobReport]:
+        """All jobs that there are, by id."""
+
+    def put(self, job_id: str, state: JobState, *, exit_codes: tuple[int, ...] = ()) -> None:
+        """Bring a job into a state."""
+
+    async def forget(self) -> None:
+        """Lose all jobs."""
+
+
+class World:
+    """A store, a Batch whose jobs do what the real job does, and time."""
+
+    def __init__(self, store: RunStore, batch: CommandedBatch) -> None:
+        self.store, self.batch, self.clock = store, batch, TestClock()
+        self.finished: list[str] = []
+
+    async def create(self, store: RunStore, jobs: BatchJobs, key: str | None = None) -> Run:
+        """A user asks, who may have one unfinished run."""
+        return await submission.create(
+            QUESTION, ADA, idempotency_key=key, max_active_runs=1, store=store, jobs=jobs, clock=self.clock
+        )
+
+    async def submitted(self) -> Run:
+        """A run whose job waits."""
+        return await submission.create(QUESTION, ADA, store=self.store, jobs=self.batch, clock=self.clock)
+
+    async def begun(self) -> Run:
+        """A run whose job has begun."""
+        run = await self.submitted()
+        self.batch.put(run.compute.job_id, JobState.RUNNING)
+        return await lifecycle.begin(run.run_id, holder="process", store=self.store, clock=self.clock)
+
+    async def do_job(self, job_id: str, store: RunStore, *, telling: bool = False) -> None:
+        """What a job's process does, from its beginning to its end; it tells how it goes, or not."""
+        run_id, holder = states.run_id_of_job(job_id), f"process of {job_id}"
+        assert run_id is not None
+        self.batch.put(job_id, JobState.RUNNING)
+        attempt = int(job_id.rpartition("-")[2])
+        run = await lifecycle.begin(run_id, attempt=attempt, holder=holder, store=store, clock=self.clock)
+        if lifecycle.holds(run, holder):
+            if telling:
+                phase = Phase.INFERENCE
+                await lifecycle.progress(run_id, phase=phase, iteration=1, holder=holder, store=store, clock=self.clock)
+                await lifecycle.heartbeat(run_id, holder=holder, store=store, clock=self.clock)
+            run = await lifecycle.complete(run_id, outcome(run_id), holder=holder, store=store, clock=self.clock)
+            if run.status is RunState.COMPLETED:
+                self.finished.append(run_id)
+        self.batch.put(job_id, JobState.SUCCEEDED)
+
+    async def sweep(self, store: RunStore, jobs: BatchJobs) -> None:
+        """The scheduler knocks."""
+        await reconciler.sweep(max_run_seconds=60, store=store, jobs=jobs, clock=self.clock)
+
+    async def settle(self) -> list[Run]:
+        """Let time pass, jobs run and the reconciler work, without faults, until none has anything left to do, and give all runs."""
+        for _ in range(ROUNDS):
+            kept = await runs_of(self.store, ADA.email)
+            if all(run.check_at is None for run in kept) and all(job.state.over for job in self.batch.jobs.values()):
+                return kept
+            self.clock.move(minutes=3)
+            await self.sweep(self.store, self.batch)
+            for job_id, report in list(self.batch.jobs.items()):
+                if report.state is JobState.QUEUED:
+                    await self.do_job(job_id, self.store)
+            self.hold_one_live_job()
+        raise AssertionError(f"not settled: {kept} {self.batch.jobs}")
+
+    def hold_one_live_job(self) -> None:
+        """Hold that no run has two live jobs."""
+        live = Counter(states.run_id_of_job(job_id) for job_id, job in self.batch.jobs.items() if not job.state.over)
+        assert max(live.values(), default=0) <= 1, live
+
+    def hold(self, kept: Sequence[Run]) -> None:
+        """Hold these, all runs of the settled world, against the law."""
+        for run in kept:
+            assert run.status.done, run
+            assert run.compute.state is ComputeState.RELEASED, run
+            assert (run.outcome is not None) == (run.status is RunState.COMPLETED)
+            assert (run.failure is not None) == (run.status is RunState.FAILED)
+            assert self.finished.count(run.run_id) <= 1
+            moves = [(entry.from_status, entry.to_status) for entry in run.transitions]
+            assert all(old is None or old is new or new in states.TRANSITIONS[old] for old, new in moves)
+        assert len(self.batch.jobs) <= states.MAX_ATTEMPTS * len(kept)
+
+
+Operation = Callable[[World, RunStore, BatchJobs], Awaitable[object]]
+
+
+async def create(world: World, store: RunStore, jobs: BatchJobs) -> None:
+    await world.create(store, jobs)
+
+
+async def create_with_a_key_and_retry_it(world: World, store: RunStore, jobs: BatchJobs) -> None:
+    try:
+        await world.create(store, jobs, "k1")
+    finally:  # the client asks again, whatever it met
+        await world.create(world.store, world.batch, "k1")
+
+
+async def cancel_a_pending_run(world: World, store: RunStore, jobs: BatchJobs) -> None:
+    run = await world.submitted()
+    await lifecycle.cancel(run.run_id, ADA, store=store, jobs=jobs, clock=world.clock)
+
+
+async def cancel_a_running_run(world: World, store: RunStore, jobs: BatchJobs) -> None:
+    run = await world.begun()
+    await lifecycle.cancel(run.run_id, ADA, store=store, jobs=jobs, clock=world.clock)
+
+
+async def job(world: World, store: RunStore, _: BatchJobs) -> None:
+    run = await world.submitted()
+    try:
+        await world.do_job(run.compute.job_id, store, telling=True)
+    except BaseException:
+        # Batch sees the process go; a machine that was taken away is the case that gets another attempt.
+        world.batch.put(run.compute.job_id, JobState.FAILED, exit_codes=(50001,))
+        raise
+
+
+async def sweep_what_was_never_submitted(world: World, store: RunStore, jobs: BatchJobs) -> None:
+    await world.submitted()
+    await world.batch.forget()
+    world.clock.move(minutes=3)
+    await world.sweep(store, jobs)
+
+
+async def sweep_what_was_preempted(world: World, store: RunStore, jobs: BatchJobs) -> None:
+    run = await world.begun()
+    world.batch.put(run.compute.job_id, JobState.FAILED, exit_codes=(50001,))
+    world.clock.move(minutes=6)
+    await world.sweep(store, jobs)
+
+
+async def sweep_what_was_cancelled_but_not_released(world: World, store: RunStore, jobs: BatchJobs) -> None:
+    run = await world.submitted()
+    away = Fault(at=0).wrap(world.batch, "Batch")
+    await lifecycle.cancel(run.run_id, ADA, store=world.store, jobs=away, clock=world.clock)
+    world.clock.move(minutes=3)
+    await world.sweep(store, jobs)
+
+
+async def hear_that_a_running_job_failed(world: World, store: RunStore, jobs: BatchJobs) -> None:
+    run = await world.begun()
+    world.batch.put(run.compute.job_id, JobState.FAILED, exit_codes=(137,))
+    name = f"projects/p/locations/r/jobs/{run.compute.job_id}"
+    await reconciler.notified(name, max_run_seconds=60, store=store, jobs=jobs, clock=world.clock)
+
+
+async def hear_of_a_job_that_works(world: World, store: RunStore, jobs: BatchJobs) -> None:
+    run = await world.begun()
+    name = f"projects/p/locations/r/jobs/{run.compute.job_id}"
+    try:
+        await reconciler.notified(name, max_run_seconds=60, store=store, jobs=jobs, clock=world.clock)
+    finally:
+        ports = {"holder": "process", "store": world.store, "clock": world.clock}
+        done = await lifecycle.complete(run.run_id, outcome(run.run_id), **ports)  # type: ignore[arg-type]  # one dict for all
+        world.batch.put(run.compute.job_id, JobState.SUCCEEDED)
+        assert done.status is RunState.COMPLETED
+
+
+ENDS: dict[Operation, set[RunState]] = {
+    create: {RunState.COMPLETED, RunState.FAILED},  # failed where its client was told so
+    create_with_a_key_and_retry_it: {RunState.COMPLETED},
+    cancel_a_pending_run: {RunState.CANCELLED, RunState.COMPLETED},  # completed where the cancel was never decided
+    cancel_a_running_run: {RunState.CANCELLED, RunState.FAILED},  # its process does not exist, so else it fails
+    job: {RunState.COMPLETED},
+    sweep_what_was_never_submitted: {RunState.COMPLETED},
+    sweep_what_was_preempted: {RunState.COMPLETED},
+    sweep_what_was_cancelled_but_not_released: {RunState.CANCELLED},
+    hear_that_a_running_job_failed: {RunState.FAILED},
+    hear_of_a_job_that_works: {RunState.COMPLETED},
+}
+"""How the runs of an operation may end, whatever strikes it."""
+ANSWERED: dict[Operation, set[RunState]] = {
+    **ENDS,
+    create: {RunState.COMPLETED},
+    cancel_a_pending_run: {RunState.CANCELLED},
+    cancel_a_running_run: {RunState.CANCELLED},
+}
+"""How they must end where the operation was answered well all the same."""
+
+
+async def live_through(
+    operation: Operation, world: World, store: RunStore, jobs: BatchJobs, *, also: Collection[RunState] = ()
+) -> BaseException | None:
+    """Do an operation on ports that may fail, let the world settle without faults, hold it against the law, and give the error met.
+
+    Args:
+        operation: what is done.
+        world: the world, on ports that do not fail.
+        store: the store that the operation sees.
+        jobs: the Batch that it sees.
+        also: ends that are lawful beside the usual ones.
+    """
+    met: BaseException | None = None
+    try:
+        await operation(world, store, jobs)
+    except Died as death:
+        met = death
+    except HaystackError as error:
+        met = error
+    if isinstance(met, HaystackError):
+        assert STATUS_OF.get(met.slug, 500) != 500, repr(met)
+    world.hold_one_live_job()
+    kept = await world.settle()
+    world.hold(kept)
+    ends = {run.status for run in kept}
+    assert ends <= (ANSWERED if met is None else ENDS)[operation].union(also), ends
+    return met
