@@ -135,13 +135,13 @@ async def _register_atlases(folder: Path) -> list[str]:
     """Put what was ingested before into the catalog again, since the emulator forgets it."""
     entries = ingested(folder)
     for entry in entries:
-        await wiring.catalog().put(entry)
+        await wiring.container().catalog.put(entry)
     return [entry.name for entry in entries]
 
 
 def ingested(folder: Path) -> list[DatasetEntry]:
     """The catalog entries of the atlases in a folder, as the ingest left them beside the cells."""
-    return [DatasetEntry.kept_json(file.read_bytes()) for file in sorted(folder.glob(f"*/{ENTRY_FILE}"))]
+    return [DatasetEntry.from_stored_json(file.read_bytes()) for file in sorted(folder.glob(f"*/{ENTRY_FILE}"))]
 
 
 def _inherited() -> dict[str, str]:
@@ -157,13 +157,13 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
     """Set variables for as long as the block lasts, and have the wiring read them anew."""
     before = dict(os.environ)
     os.environ.update(values)
-    wiring.reset()
+    wiring.replace(None)
     try:
         yield
     finally:
         os.environ.clear()
         os.environ.update(before)
-        wiring.reset()
+        wiring.replace(None)
 
 
 def say_on_stderr(line: str) -> None:

@@ -12,7 +12,7 @@ from scipy import sparse
 
 from orchestrator.config import JobConfig
 from orchestrator.expression import Floats, log_normalised, profile
-from shared.runs.schemas import GeneChange
+from shared.runs.records import GeneChange
 
 PERTURBED, CONTROL = "perturbed", "control"
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from orchestrator.config import JobConfig
 from orchestrator.differential import Differential
-from shared.runs.schemas import PathwayChange
+from shared.runs.records import PathwayChange
 
 MIN_GENES = 5
 """A gene set with fewer measured genes is not judged."""

@@ -17,7 +17,7 @@ from scipy import sparse
 from orchestrator.config import JobConfig
 from orchestrator.differential import Differential
 from orchestrator.expectations import HALLMARK, REACTOME, Expectation, readable
-from shared.runs.schemas import PathwayChange, ScorePart
+from shared.runs.records import PathwayChange, ScorePart
 
 PATHWAYS, TARGETS, NETWORK = "pathway_coherence", "target_activation", "network_coherence"
 WEIGHTS: Mapping[str, float] = {PATHWAYS: 0.5, TARGETS: 0.3, NETWORK: 0.2}

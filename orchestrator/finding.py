@@ -14,7 +14,7 @@ from orchestrator.prompts import Prompt
 from orchestrator.query_analysis import Question
 from shared.fields import ControlStrategy
 from shared.runs.records import Iteration
-from shared.runs.schemas import PathwayChange
+from shared.runs.records import PathwayChange
 
 LIBRARIES = ("anndata", "decoupler", "h5py", "numpy", "pandas", "scanpy", "scipy")
 

@@ -229,11 +229,11 @@ def main(arguments: list[str] | None = None) -> int:
     from shared import wiring  # noqa: PLC0415  # brings the adapters; a wrong command line must not wait for them
 
     try:
-        settings = wiring.settings()
+        settings = wiring.container().settings
         entry = ingest(
             given.dataset, given.path, settings.atlas_root, Description(controls=tuple(given.control), **options)
         )
-        asyncio.run(wiring.catalog().put(entry))
+        asyncio.run(wiring.container().catalog.put(entry))
     except (AtlasUnusable, HaystackError) as error:
         print(error, file=sys.stderr)
         return 1

@@ -11,7 +11,7 @@ from orchestrator.enrichment import enrich
 from orchestrator.evaluation import Evidence, Grounding, Origin, evaluate
 from orchestrator.expectations import expectations, hallmark, reactome
 from shared.catalog import reference
-from shared.runs.schemas import PathwayChange
+from shared.runs.records import PathwayChange
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ from shared.fields import Clock
 from shared.logs import Severity
 from shared.runs import jobs, lifecycle, states
 from shared.runs.ports import ResultFiles
-from shared.runs.schemas import FailureReason
+from shared.runs.states import FailureReason
 from shared.runs.states import Actor
 
 T = TypeVar("T")

@@ -8,7 +8,7 @@ from orchestrator.atlas import Group
 from orchestrator.config import JobConfig
 from orchestrator.evaluation import PATHWAYS, TARGETS, Origin
 from shared.catalog.plans import Relative
-from shared.runs.schemas import ScorePart
+from shared.runs.records import ScorePart
 
 RELEVANCE, QUALITY, DIVERSITY = 0.4, 0.3, 0.3
 SHARPER, SOFTER = 2.0, 0.5

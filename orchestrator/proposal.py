@@ -20,7 +20,7 @@ from shared.fields import ControlStrategy
 from shared.logs import Severity, log
 from shared.resolver import Resolution, resolve
 from shared.runs.records import Run
-from shared.runs.schemas import LlmProvider
+from shared.fields import LlmProvider
 
 DEFAULT_MODELS: Final = {
     LlmProvider.ANTHROPIC: "claude-haiku-4-5",

@@ -9,7 +9,7 @@ from pydantic_ai import Agent, UsageLimits
 from pydantic_ai.models import Model
 
 from orchestrator.proposal import Access, Names
-from shared.runs.schemas import LlmProvider
+from shared.fields import LlmProvider
 
 Answer = TypeVar("Answer", bound=BaseModel)
 

@@ -9,7 +9,7 @@ from orchestrator.enrichment import notable
 from orchestrator.expectations import readable
 from orchestrator.finding import Finding
 from shared.fields import ControlStrategy
-from shared.runs.schemas import GeneChange
+from shared.runs.records import GeneChange
 
 PART_NAMES = {
     "pathway_coherence": "Pathway coherence",

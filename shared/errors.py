@@ -1,30 +1,30 @@
-"""Everything that can go wrong in the domain. An error carries a slug; `shared/http/problems.py` alone knows HTTP statuses.
+"""Errors of the domain. An error carries a slug; `shared/http/problems.py` alone maps slugs to HTTP statuses.
 
 HaystackError
-├── InvalidRequest                 the question itself cannot be accepted
+├── InvalidRequest                 the request cannot be accepted
 │   ├── InvalidPageToken
-│   └── IdempotencyMismatch        the key was used with another body
-├── Unauthenticated                nobody we know is asking
-├── Forbidden                      we know who is asking, and it is not for them (reconcile only)
+│   └── IdempotencyMismatch        the key was used with another request
+├── Unauthenticated                no valid identity
+├── Forbidden                      a valid identity that is not allowed to do this
 ├── NotFound
 │   ├── RunNotFound                also for another user's run
 │   └── DatasetNotFound
-├── RunExists                      a run of this id is there already
-├── Conflict                       the run is not in a state for this
+├── RunExists                      a run with this id exists
+├── Conflict                       the state of the run does not allow this
 │   ├── TransitionRefused
 │   ├── RunNotCompleted
 │   └── RunAlreadyFinished
-├── TooManyRuns                    the caller's limit of active runs is reached
-├── Unavailable                    Firestore, Batch or Cloud Storage is away; trying again helps
-├── SubmitRejected                 Batch will never take this job
-└── SettingsInvalid                the process was started with wrong settings
+├── TooManyRuns                    the limit of active runs is reached
+├── Unavailable                    Firestore, Batch or Cloud Storage does not answer; a retry helps
+├── SubmitRejected                 Batch will never accept this job
+└── SettingsInvalid                settings are missing or invalid
 """
 
 from collections.abc import Sequence
 
 
 class HaystackError(Exception):
-    """The root: `slug` is the stable name that clients and logs see, `detail` a sentence that says what to do."""
+    """Base of all errors: `slug` is the stable name in responses and logs, `detail` a sentence that says what to do."""
 
     slug = "internal"
 
@@ -34,12 +34,7 @@ class HaystackError(Exception):
 
 
 class InvalidRequest(HaystackError):
-    """A request that can never be accepted as it is.
-
-    Args:
-        detail: what to do about it.
-        errors: one `{loc, msg, type}` for each fault found.
-    """
+    """A request that cannot be accepted; `errors` has one `{loc, msg, type}` for each error found."""
 
     slug = "invalid_request"
 
@@ -49,19 +44,19 @@ class InvalidRequest(HaystackError):
 
 
 class InvalidPageToken(InvalidRequest):
-    """A page token that this service did not give out for this list."""
+    """A page token that this list did not issue."""
 
     slug = "invalid_page_token"
 
     def __init__(self) -> None:
         super().__init__(
-            "This page_token was not given out for this list. Start again without page_token.",
-            [{"loc": ["query", "page_token"], "msg": "not a token of this list", "type": "page_token"}],
+            "This page_token is not valid for this list. Start again without page_token.",
+            [{"loc": ["query", "page_token"], "msg": "not a page token of this list", "type": "page_token"}],
         )
 
 
 class IdempotencyMismatch(InvalidRequest):
-    """An Idempotency-Key that came before with another body."""
+    """An Idempotency-Key that was used with another request."""
 
     slug = "idempotency_mismatch"
 
@@ -71,7 +66,7 @@ class IdempotencyMismatch(InvalidRequest):
             [
                 {
                     "loc": ["header", "Idempotency-Key"],
-                    "msg": "used with another body",
+                    "msg": "used with another request",
                     "type": "idempotency_key",
                 }
             ],
@@ -79,37 +74,37 @@ class IdempotencyMismatch(InvalidRequest):
 
 
 class Unauthenticated(HaystackError):
-    """No identity, or one that does not hold. The detail never tells which check failed."""
+    """No valid identity. The detail never says which check failed."""
 
     slug = "unauthenticated"
 
-    def __init__(self, detail: str = "Sign in through the service's address and try again.") -> None:
+    def __init__(self, detail: str = "Sign in at the address of the service and try again.") -> None:
         super().__init__(detail)
 
 
 class Forbidden(HaystackError):
-    """A valid identity that may not do this."""
+    """A valid identity that is not allowed to do this."""
 
     slug = "forbidden"
 
 
 class NotFound(HaystackError):
-    """Nothing of that name."""
+    """No such thing."""
 
     slug = "not_found"
 
 
 class RunNotFound(NotFound):
-    """No run of this id that the caller may see."""
+    """The caller has no run with this id."""
 
     slug = "run_not_found"
 
     def __init__(self, run_id: str) -> None:
-        super().__init__(f"There is no run {run_id} among your runs. Check the id, or list your runs.")
+        super().__init__(f"You have no run {run_id}. Check the id, or list your runs.")
 
 
 class DatasetNotFound(NotFound):
-    """No dataset of this name in the catalog."""
+    """The catalog has no dataset with this name."""
 
     slug = "dataset_not_found"
 
@@ -118,22 +113,22 @@ class DatasetNotFound(NotFound):
 
 
 class RunExists(HaystackError):
-    """Create-if-absent found a run of this id."""
+    """A run with this id exists."""
 
     slug = "run_exists"
 
     def __init__(self, run_id: str) -> None:
-        super().__init__(f"Run {run_id} exists.")
+        super().__init__(f"Run {run_id} already exists.")
 
 
 class Conflict(HaystackError):
-    """The run is not in a state for what was asked."""
+    """The state of the run does not allow the request."""
 
     slug = "conflict"
 
 
 class TransitionRefused(Conflict):
-    """A change of status that the transition table does not hold."""
+    """A change of status that is not in the transition table."""
 
     slug = "transition_refused"
 
@@ -144,7 +139,7 @@ class TransitionRefused(Conflict):
 
 
 class RunNotCompleted(Conflict):
-    """The result of a run that has none."""
+    """A run that has no result."""
 
     slug = "run_not_completed"
 
@@ -153,7 +148,7 @@ class RunNotCompleted(Conflict):
 
 
 class RunAlreadyFinished(Conflict):
-    """A cancel that comes after the run completed or failed."""
+    """A cancel after the run completed or failed."""
 
     slug = "run_already_finished"
 
@@ -162,35 +157,35 @@ class RunAlreadyFinished(Conflict):
 
 
 class TooManyRuns(HaystackError):
-    """The caller has as many active runs as allowed."""
+    """The caller has reached the limit of active runs."""
 
     slug = "too_many_runs"
 
     def __init__(self, limit: int) -> None:
-        super().__init__(f"You have {limit} active runs, the most allowed. Wait for one to finish, or cancel one.")
+        super().__init__(f"You have {limit} active runs, which is the limit. Wait for one to finish, or cancel one.")
 
 
 class Unavailable(HaystackError):
-    """A service we stand on did not answer."""
+    """A service that this one depends on did not answer."""
 
     slug = "unavailable"
 
     def __init__(self, service: str) -> None:
-        super().__init__(f"{service} is not answering just now. Try again in a few seconds.")
+        super().__init__(f"{service} is not responding. Try again in a few seconds.")
         self.service = service
 
 
 class SubmitRejected(HaystackError):
-    """Batch refuses the job for good (a bad request, no permission, no quota of jobs)."""
+    """Batch rejects the job permanently (a bad request, no permission, no quota for jobs)."""
 
     slug = "submit_rejected"
 
 
 class SettingsInvalid(HaystackError):
-    """Settings that are missing or wrong, all told at once."""
+    """Missing or invalid settings, all reported at once."""
 
     slug = "settings_invalid"
 
-    def __init__(self, faults: Sequence[str]) -> None:
-        super().__init__("Settings are not usable: " + "; ".join(faults) + ".")
-        self.faults = list(faults)
+    def __init__(self, errors: Sequence[str]) -> None:
+        super().__init__("Invalid settings: " + "; ".join(errors) + ".")
+        self.errors = list(errors)

@@ -1,4 +1,4 @@
-"""What all models are made of: their base, and the kinds of field that more than one has."""
+"""Base model, field types and clock that the wire models, the stored records and the catalog share."""
 
 import re
 from collections.abc import Callable
@@ -17,39 +17,47 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+# Returns the current time in UTC.
 Clock = Callable[[], datetime]
-"""The time now, in UTC."""
+
+_CONTROLS: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
 class Model(BaseModel):
-    """The base of all models: immutable, unknown fields refused."""
+    """Base of all models: immutable, rejects unknown fields."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     @classmethod
-    def kept(cls, fields: object) -> Self:
-        """What was kept, perhaps by newer code, as while functions are deployed one by one: fields unknown here are passed over."""
+    def from_stored(cls, fields: object) -> Self:
+        """Read stored fields and ignore unknown ones, which newer code may have written during a rolling deployment."""
         return cls.model_validate(fields, extra="ignore")
 
     @classmethod
-    def kept_json(cls, text: str | bytes) -> Self:
-        """The same from JSON."""
+    def from_stored_json(cls, text: str | bytes) -> Self:
+        """Read stored JSON and ignore unknown fields."""
         return cls.model_validate_json(text, extra="ignore")
 
 
+def utc_now() -> datetime:
+    """Return the current time in UTC."""
+    return datetime.now(UTC)
+
+
 def rfc3339(moment: datetime) -> str:
-    """A moment as RFC 3339 in UTC with microseconds and `Z`, so that equal moments are equal strings."""
+    """Format a time as RFC 3339 in UTC with microseconds and `Z`, so that equal times are equal strings."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _without_controls(value: object) -> object:
-    """Control characters mean nothing in a question, and much to a terminal; HDF5 cannot keep a null byte."""
+    # Control characters mean nothing in a question but much to a terminal, and HDF5 cannot store a null byte.
     if isinstance(value, str) and _CONTROLS.search(value):
-        raise PydanticCustomError("control_character", "Input should have no control characters but tabs and line ends")
+        raise PydanticCustomError(
+            "control_character", "Input should have no control characters except tabs and line breaks"
+        )
     return value
 
 
-_CONTROLS: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 Timestamp = Annotated[AwareDatetime, PlainSerializer(rfc3339, when_used="json")]
 Query = Annotated[
     str,
@@ -64,4 +72,12 @@ class ControlStrategy(StrEnum):
     """What a prediction is compared with."""
 
     SYNTHETIC_CONTROL = "synthetic_control"  # predict twice, perturbed and control, and compare the two
-    QUERY_AS_CONTROL = "query_as_control"  # compare the prediction with the query cells as they are
+    QUERY_AS_CONTROL = "query_as_control"  # compare the prediction with the unchanged query cells
+
+
+class LlmProvider(StrEnum):
+    """Language model provider that may interpret the question."""
+
+    ANTHROPIC = "anthropic"
+    OPENAI = "openai"
+    GOOGLE_GENAI = "google_genai"

@@ -1,4 +1,4 @@
-"""What a process is told by its environment, read once when the process first needs it, never at import."""
+"""Settings of a process, read from its environment once, never at import. Standard library only: `deploy` reads `LLM_KEYS`."""
 
 import os
 import re
@@ -9,45 +9,52 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from shared.errors import SettingsInvalid
-from shared.runs.states import SHORTEST_RETENTION
 
 SECRET = re.compile(r"([A-Z][A-Z0-9_]*)=(projects/[^/]+/secrets/[^/]+/versions/[^/]+)")
 STORES = ("firestore", "sqlite")
 ENVIRONMENTS = ("production", "development")
 
+# No run is deleted sooner than this after its creation or, while unfinished, after its last write.
+SHORTEST_RETENTION: Final = timedelta(days=7)
+
+# Environment variable of each `LlmProvider`'s key; the names that the providers' own libraries read.
+LLM_KEYS: Final[Mapping[str, str]] = MappingProxyType(
+    {"anthropic": "ANTHROPIC_API_KEY", "openai": "OPENAI_API_KEY", "google_genai": "GOOGLE_API_KEY"}
+)
+
 
 class Settings(NamedTuple):
-    """The settings of a function or of the job. The names in the environment are these in capitals.
+    """Settings of a function or of the job; the environment variables are the same names in capitals.
 
     Attributes:
-        environment: `production` (the default: IAP assertions are verified) or `development` (the e-mail header is believed).
+        environment: `production` (the default: IAP assertions are verified) or `development` (the email header is trusted).
         project: Google Cloud project id.
-        region: where Batch jobs run.
+        region: region of Batch jobs.
         store: `firestore` or `sqlite`.
-        sqlite_path: the database file, for `sqlite`.
+        sqlite_path: database file for `sqlite`.
         firestore_database: Firestore database id.
-        results_bucket: where results lie.
-        atlas_dir: folder (in production a read-only mount of `atlas_bucket`) where ingested atlases lie.
-        atlas_bucket: bucket that the Batch job mounts at `atlas_dir`; empty: nothing is mounted.
+        results_bucket: bucket of results.
+        atlas_dir: folder of ingested atlases; in production a read-only mount of `atlas_bucket`.
+        atlas_bucket: bucket that the Batch job mounts at `atlas_dir`; empty: none.
         job_image: container image of the job.
-        job_service_account: e-mail that the job runs as; empty: the project's default.
+        job_service_account: service account of the job; empty: the project's default.
         job_topic: Pub/Sub topic (`projects/P/topics/T`) for Batch notifications; empty: none.
-        job_max_run_seconds: how long a job may run.
-        job_secrets: what jobs may find in their environment, as `NAME=projects/P/secrets/S/versions/V`, separated by commas; empty: none.
-        iap_audience: `/projects/NUMBER/global/backendServices/ID` of this function's backend.
-        iap_keys_url: where IAP's public keys are, as a set of JSON web keys.
+        job_max_run_seconds: time limit of a job.
+        job_secrets: secrets that jobs may get, as `NAME=projects/P/secrets/S/versions/V`, separated by commas; empty: none.
+        iap_audience: `/projects/NUMBER/global/backendServices/ID` of this function's backend service.
+        iap_keys_url: URL of IAP's public keys, a set of JSON web keys.
         reconcile_audience: audience of the OIDC tokens that reconcile accepts.
-        reconcile_caller: e-mail of the service account that may call reconcile.
-        oidc_keys_url: where the public keys of Google's OIDC tokens are, as a set of JSON web keys.
+        reconcile_caller: service account that may call reconcile.
+        oidc_keys_url: URL of the public keys of Google's OIDC tokens, a set of JSON web keys.
         signer_email: service account that signs URLs through IAM; empty: the process's own.
-        signing_key_file: service-account key file to sign with instead of IAM (the local service's).
-        batch_emulator_host: `host:port` of the Batch stand-in; empty: the real one.
-        firestore_emulator_host: `host:port` of the Firestore emulator; empty: the real one.
-        storage_emulator_host: URL of a Cloud Storage stand-in; empty: the real one.
-        cors_origins: origins of web pages that may call, separated by commas; empty: none.
-        max_active_runs: most unfinished runs of one user; 0: no limit.
-        run_retention_days: after so many days Firestore deletes a run, where the deployment has it do so; 0: it is kept for ever.
-        page_token_key: secret that page tokens are bound with; empty: tokens are bound by the owner's e-mail alone.
+        signing_key_file: service account key file that signs URLs instead of IAM, for the local service.
+        batch_emulator_host: `host:port` of the Batch emulator; empty: Google Cloud.
+        firestore_emulator_host: `host:port` of the Firestore emulator; empty: Google Cloud.
+        storage_emulator_host: URL of a Cloud Storage emulator; empty: Google Cloud.
+        cors_origins: origins of other web pages that may call the API, separated by commas; empty: none.
+        max_active_runs: maximum number of unfinished runs of a user; 0: no limit.
+        run_retention_days: days after which Firestore deletes a run, if the deployment enables it; 0: never.
+        page_token_key: secret that signs page tokens; empty: tokens are bound by the owner's email address alone.
     """
 
     environment: str = "production"
@@ -81,14 +88,14 @@ class Settings(NamedTuple):
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> "Settings":
-        """Read the settings, from this process's environment unless another is given.
+        """Read the settings from the environment of this process, unless another is given.
 
         Raises:
-            SettingsInvalid: with everything that is missing or wrong, not only the first.
+            SettingsInvalid: lists all missing and invalid settings.
         """
         source = os.environ if env is None else env
         given: dict[str, str | int] = {}
-        faults: list[str] = []
+        errors: list[str] = []
         for name, default in cls._field_defaults.items():
             raw = source.get(name.upper(), "").strip()
             if not raw:
@@ -97,58 +104,51 @@ class Settings(NamedTuple):
                 if raw.isdecimal():
                     given[name] = int(raw)
                 else:
-                    faults.append(f"{name.upper()} must be a whole number")
+                    errors.append(f"{name.upper()} must be a whole number")
             else:
                 given[name] = raw
-        settings = cls(**given)  # type: ignore[arg-type]  # the loop above gave each field its own type
-        faults += settings._faults()
-        if faults:
-            raise SettingsInvalid(faults)
+        settings = cls(**given)  # type: ignore[arg-type]  # the loop above gives each field its type
+        errors += settings._errors()
+        if errors:
+            raise SettingsInvalid(errors)
         return settings
 
-    def _faults(self) -> list[str]:
-        faults = []
+    def _errors(self) -> list[str]:
+        errors = []
         if self.environment not in ENVIRONMENTS:
-            faults.append(f"ENVIRONMENT must be one of {', '.join(ENVIRONMENTS)}")
+            errors.append(f"ENVIRONMENT must be one of {', '.join(ENVIRONMENTS)}")
         if self.store not in STORES:
-            faults.append(f"STORE must be one of {', '.join(STORES)}")
+            errors.append(f"STORE must be one of {', '.join(STORES)}")
         required = ["project", "region", "results_bucket"]
         if self.store == "sqlite":
             required.append("sqlite_path")
-        faults += [f"{name.upper()} is missing" for name in required if not getattr(self, name)]
+        errors += [f"{name.upper()} is missing" for name in required if not getattr(self, name)]
         if 0 < self.run_retention_days < SHORTEST_RETENTION.days:
-            faults.append(f"RUN_RETENTION_DAYS must be {SHORTEST_RETENTION.days} or more, or 0 to keep runs for ever")
+            errors.append(f"RUN_RETENTION_DAYS must be {SHORTEST_RETENTION.days} or more, or 0 to never delete runs")
         if not all(map(SECRET.fullmatch, _listed(self.job_secrets))):
-            faults.append("JOB_SECRETS must list NAME=projects/P/secrets/S/versions/V")
-        return faults
+            errors.append("JOB_SECRETS must list NAME=projects/P/secrets/S/versions/V")
+        return errors
 
     @property
     def allowed_origins(self) -> tuple[str, ...]:
-        """The origins of `cors_origins`."""
+        """Origins in `cors_origins`."""
         return _listed(self.cors_origins)
 
     @property
     def secret_versions(self) -> dict[str, str]:
-        """The secrets of `job_secrets`: the version behind each name."""
+        """Secret version of each name in `job_secrets`."""
         return dict(entry.split("=", 1) for entry in _listed(self.job_secrets))
 
     @property
     def retention(self) -> timedelta | None:
-        """How long a run is kept; None: for ever."""
+        """How long a run is stored; None: for ever."""
         return timedelta(days=self.run_retention_days) if self.run_retention_days else None
 
     @property
     def atlas_root(self) -> Path:
-        """The folder of ingested atlases."""
+        """Folder of ingested atlases."""
         return Path(self.atlas_dir)
 
 
 def _listed(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-# FOLDED from llm_keys.py: """Where the job finds a language model provider's key: the names in its environment. Standard library only, for `deploy` reads them too."""  # noqa: E501
-LLM_KEYS: Final[Mapping[str, str]] = MappingProxyType(
-    {"anthropic": "ANTHROPIC_API_KEY", "openai": "OPENAI_API_KEY", "google_genai": "GOOGLE_API_KEY"}
-)
-"""The key's name for each provider of `shared.models.LlmProvider`; the names that the providers' own libraries read."""

@@ -1,139 +1,165 @@
-"""Who stands behind each port in this process: the only place that imports adapters.
+"""Adapters behind each port of this process; the only module that imports adapters.
 
-Each getter makes its object once, at the first request that needs it. Adapters are imported inside, so that a function pays at its
-cold start only for what it uses.
+`container()` returns the process's container, built from its environment at the first call. Tests replace it whole.
 """
 
-from datetime import UTC, datetime
-from functools import cache
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from shared.auth.identity import Identity
-from shared.catalog.cache import Catalog
-from shared.runs.ports import BatchJobs, Readiness, ResultFiles, RunStore, RunWatch
 from shared.settings import Settings
 
 if TYPE_CHECKING:
-    from shared.catalog.cache import CatalogCache
+    from shared.auth.identity import Identity
+    from shared.catalog.cache import Catalog, CatalogCache
+    from shared.fields import Clock
+    from shared.runs.ports import BatchJobs, ResultFiles, RunDatabase
+    from shared.runs.reconciler import Reconciler
+    from shared.runs.submission import RunSubmission
     from shared.stores.firestore_client import FirestoreDatabase
     from shared.stores.sqlite import SqliteDatabase
 
 
-class Database(RunStore, RunWatch, Readiness, Protocol):
-    """A run store that can tell of changes, and whether it answers."""
+class Container:
+    """Adapters and services of one process, each made when first needed.
+
+    Adapters are imported inside the properties, so that the cold start of a function pays only for what the function uses.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    @cached_property
+    def clock(self) -> "Clock":
+        """Current time in UTC."""
+        from shared.fields import utc_now
+
+        return utc_now
+
+    @cached_property
+    def run_store(self) -> "RunDatabase":
+        """Store of runs."""
+        if self.settings.store == "sqlite":
+            from shared.stores.sqlite import SqliteRunStore
+
+            return SqliteRunStore(self._sqlite)
+        from shared.stores.firestore import FirestoreRunStore
+
+        return FirestoreRunStore(self._firestore)
+
+    @cached_property
+    def catalog(self) -> "Catalog":
+        """Catalog of ingested atlases."""
+        if self.settings.store == "sqlite":
+            from shared.stores.sqlite import SqliteCatalog
+
+            return SqliteCatalog(self._sqlite)
+        from shared.stores.firestore import FirestoreCatalog
+
+        return FirestoreCatalog(self._firestore)
+
+    @cached_property
+    def catalog_cache(self) -> "CatalogCache":
+        """Catalog in memory."""
+        from shared.catalog.cache import CatalogCache
+
+        return CatalogCache(self.catalog, self.clock)
+
+    @cached_property
+    def batch_jobs(self) -> "BatchJobs":
+        """Google Cloud Batch."""
+        from shared.gcp.batch import GoogleBatchJobs
+
+        return GoogleBatchJobs(self.settings)
+
+    @cached_property
+    def result_files(self) -> "ResultFiles":
+        """Results bucket."""
+        from shared.gcp.storage import GoogleResultFiles
+
+        return GoogleResultFiles(self.settings)
+
+    @cached_property
+    def identity(self) -> "Identity":
+        """Identity of users: verified by IAP's assertion, unless the environment is `development`."""
+        from shared.auth.identity import DevelopmentIdentity, IapIdentity
+        from shared.auth.keys import PublicKeys
+
+        if self.settings.environment == "development":
+            return DevelopmentIdentity()
+        return IapIdentity(audience=self.settings.iap_audience, keys=PublicKeys(self.settings.iap_keys_url))
+
+    @cached_property
+    def service_identity(self) -> "Identity":
+        """Identity of the service that may reconcile: verified by its OIDC token, in `development` too."""
+        from shared.auth.identity import ServiceCaller
+        from shared.auth.keys import PublicKeys
+
+        return ServiceCaller(
+            audience=self.settings.reconcile_audience,
+            email=self.settings.reconcile_caller,
+            keys=PublicKeys(self.settings.oidc_keys_url),
+        )
+
+    @cached_property
+    def submission(self) -> "RunSubmission":
+        """Creates runs and submits their jobs."""
+        from shared.runs.submission import RunLimits, RunSubmission
+
+        limits = RunLimits(
+            max_active=self.settings.max_active_runs,
+            max_run_seconds=self.settings.job_max_run_seconds,
+            retention=self.settings.retention,
+        )
+        return RunSubmission(self.run_store, self.batch_jobs, self.clock, limits)
+
+    @cached_property
+    def reconciler(self) -> "Reconciler":
+        """Finds and finishes runs that something left halfway."""
+        from shared.runs.reconciler import Reconciler
+
+        return Reconciler(self.run_store, self.batch_jobs, self.submission, self.clock)
+
+    @cached_property
+    def _firestore(self) -> "FirestoreDatabase":
+        from shared.stores.firestore_client import FirestoreDatabase
+
+        settings = self.settings
+        return FirestoreDatabase(settings.project, settings.firestore_database, settings.firestore_emulator_host)
+
+    @cached_property
+    def _sqlite(self) -> "SqliteDatabase":
+        from shared.stores.sqlite import SqliteDatabase
+
+        return SqliteDatabase(Path(self.settings.sqlite_path))
 
 
-def clock() -> datetime:
-    """The time, in UTC."""
-    return datetime.now(UTC)
+_current: Container | None = None
 
 
-@cache
-def settings() -> Settings:
-    """This process's settings, read from its environment at the first call."""
-    return Settings.from_env()
+def container() -> Container:
+    """Return the container of this process.
+
+    Raises:
+        SettingsInvalid: the environment lacks settings or has invalid ones.
+    """
+    global _current  # noqa: PLW0603  # one container per process
+    if _current is None:
+        _current = Container(Settings.from_env())
+    return _current
 
 
-@cache
-def run_store() -> Database:
-    """Where runs are kept."""
-    if settings().store == "sqlite":
-        from shared.stores.sqlite import SqliteRunStore
-
-        return SqliteRunStore(_sqlite())
-    from shared.stores.firestore import FirestoreRunStore
-
-    return FirestoreRunStore(_firestore())
+def replace(replacement: Container | None) -> None:
+    """Use another container from now on; None builds one from the environment at the next call. For tests."""
+    global _current  # noqa: PLW0603
+    _current = replacement
 
 
-@cache
-def catalog() -> Catalog:
-    """Where the ingested datasets are written down."""
-    if settings().store == "sqlite":
-        from shared.stores.sqlite import SqliteCatalog
-
-        return SqliteCatalog(_sqlite())
-    from shared.stores.firestore import FirestoreCatalog
-
-    return FirestoreCatalog(_firestore())
+def identity() -> "Identity":
+    """Return the identity of users."""
+    return container().identity
 
 
-@cache
-def catalog_cache() -> "CatalogCache":
-    """The catalog in memory."""
-    from shared.catalog.cache import CatalogCache
-
-    return CatalogCache(catalog(), clock)
-
-
-@cache
-def batch_jobs() -> BatchJobs:
-    """Google Cloud Batch."""
-    from shared.gcp.batch import GoogleBatchJobs
-
-    return GoogleBatchJobs(settings())
-
-
-@cache
-def result_files() -> ResultFiles:
-    """The results bucket."""
-    from shared.gcp.storage import GoogleResultFiles
-
-    return GoogleResultFiles(settings())
-
-
-@cache
-def identity() -> Identity:
-    """Who users are: by IAP's assertion, unless this process is set to development on purpose."""
-    from shared.auth.identity import DevelopmentIdentity, IapIdentity
-    from shared.auth.keys import PublicKeys
-
-    if settings().environment == "development":
-        return DevelopmentIdentity()
-    return IapIdentity(audience=settings().iap_audience, keys=PublicKeys(settings().iap_keys_url))
-
-
-@cache
-def service_identity() -> Identity:
-    """Which service may reconcile: the one whose OpenID Connect token says so, in development too."""
-    from shared.auth.identity import ServiceCaller
-    from shared.auth.keys import PublicKeys
-
-    return ServiceCaller(
-        audience=settings().reconcile_audience,
-        email=settings().reconcile_caller,
-        keys=PublicKeys(settings().oidc_keys_url),
-    )
-
-
-def reset() -> None:
-    """Forget everything made so far; the next call reads the environment again. For a process that serves tests."""
-    for getter in (
-        settings,
-        run_store,
-        catalog,
-        catalog_cache,
-        batch_jobs,
-        result_files,
-        identity,
-        service_identity,
-        _firestore,
-        _sqlite,
-    ):
-        getter.cache_clear()
-
-
-@cache
-def _firestore() -> "FirestoreDatabase":
-    from shared.stores.firestore_client import FirestoreDatabase
-
-    here = settings()
-    return FirestoreDatabase(here.project, here.firestore_database, here.firestore_emulator_host)
-
-
-@cache
-def _sqlite() -> "SqliteDatabase":
-    from shared.stores.sqlite import SqliteDatabase
-
-    return SqliteDatabase(Path(settings().sqlite_path))
+def service_identity() -> "Identity":
+    """Return the identity of the service that may reconcile."""
+    return container().service_identity

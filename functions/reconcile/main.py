@@ -1,27 +1,21 @@
-"""POST from Pub/Sub (a Batch job's notification) and from Cloud Scheduler (the sweep): finish what was left half-way."""
+"""POST from Pub/Sub (a Batch notification) or Cloud Scheduler (the sweep): finish what was left halfway."""
 
-from typing import Any
+from pydantic import BaseModel
+from starlette.responses import JSONResponse, Response
 
-from shared.http import startup
-
-with startup.undisturbed():
-    from pydantic import BaseModel
-    from starlette.responses import JSONResponse, Response
-
-    from shared import wiring
-    from shared.http import requests
-    from shared.http.endpoint import Call, endpoint
-    from shared.runs import reconciler
+from shared import wiring
+from shared.http import requests
+from shared.http.endpoint import Call, endpoint
 
 
 class Message(BaseModel):
-    """A Pub/Sub message; Batch puts what it has to say into the attributes."""
+    """Pub/Sub message; Batch puts its notification into the attributes."""
 
     attributes: dict[str, str] = {}
 
 
 class Push(BaseModel):
-    """What Pub/Sub pushes, or `{}` from the scheduler: a sweep."""
+    """Push request of Pub/Sub, or `{}` from the scheduler: a sweep."""
 
     message: Message | None = None
 
@@ -29,15 +23,9 @@ class Push(BaseModel):
 @endpoint("reconcile", wiring.service_identity)
 async def handle(call: Call) -> Response:
     push = await requests.parse(call.request, Push)
-    ports: dict[str, Any] = {
-        "max_run_seconds": wiring.settings().job_max_run_seconds,
-        "store": wiring.run_store(),
-        "jobs": wiring.batch_jobs(),
-        "clock": wiring.clock,
-    }
+    reconciler = wiring.container().reconciler
     if push.message is None:
-        report = await reconciler.sweep(**ports)
-        content = {"looked_at": report.looked_at, "failed": report.failed, "unanswered": report.unanswered}
-        return JSONResponse(content)
-    run = await reconciler.notified(push.message.attributes.get("JobName", ""), **ports)
+        report = await reconciler.sweep()
+        return JSONResponse({"looked_at": report.looked_at, "failed": report.failed, "unanswered": report.unanswered})
+    run = await reconciler.notified(push.message.attributes.get("JobName", ""))
     return JSONResponse({"looked_at": 0 if run is None else 1})

@@ -1,23 +1,21 @@
-"""GET /api/v1/runs/{run_id}/result: what a completed run found, with signed URLs of its files."""
+"""GET /api/v1/runs/{run_id}/result: read the result of a completed run, with signed URLs of its files."""
 
-from shared.http import startup
+from starlette.responses import Response
 
-with startup.undisturbed():
-    from starlette.responses import Response
-
-    from shared import wiring
-    from shared.http.endpoint import Call, endpoint
-    from shared.http.responses import answer
-    from shared.runs import views
+from shared import wiring
+from shared.http.endpoint import Call, endpoint
+from shared.http.responses import answer
+from shared.runs import views
 
 
 @endpoint("result", wiring.identity)
 async def handle(call: Call) -> Response:
+    container = wiring.container()
     result = await views.result(
         call.params["run_id"],
-        call.user,
-        store=wiring.run_store(),
-        files=wiring.result_files(),
-        clock=wiring.clock,
+        call.user.email,
+        store=container.run_store,
+        files=container.result_files,
+        clock=container.clock,
     )
     return answer(call.request, result, Cache_Control="private, no-store")

@@ -1,31 +1,29 @@
-"""GET /api/v1/runs/{run_id}: where a run stands; with `?wait=`, as soon as that changes."""
+"""GET /api/v1/runs/{run_id}: read the status of a run; with `?wait=`, as soon as it changes."""
 
-from shared.http import startup
+from starlette.responses import Response
 
-with startup.undisturbed():
-    from starlette.responses import Response
-
-    from shared import wiring
-    from shared.http import requests
-    from shared.http.endpoint import Call, endpoint
-    from shared.http.responses import answer_run, has
-    from shared.runs import views
-    from shared.runs.schemas import StatusQuery
-    from shared.runs.views import run_status
+from shared import wiring
+from shared.http import requests
+from shared.http.endpoint import Call, endpoint
+from shared.http.responses import answer_run, has
+from shared.runs import views
+from shared.runs.schemas import StatusQuery
+from shared.runs.views import run_status
 
 
 @endpoint("status", wiring.identity)
 async def handle(call: Call) -> Response:
     query = requests.parse_query(call.request, StatusQuery)
-    run_id, store = call.params["run_id"], wiring.run_store()
+    run_id, store = call.params["run_id"], wiring.container().run_store
     if query.wait == 0:
-        run = await views.summary(run_id, call.user, store=store)
+        run = await views.summary(run_id, call.user.email, store=store)
     else:
+        has_etag = "if-none-match" in call.request.headers
         run = await views.await_change(
             run_id,
-            call.user,
+            call.user.email,
             seconds=query.wait,
-            known=(lambda run: has(call.request, run_status(run))) if "if-none-match" in call.request.headers else None,
+            is_known=(lambda run: has(call.request, run_status(run))) if has_etag else None,
             store=store,
             watch=store,
         )

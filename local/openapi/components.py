@@ -3,9 +3,9 @@
 from types import MappingProxyType
 from typing import Any, Final
 
-from functions.create.main import KEY
 from local.openapi import examples
 from local.openapi.schemas import Json
+from shared.http.requests import KEY
 
 NAMES: Final = MappingProxyType(
     {

@@ -50,7 +50,7 @@ def perturbations() -> dict[str, ReferencePerturbation]:
 @cache
 def datasets() -> tuple[DatasetEntry, ...]:
     """The reference datasets as catalog entries that are not ingested, as they are stored."""
-    return tuple(map(DatasetEntry.kept, data.document(DATASETS)["datasets"]))
+    return tuple(map(DatasetEntry.from_stored, data.document(DATASETS)["datasets"]))
 
 
 def _cytokines() -> Iterable[ReferencePerturbation]:

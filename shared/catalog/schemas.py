@@ -1,4 +1,4 @@
-"""The wire models of the catalog: perturbations, cell types and datasets, field by field as the contract has them."""
+"""Wire models of the catalog, and of the validation of a question before it runs."""
 
 from typing import Annotated
 
@@ -8,85 +8,87 @@ from shared.fields import ControlStrategy, Model, Query
 
 
 class PerturbationInfo(Model):
-    """A perturbation that the catalog knows; counts are None while no dataset with it is ingested."""
+    """A perturbation in the catalog."""
 
-    name: str
-    type: str
-    synonyms: list[str]
-    targets: list[str]
-    receptors: list[str]
-    family: str | None
-    datasets: list[str]
-    cell_count: int | None
-    control_count: int | None
+    name: str = Field(description="Catalog name.")
+    type: str = Field(description="Kind of perturbation, such as `cytokine` or `compound`.")
+    synonyms: list[str] = Field(description="Other recognized names.")
+    targets: list[str] = Field(description="Gene symbols of the targets of a compound.")
+    receptors: list[str] = Field(description="Gene symbols of the receptors of a cytokine.")
+    family: str | None = Field(description="Family of the perturbation.")
+    datasets: list[str] = Field(description="Datasets with this perturbation.")
+    cell_count: int | None = Field(
+        description="Number of perturbed cells in ingested datasets; null if none is ingested."
+    )
+    control_count: int | None = Field(
+        description="Number of control cells in ingested datasets; null if none is ingested."
+    )
 
 
 class CellTypeInfo(Model):
-    """A cell type that the catalog knows; the count is None while no dataset with it is ingested."""
+    """A cell type in the catalog."""
 
-    name: str
-    cell_ontology_id: str | None
-    lineage: str | None
-    synonyms: list[str]
-    datasets: list[str]
-    cell_count: int | None
+    name: str = Field(description="Catalog name.")
+    cell_ontology_id: str | None = Field(description="Cell Ontology term.")
+    lineage: str | None = Field(description="Lineage of the cell type.")
+    synonyms: list[str] = Field(description="Other recognized names.")
+    datasets: list[str] = Field(description="Datasets with this cell type.")
+    cell_count: int | None = Field(description="Number of cells in ingested datasets; null if none is ingested.")
 
 
 class DatasetInfo(Model):
-    """A dataset that the catalog knows, in numbers; what is not known is None or empty."""
+    """A dataset in the catalog; unknown values are null or empty."""
 
-    name: str
-    title: str
-    description: str
-    licence: str
-    source: str
-    ingested: bool
-    semi_synthetic: bool
-    cells: int | None
-    genes: int | None
-    donors: list[str]
-    control_conditions: list[str]
-    perturbations: int
-    cell_types: int
-
-
-# FOLDED from validation_models.py: """The wire models of a question that is checked before it is run, field by field as the contract has them."""  # noqa: E501
-class ControlStrategyValidationRequest(Model):
-    """A question whose control strategy is to be checked before it is run."""
-
-    query: Query
-    control_strategy: ControlStrategy = ControlStrategy.SYNTHETIC_CONTROL
-
-
-class MatchedTerm(Model):
-    """What a piece of the question was taken for.
-
-    `matched_text` is the piece as it was written; `match` tells how it matched (exact, synonym, ontology, fuzzy).
-    """
-
-    name: str
-    matched_text: str
-    match: str
-    cell_ontology_id: str | None = None
-    kind: str | None = None
-    candidates: list[str] = []
-
-
-class ControlStrategyValidation(Model):
-    """Whether a synthetic control can be had for a question, and what the question was taken for."""
-
-    synthetic_control_available: bool
-    control_cells_found: int
-    control_donors: list[str]
-    control_conditions: list[str]
-    recommendation: ControlStrategy
-    warning: str | None
-    cell_type: MatchedTerm | None
-    perturbation: MatchedTerm | None
-    datasets: list[str]
+    name: str = Field(description="Dataset name.")
+    title: str = Field(description="Title.")
+    description: str = Field(description="Short description.")
+    licence: str = Field(description="License terms.")
+    source: str = Field(description="Origin of the data.")
+    ingested: bool = Field(description="Whether runs can use the cells of this dataset.")
+    semi_synthetic: bool = Field(description="Whether the perturbed cells are simulated.")
+    cells: int | None = Field(description="Number of cells.")
+    genes: int | None = Field(description="Number of genes.")
+    donors: list[str] = Field(description="Names of the donors.")
+    control_conditions: list[str] = Field(description="Names of the control conditions.")
+    perturbations: int = Field(description="Number of perturbations, without controls.")
+    cell_types: int = Field(description="Number of cell types.")
 
 
 class MetadataQuery(Model):
-    """What to list of the catalog."""
+    """Filter of a catalog list."""
 
-    dataset: Annotated[str | None, Field(max_length=63, description="Only what this dataset has.")] = None
+    dataset: Annotated[str | None, Field(max_length=63, description="Only entries of this dataset.")] = None
+
+
+class ControlStrategyValidationRequest(Model):
+    """A question and its control strategy, to validate before a run."""
+
+    query: Query = Field(description="Question in plain language, as for a run.")
+    control_strategy: ControlStrategy = Field(
+        ControlStrategy.SYNTHETIC_CONTROL, description="What the prediction is compared with."
+    )
+
+
+class MatchedTerm(Model):
+    """Catalog entry that part of the question matches."""
+
+    name: str = Field(description="Catalog name.")
+    matched_text: str = Field(description="Matched part of the question, as written.")
+    match: str = Field(description="Kind of match: `exact`, `synonym`, `ontology` or `fuzzy`.")
+    cell_ontology_id: str | None = Field(None, description="Cell Ontology term of a cell type; null if there is none.")
+    kind: str | None = Field(None, description="Kind of entry, such as `cytokine` or `cell_type`.")
+    candidates: list[str] = Field([], description="Other entries that the text may refer to.")
+
+
+class ControlStrategyValidation(Model):
+    """Availability of a synthetic control for a question, and the interpretation of the question."""
+
+    synthetic_control_available: bool = Field(description="Whether matched control cells exist.")
+    control_cells_found: int = Field(description="Number of matched control cells.")
+    control_donors: list[str] = Field(description="Donors of the matched control cells.")
+    control_conditions: list[str] = Field(description="Control conditions of the matched control cells.")
+    recommendation: ControlStrategy = Field(description="Recommended control strategy.")
+    warning: str | None = Field(description="What to consider before the run; null if there is nothing.")
+    cell_type: MatchedTerm | None = Field(description="Cell type that the question names; null if it names none.")
+    perturbation: MatchedTerm | None = Field(description="Perturbation that the question names; null if it names none.")
+    datasets: list[str] = Field(description="Ingested datasets that can answer the question.")

@@ -142,7 +142,7 @@ def _allowed_origins() -> tuple[str, ...]:
     from shared import wiring  # noqa: PLC0415  # the health function, which has no use for it, starts without it
 
     try:
-        return wiring.settings().allowed_origins
+        return wiring.container().settings.allowed_origins
     except SettingsInvalid:
         return ()  # the answer itself is already the 500 that says so, in the log
 

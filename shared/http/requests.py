@@ -1,6 +1,7 @@
 """A request's body and query parameters as models, or an error that says what is wrong with them."""
 
 import json
+import re
 from collections import Counter
 from typing import Final, TypeVar, get_origin
 
@@ -12,6 +13,7 @@ from shared.errors import InvalidRequest
 from shared.http.problems import BodyTooLarge, ContentCodingUnsupported, MalformedJson, MediaTypeUnsupported
 
 LIMIT: Final = 64 * 1024
+KEY: Final = re.compile(r"[!-~]{1,255}")
 MOST_FAULTS: Final = 20
 """Faults that are told of one request: a body of nothing but faults would be answered with eight times its size."""
 LONGEST_NAME: Final = 100
@@ -105,3 +107,20 @@ def _invalid(faults: list[ErrorDetails], place: str) -> InvalidRequest:
 
 def _shown(loc: tuple[int | str, ...]) -> list[int | str]:
     return [part[:LONGEST_NAME] if isinstance(part, str) else part for part in loc]
+
+
+def idempotency_key(request: Request) -> str | None:
+    """Return the Idempotency-Key, or None if there is none.
+
+    Raises:
+        InvalidRequest: it is not 1 to 255 visible ASCII characters.
+    """
+    key = request.headers.get("idempotency-key")
+    if key is not None and not KEY.fullmatch(key):
+        error: dict[str, object] = {
+            "loc": ["header", "Idempotency-Key"],
+            "msg": "not 1 to 255 visible ASCII characters",
+            "type": "idempotency_key",
+        }
+        raise InvalidRequest("Send an Idempotency-Key of 1 to 255 visible ASCII characters, or none.", [error])
+    return key

@@ -1,4 +1,9 @@
-"""What the domain says to Batch and hears from it, free of Batch's own types."""
+"""Batch jobs in the domain's terms: requests, reports, and from the report of a dead job the reason why its run failed. Pure.
+
+The reserved exit codes and the texts of Batch's status events are those of
+https://cloud.google.com/batch/docs/troubleshooting (section "Task failure exit codes", version of 2026-04-08).
+Exit codes 125 and 137 are Docker's: its daemon could not start the container, and signal 9 killed the container.
+"""
 
 import re
 from collections.abc import Mapping
@@ -6,11 +11,12 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from shared.runs.schemas import Failure, FailureReason
+from shared.runs.records import Failure
+from shared.runs.states import FailureReason
 
 
 class JobState(StrEnum):
-    """A Batch job's state, by the names of the Batch API."""
+    """State of a Batch job, by the names of the Batch API."""
 
     QUEUED = "QUEUED"
     SCHEDULED = "SCHEDULED"
@@ -24,19 +30,19 @@ class JobState(StrEnum):
 
     @property
     def over(self) -> bool:
-        """Whether the job holds no compute any more."""
+        """Whether the job holds no resources."""
         return self in {JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED}
 
 
 class JobRequest(NamedTuple):
-    """A job to run.
+    """A job to submit.
 
     Attributes:
-        job_id: `runs.job_id(run_id, attempt)`.
-        environment: what the job's process finds in its environment, beside what the adapter's settings add.
-        labels: keys and values of `[a-z0-9_-]`, at most 63 characters; never an e-mail.
-        max_run_seconds: how long it may run.
-        secrets: names of those secrets that it is to find in its environment, where the adapter's settings have them.
+        job_id: `states.job_id(run_id, attempt)`.
+        environment: environment variables, besides those from the adapter's settings.
+        labels: keys and values of `[a-z0-9_-]`, at most 63 characters; never an email address.
+        max_run_seconds: time limit.
+        secrets: names of the secrets that the job gets as environment variables, if the adapter's settings have them.
     """
 
     job_id: str
@@ -47,13 +53,13 @@ class JobRequest(NamedTuple):
 
 
 class JobReport(NamedTuple):
-    """What Batch knows of a job.
+    """What Batch knows about a job.
 
     Attributes:
-        job_id: which job.
+        job_id: id of the job.
         state: its state.
-        events: Batch's status events in the order it keeps them, descriptions only.
-        exit_codes: exit codes of its tasks' executions, where Batch told them (50001 to 50006 are Batch's own).
+        events: descriptions of its status events, in Batch's order.
+        exit_codes: exit codes of its task executions, if Batch reported them (50001 to 50006 are Batch's own).
     """
 
     job_id: str
@@ -62,20 +68,19 @@ class JobReport(NamedTuple):
     exit_codes: tuple[int, ...] = ()
 
 
-# FOLDED from failures.py: """From what Batch says of a dead job to why a run failed and what its owner can do about it; pure. The reserved exit codes and the wording of Batch's status events are those of https://cloud.google.com/batch/docs/troubleshooting (section "Task failure exit codes", read in the version of 2026-04-08). Exit codes 125 and 137 are Docker's: its daemon could not start the container, and the container w  # noqa: E501
-_STANDARD: Final = MappingProxyType(
+_RETRYABLE_AND_ADVICE: Final = MappingProxyType(
     {
         FailureReason.PREEMPTED: (
             True,
-            "The machine that worked on this run was lost before it finished. Nothing is wrong with the question: submit it again.",
+            "The machine of this run was lost before the run finished. Nothing is wrong with the question: submit it again.",
         ),
         FailureReason.IMAGE_PULL: (
             False,
-            "The job's container image could not be started. Submitting again will not help: tell the operators of the service.",
+            "The container image of the job could not be started. Submitting again will not help: tell the operators of the service.",
         ),
         FailureReason.TIMEOUT: (
             False,
-            "The run took longer than a run may take. Submit it again with fewer iterations or a narrower question.",
+            "The run reached its time limit. Submit it again with fewer iterations or a narrower question.",
         ),
         FailureReason.OUT_OF_MEMORY: (
             False,
@@ -84,25 +89,25 @@ _STANDARD: Final = MappingProxyType(
         ),
         FailureReason.QUOTA: (
             True,
-            "Google Cloud had no machine to give to this run. Submit it again in an hour; if that fails too, "
+            "Google Cloud had no machine for this run. Submit it again in an hour; if that fails too, "
             "tell the operators of the service.",
         ),
         FailureReason.SUBMIT_FAILED: (
             True,
-            "The run could not be handed to Google Cloud Batch. Submit it again; if it fails the same way, "
+            "The run could not be submitted to Google Cloud Batch. Submit it again; if it fails the same way, "
             "tell the operators of the service.",
         ),
         FailureReason.JOB_VANISHED: (
             True,
-            "The job behind this run was removed before it finished. Submit the question again.",
+            "The job of this run was removed before it finished. Submit the question again.",
         ),
         FailureReason.ORCHESTRATOR_ERROR: (
             False,
-            "The run stopped on an error of its own. Tell the operators of the service the run id; the job's log says what happened.",
+            "The run stopped because of an error in the service. Tell the operators the run id; the log of the job has the details.",
         ),
         FailureReason.QUERY_NOT_UNDERSTOOD: (
             False,
-            "Name one cell type and one perturbation that the catalog knows; the metadata lists of the service show them.",
+            "Name one cell type and one perturbation from the catalog; the metadata lists of the service show them.",
         ),
     }
 )
@@ -110,10 +115,10 @@ _STANDARD: Final = MappingProxyType(
 _BY_EXIT_CODE: Final = MappingProxyType(
     {
         50001: FailureReason.PREEMPTED,  # Spot VM preempted
-        50002: FailureReason.PREEMPTED,  # Batch no longer hears from the VM
+        50002: FailureReason.PREEMPTED,  # VM stopped reporting to Batch
         50003: FailureReason.PREEMPTED,  # VM rebooted
-        50004: FailureReason.TIMEOUT,  # task over its unresponsive limit, and not to be cancelled
-        50005: FailureReason.TIMEOUT,  # task over max_run_duration
+        50004: FailureReason.TIMEOUT,  # task unresponsive, and it could not be cancelled
+        50005: FailureReason.TIMEOUT,  # task exceeded max_run_duration
         50006: FailureReason.PREEMPTED,  # VM recreated
         137: FailureReason.OUT_OF_MEMORY,
         125: FailureReason.IMAGE_PULL,
@@ -138,25 +143,22 @@ _BY_TEXT: Final = (
     (_NEVER_STARTED_TEXT, FailureReason.SUBMIT_FAILED),
 )
 
+# Batch's code for a failure that it cannot name; it says no more than FAILED does.
 _UNKNOWN_TO_BATCH: Final = 50000
-"""Batch's code for a failure that it cannot name; it says no more than FAILED does."""
 
 
 def failure(reason: FailureReason) -> Failure:
-    """The failure of this reason, with whether trying again makes sense and what to do about it."""
-    retryable, advice = _STANDARD[reason]
+    """Return the failure with this reason: whether another attempt may help, and what to do."""
+    retryable, advice = _RETRYABLE_AND_ADVICE[reason]
     return Failure(reason=reason, retryable=retryable, advice=advice)
 
 
 def failure_of(report: JobReport) -> Failure:
-    """Why a run failed whose job is dead, or is over without the run having been told so.
+    """Return why a run failed whose job is dead, or ended without finishing the run.
 
-    A reserved exit code decides; where a task was tried more than once, that of its last try. Without one, what the events tell: the
-    image, then the quota, then a machine that never came up. Last, the job's own exit code says that it failed by itself. A
-    delay for want of quota is not the reason of a job that ran afterwards, so a job with an exit code of its own is never QUOTA.
-
-    Args:
-        report: what Batch says of the job. Exit codes of a job that SUCCEEDED are those of tries that were repeated, and tell nothing.
+    The reserved exit code of the last execution decides. Without one, the events decide, in this order: image, quota, a machine that
+    never started. Otherwise the job failed by itself. A job with an exit code of its own did start, so an earlier wait for quota is
+    not its reason. The exit codes of a job that SUCCEEDED belong to executions that were repeated, and say nothing.
     """
     return failure(_reason(report))
 
@@ -166,10 +168,10 @@ def _reason(report: JobReport) -> FailureReason:
         return FailureReason.JOB_VANISHED
     if report.state is JobState.SUCCEEDED:
         return FailureReason.ORCHESTRATOR_ERROR
-    told = [code for code in report.exit_codes if code not in {0, _UNKNOWN_TO_BATCH}]
-    if told and told[-1] in _BY_EXIT_CODE:
-        return _BY_EXIT_CODE[told[-1]]
+    codes = [code for code in report.exit_codes if code not in {0, _UNKNOWN_TO_BATCH}]
+    if codes and codes[-1] in _BY_EXIT_CODE:
+        return _BY_EXIT_CODE[codes[-1]]
     for pattern, reason in _BY_TEXT:
-        if any(pattern.search(event) for event in report.events) and (not told or reason is FailureReason.IMAGE_PULL):
+        if any(pattern.search(event) for event in report.events) and (not codes or reason is FailureReason.IMAGE_PULL):
             return reason
     return FailureReason.ORCHESTRATOR_ERROR

@@ -1,169 +1,48 @@
-"""What happens to a run between its submission and its end. Ports are passed in; nothing here knows who stands behind them.
+"""What happens to a run between its submission and its end.
 
-Users cancel; the job begins, reports progress and finishes. How a run comes to be is in `shared/submission.py`, what its owner sees of it
-in `shared/viewing.py`; what fails half-way is left so that `shared/reconciliation.py` finds it.
+Users cancel a run. The job begins, reports progress and finishes through its `RunLease`. `shared/runs/submission.py` creates runs, and
+`shared/runs/reconciler.py` finds and finishes what fails halfway.
 """
 
 from shared import logs
-from shared.auth.identity import Caller
 from shared.errors import RunAlreadyFinished, RunNotFound, Unavailable
 from shared.fields import Clock, ControlStrategy
 from shared.logs import Severity
 from shared.runs import states
 from shared.runs.ports import BatchJobs, RunStore
-from shared.runs.records import Compute, Iteration, Run, RunOutcome
-from shared.runs.schemas import Failure
+from shared.runs.records import Compute, Failure, Iteration, Run, RunOutcome
 from shared.runs.states import Actor, ComputeState, Phase, RunState
 
 
-async def cancel(run_id: str, caller: Caller, *, store: RunStore, jobs: BatchJobs, clock: Clock) -> Run:
-    """Cancel the caller's run. The decision is one transaction; the compute is released after it, by the reconciler if need be.
+async def cancel(run_id: str, owner: str, *, store: RunStore, jobs: BatchJobs, clock: Clock) -> Run:
+    """Cancel the owner's run in one transaction, then release its compute; the reconciler retries a failed release.
 
     Raises:
-        RunNotFound: no such run of this caller.
+        RunNotFound: the owner has no such run.
         RunAlreadyFinished: it completed or failed before.
     """
 
-    def decide(run: Run) -> Run | None:
-        if run.user_email != caller.email:
+    def change(run: Run) -> Run | None:
+        if run.user_email != owner:
             raise RunNotFound(run_id)
         if run.status is RunState.CANCELLED:
             return None
         if run.status.done:
             raise RunAlreadyFinished(run_id, run.status.value)
-        compute = run.compute.model_copy(update={"state": ComputeState.RELEASING})
+        compute = _in_state(run, ComputeState.RELEASING)
         return run.moved(
             RunState.CANCELLED, now=clock(), actor=Actor.USER, reason="cancelled by its owner", compute=compute
         )
 
     if not states.RUN_ID.fullmatch(run_id):
         raise RunNotFound(run_id)
-    run = await store.update(run_id, decide)
+    run = await store.update(run_id, change)
     if run.compute.state is ComputeState.RELEASING:
         try:
             await jobs.cancel(run.compute.job_id)
         except Unavailable as error:
             logs.log(Severity.WARNING, "the reconciler will release this job", error=error, run_id=run_id)
     return run
-
-
-async def begin(run_id: str, *, attempt: int = 1, holder: str | None = None, store: RunStore, clock: Clock) -> Run:
-    """A process of the job says that it has begun, and takes the run's lease. The caller must look whether it holds it: `holds`.
-
-    A run that is over is given as it is, and so is one that another attempt, or another living process of this one, is doing.
-
-    Args:
-        run_id: which run.
-        attempt: which attempt's job this is.
-        holder: names the process; None: a job of which there is never a copy.
-        store: where runs are kept.
-        clock: the time.
-
-    Raises:
-        RunNotFound: the job was started for no run.
-    """
-
-    def change(run: Run) -> Run | None:
-        now = clock()
-        if run.status.done or run.compute.attempt != attempt:
-            return None
-        held = run.compute.holder is not None and now - (run.heartbeat_at or run.updated_at) <= states.LEASE
-        if run.status is RunState.RUNNING and (held or run.compute.holder == holder):
-            return None
-        compute = run.compute.model_copy(update={"state": ComputeState.SUBMITTED, "holder": holder})
-        reason = "the job began" if run.status is RunState.PENDING else "the job goes on in another process"
-        return run.moved(RunState.RUNNING, now=now, actor=Actor.JOB, reason=reason, compute=compute, heartbeat_at=now)
-
-    return await store.update(run_id, change)
-
-
-def holds(run: Run, holder: str | None) -> bool:
-    """Whether a process of the job is the one that does this run, and the run is still to be done."""
-    return run.status is RunState.RUNNING and run.compute.holder == holder
-
-
-async def progress(
-    run_id: str,
-    *,
-    phase: Phase,
-    iteration: int,
-    finished: Iteration | None = None,
-    control_strategy_effective: ControlStrategy | None = None,
-    holder: str | None = None,
-    store: RunStore,
-    clock: Clock,
-) -> Run:
-    """The job tells what it is busy with. A run that this process does not hold is left as it is, and the process must stop.
-
-    Where an iteration begins that was kept already, it and those behind it are done anew, so what was kept of them goes.
-
-    Args:
-        run_id: which run.
-        phase: the phase that begins.
-        iteration: its iteration, 1-based; 0 before the first.
-        finished: the iteration that ended just before, if one did.
-        control_strategy_effective: what predictions are compared with after all, once it is known.
-        holder: names the process, as at `begin`.
-        store: where runs are kept.
-        clock: the time.
-    """
-
-    def change(run: Run) -> Run | None:
-        if not holds(run, holder):
-            return None
-        now = clock()
-        anew = phase is Phase.PROMPT_GENERATION
-        iterations = [kept for kept in run.iterations if kept.number < iteration] if anew else run.iterations
-        if finished is not None and all(kept.number != finished.number for kept in iterations):
-            iterations = [*iterations, finished]
-        return run.changed(
-            now,
-            current_phase=phase,
-            current_iteration=iteration,
-            iterations=iterations,
-            control_strategy_effective=control_strategy_effective or run.control_strategy_effective,
-            heartbeat_at=now,
-        )
-
-    return await store.update(run_id, change)
-
-
-async def heartbeat(run_id: str, *, holder: str | None = None, store: RunStore, clock: Clock) -> Run:
-    """The job's process says that it lives. Its owner sees no change."""
-
-    def change(run: Run) -> Run | None:
-        now = clock()
-        return run.checked(now, heartbeat_at=now) if holds(run, holder) else None
-
-    return await store.update(run_id, change)
-
-
-async def complete(
-    run_id: str, outcome: RunOutcome, *, holder: str | None = None, store: RunStore, clock: Clock
-) -> Run:
-    """The job has put its results in place. Too late after a cancel or a failure, it is recorded and changes nothing.
-
-    A process that lost the lease completes nothing: the files that it wrote are of the same run, and who holds it writes them again.
-    """
-
-    def change(run: Run) -> Run | None:
-        now = clock()
-        if run.status is RunState.COMPLETED or (run.status is RunState.RUNNING and not holds(run, holder)):
-            return None
-        if run.status.done:
-            return run.remarked(RunState.COMPLETED, now=now, actor=Actor.JOB, reason="the job finished")
-        return run.moved(
-            RunState.COMPLETED,
-            now=now,
-            actor=Actor.JOB,
-            reason=outcome.termination_reason,
-            outcome=outcome,
-            control_strategy_effective=outcome.control_strategy_effective,
-            current_phase=None,
-            compute=_released(run),
-        )
-
-    return await store.update(run_id, change)
 
 
 async def fail(
@@ -173,44 +52,183 @@ async def fail(
     *,
     actor: Actor,
     release: bool = False,
-    holder: str | None = None,
     store: RunStore,
     clock: Clock,
 ) -> Run:
-    """A run cannot succeed. Too late after another end, it is recorded and changes nothing.
+    """Fail a run that cannot succeed; after another end, only record the failure in its history.
 
     Args:
-        run_id: which run.
-        failure: the reason, with advice.
+        run_id: id of the run.
+        failure: reason and advice.
         message: one sentence for the owner.
         actor: who found out.
-        release: whether Batch may still hold a job for it; the reconciler then releases it.
-        holder: names the process, where the job speaks: one that lost the lease fails nothing.
-        store: where runs are kept.
-        clock: the time.
+        release: whether Batch may still hold a job for the run; the reconciler then releases it.
+        store: run store.
+        clock: current time.
+    """
+    return await store.update(
+        run_id, lambda run: _failed(run, failure, message, actor=actor, release=release, clock=clock)
+    )
+
+
+class RunLease:
+    """The right of one process of the job to work on a run.
+
+    Every method checks the lease inside the store's write. A process that lost its lease changes nothing: the run was cancelled or
+    failed, or another attempt or another copy of the job works on it. Every method returns the run as stored afterwards; check it
+    with `owned`.
+
+    Args:
+        run_id: id of the run.
+        attempt: number of the attempt that this job is.
+        owner: unique name of this process.
+        store: run store.
+        clock: current time.
     """
 
-    def change(run: Run) -> Run | None:
-        now = clock()
-        lost = actor is Actor.JOB and run.status is RunState.RUNNING and not holds(run, holder)
-        if run.status is RunState.FAILED or lost:
-            return None
-        if run.status.done:
-            return run.remarked(RunState.FAILED, now=now, actor=actor, reason=failure.reason.value)
-        compute = run.compute.model_copy(update={"state": ComputeState.RELEASING}) if release else _released(run)
-        return run.moved(
-            RunState.FAILED,
-            now=now,
-            actor=actor,
-            reason=failure.reason.value,
-            failure=failure,
-            error_message=message,
-            current_phase=None,
-            compute=compute,
-        )
+    def __init__(self, run_id: str, *, attempt: int = 1, owner: str, store: RunStore, clock: Clock) -> None:
+        self.run_id = run_id
+        self._attempt = attempt
+        self._owner = owner
+        self._store = store
+        self._clock = clock
 
-    return await store.update(run_id, change)
+    def owned(self, run: Run) -> bool:
+        """Return whether the run is running and this process owns its lease."""
+        return run.status is RunState.RUNNING and run.compute.lease_owner == self._owner
+
+    async def begin(self) -> Run:
+        """Take the lease and start the run from the beginning.
+
+        A finished run is unchanged, and so is a run that another attempt or another live process works on.
+
+        Raises:
+            RunNotFound: there is no such run.
+        """
+
+        def change(run: Run) -> Run | None:
+            now = self._clock()
+            if run.status.done or run.compute.attempt != self._attempt:
+                return None
+            silence = now - (run.heartbeat_at or run.updated_at)
+            leased = run.compute.lease_owner is not None and silence <= states.LEASE
+            if run.status is RunState.RUNNING and (leased or run.compute.lease_owner == self._owner):
+                return None
+            compute = run.compute.model_copy(update={"state": ComputeState.SUBMITTED, "lease_owner": self._owner})
+            reason = "the job began" if run.status is RunState.PENDING else "another process took over the job"
+            # An earlier process or attempt may have reported progress; this one starts over.
+            return run.moved(
+                RunState.RUNNING,
+                now=now,
+                actor=Actor.JOB,
+                reason=reason,
+                compute=compute,
+                heartbeat_at=now,
+                current_phase=None,
+                current_iteration=0,
+                iterations=[],
+                control_strategy_effective=None,
+            )
+
+        return await self._store.update(self.run_id, change)
+
+    async def progress(
+        self,
+        *,
+        phase: Phase,
+        iteration: int,
+        finished: Iteration | None = None,
+        control_strategy_effective: ControlStrategy | None = None,
+    ) -> Run:
+        """Report the phase that begins.
+
+        Args:
+            phase: phase that begins.
+            iteration: its iteration, starting at 1; 0 before the first.
+            finished: iteration that ended just before, if any.
+            control_strategy_effective: control strategy that the run uses, once it is decided.
+        """
+
+        def change(run: Run) -> Run | None:
+            if not self.owned(run):
+                return None
+            now = self._clock()
+            iterations = run.iterations
+            if finished is not None and all(each.number != finished.number for each in iterations):
+                iterations = [*iterations, finished]
+            return run.changed(
+                now,
+                current_phase=phase,
+                current_iteration=iteration,
+                iterations=iterations,
+                control_strategy_effective=control_strategy_effective or run.control_strategy_effective,
+                heartbeat_at=now,
+            )
+
+        return await self._store.update(self.run_id, change)
+
+    async def heartbeat(self) -> Run:
+        """Report that the process is alive; the owner of the run sees no change."""
+
+        def change(run: Run) -> Run | None:
+            now = self._clock()
+            return run.checked(now, heartbeat_at=now) if self.owned(run) else None
+
+        return await self._store.update(self.run_id, change)
+
+    async def complete(self, outcome: RunOutcome) -> Run:
+        """Complete the run after its results are uploaded; after a cancel or a failure, only record it in the history."""
+
+        def change(run: Run) -> Run | None:
+            now = self._clock()
+            if run.status is RunState.COMPLETED or self._lost(run):
+                return None
+            if run.status.done:
+                return run.remarked(RunState.COMPLETED, now=now, actor=Actor.JOB, reason="the job finished")
+            return run.moved(
+                RunState.COMPLETED,
+                now=now,
+                actor=Actor.JOB,
+                reason=outcome.termination_reason,
+                outcome=outcome,
+                control_strategy_effective=outcome.control_strategy_effective,
+                current_phase=None,
+                compute=_in_state(run, ComputeState.RELEASED),
+            )
+
+        return await self._store.update(self.run_id, change)
+
+    async def fail(self, failure: Failure, message: str) -> Run:
+        """Fail the run; after another end, only record the failure in the history."""
+
+        def change(run: Run) -> Run | None:
+            if self._lost(run):
+                return None
+            return _failed(run, failure, message, actor=Actor.JOB, release=False, clock=self._clock)
+
+        return await self._store.update(self.run_id, change)
+
+    def _lost(self, run: Run) -> bool:
+        return run.status is RunState.RUNNING and not self.owned(run)
 
 
-def _released(run: Run) -> Compute:
-    return run.compute.model_copy(update={"state": ComputeState.RELEASED})
+def _failed(run: Run, failure: Failure, message: str, *, actor: Actor, release: bool, clock: Clock) -> Run | None:
+    now = clock()
+    if run.status is RunState.FAILED:
+        return None
+    if run.status.done:
+        return run.remarked(RunState.FAILED, now=now, actor=actor, reason=failure.reason.value)
+    return run.moved(
+        RunState.FAILED,
+        now=now,
+        actor=actor,
+        reason=failure.reason.value,
+        failure=failure,
+        error_message=message,
+        current_phase=None,
+        compute=_in_state(run, ComputeState.RELEASING if release else ComputeState.RELEASED),
+    )
+
+
+def _in_state(run: Run, state: ComputeState) -> Compute:
+    return run.compute.model_copy(update={"state": state})

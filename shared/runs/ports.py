@@ -1,34 +1,31 @@
-"""The seams: what the domain asks of the world. Adapters stand behind them, chosen in `shared/wiring.py` alone."""
+"""Ports of the run domain. `shared/wiring.py` alone chooses their adapters."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from pathlib import Path
+from typing import NamedTuple, Protocol
 
-if TYPE_CHECKING:  # a function that has no runs, datasets or jobs starts without their models
-    from collections.abc import AsyncGenerator, Sequence
-    from pathlib import Path
-
-    from shared.runs.jobs import JobReport, JobRequest
-    from shared.runs.records import Run, RunSummary, StoredFile
-    from shared.runs.states import RunState
+from shared.runs.jobs import JobReport, JobRequest
+from shared.runs.records import Run, RunSummary, StoredFile
+from shared.runs.states import RunState
 
 
 class Cursor(NamedTuple):
-    """A place in a list of runs ordered newest first: the last run seen."""
+    """Position in a list of runs, newest first: the last run seen."""
 
     created_at: datetime
     run_id: str
 
 
 class RunFilter(NamedTuple):
-    """Which runs are meant.
+    """Selection of runs.
 
     Attributes:
-        owner: the e-mail whose runs these are.
-        statuses: only runs in these states; empty means all.
-        created_after: only runs created at this time or later.
+        owner: email address of the owner.
+        statuses: only runs in these states; empty: all.
+        created_after: only runs created at or after this time.
         created_before: only runs created before this time.
     """
 
@@ -39,34 +36,34 @@ class RunFilter(NamedTuple):
 
 
 class RunStore(Protocol):
-    """Where runs are kept. Every method may raise `Unavailable`."""
+    """Store of runs. Every method may raise `Unavailable`."""
 
     async def create(self, run: Run, *, max_active: int = 0) -> None:
-        """Keep a new run.
+        """Store a new run.
 
         Args:
-            run: the run.
-            max_active: most unfinished runs that its owner may have with this one, counted in the same transaction, so that it
-                holds under simultaneous creates; 0: no limit.
+            run: the new run.
+            max_active: maximum number of unfinished runs of the owner, this one included, counted in the same transaction, so that
+                the limit holds under simultaneous creates; 0: no limit.
 
         Raises:
-            RunExists: a run of this id is kept already; it is left as it is.
-            TooManyRuns: the owner has `max_active` unfinished runs; nothing was kept.
+            RunExists: a run with this id exists; it is unchanged.
+            TooManyRuns: the owner has `max_active` unfinished runs; nothing was stored.
         """
 
     async def get(self, run_id: str) -> Run | None:
-        """The run of this id, or None. Costs one document read."""
+        """Return the run with this id, or None. Costs one document read."""
 
     async def summary(self, run_id: str) -> RunSummary | None:
-        """What the owner is shown of the run of this id, or None. Costs one document read, too, but most of a run is not fetched."""
+        """Return what the owner sees of a run, or None. Costs one document read, but most of the document is not fetched."""
 
     async def update(self, run_id: str, change: Callable[[Run], Run | None]) -> Run:
-        """Change a run in one transaction and give it as it is then.
+        """Change a run in one transaction and return it as stored afterwards.
 
         Args:
-            run_id: which run.
-            change: from the run as stored to the run as wanted, or None to leave it. Pure: it is called again when another writer
-                came between.
+            run_id: id of the run.
+            change: pure function from the stored run to the wanted run, or None to leave it unchanged. It is called again if another
+                writer came first.
 
         Raises:
             RunNotFound: there is no such run.
@@ -76,68 +73,72 @@ class RunStore(Protocol):
     async def page(
         self, wanted: RunFilter, *, limit: int, after: Cursor | None = None, offset: int = 0
     ) -> Sequence[RunSummary]:
-        """Summaries of runs, newest first (then by id, descending).
+        """Return summaries of runs, newest first, then by descending id.
 
         Args:
-            wanted: which.
-            limit: at most so many runs.
-            after: begin behind this place; costs nothing for what is skipped.
-            offset: skip so many; every skipped document is billed.
+            wanted: selection of runs.
+            limit: maximum number of runs.
+            after: start after this position; skipped runs cost nothing.
+            offset: number of runs to skip; every skipped document is a billed read.
         """
 
     async def count(self, wanted: RunFilter) -> int:
-        """How many runs `page` would give without limit."""
+        """Return how many runs `page` would return without a limit."""
 
     async def due(self, now: datetime, *, limit: int) -> Sequence[Run]:
-        """Runs whose `check_at` is not after now, the longest overdue first, at most `limit`."""
+        """Return runs whose `check_at` is not after `now`, longest overdue first."""
 
 
 class RunWatch(Protocol):
-    """What tells of a run's changes as they happen."""
+    """Notifications of changes to a run."""
 
     def watch(self, run_id: str) -> AsyncGenerator[Run | None]:
-        """The run as it is now, and again after each change; None while there is no such run. Close it when it is not needed.
+        """Yield the run now and after each change, or None while it does not exist. Close the generator when done.
 
-        Costs one document read at the beginning and one a change, where the store can watch; else bounded reads.
+        Costs one document read at the start and one per change if the store can watch, otherwise bounded reads.
 
         Raises:
-            Unavailable: while it is iterated, the store is away.
+            Unavailable: during iteration, if the store does not answer.
         """
 
 
 class Readiness(Protocol):
-    """Whether the database answers."""
+    """Readiness of the database."""
 
     async def ping(self) -> None:
-        """Ask the database something small.
+        """Make a minimal request to the database.
 
         Raises:
             Unavailable: it did not answer in time.
         """
 
 
+class RunDatabase(RunStore, RunWatch, Readiness, Protocol):
+    """A run store that notifies of changes and reports its readiness."""
+
+
 class BatchJobs(Protocol):
     """Google Cloud Batch. Every method may raise `Unavailable`."""
 
     async def submit(self, request: JobRequest) -> None:
-        """Have a job run. A job of this id that is there already is adopted: nothing is submitted twice.
+        """Submit a job, or adopt the job with this id if it exists.
 
         Raises:
-            SubmitRejected: Batch will never take this job.
+            SubmitRejected: Batch will never accept this job.
         """
 
     async def describe(self, job_id: str) -> JobReport | None:
-        """What Batch knows of a job, or None where Batch says that there is no such job."""
+        """Return what Batch knows about a job, or None if Batch says that it does not exist."""
 
     async def cancel(self, job_id: str) -> None:
-        """Ask for a job to be cancelled; one that is over or not there is no error. History is kept."""
+        """Request the cancellation of a job; a finished or missing job is not an error. Its history remains."""
 
 
 class ResultFiles(Protocol):
-    """The results bucket. Every method may raise `Unavailable`."""
+    """Results bucket. Every method may raise `Unavailable`."""
 
     async def upload(self, run_id: str, path: Path, media_type: str) -> StoredFile:
-        """Put a file at `runs/{run_id}/{path.name}`, in the place of an earlier one, checksum verified."""
+        """Upload a file to `runs/{run_id}/{path.name}`, replace an earlier one, and verify the checksum."""
 
     async def sign(self, files: Sequence[StoredFile], expires_at: datetime) -> Sequence[str]:
-        """A V4-signed GET URL for each file, in order, that holds until `expires_at` (at most seven days)."""
+        """Return a V4 signed GET URL for each file, in order, valid until `expires_at` (at most seven days)."""

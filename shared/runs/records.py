@@ -1,23 +1,22 @@
-"""The stored models: one document a run, bounded in size; large things are in Cloud Storage.
+"""Stored records: one document per run, bounded in size; large data is in Cloud Storage.
 
-A record changes only through the pure functions here and in `shared/lifecycle.py`; a store never decides what to change.
+Records change only through the pure functions here and in `shared/runs/lifecycle.py`. `shared/runs/views.py` maps them to the wire.
 """
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field
 
-from shared.fields import ControlStrategy, Model, Score, Timestamp
-from shared.runs.schemas import Failure, GeneChange, IterationSummary, LlmProvider, PathwayChange
-from shared.runs.states import Actor, ComputeState, Phase, RunState, next_check, next_expiry
+from shared.fields import ControlStrategy, LlmProvider, Model, Score, Timestamp
+from shared.runs.states import Actor, ComputeState, FailureReason, Phase, RunState, next_check, next_expiry
 
-MAX_HISTORY = 50
-"""Transitions and remarks kept in a run: more than any legal life has; a flood of late reports keeps the document bounded."""
+# More entries than any legal life has; a flood of late reports cannot make the document grow.
+MAX_HISTORY: Final = 50
 
 
 class Transition(Model):
-    """One entry of a run's history; `from_status == to_status` where something came too late to change anything."""
+    """Entry of a run's history; `from_status == to_status` if it recorded something without changing the status."""
 
     at: Timestamp
     from_status: RunState | None
@@ -27,19 +26,27 @@ class Transition(Model):
 
 
 class Compute(Model):
-    """The Batch job behind a run. The id is known before the job exists, so that a crash between the two loses nothing.
+    """Batch job of a run. The id is known before the job exists, so that a crash between the two loses nothing.
 
-    `holder` is the process of the job that does the run: a second copy of the same job finds it there, and leaves.
+    `lease_owner` is the process of the job that works on the run: a second copy of the job sees it and exits.
     """
 
     job_id: str
     attempt: Annotated[int, Field(ge=1)] = 1
     state: ComputeState = ComputeState.REQUESTED
-    holder: str | None = None
+    lease_owner: str | None = None
+
+
+class Failure(Model):
+    """Why a run failed, whether another attempt may help, and what to do."""
+
+    reason: FailureReason
+    retryable: bool
+    advice: str
 
 
 class StoredFile(Model):
-    """A result file as it lies in the results bucket; `crc32c` is base64 of the big-endian checksum, as Cloud Storage gives it."""
+    """Result file in the results bucket; `crc32c` is base64 of the big-endian checksum, as in Cloud Storage."""
 
     name: str
     object_name: str
@@ -48,11 +55,44 @@ class StoredFile(Model):
     crc32c: str
 
 
-class RunOutcome(Model):
-    """What a completed run found, without the URLs, which are signed anew at each request.
+class ScorePart(Model):
+    """Component of a grounding score; `score` is None if it could not be computed, and `reason` says why."""
 
-    `files` holds exactly one `.h5ad`, one `.html` and one `.json`. `notes` are caveats in plain words
-    (nearest cell type used, fall-back of the control strategy, semi-synthetic atlas).
+    name: str
+    score: Score | None
+    reason: str
+
+
+class Iteration(Model):
+    """A finished iteration: its prompt strategy and its grounding score."""
+
+    number: int
+    strategy: str
+    score: Score
+    components: list[ScorePart]
+    duration_seconds: float
+
+
+class GeneChange(Model):
+    """Predicted change of a gene: log2 fold change of perturbed over control, Benjamini-Hochberg adjusted p value."""
+
+    gene: str
+    log2_fold_change: float
+    adjusted_p_value: float
+
+
+class PathwayChange(Model):
+    """Predicted change of a gene set; `score` is the enrichment statistic, positive if upregulated."""
+
+    name: str
+    score: float
+    adjusted_p_value: float
+
+
+class RunOutcome(Model):
+    """Result of a completed run, without URLs, which are signed at each request.
+
+    `files` holds exactly one `.h5ad`, one `.html` and one `.json`. `notes` are limitations in plain language.
     """
 
     grounding_score: Score
@@ -66,18 +106,8 @@ class RunOutcome(Model):
     files: list[StoredFile]
 
 
-class Iteration(IterationSummary):
-    """An iteration as it is kept: what its owner sees, and what an attempt that goes on behind it needs.
-
-    `made_from` stands for all that its numbers follow from, so that the next attempt knows whether it would find the same.
-    """
-
-    num_de_genes: int = 0
-    made_from: str = ""
-
-
 class RunSummary(Model):
-    """What its owner is shown of a run before its result: that alone is read for a poll and for a page of a list."""
+    """What the owner sees of a run before its result; polls and lists read only this."""
 
     run_id: str
     user_email: str
@@ -97,11 +127,11 @@ class RunSummary(Model):
 
 
 class Run(RunSummary):
-    """The whole of a run.
+    """Whole record of a run.
 
-    `check_at` is when the reconciler must look at it next, None when nothing can be stuck. `expire_at` is when Firestore may delete it,
-    None: never. `idempotency_key` is the SHA-256 of the caller's key and `request_fingerprint` that of the request, so that a repeated
-    create is known without keeping the key.
+    `check_at` is when the reconciler must check it next, None if nothing can be stuck. `expire_at` is when Firestore may delete it,
+    None: never. `idempotency_key` and `request_fingerprint` are SHA-256 digests, so that a repeated create is recognized without
+    storing the key.
     """
 
     score_threshold: int
@@ -117,16 +147,11 @@ class Run(RunSummary):
     expire_at: Timestamp | None = None
 
     def changed(self, now: datetime, **fields: object) -> "Run":
-        """This run with other fields, the time of the change and the next check set.
-
-        Args:
-            now: the time of the change.
-            fields: the fields that change; they are not validated again, so pass values of the declared types.
-        """
+        """Return the run with changed fields and `updated_at` set. Fields are not validated: pass the declared types."""
         return self.checked(now, **fields, updated_at=now)
 
     def checked(self, now: datetime, **fields: object) -> "Run":
-        """This run with other fields that its owner does not see, and the next check set; an unfinished run does not expire."""
+        """Return the run with changed fields that its owner does not see, and the next check and expiry set."""
         draft = self.model_copy(update=fields)
         check_at = next_check(draft.status, draft.compute.state, now)
         return draft.model_copy(
@@ -134,23 +159,16 @@ class Run(RunSummary):
         )
 
     def moved(self, to: RunState, *, now: datetime, actor: Actor, reason: str, **fields: object) -> "Run":
-        """This run in another state, with the move in its history.
-
-        Whether the move is allowed is for the store to say, by the transition table and inside its write.
-        """
+        """Return the run in another state, with the transition in its history; the store's write checks the transition."""
         return self.changed(now, status=to, transitions=self._history(now, to, actor, reason), **fields)
 
     def noted(self, *, now: datetime, actor: Actor, reason: str, **fields: object) -> "Run":
-        """This run in the same state with other fields, and in its history why."""
+        """Return the run in the same state with changed fields and the reason in its history."""
         return self.changed(now, transitions=self._history(now, self.status, actor, reason), **fields)
 
     def remarked(self, about: RunState, *, now: datetime, actor: Actor, reason: str) -> "Run":
-        """This run with a history entry for something that came too late to change it; nothing else differs.
-
-        Args:
-            about: the state that the late report asked for; told in the reason.
-        """
-        entry = f"{reason} (came too late for {about.value})"
+        """Return the run with a history entry for a report that came too late to change it to the state `about`."""
+        entry = f"{reason} (too late for {about.value})"
         return self.model_copy(update={"transitions": self._history(now, self.status, actor, entry)})
 
     def _history(self, now: datetime, to: RunState, actor: Actor, reason: str) -> list[Transition]:

@@ -1,222 +1,220 @@
-"""The wire models of runs: what goes over HTTP, field by field as the contract has it.
+"""Wire models of runs: the JSON of requests and responses, and the query parameters.
 
-Fields may be added, never renamed. What is stored lives in `shared/records.py`.
+Fields may be added, never renamed. `shared/runs/views.py` maps stored records to these models.
 """
 
 import re
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from shared.catalog.schemas import ControlStrategyValidation
-from shared.fields import ControlStrategy, Model, Query, RunId, Score, Timestamp
-from shared.runs.states import Phase, RunState
+from shared.fields import ControlStrategy, LlmProvider, Model, Query, RunId, Score, Timestamp
+from shared.runs.states import FailureReason, Phase, RunState
 
-
-def _whole(value: object) -> object:
-    """5.0 is an integer to JSON Schema, and to the encoders of some languages."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-class LlmProvider(StrEnum):
-    """Who may propose a structure for the question."""
-
-    ANTHROPIC = "anthropic"
-    OPENAI = "openai"
-    GOOGLE_GENAI = "google_genai"
-
-
-class FailureReason(StrEnum):
-    """Why a run failed; stable names."""
-
-    PREEMPTED = "PREEMPTED"
-    IMAGE_PULL = "IMAGE_PULL"
-    TIMEOUT = "TIMEOUT"
-    OUT_OF_MEMORY = "OUT_OF_MEMORY"
-    QUOTA = "QUOTA"
-    SUBMIT_FAILED = "SUBMIT_FAILED"
-    JOB_VANISHED = "JOB_VANISHED"
-    ORCHESTRATOR_ERROR = "ORCHESTRATOR_ERROR"
-    QUERY_NOT_UNDERSTOOD = "QUERY_NOT_UNDERSTOOD"
-
-
-class Failure(Model):
-    """Why a run failed, whether trying again makes sense, and what to do."""
-
-    reason: FailureReason
-    retryable: bool
-    advice: str
-
-
-class CreateRunRequest(Model):
-    """A question, and how to work on it."""
-
-    query: Query
-    control_strategy: ControlStrategy = ControlStrategy.SYNTHETIC_CONTROL
-    max_iterations: Annotated[int, Field(ge=1, le=10, strict=True), BeforeValidator(_whole)] = 5
-    score_threshold: Annotated[int, Field(ge=1, le=10, strict=True), BeforeValidator(_whole)] = 7
-    llm_provider: LlmProvider | None = None
-    llm_model: (
-        Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")] | None
-    ) = None
-    random_seed: Annotated[int, Field(ge=0, le=2**32 - 1, strict=True), BeforeValidator(_whole)] | None = None
-    validate_only: Annotated[bool, Field(strict=True)] = False
-
-
-class RunStatus(Model):
-    """Where a run stands."""
-
-    run_id: RunId
-    status: RunState
-    done: bool
-    query: str
-    current_iteration: int
-    max_iterations: int
-    current_phase: Phase | None
-    grounding_scores: list[Score]
-    control_strategy: ControlStrategy
-    control_strategy_effective: ControlStrategy | None
-    error_message: str | None
-    failure: Failure | None
-    attempt: int
-    user_email: str
-    created_at: Timestamp
-    updated_at: Timestamp
-
-
-class RunList(Model):
-    """One page of the caller's runs, newest first."""
-
-    runs: list[RunStatus]
-    total: int
-    page: int
-    page_size: int
-    next_page_token: str | None
-
-
-class CancelAnswer(Model):
-    """A cancel that holds."""
-
-    status: RunState
-    run_id: RunId
-
-
-class ScorePart(Model):
-    """One part of a grounding score; `score` is None where it could not be judged, and `reason` says why."""
-
-    name: str
-    score: Score | None
-    reason: str
-
-
-class IterationSummary(Model):
-    """What one iteration tried and how it scored; the parts are what the score is made of."""
-
-    number: int
-    strategy: str
-    score: Score
-    components: list[ScorePart]
-    duration_seconds: float
-
-
-class GeneChange(Model):
-    """A gene that moves: log2 fold change of predicted perturbed over control, Benjamini-Hochberg adjusted p."""
-
-    gene: str
-    log2_fold_change: float
-    adjusted_p_value: float
-
-
-class PathwayChange(Model):
-    """A gene set that moves: `score` is the enrichment statistic (positive is up)."""
-
-    name: str
-    score: float
-    adjusted_p_value: float
-
-
-class ResultFile(Model):
-    """A file of a finished run, with a signed URL that holds until `expires_at`."""
-
-    name: str
-    media_type: str
-    size: int
-    crc32c: str
-    expires_at: Timestamp
-    url: str
-
-
-class RunResult(Model):
-    """What a completed run found."""
-
-    run_id: RunId
-    success: bool
-    grounding_score: Score
-    termination_reason: str
-    control_strategy_effective: ControlStrategy
-    iterations: list[IterationSummary]
-    num_de_genes: int
-    top_upregulated: list[GeneChange]
-    top_downregulated: list[GeneChange]
-    enriched_pathways: list[PathwayChange]
-    notes: list[str]
-    anndata_url: str
-    report_url: str
-    log_url: str
-    files: list[ResultFile]
-
-
-# FOLDED from queries.py: """The query parameters of the endpoints that take some, as models: what is read is what the documentation lists."""  # noqa: E501
 RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
-def _written_in_full(value: object) -> object:
-    """Pydantic alone would take `0.5` for half a second after 1970 began."""
+def _rfc3339_text(value: object) -> object:
+    # Pydantic alone reads `0.5` as half a second after the start of 1970.
     if isinstance(value, str) and not RFC3339.fullmatch(value):
         raise PydanticCustomError("rfc3339", "Input should be a time as in RFC 3339, such as 2026-03-01T12:00:00Z")
     return value
 
 
 def _in_utc(moment: datetime) -> datetime:
-    """The same moment in UTC; the first hours of the year 1 and the last of 9999 may have none."""
+    # The first hours of the year 1 and the last hours of the year 9999 may have no UTC equivalent.
     try:
         return moment.astimezone(UTC)
     except OverflowError:
         raise PydanticCustomError("rfc3339", "Input should be a time between the years 1 and 9999 in UTC") from None
 
 
-Moment = Annotated[Timestamp, AfterValidator(_in_utc), BeforeValidator(_written_in_full)]
+Moment = Annotated[Timestamp, AfterValidator(_in_utc), BeforeValidator(_rfc3339_text)]
+
+
+def _whole(value: object) -> object:
+    # JSON Schema and the encoders of some languages treat 5.0 as an integer.
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+class Failure(Model):
+    """Reason of a failed run, and what to do next."""
+
+    reason: FailureReason = Field(description="Stable name of the reason.")
+    retryable: bool = Field(description="Whether the same question may succeed on another attempt.")
+    advice: str = Field(description="What to do next.")
+
+
+class CreateRunRequest(Model):
+    """A question and the options of its run."""
+
+    query: Query = Field(
+        description="Question in plain language: 10 to 2000 characters after trimming; "
+        "the only control characters allowed are tabs and line breaks."
+    )
+    control_strategy: ControlStrategy = Field(
+        ControlStrategy.SYNTHETIC_CONTROL, description="What the prediction is compared with."
+    )
+    max_iterations: Annotated[int, Field(ge=1, le=10, strict=True), BeforeValidator(_whole)] = Field(
+        5, description="Maximum number of iterations."
+    )
+    score_threshold: Annotated[int, Field(ge=1, le=10, strict=True), BeforeValidator(_whole)] = Field(
+        7, description="Stop when the grounding score reaches this value."
+    )
+    llm_provider: LlmProvider | None = Field(
+        None, description="Language model provider that may interpret the question; null uses the catalog alone."
+    )
+    llm_model: (
+        Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")] | None
+    ) = Field(None, description="Model of the provider; null uses the default model of the provider.")
+    random_seed: Annotated[int, Field(ge=0, le=2**32 - 1, strict=True), BeforeValidator(_whole)] | None = Field(
+        None, description="Random seed, for reproducible results."
+    )
+    validate_only: Annotated[bool, Field(strict=True)] = Field(
+        False, description="Validate the request and return a RunPreview, without storing or submitting anything."
+    )
+
+
+class RunStatus(Model):
+    """State and progress of a run."""
+
+    run_id: RunId = Field(description="Id of the run.")
+    status: RunState = Field(description="State of the run.")
+    done: bool = Field(description="Whether the state is final; poll until it is true.")
+    query: str = Field(description="Question, trimmed.")
+    current_iteration: int = Field(
+        description="Number of the current iteration, starting at 1; 0 before the first iteration."
+    )
+    max_iterations: int = Field(description="Maximum number of iterations.")
+    current_phase: Phase | None = Field(description="Phase of the current iteration; null unless the run is running.")
+    grounding_scores: list[Score] = Field(description="Grounding score of each finished iteration, in order.")
+    control_strategy: ControlStrategy = Field(description="Requested control strategy.")
+    control_strategy_effective: ControlStrategy | None = Field(
+        description="Control strategy that the run uses; null until it is decided."
+    )
+    error_message: str | None = Field(description="Error message of a failed run; null for other runs.")
+    failure: Failure | None = Field(description="Machine-readable reason of a failed run; null for other runs.")
+    attempt: int = Field(
+        description="Number of the current attempt, starting at 1; a lost job may get a second attempt."
+    )
+    user_email: str = Field(description="Email address of the owner.")
+    created_at: Timestamp = Field(description="Time of creation.")
+    updated_at: Timestamp = Field(description="Time of the last change.")
+
+
+class RunList(Model):
+    """One page of the caller's runs, newest first."""
+
+    runs: list[RunStatus] = Field(description="Runs on this page.")
+    total: int = Field(description="Number of runs on all pages.")
+    page: int = Field(description="Page number, starting at 1.")
+    page_size: int = Field(description="Maximum number of runs per page.")
+    next_page_token: str | None = Field(
+        description="Value of `page_token` for the next page, with the same filters; null on the last page."
+    )
+
+
+class CancelAnswer(Model):
+    """Confirmation that a run is cancelled."""
+
+    status: RunState = Field(description="Always `cancelled`.")
+    run_id: RunId = Field(description="Id of the run.")
+
+
+class ScorePart(Model):
+    """One component of a grounding score."""
+
+    name: str = Field(description="Name of the component.")
+    score: Score | None = Field(description="Score of the component; null if it could not be computed.")
+    reason: str = Field(description="Reason for the score, or for its absence.")
+
+
+class IterationSummary(Model):
+    """Prompt strategy and grounding score of one iteration."""
+
+    number: int = Field(description="Number of the iteration, starting at 1.")
+    strategy: str = Field(description="Strategy that selected the prompt cells.")
+    score: Score = Field(description="Grounding score.")
+    components: list[ScorePart] = Field(description="Components of the grounding score.")
+    duration_seconds: float = Field(description="Duration in seconds.")
+
+
+class GeneChange(Model):
+    """Predicted change of one gene."""
+
+    gene: str = Field(description="Gene symbol.")
+    log2_fold_change: float = Field(description="Log2 fold change of predicted perturbed cells over control cells.")
+    adjusted_p_value: float = Field(description="P value, adjusted by the Benjamini-Hochberg procedure.")
+
+
+class PathwayChange(Model):
+    """Predicted change of one gene set."""
+
+    name: str = Field(description="Name of the gene set.")
+    score: float = Field(description="Enrichment statistic; positive if the gene set is upregulated.")
+    adjusted_p_value: float = Field(description="P value, adjusted by the Benjamini-Hochberg procedure.")
+
+
+class ResultFile(Model):
+    """A result file and its signed download URL."""
+
+    name: str = Field(description="File name.")
+    media_type: str = Field(description="Media type.")
+    size: int = Field(description="Size in bytes.")
+    crc32c: str = Field(description="CRC32C checksum in the encoding of Cloud Storage: base64 of the big-endian bytes.")
+    expires_at: Timestamp = Field(description="Expiration time of `url`; request the result again for a new URL.")
+    url: str = Field(description="Signed URL; anyone who has it can read the file.")
+
+
+class RunResult(Model):
+    """Result of a completed run."""
+
+    run_id: RunId = Field(description="Id of the run.")
+    success: bool = Field(description="Whether the best iteration reached the score threshold.")
+    grounding_score: Score = Field(description="Grounding score of the best iteration.")
+    termination_reason: str = Field(description="Reason why the search stopped.")
+    control_strategy_effective: ControlStrategy = Field(description="Control strategy that the run used.")
+    iterations: list[IterationSummary] = Field(description="Summary of each iteration.")
+    num_de_genes: int = Field(description="Number of differentially expressed genes.")
+    top_upregulated: list[GeneChange] = Field(description="Genes with the largest increase.")
+    top_downregulated: list[GeneChange] = Field(description="Genes with the largest decrease.")
+    enriched_pathways: list[PathwayChange] = Field(description="Gene sets with the largest change.")
+    notes: list[str] = Field(description="Limitations to consider when interpreting the result.")
+    anndata_url: str = Field(description="Signed URL of the predicted cells (AnnData, .h5ad).")
+    report_url: str = Field(description="Signed URL of the report (HTML, works offline).")
+    log_url: str = Field(description="Signed URL of the log (JSON).")
+    files: list[ResultFile] = Field(description="The same files, with size and checksum to verify a download.")
 
 
 class ListQuery(Model):
-    """Which of the caller's runs to list. With `page_token`, `page` is not looked at."""
+    """Page and filters of a list of runs; `page_token` overrides `page`."""
 
-    page: Annotated[int, Field(ge=1, le=10_000, description="The page by number, from 1. It bills what it skips.")] = 1
-    page_size: Annotated[int, Field(ge=1, le=100, description="Runs a page.")] = 20
-    status: Annotated[list[RunState], Field(description="Only runs in these states; may be repeated.")] = []
-    created_after: Annotated[Moment | None, Field(description="Only runs created at this time or later.")] = None
+    page: Annotated[
+        int, Field(ge=1, le=10_000, description="Page number, starting at 1; skipped runs are billed reads.")
+    ] = 1
+    page_size: Annotated[int, Field(ge=1, le=100, description="Maximum number of runs per page.")] = 20
+    status: Annotated[list[RunState], Field(description="Only runs in this state; repeat for several.")] = []
+    created_after: Annotated[Moment | None, Field(description="Only runs created at or after this time.")] = None
     created_before: Annotated[Moment | None, Field(description="Only runs created before this time.")] = None
     page_token: Annotated[
         str | None,
-        Field(max_length=500, description="`next_page_token` of the page before; every page costs the same."),
+        Field(max_length=500, description="`next_page_token` of the previous page; every page costs the same."),
     ] = None
 
 
 class StatusQuery(Model):
-    """How to wait for a run's status."""
+    """Options for reading the status of a run."""
 
-    wait: Annotated[
-        int, Field(ge=0, le=30, description="Seconds to wait for a change before answering what is there.")
-    ] = 0
+    wait: Annotated[int, Field(ge=0, le=30, description="Maximum number of seconds to wait for a change.")] = 0
 
 
 class RunPreview(Model):
-    """What `validate_only` answers: what would run, and whether it would get anywhere. Nothing was kept or submitted."""
+    """Response to `validate_only`: the request as it would run, and whether it could be answered."""
 
-    would_run: bool
-    reason: str | None
-    request: CreateRunRequest
-    validation: ControlStrategyValidation
+    would_run: bool = Field(description="Whether the question can be answered.")
+    reason: str | None = Field(description="Reason why the question cannot be answered; null if it can.")
+    request: CreateRunRequest = Field(description="Request with all defaults filled in.")
+    validation: ControlStrategyValidation = Field(description="Validation of the question.")

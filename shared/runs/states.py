@@ -1,11 +1,11 @@
-"""What a run can be, and how it may change: the one transition table, pure.
+"""States of a run and the one transition table. Standard library only.
 
     pending ──> running ──> completed
        │           ├──────> failed
        └───────────┴──────> cancelled          (pending may also fail)
 
-The first terminal state wins. Everything that changes a run's status asks `check_transition` inside the store's write, so the
-functions, the job and the reconciler cannot disagree.
+The first terminal state wins. Every change of status calls `check_transition` inside the store's write, so the functions, the job
+and the reconciler cannot disagree.
 """
 
 import re
@@ -16,10 +16,11 @@ from types import MappingProxyType
 from typing import Final
 
 from shared.errors import TransitionRefused
+from shared.settings import SHORTEST_RETENTION
 
 
 class RunState(StrEnum):
-    """Where a run is in its life; the wire's `status`."""
+    """State of a run; `status` on the wire."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -29,12 +30,12 @@ class RunState(StrEnum):
 
     @property
     def done(self) -> bool:
-        """Whether nothing can change the status any more."""
+        """Whether the state is final."""
         return not TRANSITIONS[self]
 
 
 class Phase(StrEnum):
-    """What a running run is busy with; the wire's `current_phase`."""
+    """Phase of a running run; `current_phase` on the wire."""
 
     QUERY_ANALYSIS = "query_analysis"
     PROMPT_GENERATION = "prompt_generation"
@@ -44,21 +45,35 @@ class Phase(StrEnum):
 
 
 class ComputeState(StrEnum):
-    """What is known of the Batch job behind a run."""
+    """What is known about the Batch job of a run."""
 
     REQUESTED = "requested"  # the record names the job; Batch may not have it yet
-    SUBMITTED = "submitted"  # Batch answered with the job
-    RELEASING = "releasing"  # a cancel was decided; Batch has not confirmed yet
-    RELEASED = "released"  # Batch holds nothing for this run any more
+    SUBMITTED = "submitted"  # Batch has accepted the job
+    RELEASING = "releasing"  # the run ended; Batch has not confirmed that the job is gone
+    RELEASED = "released"  # Batch holds no resources for this run
 
 
 class Actor(StrEnum):
-    """Who moved a run."""
+    """Who changed a run."""
 
     USER = "user"
     SERVICE = "service"
     JOB = "job"
     RECONCILER = "reconciler"
+
+
+class FailureReason(StrEnum):
+    """Stable names of the reasons why a run failed."""
+
+    PREEMPTED = "PREEMPTED"
+    IMAGE_PULL = "IMAGE_PULL"
+    TIMEOUT = "TIMEOUT"
+    OUT_OF_MEMORY = "OUT_OF_MEMORY"
+    QUOTA = "QUOTA"
+    SUBMIT_FAILED = "SUBMIT_FAILED"
+    JOB_VANISHED = "JOB_VANISHED"
+    ORCHESTRATOR_ERROR = "ORCHESTRATOR_ERROR"
+    QUERY_NOT_UNDERSTOOD = "QUERY_NOT_UNDERSTOOD"
 
 
 TRANSITIONS: Final = MappingProxyType(
@@ -71,54 +86,47 @@ TRANSITIONS: Final = MappingProxyType(
     }
 )
 
+# States of an unfinished run.
 ACTIVE: Final = tuple(state for state, targets in TRANSITIONS.items() if targets)
-"""The states of an unfinished run."""
 
 RUN_ID: Final = re.compile(r"run_[0-9a-f]{12}")
-
 _JOB_ID: Final = re.compile(r"haystack-([0-9a-f]{12})-[1-9][0-9]?")
 
+# The reconciler checks a pending run that was silent for this long.
 PENDING_LIMIT: Final = timedelta(minutes=2)
-"""A pending run is looked at when nothing was heard of it for this long."""
+# The reconciler checks a running run whose job was silent for this long.
 HEARTBEAT_LIMIT: Final = timedelta(minutes=5)
-"""A running run is looked at when its job has been silent for longer than this."""
+# A process that was silent for longer than this loses the run's lease to another copy of the job.
 LEASE: Final = timedelta(minutes=3)
-"""A job's process that was silent for longer than this has lost the run to a copy of itself that asks."""
+# Jobs that a run may use if they lose their machines or never start.
 MAX_ATTEMPTS: Final = 2
-"""Jobs that a run may use up by losing their machines or never starting."""
+# A job that Batch reports as running but that was silent for longer than this hangs.
 SILENCE_LIMIT: Final = timedelta(minutes=15)
-"""A job that Batch calls running, but that was silent for longer than this, hangs."""
+# The reconciler checks a finished run whose compute is not released after this.
 RELEASE_INTERVAL: Final = timedelta(seconds=30)
-"""A cancelled run whose compute is not released is looked at again after this."""
-SHORTEST_RETENTION: Final = timedelta(days=7)
-"""No run is deleted sooner than this after it was asked for, nor, while it is unfinished, after its last write."""
 
 
 def new_run_id() -> str:
-    """A fresh run id: `run_` and 12 hexadecimal digits."""
+    """Return a new run id: `run_` and 12 hexadecimal digits."""
     return f"run_{secrets.token_hex(6)}"
 
 
 def run_id_of_job(job_id: str) -> str | None:
-    """The run that a Batch job id stands for, or None where the id is not one of ours."""
+    """Return the run that a Batch job id belongs to, or None if the id is not one of ours."""
     found = _JOB_ID.fullmatch(job_id)
     return f"run_{found[1]}" if found else None
 
 
 def job_id(run_id: str, attempt: int) -> str:
-    """The Batch job id of a run's attempt: the same each time, so a repeated submit meets its own job.
+    """Return the Batch job id of an attempt, starting at 1; a repeated submit meets its own job.
 
-    Batch ids match `^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`, hence no underscore.
-
-    Args:
-        run_id: `run_` and 12 hexadecimal digits.
-        attempt: 1 for the first try.
+    Batch ids match `^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`: no underscore.
     """
     return f"haystack-{run_id.removeprefix('run_')}-{attempt}"
 
 
 def check_transition(run_id: str, old: RunState, new: RunState) -> None:
-    """Refuse a change of status that the table does not hold; staying is always allowed.
+    """Refuse a change of status that is not in the table; an unchanged status is always allowed.
 
     Raises:
         TransitionRefused: the change is not in `TRANSITIONS`.
@@ -128,13 +136,7 @@ def check_transition(run_id: str, old: RunState, new: RunState) -> None:
 
 
 def next_check(status: RunState, compute: ComputeState, now: datetime) -> datetime | None:
-    """When the reconciler must look at a run next, or None when nothing about it can be stuck.
-
-    Args:
-        status: the run's status.
-        compute: what is known of its job.
-        now: the time of the write that asks; each write is a sign of life.
-    """
+    """Return when the reconciler must check a run after a write at `now`, or None if nothing can be stuck."""
     if status is RunState.PENDING:
         return now + PENDING_LIMIT
     if status is RunState.RUNNING:
@@ -145,12 +147,12 @@ def next_check(status: RunState, compute: ComputeState, now: datetime) -> dateti
 
 
 def next_expiry(status: RunState, planned: datetime | None, now: datetime) -> datetime | None:
-    """When a run may be deleted: as planned, but of an unfinished run each write, and the sweep sees to some, puts it off.
+    """Return when a run may be deleted after a write at `now`; every write to an unfinished run postpones it.
 
     Args:
-        status: the run's status.
-        planned: when it was to be deleted by now; None: never.
-        now: the time of the write that asks.
+        status: status of the run.
+        planned: expiry before the write; None: never.
+        now: time of the write.
     """
     if planned is None or status.done:
         return planned

@@ -1,18 +1,20 @@
-"""How a run comes to be: persist first, then submit.
+"""How a run is created: store it first, then submit its job.
 
-The record names its Batch job before the job exists, and the job's id follows from the run's, so every crash between the two steps
+The record names its Batch job before the job exists, and the job id follows from the run id, so every crash between the two steps
 leaves something that a retry or the reconciler can finish, and nothing that runs twice.
+
+Idempotency needs no second record and no lock: the run id follows from the owner and the key, so create-if-absent in the store is
+enough. A key expires after 24 hours: its next use derives the next id.
 """
 
 import hashlib
 import json
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import count
-from typing import Final
+from typing import Final, NamedTuple
 
 from shared import logs
-from shared.auth.identity import Caller
 from shared.errors import IdempotencyMismatch, RunExists, SubmitRejected, Unavailable
 from shared.fields import Clock
 from shared.logs import Severity
@@ -20,187 +22,174 @@ from shared.runs import lifecycle, states
 from shared.runs.jobs import JobRequest, failure
 from shared.runs.ports import BatchJobs, RunStore
 from shared.runs.records import Compute, Run, Transition
-from shared.runs.schemas import CreateRunRequest, FailureReason
-from shared.runs.states import Actor, RunState
+from shared.runs.schemas import CreateRunRequest
+from shared.runs.states import Actor, FailureReason, RunState
 from shared.settings import LLM_KEYS
 
+# How long an idempotency key stands for the same run.
+KEY_LIFETIME: Final = timedelta(hours=24)
 
-async def create(
-    request: CreateRunRequest,
-    caller: Caller,
-    *,
-    idempotency_key: str | None = None,
-    max_active_runs: int = 0,
-    max_run_seconds: int = 3600,
-    retention: timedelta | None = None,
-    store: RunStore,
-    jobs: BatchJobs,
-    clock: Clock,
-) -> Run:
-    """Accept a question: keep the run, then submit its job.
 
-    The same caller, key and request give the same run; where its job may not have reached Batch, it is submitted again, which
-    Batch's own job id makes harmless. A run is kept for `retention` from now on, for ever where that is None.
+class RunLimits(NamedTuple):
+    """Limits of runs.
 
-    Raises:
-        TooManyRuns: the caller has `max_active_runs` unfinished runs (0: no limit).
-        IdempotencyMismatch: the key came before with another request.
-        Unavailable: the store or Batch is away. With a key the run stays pending for the retry; without one it is failed, so that
-            a retry cannot run it twice.
+    Attributes:
+        max_active: maximum number of unfinished runs of one owner; 0: no limit.
+        max_run_seconds: time limit of a job.
+        retention: how long a run is stored; None: for ever.
     """
-    run, adopted = await _keep(
-        request,
-        caller,
-        key=idempotency_key,
-        max_active_runs=max_active_runs,
-        retention=retention,
-        store=store,
-        now=clock(),
-    )
-    if adopted and run.status is not RunState.PENDING:
-        return run
-    try:
-        await submit(run, max_run_seconds=max_run_seconds, jobs=jobs)
-    except SubmitRejected as error:
-        logs.log(Severity.ERROR, "Batch refused a job", error=error, run_id=run.run_id)
-        return await refuse(run, store=store, clock=clock)
-    except Unavailable:
-        if idempotency_key is None:
-            await refuse(run, store=store, clock=clock)
-        raise
-    return run
+
+    max_active: int = 0
+    max_run_seconds: int = 3600
+    retention: timedelta | None = None
 
 
-async def submit(run: Run, *, max_run_seconds: int, jobs: BatchJobs) -> None:
-    """Hand a run's job to Batch; one that is there already is adopted.
+class RunSubmission:
+    """Creates runs and submits their jobs."""
 
-    Raises:
-        SubmitRejected: Batch will never take it.
-        Unavailable: Batch is away; the job may or may not be there.
-    """
-    await jobs.submit(
-        JobRequest(
-            job_id=run.compute.job_id,
-            environment={
-                "RUN_ID": run.run_id,
-                "ATTEMPT": str(run.compute.attempt),
-                "USER_EMAIL": run.user_email,
-                "CONTROL_STRATEGY": run.control_strategy.value,
-                "MAX_ITERATIONS": str(run.max_iterations),
-            },
-            labels={"app": "haystack", "run": run.run_id, "user": logs.user_hash(run.user_email)},
-            max_run_seconds=max_run_seconds,
-            # A job has no key but that of the provider that its run asks for.
-            secrets=frozenset({LLM_KEYS[run.llm_provider]} if run.llm_provider else ()),
-        )
-    )
+    def __init__(self, store: RunStore, jobs: BatchJobs, clock: Clock, limits: RunLimits = RunLimits()) -> None:  # noqa: B008  # immutable
+        self._store = store
+        self._jobs = jobs
+        self._clock = clock
+        self._limits = limits
 
+    async def create(self, request: CreateRunRequest, owner: str, idempotency_key: str | None = None) -> Run:
+        """Accept a question: store its run, then submit its job.
 
-async def refuse(run: Run, *, store: RunStore, clock: Clock) -> Run:
-    """Fail a run whose job could not be handed over; should the job be there after all, the reconciler releases it."""
-    return await lifecycle.fail(
-        run.run_id,
-        failure(FailureReason.SUBMIT_FAILED),
-        "The job could not be handed to Google Cloud Batch.",
-        actor=Actor.SERVICE,
-        release=True,
-        store=store,
-        clock=clock,
-    )
+        The same owner, key and request return the same run. If its job may not have reached Batch, it is submitted again; the job id
+        makes that harmless.
 
-
-async def _keep(
-    request: CreateRunRequest,
-    caller: Caller,
-    *,
-    key: str | None,
-    max_active_runs: int,
-    retention: timedelta | None,
-    store: RunStore,
-    now: datetime,
-) -> tuple[Run, bool]:
-    """Keep a run for the request, or find the one that its key stands for: the run, and whether it was there."""
-    digest = None if key is None else key_digest(caller.email, key)
-    wanted = fingerprint(request)
-    while True:
-        kept, free_id = await _look(digest, store, now)
-        if kept is not None:
-            if kept.request_fingerprint != wanted:
-                raise IdempotencyMismatch
-            return kept, True
-        run = _new_run(free_id, request, caller, digest=digest, fingerprint=wanted, retention=retention, now=now)
+        Raises:
+            TooManyRuns: the owner has reached the limit of unfinished runs.
+            IdempotencyMismatch: the key was used with another request.
+            Unavailable: the store or Batch does not answer. With a key the run stays pending for the retry; without one it is failed,
+                so that a retry cannot run it twice.
+        """
+        run, adopted = await self._store_or_find(request, owner, idempotency_key)
+        if adopted and run.status is not RunState.PENDING:
+            return run
         try:
-            await store.create(run, max_active=max_active_runs)
-        except RunExists:
-            continue  # another request with this key came first, or 48 random bits met a run: look again
-        return run, False
+            await self.submit(run)
+        except SubmitRejected as error:
+            return await self.reject(run, error)
+        except Unavailable:
+            if idempotency_key is None:
+                await self._fail(run)
+            raise
+        return run
 
+    async def submit(self, run: Run) -> None:
+        """Submit the job of a run, or adopt the job if it exists.
 
-async def _look(digest: str | None, store: RunStore, now: datetime) -> tuple[Run | None, str]:
-    """The run that a key stands for now, if any, and the id to keep a new one under."""
-    if digest is None:
-        return None, states.new_run_id()
-    for run_id in run_ids(digest):
-        kept = await store.get(run_id)
-        if kept is None:
-            return None, run_id
-        if kept.idempotency_key == digest and now - kept.created_at <= LIFETIME:
-            return kept, run_id
-    raise AssertionError("the ids of a key never end")
+        Raises:
+            SubmitRejected: Batch will never accept it.
+            Unavailable: Batch does not answer; the job may or may not exist.
+        """
+        await self._jobs.submit(
+            JobRequest(
+                job_id=run.compute.job_id,
+                environment={
+                    "RUN_ID": run.run_id,
+                    "ATTEMPT": str(run.compute.attempt),
+                    "USER_EMAIL": run.user_email,
+                    "CONTROL_STRATEGY": run.control_strategy.value,
+                    "MAX_ITERATIONS": str(run.max_iterations),
+                },
+                labels={"app": "haystack", "run": run.run_id, "user": logs.user_hash(run.user_email)},
+                max_run_seconds=self._limits.max_run_seconds,
+                # A job gets only the key of the provider that its run asks for.
+                secrets=frozenset({LLM_KEYS[run.llm_provider]} if run.llm_provider else ()),
+            )
+        )
 
+    async def reject(self, run: Run, error: SubmitRejected) -> Run:
+        """Fail a run whose job Batch rejected."""
+        logs.log(Severity.ERROR, "Batch rejected a job", error=error, run_id=run.run_id)
+        return await self._fail(run)
 
-def _new_run(
-    run_id: str,
-    request: CreateRunRequest,
-    caller: Caller,
-    *,
-    digest: str | None,
-    fingerprint: str,
-    retention: timedelta | None,
-    now: datetime,
-) -> Run:
-    compute = Compute(job_id=states.job_id(run_id, 1))
-    accepted = Transition(
-        at=now, from_status=None, to_status=RunState.PENDING, actor=Actor.USER, reason="the question was accepted"
-    )
-    return Run(
-        run_id=run_id,
-        user_email=caller.email,
-        query=request.query,
-        control_strategy=request.control_strategy,
-        max_iterations=request.max_iterations,
-        score_threshold=request.score_threshold,
-        llm_provider=request.llm_provider,
-        llm_model=request.llm_model,
-        random_seed=request.random_seed,
-        compute=compute,
-        transitions=[accepted],
-        idempotency_key=digest,
-        request_fingerprint=fingerprint,
-        created_at=now,
-        updated_at=now,
-        check_at=states.next_check(RunState.PENDING, compute.state, now),
-        expire_at=None if retention is None else now + retention,
-    )
+    async def _fail(self, run: Run) -> Run:
+        # If the job exists after all, the reconciler releases it.
+        return await lifecycle.fail(
+            run.run_id,
+            failure(FailureReason.SUBMIT_FAILED),
+            "The job could not be submitted to Google Cloud Batch.",
+            actor=Actor.SERVICE,
+            release=True,
+            store=self._store,
+            clock=self._clock,
+        )
 
+    async def _store_or_find(self, request: CreateRunRequest, owner: str, key: str | None) -> tuple[Run, bool]:
+        """Store a run for the request, or find the run of its key; return the run and whether it existed."""
+        digest = None if key is None else key_digest(owner, key)
+        request_digest = fingerprint(request)
+        while True:
+            stored, free_id = await self._find(digest)
+            if stored is not None:
+                if stored.request_fingerprint != request_digest:
+                    raise IdempotencyMismatch
+                return stored, True
+            run = self._new_run(free_id, request, owner, digest, request_digest)
+            try:
+                await self._store.create(run, max_active=self._limits.max_active)
+            except RunExists:
+                continue  # another request with this key came first, or 48 random bits collided: look again
+            return run, False
 
-# FOLDED from idempotency.py: """What makes a repeated create the same create. The run id is derived from the user and the key, so create-if-absent in the store is all that idempotency needs: no second record, no lock. A key is forgotten after 24 hours: the next use of it derives the next id. """  # noqa: E501
-LIFETIME: Final = timedelta(hours=24)
-"""How long a key means the same run."""
+    async def _find(self, digest: str | None) -> tuple[Run | None, str]:
+        """Return the run that a key stands for now, if any, and the id for a new one."""
+        if digest is None:
+            return None, states.new_run_id()
+        now = self._clock()
+        for run_id in run_ids(digest):
+            stored = await self._store.get(run_id)
+            if stored is None:
+                return None, run_id
+            if stored.idempotency_key == digest and now - stored.created_at <= KEY_LIFETIME:
+                return stored, run_id
+        raise AssertionError("the ids of a key never end")
+
+    def _new_run(
+        self, run_id: str, request: CreateRunRequest, owner: str, digest: str | None, request_digest: str
+    ) -> Run:
+        now, retention = self._clock(), self._limits.retention
+        compute = Compute(job_id=states.job_id(run_id, 1))
+        accepted = Transition(
+            at=now, from_status=None, to_status=RunState.PENDING, actor=Actor.USER, reason="the question was accepted"
+        )
+        return Run(
+            run_id=run_id,
+            user_email=owner,
+            query=request.query,
+            control_strategy=request.control_strategy,
+            max_iterations=request.max_iterations,
+            score_threshold=request.score_threshold,
+            llm_provider=request.llm_provider,
+            llm_model=request.llm_model,
+            random_seed=request.random_seed,
+            compute=compute,
+            transitions=[accepted],
+            idempotency_key=digest,
+            request_fingerprint=request_digest,
+            created_at=now,
+            updated_at=now,
+            check_at=states.next_check(RunState.PENDING, compute.state, now),
+            expire_at=None if retention is None else now + retention,
+        )
 
 
 def fingerprint(request: CreateRunRequest) -> str:
-    """The SHA-256 of a request, defaults filled in: equal for requests that mean the same."""
+    """Return the SHA-256 of a request with its defaults: equal for requests that mean the same."""
     content = json.dumps(request.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(content.encode()).hexdigest()
 
 
 def key_digest(owner: str, key: str) -> str:
-    """The SHA-256 of a user's key, scoped to the user."""
+    """Return the SHA-256 of an owner's idempotency key."""
     return hashlib.sha256(f"{owner}\n{key}".encode()).hexdigest()
 
 
 def run_ids(digest: str) -> Iterator[str]:
-    """The run ids that a key stands for, one a generation: the first whose run is not older than `LIFETIME` counts."""
+    """Yield the run ids of a key, one per generation; the first whose run is younger than `KEY_LIFETIME` counts."""
     for generation in count():
         yield "run_" + hashlib.sha256(f"{digest}\n{generation}".encode()).hexdigest()[:12]

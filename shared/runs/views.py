@@ -1,6 +1,7 @@
-"""What a run's owner sees of it: its summary, its changes as they come, its result. Nothing here changes a run.
+"""What the owner of a run sees: its status, its changes, its result, and lists of runs. Nothing here changes a run.
 
-Ports are passed in; nothing here knows who stands behind them.
+Stored records are mapped to the wire models here, field by field. Lists are paged by token, which costs the same for every page, or
+by number, which bills what it skips.
 """
 
 import asyncio
@@ -14,47 +15,55 @@ from contextlib import aclosing
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple, TypeVar
 
-from shared.auth.identity import Caller
 from shared.errors import InvalidPageToken, RunNotCompleted, RunNotFound
 from shared.fields import Clock, rfc3339
-from shared.runs import states
+from shared.runs import schemas, states
 from shared.runs.ports import Cursor, ResultFiles, RunFilter, RunStore, RunWatch
-from shared.runs.records import Run, RunOutcome, RunSummary
+from shared.runs.records import Failure, GeneChange, Iteration, PathwayChange, Run, RunOutcome, RunSummary
 from shared.runs.schemas import ListQuery, ResultFile, RunList, RunResult, RunStatus
 
 AnyRun = TypeVar("AnyRun", bound=RunSummary)
 URL_LIFETIME: Final = timedelta(hours=1)
+_MAC_BYTES: Final = 16
 
 
-async def summary(run_id: str, caller: Caller, *, store: RunStore) -> RunSummary:
-    """What the caller is shown of a run.
+class Place(NamedTuple):
+    """Start of a page: after `cursor`, the last run of page `page - 1`, with `seen` runs before it."""
+
+    cursor: Cursor
+    page: int
+    seen: int
+
+
+async def summary(run_id: str, owner: str, *, store: RunStore) -> RunSummary:
+    """Return the summary of the owner's run.
 
     Raises:
         RunNotFound: no such run, or another user's: the two look the same.
     """
-    return _owned(await store.summary(run_id) if states.RUN_ID.fullmatch(run_id) else None, run_id, caller)
+    return _owned(await store.summary(run_id) if states.RUN_ID.fullmatch(run_id) else None, run_id, owner)
 
 
 async def await_change(
     run_id: str,
-    caller: Caller,
+    owner: str,
     *,
     seconds: float,
-    known: Callable[[Run], bool] | None = None,
+    is_known: Callable[[RunSummary], bool] | None = None,
     store: RunStore,
     watch: RunWatch,
 ) -> RunSummary:
-    """The caller's run as soon as it differs from what the caller knows, or as it is when the time is over.
+    """Return the owner's run as soon as it differs from what the caller knows, or when the time is over.
 
-    A run that is done is given at once, since nothing will change.
+    A finished run is returned at once, since nothing will change.
 
     Args:
-        run_id: which run.
-        caller: who asks.
-        seconds: how long to wait.
-        known: whether a run looks as the caller knows it; None: the caller knows it as it is now.
-        store: where runs are kept; asked only where the watch tells nothing in that time.
-        watch: what tells of changes.
+        run_id: id of the run.
+        owner: email address of the owner.
+        seconds: maximum time to wait.
+        is_known: whether the caller knows this version of the run; None: the caller knows the present version.
+        store: read only if the watch yields nothing in time.
+        watch: notifies of changes.
 
     Raises:
         RunNotFound: no such run, or another user's.
@@ -63,32 +72,32 @@ async def await_change(
         raise RunNotFound(run_id)
     latest: Run | None = None
     answered = False
-    known_since: datetime | None = None
+    first_update: datetime | None = None
     try:
-        async with asyncio.timeout(seconds), aclosing(watch.watch(run_id)) as told:
-            async for latest in told:
+        async with asyncio.timeout(seconds), aclosing(watch.watch(run_id)) as changes:
+            async for latest in changes:
                 answered = True
-                if latest is None or latest.user_email != caller.email:
+                if latest is None or latest.user_email != owner:
                     break
-                known_since = known_since or latest.updated_at
-                news = latest.updated_at != known_since if known is None else not known(latest)
-                if news or latest.status.done:
+                first_update = first_update or latest.updated_at
+                changed = latest.updated_at != first_update if is_known is None else not is_known(latest)
+                if changed or latest.status.done:
                     break
     except TimeoutError:
-        pass  # nothing changed in time; what was told last is the answer
-    if not answered:  # a short wait, a slow store: whether there is such a run is not known yet
-        return await summary(run_id, caller, store=store)
-    return _owned(latest, run_id, caller)
+        pass  # nothing changed in time: the latest version is the answer
+    if not answered:  # a short wait or a slow store: whether the run exists is not known yet
+        return await summary(run_id, owner, store=store)
+    return _owned(latest, run_id, owner)
 
 
-async def result(run_id: str, caller: Caller, *, store: RunStore, files: ResultFiles, clock: Clock) -> RunResult:
-    """A completed run's result, its files signed for an hour.
+async def result(run_id: str, owner: str, *, store: RunStore, files: ResultFiles, clock: Clock) -> RunResult:
+    """Return the result of a completed run, with URLs that are valid for an hour.
 
     Raises:
-        RunNotFound: no such run of this caller.
-        RunNotCompleted: it has no result, yet or ever.
+        RunNotFound: no such run, or another user's.
+        RunNotCompleted: the run has no result.
     """
-    run = _owned(await store.get(run_id) if states.RUN_ID.fullmatch(run_id) else None, run_id, caller)
+    run = _owned(await store.get(run_id) if states.RUN_ID.fullmatch(run_id) else None, run_id, owner)
     if run.outcome is None:
         advice = "Submit the question again." if run.status.done else f"Poll /api/v1/runs/{run_id} until it is done."
         raise RunNotCompleted(run_id, run.status.value, advice)
@@ -96,16 +105,42 @@ async def result(run_id: str, caller: Caller, *, store: RunStore, files: ResultF
     return run_result(run, run.outcome, await files.sign(run.outcome.files, expires_at), expires_at)
 
 
-def _owned(run: AnyRun | None, run_id: str, caller: Caller) -> AnyRun:
-    """The run, if there is one and it is the caller's: no run and another user's look the same."""
-    if run is None or run.user_email != caller.email:
-        raise RunNotFound(run_id)
-    return run
+async def list_runs(query: ListQuery, owner: str, *, token_key: str = "", store: RunStore) -> RunList:
+    """Return one page of the owner's runs, newest first, and their total number.
+
+    Args:
+        query: page and filters.
+        owner: email address of the owner.
+        token_key: secret that signs page tokens.
+        store: reads the page and the count concurrently.
+
+    Raises:
+        InvalidPageToken: the token does not belong to this owner and these filters.
+    """
+    wanted = RunFilter(owner, tuple(sorted(set(query.status))), query.created_after, query.created_before)
+    place = None if query.page_token is None else _open(query.page_token, wanted, token_key)
+    number = place.page if place else query.page
+    seen = place.seen if place else (number - 1) * query.page_size
+    after, offset = (place.cursor, 0) if place else (None, seen)
+    found, total = await asyncio.gather(
+        store.page(wanted, limit=query.page_size, after=after, offset=offset), store.count(wanted)
+    )
+    seen += len(found)
+    token = None
+    if len(found) == query.page_size and seen < total:
+        next_place = Place(Cursor(found[-1].created_at, found[-1].run_id), number + 1, seen)
+        token = _seal(next_place, wanted, token_key)
+    return RunList(
+        runs=[run_status(run) for run in found],
+        total=total,
+        page=number,
+        page_size=query.page_size,
+        next_page_token=token,
+    )
 
 
-# FOLDED from presentation.py: """How a stored run looks to its owner."""
 def run_status(run: RunSummary) -> RunStatus:
-    """A run as its owner sees it."""
+    """Map a stored run to its status on the wire."""
     return RunStatus(
         run_id=run.run_id,
         status=run.status,
@@ -118,7 +153,7 @@ def run_status(run: RunSummary) -> RunStatus:
         control_strategy=run.control_strategy,
         control_strategy_effective=run.control_strategy_effective,
         error_message=run.error_message,
-        failure=run.failure,
+        failure=None if run.failure is None else _failure(run.failure),
         attempt=run.compute.attempt,
         user_email=run.user_email,
         created_at=run.created_at,
@@ -127,13 +162,13 @@ def run_status(run: RunSummary) -> RunStatus:
 
 
 def run_result(run: Run, outcome: RunOutcome, urls: Sequence[str], expires_at: datetime) -> RunResult:
-    """A completed run's result.
+    """Map a completed run to its result on the wire.
 
     Args:
-        run: the run.
-        outcome: what it found.
-        urls: a signed URL for each of `outcome.files`, in order.
-        expires_at: until when the URLs hold.
+        run: completed run.
+        outcome: its outcome.
+        urls: signed URL of each of `outcome.files`, in order.
+        expires_at: expiration time of the URLs.
     """
     files = [
         ResultFile(
@@ -153,11 +188,11 @@ def run_result(run: Run, outcome: RunOutcome, urls: Sequence[str], expires_at: d
         grounding_score=outcome.grounding_score,
         termination_reason=outcome.termination_reason,
         control_strategy_effective=outcome.control_strategy_effective,
-        iterations=[*run.iterations],
+        iterations=[_iteration(each) for each in run.iterations],
         num_de_genes=outcome.num_de_genes,
-        top_upregulated=outcome.top_upregulated,
-        top_downregulated=outcome.top_downregulated,
-        enriched_pathways=outcome.enriched_pathways,
+        top_upregulated=[_gene(each) for each in outcome.top_upregulated],
+        top_downregulated=[_gene(each) for each in outcome.top_downregulated],
+        enriched_pathways=[_pathway(each) for each in outcome.enriched_pathways],
         notes=outcome.notes,
         anndata_url=by_suffix["h5ad"],
         report_url=by_suffix["html"],
@@ -166,50 +201,36 @@ def run_result(run: Run, outcome: RunOutcome, urls: Sequence[str], expires_at: d
     )
 
 
-# FOLDED from listing.py: """A caller's runs, page by page: by token, which costs the same wherever the page lies, or by number, which bills what it skips."""  # noqa: E501
-_MAC_BYTES: Final = 16
+def _failure(stored: Failure) -> schemas.Failure:
+    return schemas.Failure(reason=stored.reason, retryable=stored.retryable, advice=stored.advice)
 
 
-class Place(NamedTuple):
-    """Where a page begins: behind a run, which is the last of page `page - 1`, with `seen` runs before it."""
-
-    cursor: Cursor
-    page: int
-    seen: int
-
-
-async def list_runs(query: ListQuery, caller: Caller, *, token_key: str = "", store: RunStore) -> RunList:
-    """One page of the caller's runs, newest first, and how many there are in all.
-
-    Args:
-        query: which page, of which runs.
-        caller: whose runs.
-        token_key: a secret that page tokens are signed with.
-        store: where runs are kept; it is asked for the page and for the count side by side.
-
-    Raises:
-        InvalidPageToken: the token is not one of this caller and this filter.
-    """
-    wanted = RunFilter(caller.email, tuple(sorted(set(query.status))), query.created_after, query.created_before)
-    place = None if query.page_token is None else _open(query.page_token, wanted, token_key)
-    number = place.page if place else query.page
-    seen = place.seen if place else (number - 1) * query.page_size
-    after, offset = (place.cursor, 0) if place else (None, seen)
-    found, total = await asyncio.gather(
-        store.page(wanted, limit=query.page_size, after=after, offset=offset), store.count(wanted)
+def _iteration(stored: Iteration) -> schemas.IterationSummary:
+    components = [schemas.ScorePart(name=part.name, score=part.score, reason=part.reason) for part in stored.components]
+    return schemas.IterationSummary(
+        number=stored.number,
+        strategy=stored.strategy,
+        score=stored.score,
+        components=components,
+        duration_seconds=stored.duration_seconds,
     )
-    seen += len(found)
-    token = None
-    if len(found) == query.page_size and seen < total:
-        behind = Place(Cursor(found[-1].created_at, found[-1].run_id), number + 1, seen)
-        token = _seal(behind, wanted, token_key)
-    return RunList(
-        runs=[run_status(run) for run in found],
-        total=total,
-        page=number,
-        page_size=query.page_size,
-        next_page_token=token,
+
+
+def _gene(stored: GeneChange) -> schemas.GeneChange:
+    return schemas.GeneChange(
+        gene=stored.gene, log2_fold_change=stored.log2_fold_change, adjusted_p_value=stored.adjusted_p_value
     )
+
+
+def _pathway(stored: PathwayChange) -> schemas.PathwayChange:
+    return schemas.PathwayChange(name=stored.name, score=stored.score, adjusted_p_value=stored.adjusted_p_value)
+
+
+def _owned(run: AnyRun | None, run_id: str, owner: str) -> AnyRun:
+    """Return the run if it exists and belongs to the owner; a missing run and another user's look the same."""
+    if run is None or run.user_email != owner:
+        raise RunNotFound(run_id)
+    return run
 
 
 def _seal(place: Place, wanted: RunFilter, key: str) -> str:
@@ -231,7 +252,7 @@ def _open(token: str, wanted: RunFilter, key: str) -> Place:
 
 
 def _mac(content: bytes, wanted: RunFilter, key: str) -> bytes:
-    """Binds a place to the owner and the filter: a token of another list is none of this one."""
+    # Page tokens are valid only for the owner and the filters of the list that issued them.
     times = [rfc3339(moment) if moment else None for moment in (wanted.created_after, wanted.created_before)]
     bound = json.dumps([wanted.owner, wanted.statuses, *times]).encode() + b"\n" + content
     return hmac.new(key.encode(), bound, hashlib.sha256).digest()[:_MAC_BYTES]

@@ -171,11 +171,11 @@ class FirestoreRunStore:
 
 
 def _run(document: Raw) -> Run:
-    return Run.kept(decode_fields(document))
+    return Run.from_stored(decode_fields(document))
 
 
 def _summary(document: Raw) -> RunSummary:
-    return RunSummary.kept(decode_fields(document))
+    return RunSummary.from_stored(decode_fields(document))
 
 
 def _of(wanted: RunFilter) -> dict[str, object]:

@@ -31,7 +31,7 @@ class FirestoreCatalog:
         """See `Catalog.load`."""
         found = await self._database.read(self._name)
         entries = {} if found is None else decode_fields(found)
-        return [DatasetEntry.kept(entries[name]) for name in sorted(entries)]
+        return [DatasetEntry.from_stored(entries[name]) for name in sorted(entries)]
 
     async def put(self, entry: DatasetEntry) -> None:
         """See `Catalog.put`."""

@@ -49,7 +49,7 @@ class SqliteRunStore:
 
         def select(connection: sqlite3.Connection) -> RunSummary | None:
             row = connection.execute(f"select {_SUMMARY} from runs where run_id = ?", (run_id,)).fetchone()  # noqa: S608  # fixed text
-            return None if row is None else RunSummary.kept_json(row[0])
+            return None if row is None else RunSummary.from_stored_json(row[0])
 
         return await self._database.read(select)
 
@@ -85,7 +85,7 @@ class SqliteRunStore:
                 f"select {_SUMMARY} from runs where {where} order by created_at desc, run_id desc limit ? offset ?",  # noqa: S608  # fixed text
                 [*values, limit, offset],
             )
-            return [RunSummary.kept_json(body) for (body,) in rows]
+            return [RunSummary.from_stored_json(body) for (body,) in rows]
 
         return await self._database.read(select)
 
@@ -100,7 +100,7 @@ class SqliteRunStore:
             rows = connection.execute(
                 "select body from runs where check_at <= ? order by check_at limit ?", (rfc3339(now), limit)
             )
-            return [Run.kept_json(body) for (body,) in rows]
+            return [Run.from_stored_json(body) for (body,) in rows]
 
         return await self._database.read(select)
 
@@ -133,7 +133,7 @@ def _row(run: Run) -> dict[str, str | None]:
 
 def _find(connection: sqlite3.Connection, run_id: str) -> Run | None:
     row = connection.execute("select body from runs where run_id = ?", (run_id,)).fetchone()
-    return None if row is None else Run.kept_json(row[0])
+    return None if row is None else Run.from_stored_json(row[0])
 
 
 def _count(connection: sqlite3.Connection, wanted: RunFilter) -> int:

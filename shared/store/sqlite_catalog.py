@@ -18,7 +18,7 @@ class SqliteCatalog:
 
         def select(connection: sqlite3.Connection) -> list[DatasetEntry]:
             rows = connection.execute("select body from datasets order by name")
-            return [DatasetEntry.kept_json(body) for (body,) in rows]
+            return [DatasetEntry.from_stored_json(body) for (body,) in rows]
 
         return await self._database.read(select)
 

@@ -21,13 +21,11 @@ from starlette.responses import Response
 from local.gateway import Gateway
 from local.serving import serving
 from shared import wiring
-from shared.fields import ControlStrategy
-from shared.runs import lifecycle
-from shared.runs.records import Iteration, RunOutcome
-from shared.runs.schemas import Failure, FailureReason, GeneChange, PathwayChange, ScorePart
-from shared.runs.states import Actor, Phase
-from shared.wiring import clock
+from shared.fields import ControlStrategy, utc_now
+from shared.runs.records import Failure, GeneChange, Iteration, PathwayChange, RunOutcome, ScorePart
+from shared.runs.states import FailureReason, Phase
 from tests.functions.conftest import cloud, environment, settings, small_dataset
+from tests.support.builders import lease
 
 __all__ = ["cloud", "environment", "settings"]  # fixtures of the functions' own tests
 
@@ -101,28 +99,28 @@ def store_settings(tmp_path: Path) -> dict[str, str]:
 async def haystack(environment: dict[str, str]) -> AsyncIterator[Haystack]:
     """The command and the functions; the catalog holds one small dataset."""
     assert environment
-    await wiring.catalog().put(small_dataset())
+    await wiring.container().catalog.put(small_dataset())
     async with serving(Gateway({})) as url:
         yield Haystack(url)
 
 
 async def complete(run_id: str, folder: Path) -> None:
     """Do what the job does, with three small files."""
-    store = wiring.run_store()
-    await lifecycle.begin(run_id, store=store, clock=clock)
+    store = wiring.container().run_store
+    await lease(run_id, store=store, clock=utc_now).begin()
     parts = [
         ScorePart(name="pathway_coherence", score=8, reason="The expected pathway [IFN] comes first."),
         ScorePart(name="network_coherence", score=None, reason="Too few genes move."),
     ]
     summary = Iteration(number=1, strategy="direct", score=8, components=parts, duration_seconds=2.0)
-    await lifecycle.progress(
-        run_id, phase=Phase.OUTPUT_GENERATION, iteration=1, finished=summary, store=store, clock=clock
+    await lease(run_id, store=store, clock=utc_now).progress(
+        phase=Phase.OUTPUT_GENERATION, iteration=1, finished=summary
     )
     files = []
     for end, kind in FILES.items():
         path = folder / f"{run_id}{end}"
         path.write_bytes(f"content of {path.name}".encode())
-        files.append(await wiring.result_files().upload(run_id, path, kind))
+        files.append(await wiring.container().result_files.upload(run_id, path, kind))
     outcome = RunOutcome(
         grounding_score=8,
         termination_reason="score_threshold: 8 reaches the threshold of 7",
@@ -134,15 +132,13 @@ async def complete(run_id: str, folder: Path) -> None:
         notes=["semi-synthetic atlas"],
         files=files,
     )
-    await lifecycle.complete(run_id, outcome, store=store, clock=clock)
+    await lease(run_id, store=store, clock=utc_now).complete(outcome)
 
 
 async def fail(run_id: str) -> None:
     """End a run as its job would when Batch takes its machine away."""
     failure = Failure(reason=FailureReason.PREEMPTED, retryable=True, advice="Submit the question again.")
-    await lifecycle.fail(
-        run_id, failure, "The machine was taken away.", actor=Actor.JOB, store=wiring.run_store(), clock=clock
-    )
+    await lease(run_id, store=wiring.container().run_store, clock=utc_now).fail(failure, "The machine was taken away.")
 
 
 class Script:

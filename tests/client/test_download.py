@@ -125,7 +125,7 @@ async def test_a_result_whose_file_was_tampered_with_is_refused(haystack: Haysta
     await complete(run_id, tmp_path)
     report = tmp_path / f"{run_id}_report.html"
     report.write_bytes(report.read_bytes()[::-1])
-    await wiring.result_files().upload(run_id, report, "text/html")
+    await wiring.container().result_files.upload(run_id, report, "text/html")
     done = await haystack("result", run_id, "--download", str(tmp_path / "out"), "--json")
     assert (done.code, done.out) == (ExitCode.UNAVAILABLE, "")
     assert f"{report.name} did not arrive as it was stored" in done.err

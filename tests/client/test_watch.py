@@ -13,10 +13,10 @@ from starlette.responses import Response
 
 from client.progress import describe, fraction
 from shared import wiring
-from shared.runs import lifecycle
+from shared.fields import utc_now
 from shared.runs.states import Phase
-from shared.wiring import clock
 from tests.client.conftest import QUESTION, Haystack, Script, complete, ended, fail
+from tests.support.builders import lease
 
 
 async def line_of(process: Process) -> str:
@@ -30,10 +30,10 @@ async def test_a_watch_without_a_terminal_prints_a_line_for_each_phase(haystack:
     run_id = await haystack.submit()
     process = await haystack.start("watch", run_id)
     assert await line_of(process) == "pending"
-    store = wiring.run_store()
-    await lifecycle.begin(run_id, store=store, clock=clock)
+    store = wiring.container().run_store
+    await lease(run_id, store=store, clock=utc_now).begin()
     assert await line_of(process) == "running"
-    await lifecycle.progress(run_id, phase=Phase.INFERENCE, iteration=1, store=store, clock=clock)
+    await lease(run_id, store=store, clock=utc_now).progress(phase=Phase.INFERENCE, iteration=1)
     assert await line_of(process) == "inference · iteration 1/5"
     await complete(run_id, tmp_path)
     done = await ended(process)

@@ -11,7 +11,7 @@ from deploy import alerts, llm_keys, preflights
 from deploy.buckets import results_lifecycle
 from deploy.gcloud import Answer, CommandFailed, Gcloud
 from deploy.target import Target
-from shared.runs.schemas import LlmProvider
+from shared.fields import LlmProvider
 from shared.settings import LLM_KEYS
 from tests.deploy.conftest import NUMBER, PROJECT, REGION, ROOT
 

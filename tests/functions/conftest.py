@@ -10,7 +10,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-from shared.stores.firestore_client import FirestoreDatabase
 
 from local.batch.server import BatchStandIn
 from local.gateway import Gateway
@@ -19,7 +18,8 @@ from local.serving import serving
 from local.storage.server import StorageServer
 from shared import wiring
 from shared.catalog.entries import CellTypeEntry, ConditionEntry, DatasetEntry, GroupCount
-from shared.wiring import Database
+from shared.runs.ports import RunDatabase
+from shared.stores.firestore_client import FirestoreDatabase
 
 AUDIENCE = "http://test/api/v1/reconcile"
 BUCKET = "results"
@@ -85,25 +85,25 @@ def environment(settings: dict[str, str]) -> Iterator[dict[str, str]]:
     """This process's environment with those settings; what a test puts into it counts for wirings that are made after that."""
     before = dict(os.environ)
     os.environ.update(settings)
-    wiring.reset()
+    wiring.replace(None)
     yield settings
     os.environ.clear()
     os.environ.update(before)
-    wiring.reset()
+    wiring.replace(None)
 
 
 @pytest.fixture
-def store(environment: dict[str, str]) -> Database:
+def store(environment: dict[str, str]) -> RunDatabase:
     """The functions' own run store."""
     assert environment
-    return wiring.run_store()
+    return wiring.container().run_store
 
 
 @pytest.fixture
 async def api(environment: dict[str, str]) -> AsyncIterator[httpx.AsyncClient]:
     """A client of all functions, as `dev@example.com`, with a request id of its own; the catalog holds one small dataset."""
     assert environment
-    await wiring.catalog().put(small_dataset())
+    await wiring.container().catalog.put(small_dataset())
     transport = httpx.ASGITransport(Gateway({}))
     headers = {"X-Request-Id": "request-1"}
     async with httpx.AsyncClient(transport=transport, base_url="http://test", headers=headers) as client:

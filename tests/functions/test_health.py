@@ -23,7 +23,7 @@ async def test_a_store_that_is_away_is_a_503_that_says_when_to_try_again(
 ) -> None:
     nowhere = {"FIRESTORE_EMULATOR_HOST": f"127.0.0.1:{free_port()}", "SQLITE_PATH": "/nowhere/runs.db"}
     os.environ.update({name: value for name, value in nowhere.items() if name in environment})
-    wiring.reset()
+    wiring.replace(None)
     for path in ("/api/v1/health/ready", "/api/v1/runs/run_0123456789ab"):
         answer = await api.get(path)
         assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")

@@ -23,7 +23,7 @@ async def test_production_is_the_default_and_believes_no_header(
     api: httpx.AsyncClient, method: str, template: str, environment_name: str
 ) -> None:
     os.environ["ENVIRONMENT"] = environment_name
-    wiring.reset()
+    wiring.replace(None)
     path = template.format(run_id="run_0123456789ab", subject="datasets", dataset="parse_pbmc")
     headers = {
         "X-Goog-Authenticated-User-Email": "accounts.google.com:ada@example.com",
@@ -48,7 +48,7 @@ async def test_a_developer_is_whom_the_header_names(api: httpx.AsyncClient) -> N
 
 async def test_wrong_settings_are_a_500_that_tells_nothing(api: httpx.AsyncClient) -> None:
     del os.environ["PROJECT"]
-    wiring.reset()
+    wiring.replace(None)
     answer = await api.get("/api/v1/runs")
     assert (answer.status_code, answer.json()["code"]) == (500, "internal")
     assert "PROJECT" not in answer.text

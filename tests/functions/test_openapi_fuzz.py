@@ -20,17 +20,16 @@ from schemathesis.engine import Status, events, from_schema
 from schemathesis.engine.recorder import ScenarioRecorder
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from functions.create.main import KEY
 from local.gateway import Gateway
 from local.key_set import key_server
 from local.serving import serving
 from shared import wiring
 from shared.fields import ControlStrategy
-from shared.runs import lifecycle
-from shared.runs.records import Iteration, RunOutcome, StoredFile
-from shared.runs.schemas import GeneChange, PathwayChange, ScorePart
+from shared.http.requests import KEY
+from shared.runs.records import GeneChange, Iteration, PathwayChange, RunOutcome, ScorePart, StoredFile
 from shared.runs.states import Phase
 from tests.functions.conftest import small_dataset
+from tests.support.builders import lease
 from tests.support.iap import AUDIENCE, IapStandIn
 
 USER = "ada@example.com"
@@ -99,12 +98,12 @@ class EverySecondRunCompletes:
 
 async def complete(run_id: str) -> None:
     """Do what the job does; its files are not there, but signed all the same."""
-    store, clock = wiring.run_store(), wiring.clock
-    await lifecycle.begin(run_id, store=store, clock=clock)
+    store, clock = wiring.container().run_store, wiring.container().clock
+    await lease(run_id, store=store, clock=clock).begin()
     parts = [ScorePart(name="a", score=8, reason="it fits"), ScorePart(name="b", score=None, reason="not at hand")]
     summary = Iteration(number=1, strategy="direct", score=8, components=parts, duration_seconds=0.5)
     phase = Phase.OUTPUT_GENERATION
-    await lifecycle.progress(run_id, phase=phase, iteration=1, finished=summary, store=store, clock=clock)
+    await lease(run_id, store=store, clock=clock).progress(phase=phase, iteration=1, finished=summary)
     names = {"predictions.h5ad": "application/x-hdf5", "report.html": "text/html", "log.json": "application/json"}
     outcome = RunOutcome(
         grounding_score=8,
@@ -126,7 +125,7 @@ async def complete(run_id: str) -> None:
             for name, media_type in names.items()
         ],
     )
-    await lifecycle.complete(run_id, outcome, store=store, clock=clock)
+    await lease(run_id, store=store, clock=clock).complete(outcome)
 
 
 def sensible(keys: Iterator[int], case: schemathesis.Case[Any]) -> None:
@@ -149,11 +148,11 @@ def store_settings(tmp_path: Path) -> dict[str, str]:
 async def service(environment: dict[str, str]) -> AsyncIterator[IapStandIn]:
     """The functions in production, behind IAP."""
     assert environment
-    await wiring.catalog().put(small_dataset())
+    await wiring.container().catalog.put(small_dataset())
     iap = IapStandIn(EverySecondRunCompletes(Gateway({})))
     async with serving(key_server(iap.key_set)) as keys:
         os.environ |= {"ENVIRONMENT": "production", "IAP_AUDIENCE": AUDIENCE, "IAP_KEYS_URL": keys}
-        wiring.reset()
+        wiring.replace(None)
         yield iap
 
 

@@ -44,7 +44,7 @@ async def client(
 ) -> AsyncIterator["GeneratedClient"]:
     """The generated client of functions that are served."""
     assert environment
-    await wiring.catalog().put(small_dataset())
+    await wiring.container().catalog.put(small_dataset())
     monkeypatch.syspath_prepend(generated)
     async with serving(Gateway({})) as url, GeneratedClient(url) as made:
         yield made

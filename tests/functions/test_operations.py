@@ -14,14 +14,15 @@ from orchestrator.config import JobConfig
 from orchestrator.ingest import ingest
 from orchestrator.main import Exit, Ports, run_job
 from shared import wiring
-from shared.runs import lifecycle
+from shared.fields import utc_now
+from shared.runs.ports import RunDatabase
 from shared.runs.states import job_id
-from shared.wiring import Database, clock
 from tests.firestore_recorder import Recorder
 from tests.functions.conftest import AUDIENCE, Cloud
 from tests.functions.test_runs import finish
 from tests.orchestrator import small_atlas
 from tests.orchestrator.world import FolderFiles, ListedCatalog
+from tests.support.builders import lease
 
 RUNS = "/api/v1/runs"
 QUESTION = {"query": "How would CD14 monocytes respond to IFN-gamma?"}
@@ -82,7 +83,7 @@ async def test_a_key_costs_one_read_more_and_its_repetition_one_read_in_all(mete
 
 async def test_without_a_limit_create_is_one_write(meter: Meter, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MAX_ACTIVE_RUNS", "0")
-    wiring.reset()
+    wiring.replace(None)
     assert await meter.cost("POST", RUNS, json=QUESTION) == {"write": 1}
 
 
@@ -115,7 +116,7 @@ async def test_cancel_is_one_transaction_that_reads_once_and_writes_once(meter: 
     assert await meter.cost("POST", cancel) == {"read": 1}
 
 
-async def test_a_result_is_one_read(meter: Meter, store: Database, tmp_path: Path) -> None:
+async def test_a_result_is_one_read(meter: Meter, store: RunDatabase, tmp_path: Path) -> None:
     run_id = await meter.run()
     await finish(run_id, store, tmp_path)
     assert await meter.cost("GET", f"{RUNS}/{run_id}/result") == {"read": 1}
@@ -135,7 +136,7 @@ async def test_health_asks_nothing_and_readiness_reads_once(meter: Meter) -> Non
 
 
 async def test_the_job_writes_four_times_and_three_times_an_iteration(
-    meter: Meter, store: Database, tmp_path: Path
+    meter: Meter, store: RunDatabase, tmp_path: Path
 ) -> None:
     iterations = 2
     small_atlas.write(tmp_path / "cells.h5ad", {"CD14 Mono": (), "cDC": ("IFN-beta",), "B cells": ("IFN-beta",)})
@@ -147,7 +148,7 @@ async def test_the_job_writes_four_times_and_three_times_an_iteration(
     }
     run_id = (await meter.api.post(RUNS, json=asked)).json()["run_id"]
     meter.recorder.forget()
-    assert await run_job(run_id, Ports(store, catalog, FolderFiles(tmp_path), clock, tmp_path)) is Exit.DONE
+    assert await run_job(run_id, Ports(store, catalog, FolderFiles(tmp_path), utc_now, tmp_path)) is Exit.DONE
     cost = dict(+meter.recorder.operations)
     done = await store.get(run_id)
     assert done is not None
@@ -159,11 +160,11 @@ async def test_the_job_writes_four_times_and_three_times_an_iteration(
     assert "aggregation" not in cost
 
 
-async def test_a_heartbeat_is_one_read_and_one_write_a_minute(meter: Meter, store: Database) -> None:
+async def test_a_heartbeat_is_one_read_and_one_write_a_minute(meter: Meter, store: RunDatabase) -> None:
     run_id = await meter.run()
-    await lifecycle.begin(run_id, store=store, clock=clock)
+    await lease(run_id, store=store, clock=utc_now).begin()
     meter.recorder.forget()
-    await lifecycle.heartbeat(run_id, store=store, clock=clock)
+    await lease(run_id, store=store, clock=utc_now).heartbeat()
     assert dict(+meter.recorder.operations) == {"read": 1, "write": 1}
     assert JobConfig().heartbeat_seconds >= 60
 
@@ -175,14 +176,14 @@ async def test_a_notification_of_batch_reads_its_run_twice_and_writes_once(meter
     assert await meter.cost("POST", "/api/v1/reconcile", json=push, headers=token) == {"read": 2, "write": 1}
 
 
-async def test_a_sweep_with_nothing_due_reads_nothing(meter: Meter, store: Database) -> None:
+async def test_a_sweep_with_nothing_due_reads_nothing(meter: Meter, store: RunDatabase) -> None:
     await meter.run()
     meter.recorder.forget()
-    assert await store.due(clock(), limit=50) == []
+    assert await store.due(utc_now(), limit=50) == []
     assert +meter.recorder.operations == {}
 
 
-async def test_every_query_has_its_index(meter: Meter, store: Database) -> None:
+async def test_every_query_has_its_index(meter: Meter, store: RunDatabase) -> None:
     run_id = await meter.run()
     made = (await meter.api.get(f"{RUNS}/{run_id}")).json()["created_at"]
     meter.recorder.forget()
@@ -192,7 +193,7 @@ async def test_every_query_has_its_index(meter: Meter, store: Database) -> None:
             for page in ({}, {"page": 2}):
                 await meter.api.get(RUNS, params={**states, **times, **page})
     await meter.run()
-    await store.due(clock(), limit=50)
+    await store.due(utc_now(), limit=50)
     assert len(meter.recorder.queries) >= 2 * 3 * 3 * 2 + 2
     missing = {index for query in meter.recorder.queries if not has_index(index := index_of(query))}
     assert missing == set()

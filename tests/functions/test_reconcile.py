@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from shared import wiring
-from shared.wiring import Database
+from shared.runs.ports import RunDatabase
 from tests.functions.conftest import AUDIENCE, Cloud
 
 RECONCILE = "/api/v1/reconcile"
@@ -36,12 +36,12 @@ async def test_a_sweep_looks_at_what_is_due(api: httpx.AsyncClient, token: dict[
 
 
 async def test_a_notification_makes_it_look_at_its_run(
-    api: httpx.AsyncClient, token: dict[str, str], store: Database
+    api: httpx.AsyncClient, token: dict[str, str], store: RunDatabase
 ) -> None:
     run_id = (await api.post("/api/v1/runs", json=QUESTION)).json()["run_id"]
     run = await store.get(run_id)
     assert run is not None
-    await wiring.batch_jobs().cancel(run.compute.job_id)  # behind the service's back
+    await wiring.container().batch_jobs.cancel(run.compute.job_id)  # behind the service's back
     name = f"projects/test-project/locations/europe-west4/jobs/{run.compute.job_id}"
     attributes = {"Type": "JOB_STATE_CHANGED", "JobName": name, "NewJobState": "SUCCEEDED", "Region": "europe-west4"}
     push = {"message": {"attributes": attributes, "data": "", "messageId": "1"}, "subscription": "s"}

@@ -7,11 +7,12 @@ from typing import Any
 import httpx
 import pytest
 
+from shared.fields import utc_now
 from shared.runs import lifecycle, states
 from shared.runs.jobs import failure
-from shared.runs.schemas import FailureReason
-from shared.runs.states import Actor
-from shared.wiring import Database, clock
+from shared.runs.ports import RunDatabase
+from shared.runs.states import Actor, FailureReason
+from tests.support.builders import lease
 
 QUESTION = "How would CD14 monocytes respond to IFN-gamma?"
 RUNS = "/api/v1/runs"
@@ -216,17 +217,17 @@ async def test_another_users_run_is_not_found_in_the_same_words(api: httpx.Async
     assert (await api.get(f"{RUNS}/{run_id}")).json()["status"] == "pending"
 
 
-async def test_a_finished_run_cannot_be_cancelled(api: httpx.AsyncClient, store: Database) -> None:
+async def test_a_finished_run_cannot_be_cancelled(api: httpx.AsyncClient, store: RunDatabase) -> None:
     run_id = (await api.post(RUNS, json={"query": QUESTION})).json()["run_id"]
     fault = failure(FailureReason.TIMEOUT)
-    await lifecycle.fail(run_id, fault, "It took too long.", actor=Actor.RECONCILER, store=store, clock=clock)
+    await lifecycle.fail(run_id, fault, "It took too long.", actor=Actor.RECONCILER, store=store, clock=utc_now)
     detail = f"Run {run_id} is already failed and cannot be cancelled."
     assert_problem(await api.post(f"{RUNS}/{run_id}/cancel"), body(400, "run_already_finished", detail))
 
 
-async def test_a_run_that_is_not_done_has_no_result(api: httpx.AsyncClient, store: Database) -> None:
+async def test_a_run_that_is_not_done_has_no_result(api: httpx.AsyncClient, store: RunDatabase) -> None:
     run_id = (await api.post(RUNS, json={"query": QUESTION})).json()["run_id"]
-    await lifecycle.begin(run_id, store=store, clock=clock)
+    await lease(run_id, store=store, clock=utc_now).begin()
     detail = f"Run {run_id} is running and has no result. Poll /api/v1/runs/{run_id} until it is done."
     assert_problem(await api.get(f"{RUNS}/{run_id}/result"), body(400, "run_not_completed", detail))
 

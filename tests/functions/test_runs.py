@@ -10,12 +10,11 @@ import httpx
 import pytest
 
 from shared import wiring
-from shared.fields import ControlStrategy
-from shared.runs import lifecycle
-from shared.runs.records import Iteration, RunOutcome
-from shared.runs.schemas import ScorePart
+from shared.fields import ControlStrategy, utc_now
+from shared.runs.ports import RunDatabase
+from shared.runs.records import Iteration, RunOutcome, ScorePart
 from shared.runs.states import Phase
-from shared.wiring import Database, clock
+from tests.support.builders import lease
 
 RUNS = "/api/v1/runs"
 QUESTION = "How would CD14 monocytes respond to IFN-gamma?"
@@ -32,13 +31,13 @@ async def create(api: httpx.AsyncClient, **fields: object) -> dict[str, Any]:
     return content
 
 
-async def finish(run_id: str, store: Database, folder: Path) -> None:
+async def finish(run_id: str, store: RunDatabase, folder: Path) -> None:
     """Do what the job does, with three small files."""
-    await lifecycle.begin(run_id, store=store, clock=clock)
+    await lease(run_id, store=store, clock=utc_now).begin()
     part = ScorePart(name="pathway coherence", score=8, reason="the expected pathway comes first")
     summary = Iteration(number=1, strategy="direct", score=8, components=[part], duration_seconds=2.0)
-    await lifecycle.progress(
-        run_id, phase=Phase.OUTPUT_GENERATION, iteration=1, finished=summary, store=store, clock=clock
+    await lease(run_id, store=store, clock=utc_now).progress(
+        phase=Phase.OUTPUT_GENERATION, iteration=1, finished=summary
     )
     files = []
     for end, kind in {
@@ -48,7 +47,7 @@ async def finish(run_id: str, store: Database, folder: Path) -> None:
     }.items():
         path = folder / f"{run_id}{end}"
         path.write_bytes(f"content of {path.name}".encode())
-        files.append(await wiring.result_files().upload(run_id, path, kind))
+        files.append(await wiring.container().result_files.upload(run_id, path, kind))
     outcome = RunOutcome(
         grounding_score=8,
         termination_reason="threshold reached",
@@ -60,7 +59,7 @@ async def finish(run_id: str, store: Database, folder: Path) -> None:
         notes=["semi-synthetic atlas"],
         files=files,
     )
-    await lifecycle.complete(run_id, outcome, store=store, clock=clock)
+    await lease(run_id, store=store, clock=utc_now).complete(outcome)
 
 
 async def test_a_created_run_is_pending_and_knows_where_it_is(api: httpx.AsyncClient) -> None:
@@ -81,7 +80,7 @@ async def test_twenty_simultaneous_creates_with_one_key_give_one_run_and_one_job
     assert {answer.status_code for answer in answers} == {200}
     (run_id,) = {answer.json()["run_id"] for answer in answers}
     assert (await api.get(RUNS)).json()["total"] == 1
-    assert await wiring.batch_jobs().describe(f"haystack-{run_id.removeprefix('run_')}-1") is not None
+    assert await wiring.container().batch_jobs.describe(f"haystack-{run_id.removeprefix('run_')}-1") is not None
 
 
 async def test_validate_only_says_what_would_run_and_keeps_nothing(api: httpx.AsyncClient) -> None:
@@ -110,20 +109,20 @@ async def test_status_is_what_create_answered_and_an_etag_saves_the_body(api: ht
     assert again.headers["retry-after"].isdecimal()
 
 
-async def test_a_wait_is_answered_as_soon_as_the_run_changes(api: httpx.AsyncClient, store: Database) -> None:
+async def test_a_wait_is_answered_as_soon_as_the_run_changes(api: httpx.AsyncClient, store: RunDatabase) -> None:
     run_id = (await create(api))["run_id"]
     waiting = asyncio.create_task(api.get(f"{RUNS}/{run_id}?wait=20"))
     await asyncio.sleep(0.3)
     assert not waiting.done()
-    await lifecycle.begin(run_id, store=store, clock=clock)
+    await lease(run_id, store=store, clock=utc_now).begin()
     answer = await asyncio.wait_for(waiting, 5)
     assert answer.json()["status"] == "running"
 
 
-async def test_a_wait_from_what_the_client_has_misses_no_change(api: httpx.AsyncClient, store: Database) -> None:
+async def test_a_wait_from_what_the_client_has_misses_no_change(api: httpx.AsyncClient, store: RunDatabase) -> None:
     run_id = (await create(api))["run_id"]
     tag = (await api.get(f"{RUNS}/{run_id}")).headers["etag"]
-    await lifecycle.begin(run_id, store=store, clock=clock)  # before the client asks again
+    await lease(run_id, store=store, clock=utc_now).begin()  # before the client asks again
     async with asyncio.timeout(5):
         answer = await api.get(f"{RUNS}/{run_id}?wait=20", headers={"If-None-Match": tag})
     assert (answer.status_code, answer.json()["status"]) == (200, "running")
@@ -152,16 +151,18 @@ async def test_nobody_waits_for_a_run_that_is_not_there_or_not_theirs(api: httpx
         assert (await api.get(f"{RUNS}/{mine}?wait=30", headers=eve)).status_code == 404
 
 
-async def test_an_etag_changes_with_the_run_and_not_with_a_heartbeat(api: httpx.AsyncClient, store: Database) -> None:
+async def test_an_etag_changes_with_the_run_and_not_with_a_heartbeat(
+    api: httpx.AsyncClient, store: RunDatabase
+) -> None:
     run_id = (await create(api))["run_id"]
 
     async def tag() -> str:
         return (await api.get(f"{RUNS}/{run_id}")).headers["etag"]
 
     pending = await tag()
-    await lifecycle.begin(run_id, store=store, clock=clock)
+    await lease(run_id, store=store, clock=utc_now).begin()
     running = await tag()
-    await lifecycle.heartbeat(run_id, store=store, clock=clock)
+    await lease(run_id, store=store, clock=utc_now).heartbeat()
     assert pending != running == await tag()
 
 
@@ -213,13 +214,13 @@ async def test_a_cancelled_run_stays_cancelled_and_its_job_goes(api: httpx.Async
     status = await api.get(f"{RUNS}/{run_id}")
     assert (status.json()["status"], status.json()["done"]) == ("cancelled", True)
     assert "retry-after" not in status.headers
-    job = await wiring.batch_jobs().describe(f"haystack-{run_id.removeprefix('run_')}-1")
+    job = await wiring.container().batch_jobs.describe(f"haystack-{run_id.removeprefix('run_')}-1")
     assert job is not None
     assert job.state.value in {"CANCELLED", "CANCELLATION_IN_PROGRESS"}
 
 
 async def test_a_result_gives_files_that_can_be_downloaded_as_they_were_stored(
-    api: httpx.AsyncClient, store: Database, tmp_path: Path
+    api: httpx.AsyncClient, store: RunDatabase, tmp_path: Path
 ) -> None:
     run_id = (await create(api))["run_id"]
     await finish(run_id, store, tmp_path)

@@ -10,7 +10,7 @@ import pytest
 from grpc import StatusCode
 
 from shared import wiring
-from shared.wiring import Database
+from shared.runs.ports import RunDatabase
 from tests.functions.conftest import AUDIENCE, Cloud
 from tests.functions.test_runs import finish
 from tests.wire_faults import FaultyGrpc, WireFault
@@ -48,14 +48,14 @@ def store_settings(wire: FaultyGrpc) -> dict[str, str]:
 
 
 async def test_an_error_of_firestore_is_never_a_500(
-    api: httpx.AsyncClient, cloud: Cloud, wire: FaultyGrpc, store: Database, tmp_path: Path
+    api: httpx.AsyncClient, cloud: Cloud, wire: FaultyGrpc, store: RunDatabase, tmp_path: Path
 ) -> None:
     api.headers["Authorization"] = f"Bearer {cloud.issuer.token(AUDIENCE)}"
     run_id = (await api.post(RUNS, json=QUESTION)).json()["run_id"]
     await finish(run_id, store, tmp_path)
 
     async def ask(name: str, fault: WireFault) -> httpx.Response:
-        wiring.catalog_cache.cache_clear()
+        wiring.replace(None)
         wire.fault = fault
         method, path, request = ENDPOINTS[name]
         return await api.request(method, path.replace("RUN", run_id), **request)

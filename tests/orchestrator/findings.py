@@ -18,8 +18,7 @@ from orchestrator.query_analysis import Question
 from shared.catalog.entries import CellTypeEntry, DatasetEntry
 from shared.catalog.schemas import MatchedTerm
 from shared.fields import ControlStrategy
-from shared.runs.records import Iteration
-from shared.runs.schemas import PathwayChange, ScorePart
+from shared.runs.records import Iteration, PathwayChange, ScorePart
 
 QUESTION = "How would CD14 monocytes respond to IFN-gamma?"
 RISING = ("STAT1", "IRF1", "GBP1", "CXCL10", "CXCL9", "TAP1", "WARS1")

@@ -22,7 +22,7 @@ from orchestrator.expectations import Expectation, expectations, hallmark, react
 from orchestrator.loading import CellSource
 from orchestrator.query_analysis import Question
 from shared.catalog import reference
-from shared.runs.schemas import PathwayChange
+from shared.runs.records import PathwayChange
 
 CONFIG = JobConfig()
 SETS = {"HALLMARK_A": frozenset(f"A{i}" for i in range(20)), "HALLMARK_B": frozenset(f"B{i}" for i in range(20))}

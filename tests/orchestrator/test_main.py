@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from shared.auth.identity import Caller
 from shared.catalog.entries import DatasetEntry
 from shared.runs import lifecycle
 from shared.runs.records import Run
@@ -95,7 +94,7 @@ async def test_sigterm_ends_the_job_in_the_middle_of_a_prediction_and_leaves_the
 async def test_a_cancel_is_seen_within_five_seconds_in_the_middle_of_a_prediction(
     busy: Busy, batch: FakeBatch, ticking: Callable[[], datetime]
 ) -> None:
-    owner = Caller(busy.run.user_email)
+    owner = busy.run.user_email
     await lifecycle.cancel(busy.run.run_id, owner, store=busy.store, jobs=batch, clock=ticking)
     async with asyncio.timeout(5):
         _, said = await busy.job.communicate()

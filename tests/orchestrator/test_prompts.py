@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from orchestrator.atlas import Group
 from orchestrator.config import JobConfig
 from orchestrator.prompts import Lesson, Prompt, choose, lesson, rank
-from shared.runs.schemas import ScorePart
+from shared.runs.records import ScorePart
 
 CONFIG = JobConfig()
 

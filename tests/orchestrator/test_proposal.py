@@ -9,8 +9,8 @@ import pytest
 from orchestrator.proposal import KEYS, understand
 from orchestrator.query_analysis import NotUnderstood, Question
 from shared.catalog.view import CatalogView
+from shared.fields import LlmProvider
 from shared.runs.records import Run
-from shared.runs.schemas import LlmProvider
 from tests.orchestrator.provider import Provider, listening
 
 QUESTION = "How would CD14 monocytes respond to IFN-gamma?"

@@ -11,7 +11,6 @@ import pytest
 
 from orchestrator.ingest import ingest
 from orchestrator.main import Exit, Ports, run_job
-from shared.runs import reconciler
 from shared.runs.jobs import JobState
 from shared.runs.ports import RunStore
 from shared.runs.records import Iteration, Run
@@ -21,6 +20,7 @@ from tests.orchestrator import small_atlas
 from tests.orchestrator.delivered import delivered
 from tests.orchestrator.jobs import settings, start, told
 from tests.orchestrator.world import FolderFiles, MemoryRuns, World
+from tests.support.builders import make_reconciler
 from tests.support.fakes import FakeBatch
 
 AnswerFrom = Callable[..., World]
@@ -51,7 +51,7 @@ async def another_attempt(run_id: str, store: RunStore, batch: FakeBatch, clock:
     run = await store.get(run_id)
     assert run is not None
     batch.put(run.compute.job_id, JobState.FAILED, exit_codes=(PREEMPTED,))
-    run = await reconciler.reconcile(run, max_run_seconds=60, store=store, jobs=batch, clock=clock)
+    run = await make_reconciler(store, batch, clock).reconcile(run)
     assert (run.status, run.compute.attempt) == (RunState.RUNNING, 2)
 
 

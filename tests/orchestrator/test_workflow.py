@@ -19,13 +19,11 @@ from orchestrator.ingest import ingest
 from orchestrator.main import APOLOGY, Exit, Ports, run_job
 from orchestrator.reporter import Reporter, Stopped
 from orchestrator.search import reason_to_stop
-from shared.auth.identity import Caller
 from shared.errors import RunNotCompleted
 from shared.fields import ControlStrategy
 from shared.runs import views
 from shared.runs.records import Run, StoredFile
-from shared.runs.schemas import FailureReason
-from shared.runs.states import Actor, Phase, RunState
+from shared.runs.states import Actor, FailureReason, Phase, RunState
 from tests.orchestrator.world import FolderFiles, ListedCatalog, MemoryRuns, World
 
 MakeRun = Callable[..., Run]
@@ -142,7 +140,7 @@ async def test_a_cancel_between_two_uploads_shows_nothing_of_the_result(make_run
         f"{here.run_id}_predictions.h5ad"
     ]
     assert here.run.outcome is None
-    owner = Caller(here.run.user_email)
+    owner = here.run.user_email
     with pytest.raises(RunNotCompleted):
         await views.result(here.run_id, owner, store=here.store, files=files, clock=here.ports.clock)
 

@@ -69,7 +69,7 @@ class Wire:
 async def wire(environment: dict[str, str], request: pytest.FixtureRequest) -> AsyncIterator[Wire]:
     """The functions as they are read here and as they are read where they are deployed."""
     assert environment
-    await wiring.catalog().put(small_dataset())
+    await wiring.container().catalog.put(small_dataset())
     async with serving(Gateway({}), parser=request.param) as url:
         yield Wire(int(url.rpartition(":")[2]), request.param)
 

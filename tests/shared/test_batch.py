@@ -14,14 +14,13 @@ import grpc.aio
 import pytest
 from google.cloud import batch_v1
 from google.longrunning.operations_pb2 import Operation
-from shared.gcp.batch import GoogleBatchJobs, job_spec
 
 from local.batch.server import BatchStandIn
 from shared.errors import SubmitRejected, Unavailable
+from shared.gcp.batch import GoogleBatchJobs, job_spec
 from shared.runs.jobs import JobReport, JobRequest, JobState, failure_of
 from shared.runs.ports import BatchJobs
-from shared.runs.schemas import FailureReason
-from shared.runs.states import job_id
+from shared.runs.states import FailureReason, job_id
 from shared.settings import Settings
 
 SETTINGS = Settings(

@@ -19,7 +19,7 @@ def test_everything_that_is_wrong_is_told_at_once() -> None:
     wrong = {"ENVIRONMENT": "staging", "STORE": "sqlite", "JOB_MAX_RUN_SECONDS": "-1"}
     with pytest.raises(SettingsInvalid) as raised:
         Settings.from_env(wrong)
-    assert raised.value.faults == [
+    assert raised.value.errors == [
         "JOB_MAX_RUN_SECONDS must be a whole number",
         "ENVIRONMENT must be one of production, development",
         "PROJECT is missing",
@@ -47,4 +47,4 @@ def test_a_secret_is_named_never_given(wrong: str) -> None:
     assert Settings.from_env({**ENOUGH, "JOB_SECRETS": right}).secret_versions == {"A": right.partition("=")[2]}
     with pytest.raises(SettingsInvalid) as raised:
         Settings.from_env({**ENOUGH, "JOB_SECRETS": f"{right},{wrong}"})
-    assert raised.value.faults == ["JOB_SECRETS must list NAME=projects/P/secrets/S/versions/V"]
+    assert raised.value.errors == ["JOB_SECRETS must list NAME=projects/P/secrets/S/versions/V"]

@@ -1,11 +1,18 @@
 """Build runs and outcomes for tests, and read back what a store holds."""
 
-from shared.auth.identity import Caller
-from shared.fields import ControlStrategy
-from shared.runs.ports import RunFilter, RunStore
-from shared.runs.records import Run, RunOutcome, StoredFile
+from datetime import UTC, datetime, timedelta
 
-ADA, EVE = Caller("ada@example.com"), Caller("eve@example.com")
+from shared.fields import Clock, ControlStrategy
+from shared.runs import states
+from shared.runs.lifecycle import RunLease
+from shared.runs.ports import BatchJobs, RunFilter, RunStore
+from shared.runs.reconciler import Reconciler
+from shared.runs.records import Compute, Run, RunOutcome, StoredFile, Transition
+from shared.runs.states import Actor, RunState
+from shared.runs.submission import RunSubmission
+
+ADA, EVE = "ada@example.com", "eve@example.com"
+START = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 NO_RUN = "run_000000000000"
 
 
@@ -42,3 +49,38 @@ def outcome(run_id: str) -> RunOutcome:
         notes=[],
         files=files,
     )
+
+
+def make_run(*, owner: str = ADA, minutes: float = 0, **fields: object) -> Run:
+    """Build a pending run, accepted `minutes` after `START`."""
+    run_id = states.new_run_id()
+    at = START + timedelta(minutes=minutes)
+    accepted = Transition(at=at, from_status=None, to_status=RunState.PENDING, actor=Actor.USER, reason="accepted")
+    run = Run(
+        run_id=run_id,
+        user_email=owner,
+        query="How would CD14 monocytes respond to IFN-γ?",
+        control_strategy=ControlStrategy.SYNTHETIC_CONTROL,
+        max_iterations=5,
+        score_threshold=7,
+        compute=Compute(job_id=states.job_id(run_id, 1)),
+        transitions=[accepted],
+        request_fingerprint="f" * 64,
+        created_at=at,
+        updated_at=at,
+        check_at=at + states.PENDING_LIMIT,
+    )
+    return run.model_copy(update=fields)
+
+
+def lease(run_id: str, *, attempt: int = 1, owner: str = "process", store: RunStore, clock: Clock) -> RunLease:
+    """Build the lease of one process of the job."""
+    return RunLease(run_id, attempt=attempt, owner=owner, store=store, clock=clock)
+
+
+def make_reconciler(
+    store: RunStore, jobs: BatchJobs, clock: Clock, *, max_pages: int = 20, max_seconds: float = 45
+) -> Reconciler:
+    """Build a reconciler that submits with default limits."""
+    submission = RunSubmission(store, jobs, clock)
+    return Reconciler(store, jobs, submission, clock, max_pages=max_pages, max_seconds=max_seconds)

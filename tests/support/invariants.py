@@ -8,20 +8,19 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
-from shared.auth.identity import Caller
 from shared.errors import HaystackError
 from shared.http.problems import STATUS_OF
-from shared.runs import lifecycle, reconciler, states, submission
+from shared.runs import lifecycle, states
 from shared.runs.jobs import JobReport, JobState
 from shared.runs.ports import BatchJobs, RunStore
 from shared.runs.records import Run
 from shared.runs.schemas import CreateRunRequest
 from shared.runs.states import ComputeState, Phase, RunState
-from tests.support.builders import outcome, runs_of
+from shared.runs.submission import RunLimits, RunSubmission
+from tests.support.builders import ADA, lease, make_reconciler, outcome, runs_of
 from tests.support.fakes import TestClock
 from tests.support.faults import Died, Fault
 
-ADA = Caller("ada@example.com")
 QUESTION = CreateRunRequest(query="How would CD14 monocytes respond to IFN-gamma?")
 ROUNDS = 14
 
@@ -49,19 +48,17 @@ class World:
 
     async def create(self, store: RunStore, jobs: BatchJobs, key: str | None = None) -> Run:
         """A user asks, who may have one unfinished run."""
-        return await submission.create(
-            QUESTION, ADA, idempotency_key=key, max_active_runs=1, store=store, jobs=jobs, clock=self.clock
-        )
+        return await RunSubmission(store, jobs, self.clock, RunLimits(max_active=1)).create(QUESTION, ADA, key)
 
     async def submitted(self) -> Run:
         """A run whose job waits."""
-        return await submission.create(QUESTION, ADA, store=self.store, jobs=self.batch, clock=self.clock)
+        return await RunSubmission(self.store, self.batch, self.clock).create(QUESTION, ADA)
 
     async def begun(self) -> Run:
         """A run whose job has begun."""
         run = await self.submitted()
         self.batch.put(run.compute.job_id, JobState.RUNNING)
-        return await lifecycle.begin(run.run_id, holder="process", store=self.store, clock=self.clock)
+        return await lease(run.run_id, owner="process", store=self.store, clock=self.clock).begin()
 
     async def do_job(self, job_id: str, store: RunStore, *, telling: bool = False) -> None:
         """What a job's process does, from its beginning to its end; it tells how it goes, or not."""
@@ -69,25 +66,25 @@ class World:
         assert run_id is not None
         self.batch.put(job_id, JobState.RUNNING)
         attempt = int(job_id.rpartition("-")[2])
-        run = await lifecycle.begin(run_id, attempt=attempt, holder=holder, store=store, clock=self.clock)
-        if lifecycle.holds(run, holder):
+        run = await lease(run_id, attempt=attempt, owner=holder, store=store, clock=self.clock).begin()
+        if run.compute.lease_owner == holder:
             if telling:
                 phase = Phase.INFERENCE
-                await lifecycle.progress(run_id, phase=phase, iteration=1, holder=holder, store=store, clock=self.clock)
-                await lifecycle.heartbeat(run_id, holder=holder, store=store, clock=self.clock)
-            run = await lifecycle.complete(run_id, outcome(run_id), holder=holder, store=store, clock=self.clock)
+                await lease(run_id, owner=holder, store=store, clock=self.clock).progress(phase=phase, iteration=1)
+                await lease(run_id, owner=holder, store=store, clock=self.clock).heartbeat()
+            run = await lease(run_id, owner=holder, store=store, clock=self.clock).complete(outcome(run_id))
             if run.status is RunState.COMPLETED:
                 self.finished.append(run_id)
         self.batch.put(job_id, JobState.SUCCEEDED)
 
     async def sweep(self, store: RunStore, jobs: BatchJobs) -> None:
         """The scheduler knocks."""
-        await reconciler.sweep(max_run_seconds=60, store=store, jobs=jobs, clock=self.clock)
+        await make_reconciler(store, jobs, self.clock).sweep()
 
     async def settle(self) -> list[Run]:
         """Let time pass, jobs run and the reconciler work, without faults, until none has anything left to do, and give all runs."""
         for _ in range(ROUNDS):
-            kept = await runs_of(self.store, ADA.email)
+            kept = await runs_of(self.store, ADA)
             if all(run.check_at is None for run in kept) and all(job.state.over for job in self.batch.jobs.values()):
                 return kept
             self.clock.move(minutes=3)
@@ -176,17 +173,16 @@ async def hear_that_a_running_job_failed(world: World, store: RunStore, jobs: Ba
     run = await world.begun()
     world.batch.put(run.compute.job_id, JobState.FAILED, exit_codes=(137,))
     name = f"projects/p/locations/r/jobs/{run.compute.job_id}"
-    await reconciler.notified(name, max_run_seconds=60, store=store, jobs=jobs, clock=world.clock)
+    await make_reconciler(store, jobs, world.clock).notified(name)
 
 
 async def hear_of_a_job_that_works(world: World, store: RunStore, jobs: BatchJobs) -> None:
     run = await world.begun()
     name = f"projects/p/locations/r/jobs/{run.compute.job_id}"
     try:
-        await reconciler.notified(name, max_run_seconds=60, store=store, jobs=jobs, clock=world.clock)
+        await make_reconciler(store, jobs, world.clock).notified(name)
     finally:
-        ports = {"holder": "process", "store": world.store, "clock": world.clock}
-        done = await lifecycle.complete(run.run_id, outcome(run.run_id), **ports)  # type: ignore[arg-type]  # one dict for all
+        done = await lease(run.run_id, store=world.store, clock=world.clock).complete(outcome(run.run_id))
         world.batch.put(run.compute.job_id, JobState.SUCCEEDED)
         assert done.status is RunState.COMPLETED
 

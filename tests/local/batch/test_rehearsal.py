@@ -13,24 +13,25 @@ import pytest
 
 from local.batch.rehearsal import Code, Fail, ImagePull, LoseJob, Moment, Preempt, Rpc, StayQueued
 from local.batch.server import BatchStandIn
-from shared.auth.identity import Caller
 from shared.errors import Unavailable
 from shared.fields import ControlStrategy
 from shared.gcp.batch import GoogleBatchJobs
-from shared.runs import lifecycle, reconciler, states, submission
+from shared.runs import lifecycle, reconciler, states
 from shared.runs.jobs import JobState
 from shared.runs.records import RunOutcome
-from shared.runs.schemas import CreateRunRequest, FailureReason
-from shared.runs.states import ComputeState, RunState
+from shared.runs.schemas import CreateRunRequest
+from shared.runs.states import ComputeState, FailureReason, RunState
+from shared.runs.submission import RunSubmission
 from shared.settings import Settings
 from shared.stores.sqlite import SqliteRunStore
+from tests.support.builders import lease, make_reconciler
 
 if TYPE_CHECKING:
     from shared.runs.records import Run
     from shared.stores.sqlite import SqliteDatabase
     from tests.support.fakes import TestClock
 
-ADA = Caller("ada@example.com")
+ADA = "ada@example.com"
 QUESTION = CreateRunRequest(query="How would NK cells respond to IL-15?")
 OUTCOME = RunOutcome(
     grounding_score=8,
@@ -76,9 +77,7 @@ class Service:
 
     async def create(self, key: str | None = None) -> Run:
         """Ask the question."""
-        run = await submission.create(
-            QUESTION, ADA, idempotency_key=key, store=self.store, jobs=self.jobs, clock=self.clock
-        )
+        run = await RunSubmission(self.store, self.jobs, self.clock).create(QUESTION, ADA, key)
         self.run_id = run.run_id
         return run
 
@@ -86,18 +85,18 @@ class Service:
         """Ask the question, and the job begins before the reconciler hears of anything that happens to it."""
         async with self.reconciler:
             run = await self.create()
-            return await lifecycle.begin(run.run_id, store=self.store, clock=self.clock)
+            return await lease(run.run_id, store=self.store, clock=self.clock).begin()
 
     async def begin(self, attempt: int = 1) -> None:
         """What a job does first, as soon as Batch runs it."""
         await self.until_job(attempt, JobState.RUNNING)
-        await lifecycle.begin(self.run_id, attempt=attempt, store=self.store, clock=self.clock)
+        await lease(self.run_id, attempt=attempt, store=self.store, clock=self.clock).begin()
 
     async def sweep(self, **later: float) -> reconciler.SweepReport:
         """Sweep, so much later."""
         async with self.reconciler:
             self.clock.move(**later)
-            return await reconciler.sweep(max_run_seconds=60, store=self.store, jobs=self.jobs, clock=self.clock)
+            return await make_reconciler(self.store, self.jobs, self.clock).sweep()
 
     async def now(self) -> Run:
         """The run as it is."""
@@ -125,9 +124,7 @@ class Service:
 
     async def _notified(self, attributes: dict[str, str]) -> None:
         async with self.reconciler:
-            await reconciler.notified(
-                attributes["JobName"], max_run_seconds=60, store=self.store, jobs=self.jobs, clock=self.clock
-            )
+            await make_reconciler(self.store, self.jobs, self.clock).notified(attributes["JobName"])
 
 
 @pytest.fixture
@@ -149,7 +146,7 @@ async def test_a_run_that_loses_its_machine_once_is_done_by_a_second_job(service
     assert "due to Spot Preemption with exit code 50001." in events[-1]
     await service.until(RunState.RUNNING, attempt=2)
     await service.begin(attempt=2)
-    await lifecycle.complete(run.run_id, OUTCOME, store=service.store, clock=service.clock)
+    await lease(run.run_id, store=service.store, clock=service.clock).complete(OUTCOME)
     (service.folder / "go").touch()
     await service.until_job(2, JobState.SUCCEEDED)
     done = await service.now()

@@ -36,9 +36,9 @@ class Long(Model):
 def settings(monkeypatch: pytest.MonkeyPatch) -> object:
     for name, value in SETTINGS.items():
         monkeypatch.setenv(name, value)
-    wiring.reset()
+    wiring.replace(None)
     yield
-    wiring.reset()
+    wiring.replace(None)
 
 
 def client(handler: Handler) -> httpx.AsyncClient:

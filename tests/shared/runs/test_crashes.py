@@ -11,9 +11,10 @@ from shared.runs import lifecycle
 from shared.runs.records import Run
 from shared.runs.states import RunState
 from shared.stores.sqlite import SqliteDatabase, SqliteRunStore
+from tests.support.builders import ADA
 from tests.support.fakes import FakeBatch
 from tests.support.faults import Fault, How, When
-from tests.support.invariants import ADA, ENDS, Operation, World, create_with_a_key_and_retry_it, live_through
+from tests.support.invariants import ENDS, Operation, World, create_with_a_key_and_retry_it, live_through
 
 
 async def run_with(operation: Operation, fault: Fault, path: Path) -> World:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.runs.jobs import JobReport, JobState, failure, failure_of
-from shared.runs.schemas import FailureReason
+from shared.runs.states import FailureReason
 
 PREFIX = (
     "Job state is set from RUNNING to FAILED for job projects/1/locations/l/jobs/j.Job failed due to task failure. "

@@ -4,15 +4,15 @@ from datetime import datetime
 
 import pytest
 
-from shared.auth.identity import Caller
 from shared.errors import InvalidPageToken
-from shared.runs import submission, views
+from shared.runs import views
 from shared.runs.schemas import CreateRunRequest, ListQuery, RunList
 from shared.runs.states import RunState
+from shared.runs.submission import RunSubmission
 from shared.stores.sqlite import SqliteDatabase, SqliteRunStore
 from tests.support.fakes import FakeBatch, TestClock
 
-ADA, EVE = Caller("ada@example.com"), Caller("eve@example.com")
+ADA, EVE = "ada@example.com", "eve@example.com"
 KEY = "a secret of this deployment"
 
 
@@ -22,13 +22,13 @@ async def store(sqlite: SqliteDatabase, batch: FakeBatch, clock: TestClock) -> S
     store = SqliteRunStore(sqlite)
     for number in range(7):
         request = CreateRunRequest(query=f"What is question number {number}?")
-        await submission.create(request, ADA, store=store, jobs=batch, clock=clock)
+        await RunSubmission(store, batch, clock).create(request, ADA)
         clock.move(minutes=1)
     return store
 
 
-async def ask(store: SqliteRunStore, caller: Caller = ADA, **query: object) -> RunList:
-    return await views.list_runs(ListQuery.model_validate(query), caller, token_key=KEY, store=store)
+async def ask(store: SqliteRunStore, owner: str = ADA, **query: object) -> RunList:
+    return await views.list_runs(ListQuery.model_validate(query), owner, token_key=KEY, store=store)
 
 
 async def test_tokens_lead_through_all_runs_once_newest_first(store: SqliteRunStore) -> None:

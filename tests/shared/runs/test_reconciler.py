@@ -5,18 +5,19 @@ from collections.abc import Callable
 
 import pytest
 
-from shared.auth.identity import Caller
 from shared.errors import RunNotFound, SubmitRejected, Unavailable
-from shared.runs import lifecycle, reconciler, submission
+from shared.runs import lifecycle, reconciler
 from shared.runs.jobs import JobRequest, JobState
 from shared.runs.reconciler import SweepReport
 from shared.runs.records import Run
-from shared.runs.schemas import CreateRunRequest, FailureReason
-from shared.runs.states import ComputeState, RunState
+from shared.runs.schemas import CreateRunRequest
+from shared.runs.states import ComputeState, FailureReason, RunState
+from shared.runs.submission import RunSubmission
 from shared.stores.sqlite import SqliteDatabase, SqliteRunStore
+from tests.support.builders import lease, make_reconciler
 from tests.support.fakes import FakeBatch, TestClock
 
-ADA = Caller("ada@example.com")
+ADA = "ada@example.com"
 
 
 class Service:
@@ -29,7 +30,7 @@ class Service:
     async def pending(self) -> Run:
         """A run that was just submitted."""
         request = CreateRunRequest(query="How would NK cells respond to IL-15?")
-        run = await submission.create(request, ADA, store=self.store, jobs=self.jobs, clock=self.clock)
+        run = await RunSubmission(self.store, self.jobs, self.clock).create(request, ADA)
         self.run_id = run.run_id
         return run
 
@@ -37,23 +38,18 @@ class Service:
         """A run whose job has begun."""
         run = await self.pending()
         self.jobs.put(run.compute.job_id, JobState.RUNNING)
-        return await lifecycle.begin(run.run_id, store=self.store, clock=self.clock)
+        return await lease(run.run_id, store=self.store, clock=self.clock).begin()
 
-    async def sweep(self, *, most_pages: int = 9, most_seconds: float = 60, **later: float) -> SweepReport:
+    async def sweep(self, *, max_pages: int = 9, max_seconds: float = 60, **later: float) -> SweepReport:
         """Sweep, so much later."""
         self.clock.move(**later)
-        ports = {"store": self.store, "jobs": self.jobs, "clock": self.clock}
-        return await reconciler.sweep(
-            max_run_seconds=60,
-            most_pages=most_pages,
-            most_seconds=most_seconds,
-            **ports,  # type: ignore[arg-type]  # one dict for all
-        )
+        reconciler_ = make_reconciler(self.store, self.jobs, self.clock, max_pages=max_pages, max_seconds=max_seconds)
+        return await reconciler_.sweep()
 
     async def notify(self) -> Run | None:
         """Batch tells something about the run's job."""
         name = f"projects/p/locations/r/jobs/{(await self.now()).compute.job_id}"
-        return await reconciler.notified(name, max_run_seconds=60, store=self.store, jobs=self.jobs, clock=self.clock)
+        return await make_reconciler(self.store, self.jobs, self.clock).notified(name)
 
     async def now(self) -> Run:
         """The run as it is."""
@@ -81,7 +77,7 @@ async def test_a_pending_run_is_stale_after_two_minutes_and_not_before(service: 
 async def test_a_running_run_is_stale_five_minutes_after_its_last_heartbeat_and_not_before(service: Service) -> None:
     run = await service.running()
     service.clock.move(minutes=4)
-    await lifecycle.heartbeat(run.run_id, store=service.store, clock=service.clock)
+    await lease(run.run_id, store=service.store, clock=service.clock).heartbeat()
     assert (await service.sweep(minutes=4, seconds=59)).looked_at == 0
     assert (await service.sweep(seconds=1)).looked_at == 1
 
@@ -197,17 +193,17 @@ async def test_of_two_sweeps_at_once_one_fails_the_run(service: Service) -> None
 async def test_a_sweep_is_bounded_and_the_next_one_goes_on_where_it_stopped(service: Service) -> None:
     for _ in range(2 * reconciler.PAGE + 3):
         await service.pending()
-    assert (await service.sweep(minutes=3, most_pages=1)).looked_at == reconciler.PAGE
-    assert (await service.sweep(most_seconds=0)).looked_at == 0
+    assert (await service.sweep(minutes=3, max_pages=1)).looked_at == reconciler.PAGE
+    assert (await service.sweep(max_seconds=0)).looked_at == 0
     assert (await service.sweep()).looked_at == reconciler.PAGE + 3
     assert (await service.sweep()).looked_at == 0
 
 
 async def test_a_sweep_leaves_a_batch_that_does_not_answer_in_peace(service: Service) -> None:
-    for _ in range(reconciler.AT_ONCE + 1):
+    for _ in range(reconciler.CONCURRENT_CHECKS + 1):
         await service.pending()
     service.jobs.fault = Unavailable("Batch")
-    assert (await service.sweep(minutes=3)).unanswered == reconciler.AT_ONCE
+    assert (await service.sweep(minutes=3)).unanswered == reconciler.CONCURRENT_CHECKS
 
 
 async def test_a_run_that_is_deleted_meanwhile_does_not_keep_the_sweep_from_the_others(
@@ -326,7 +322,5 @@ async def test_a_notification_is_only_a_hint(service: Service) -> None:
     "name", ["", "projects/p/locations/r/jobs/other", "projects/p/locations/r/jobs/haystack-0123456789ab-1"]
 )
 async def test_a_notification_of_a_job_that_is_not_ours_is_let_go(service: Service, name: str) -> None:
-    told = await reconciler.notified(
-        name, max_run_seconds=60, store=service.store, jobs=service.jobs, clock=service.clock
-    )
+    told = await make_reconciler(service.store, service.jobs, service.clock).notified(name)
     assert told is None

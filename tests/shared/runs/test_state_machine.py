@@ -21,21 +21,21 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from shared.auth.identity import Caller
 from shared.errors import HaystackError, RunAlreadyFinished, RunNotFound, Unavailable
-from shared.runs import lifecycle, reconciler, states, submission, views
+from shared.runs import lifecycle, states, views
 from shared.runs.jobs import JobState, failure
 from shared.runs.ports import RunFilter, RunStore
 from shared.runs.records import Run, RunSummary
-from shared.runs.schemas import CreateRunRequest, FailureReason
-from shared.runs.states import TRANSITIONS, Actor, Phase, RunState
+from shared.runs.schemas import CreateRunRequest
+from shared.runs.states import TRANSITIONS, FailureReason, Phase, RunState
+from shared.runs.submission import RunLimits, RunSubmission
 from shared.stores.firestore import FirestoreRunStore
 from shared.stores.firestore_client import FirestoreDatabase
 from shared.stores.sqlite import SqliteDatabase, SqliteRunStore
-from tests.support.builders import outcome, runs_of
+from tests.support.builders import ADA, EVE, lease, make_reconciler, outcome, runs_of
 from tests.support.fakes import FakeBatch, TestClock
 
-USERS = (Caller("ada@example.com"), Caller("eve@example.com"))
+USERS = (ADA, EVE)
 QUESTIONS = tuple(CreateRunRequest(query=f"How would NK cells respond to IL-{number}?") for number in (2, 15))
 ENDINGS = {
     "preempted": (JobState.FAILED, (50001,)),
@@ -58,7 +58,7 @@ class Service(RuleBasedStateMachine):
         super().__init__()
         self.store = self.open_store()
         self.batch, self.clock = FakeBatch(), TestClock()
-        self.owners: dict[str, Caller] = {}
+        self.owners: dict[str, str] = {}
         self.ends: dict[str, RunState] = {}
         self.histories: dict[str, int] = {}
         self.completions: dict[str, int] = {}
@@ -84,7 +84,7 @@ class Service(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         """Nothing is there yet."""
-        assert self.do(self.store.count(RunFilter(USERS[0].email))) == 0
+        assert self.do(self.store.count(RunFilter(USERS[0]))) == 0
 
     @rule(
         target=created,
@@ -93,12 +93,12 @@ class Service(RuleBasedStateMachine):
         key=st.none() | st.sampled_from("ab"),
         away=st.booleans(),
     )
-    def create(self, user: Caller, question: CreateRunRequest, key: str | None, away: bool) -> Any:  # noqa: ANN401  # a run id, or nothing
+    def create(self, user: str, question: CreateRunRequest, key: str | None, away: bool) -> Any:  # noqa: ANN401  # a run id, or nothing
         """A user asks, with Batch there or away."""
         self.batch.fault = Unavailable("Batch") if away else None
-        ports = {"store": self.store, "jobs": self.batch, "clock": self.clock}
+        submission = RunSubmission(self.store, self.batch, self.clock, RunLimits(max_active=4))
         try:
-            run: Run = self.do(submission.create(question, user, idempotency_key=key, max_active_runs=4, **ports))  # type: ignore[arg-type]  # one dict for all
+            run: Run = self.do(submission.create(question, user, key))
         except HaystackError:
             return multiple()
         finally:
@@ -107,7 +107,7 @@ class Service(RuleBasedStateMachine):
         return run.run_id
 
     @rule(run_id=created, user=someone)
-    def cancel(self, run_id: str, user: Caller) -> None:
+    def cancel(self, run_id: str, user: str) -> None:
         """Somebody cancels."""
         before = self.run_of(run_id)
         try:
@@ -121,7 +121,7 @@ class Service(RuleBasedStateMachine):
             assert run.status is RunState.CANCELLED
 
     @rule(run_id=created, user=someone)
-    def poll(self, run_id: str, user: Caller) -> None:
+    def poll(self, run_id: str, user: str) -> None:
         """Somebody looks."""
         try:
             run: RunSummary = self.do(views.summary(run_id, user, store=self.store))
@@ -135,22 +135,20 @@ class Service(RuleBasedStateMachine):
     )
     def job_works(self, run_id: str, attempt: int, copy: int, steps: int, fails: bool) -> None:
         """A process of some attempt's job comes, early, late or twice, and does some or all of its work."""
-        holder, ports = f"{attempt}-{copy}", {"store": self.store, "clock": self.clock}
+        process = lease(run_id, attempt=attempt, owner=f"{attempt}-{copy}", store=self.store, clock=self.clock)
         job_id = states.job_id(run_id, attempt)
         if job_id not in self.batch.jobs:
             return
-        run: Run = self.do(lifecycle.begin(run_id, attempt=attempt, holder=holder, **ports))  # type: ignore[arg-type]
-        if not lifecycle.holds(run, holder):
+        if not process.owned(self.do(process.begin())):
             return
         if not self.batch.jobs[job_id].state.over:
             self.batch.put(job_id, JobState.RUNNING)
         for _ in range(steps):
-            self.do(lifecycle.progress(run_id, phase=Phase.INFERENCE, iteration=1, holder=holder, **ports))  # type: ignore[arg-type]
+            self.do(process.progress(phase=Phase.INFERENCE, iteration=1))
         if steps == 3 and fails:
-            fault = failure(FailureReason.ORCHESTRATOR_ERROR)
-            self.do(lifecycle.fail(run_id, fault, "It broke.", actor=Actor.JOB, holder=holder, **ports))  # type: ignore[arg-type]
+            self.do(process.fail(failure(FailureReason.ORCHESTRATOR_ERROR), "It broke."))
         elif steps == 3:
-            self.do(lifecycle.complete(run_id, outcome(run_id), holder=holder, **ports))  # type: ignore[arg-type]
+            self.do(process.complete(outcome(run_id)))
 
     @rule(run_id=created, attempt=st.integers(1, 2), how=st.sampled_from(sorted(ENDINGS)))
     def job_ends(self, run_id: str, attempt: int, how: str) -> None:
@@ -169,16 +167,15 @@ class Service(RuleBasedStateMachine):
     def notification(self, run_id: str, attempt: int, times: int) -> None:
         """A notification comes, perhaps late, twice or forged: it is only a hint."""
         name = f"projects/p/locations/r/jobs/{states.job_id(run_id, attempt)}"
-        ports = {"store": self.store, "jobs": self.batch, "clock": self.clock}
         for _ in range(times):
-            self.do(reconciler.notified(name, max_run_seconds=60, **ports))  # type: ignore[arg-type]
+            self.do(make_reconciler(self.store, self.batch, self.clock).notified(name))
 
     @rule(minutes=st.sampled_from([0, 1, 3, 6, 20]), away=st.booleans())
     def sweep(self, minutes: int, away: bool) -> None:
         """Time passes, and the scheduler knocks."""
         self.clock.move(minutes=minutes)
         self.batch.fault = Unavailable("Batch") if away else None
-        self.do(reconciler.sweep(max_run_seconds=60, store=self.store, jobs=self.batch, clock=self.clock))
+        self.do(make_reconciler(self.store, self.batch, self.clock).sweep())
         self.batch.fault = None
 
     @rule(run_id=consumes(created))
@@ -190,8 +187,8 @@ class Service(RuleBasedStateMachine):
     def the_law_holds(self) -> None:
         """The first end wins, moves keep to the table, histories only grow, and a run has one live job at most."""
         for user in USERS:
-            for run in self.do(runs_of(self.store, user.email)):
-                assert run.user_email == user.email
+            for run in self.do(runs_of(self.store, user)):
+                assert run.user_email == user
                 if run.status.done:
                     assert self.ends.setdefault(run.run_id, run.status) is run.status
                 else:
@@ -214,12 +211,12 @@ class Service(RuleBasedStateMachine):
         """Left alone, everything comes to its end, and nothing holds compute."""
         for _ in range(12):
             self.clock.move(minutes=16)
-            self.do(reconciler.sweep(max_run_seconds=60, store=self.store, jobs=self.batch, clock=self.clock))
+            self.do(make_reconciler(self.store, self.batch, self.clock).sweep())
             for job_id, report in list(self.batch.jobs.items()):
                 if not report.state.over:
                     self.batch.put(job_id, JobState.FAILED, exit_codes=(50005,))
         for user in USERS:
-            for run in self.do(runs_of(self.store, user.email)):
+            for run in self.do(runs_of(self.store, user)):
                 assert run.status.done
                 assert run.check_at is None
 

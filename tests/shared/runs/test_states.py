@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from shared.errors import TransitionRefused
 from shared.runs import states
 from shared.runs.states import TRANSITIONS, ComputeState, RunState
+from shared.settings import SHORTEST_RETENTION
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 any_state = st.sampled_from(RunState)
@@ -82,5 +83,5 @@ def test_only_a_finished_run_can_be_near_its_expiry(status: RunState, planned: d
     expire_at = states.next_expiry(status, planned, NOW)
     assert (expire_at is None) == (planned is None)
     if planned is not None and expire_at is not None:
-        assert expire_at == planned or (not status.done and planned < expire_at == NOW + states.SHORTEST_RETENTION)
-        assert status.done or expire_at >= NOW + states.SHORTEST_RETENTION
+        assert expire_at == planned or (not status.done and planned < expire_at == NOW + SHORTEST_RETENTION)
+        assert status.done or expire_at >= NOW + SHORTEST_RETENTION

@@ -6,18 +6,18 @@ from datetime import timedelta
 import pytest
 
 from orchestrator.proposal import KEYS
-from shared.auth.identity import Caller
 from shared.errors import IdempotencyMismatch, SubmitRejected, TooManyRuns, Unavailable
-from shared.runs import submission
+from shared.fields import LlmProvider
 from shared.runs.records import Run
-from shared.runs.schemas import CreateRunRequest, FailureReason, LlmProvider
-from shared.runs.states import ComputeState, RunState
+from shared.runs.schemas import CreateRunRequest
+from shared.runs.states import ComputeState, FailureReason, RunState
+from shared.runs.submission import RunLimits, RunSubmission
 from shared.runs.views import run_status
 from shared.stores.sqlite import SqliteDatabase, SqliteRunStore
 from tests.support.builders import runs_of
 from tests.support.fakes import FakeBatch, TestClock
 
-ADA, EVE = Caller("ada@example.com"), Caller("eve@example.com")
+ADA, EVE = "ada@example.com", "eve@example.com"
 QUESTION = CreateRunRequest(query="How would CD14 monocytes respond to IFN-gamma?")
 OTHER = CreateRunRequest(query="How would NK cells respond to IL-15?")
 
@@ -31,26 +31,19 @@ class Service:
     async def create(
         self,
         request: CreateRunRequest = QUESTION,
-        caller: Caller = ADA,
+        owner: str = ADA,
         key: str | None = None,
         limit: int = 0,
         retention: timedelta | None = None,
     ) -> Run:
         """Create a run."""
-        return await submission.create(
-            request,
-            caller,
-            idempotency_key=key,
-            max_active_runs=limit,
-            retention=retention,
-            store=self.store,
-            jobs=self.jobs,
-            clock=self.clock,
-        )
+        return await RunSubmission(
+            self.store, self.jobs, self.clock, RunLimits(max_active=limit, retention=retention)
+        ).create(request, owner, key)
 
-    async def runs(self, caller: Caller = ADA) -> list[Run]:
+    async def runs(self, owner: str = ADA) -> list[Run]:
         """All the caller's runs."""
-        return await runs_of(self.store, caller.email)
+        return await runs_of(self.store, owner)
 
 
 @pytest.fixture

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from shared.errors import RunNotCompleted, RunNotFound
-from shared.runs import lifecycle, submission, views
+from shared.runs import lifecycle, views
 from shared.runs.records import Run, StoredFile
 from shared.runs.schemas import CreateRunRequest
+from shared.runs.submission import RunSubmission
 from shared.runs.views import run_status
 from shared.stores.sqlite import SqliteDatabase, SqliteRunStore
-from tests.support.builders import ADA, EVE, NO_RUN, outcome
+from tests.support.builders import ADA, EVE, NO_RUN, lease, outcome
 from tests.support.fakes import FakeBatch, TestClock
 
 
@@ -38,7 +39,7 @@ def store(sqlite: SqliteDatabase) -> SqliteRunStore:
 async def run(store: SqliteRunStore, batch: FakeBatch, clock: TestClock) -> Run:
     """Ada's pending run."""
     request = CreateRunRequest(query="How would NK cells respond to IL-15?")
-    return await submission.create(request, ADA, store=store, jobs=batch, clock=clock)
+    return await RunSubmission(store, batch, clock).create(request, ADA)
 
 
 @pytest.mark.parametrize("run_id", [NO_RUN, "run_", "../secrets", "run_0123456789AB"])
@@ -69,8 +70,8 @@ async def test_a_wait_that_is_over_before_the_watch_begins_is_no_missing_run(sto
 
 
 async def test_a_result_is_signed_for_an_hour(store: SqliteRunStore, run: Run, clock: TestClock) -> None:
-    await lifecycle.begin(run.run_id, store=store, clock=clock)
-    await lifecycle.complete(run.run_id, outcome(run.run_id), store=store, clock=clock)
+    await lease(run.run_id, store=store, clock=clock).begin()
+    await lease(run.run_id, store=store, clock=clock).complete(outcome(run.run_id))
     result = await views.result(run.run_id, ADA, store=store, files=SignsNothing(), clock=clock)
     assert result.success
     assert (result.anndata_url, result.report_url, result.log_url) == tuple(file.url for file in result.files)

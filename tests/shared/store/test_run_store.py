@@ -13,8 +13,7 @@ from shared.errors import RunExists, RunNotFound, TooManyRuns, TransitionRefused
 from shared.fields import ControlStrategy
 from shared.runs import states
 from shared.runs.ports import Cursor, Readiness, RunFilter, RunStore, RunWatch
-from shared.runs.records import Compute, Iteration, Run, RunSummary, Transition
-from shared.runs.schemas import ScorePart
+from shared.runs.records import Compute, Iteration, Run, RunSummary, ScorePart, Transition
 from shared.runs.states import Actor, Phase, RunState
 from shared.runs.views import run_status
 
@@ -50,7 +49,7 @@ def make_run(*, owner: str = "ada@example.com", minutes: float = 0, **fields: ob
 
 def summary_of(run: Run) -> RunSummary:
     """What its owner is shown of a run."""
-    return RunSummary.kept(run.model_dump())
+    return RunSummary.from_stored(run.model_dump())
 
 
 def to(state: RunState, **fields: object) -> Callable[[Run], Run]:
