@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Sets the whole service up on Google Cloud; run again, it changes only what changed. ./deploy.sh --help
+# Deploy the whole service to Google Cloud. A repeated run applies only the changes. See ./deploy.sh --help
 #
 #   ./deploy.sh --project P --region R --domain D [--env dev|prod] [--production] [--only create,status]
 #               [--member group:G] [--notify ops@example.org] [--origins https://app.example.org,...]
 #               [--retention-days N] [--llm-secrets anthropic,openai] [--skip-image] [--dry-run]
 #   ./deploy.sh destroy --project P --region R [--env dev|prod] [--dry-run] [--yes] [--data --yes-delete-data]
 #
-# What it does is in deploy/, in Python 3.11 without libraries; this script sees to the tools and starts it.
+# This script finds the tools and starts the program in deploy/, which needs Python 3.11 or newer without libraries.
 set -Eeuo pipefail
 
 failed() {
@@ -26,7 +26,7 @@ die() {
 
 find_python() {
   local candidate
-  for candidate in "${PYTHON:-python3.11}" python3; do
+  for candidate in ${PYTHON:+"${PYTHON}"} python3.13 python3.12 python3.11 python3; do
     if "${candidate}" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
       echo "${candidate}"
       return
@@ -34,18 +34,18 @@ find_python() {
   done
 }
 
-wants() {
-  local wanted="$1" argument
+has_option() {
+  local option="$1" argument
   shift
   for argument in "$@"; do
-    if [[ "${argument}" == "${wanted}" ]]; then return 0; fi
+    if [[ "${argument}" == "${option}" ]]; then return 0; fi
   done
   return 1
 }
 
 python="$(find_python)"
 readonly python
-[[ -n "${python}" ]] || die "Python 3.11 is needed; set PYTHON to where it is"
+[[ -n "${python}" ]] || die "Python 3.11, 3.12 or 3.13 is required. Set PYTHON to its path."
 
 case "${1:-}" in
   "" | -h | --help | help) arguments=(--help) ;;
@@ -53,9 +53,9 @@ case "${1:-}" in
   *) arguments=(deploy "$@") ;;
 esac
 
-if ! command -v gcloud >/dev/null && ! wants --dry-run "$@" && ! wants --help "${arguments[@]}"; then
-  die "gcloud is needed: https://cloud.google.com/sdk/docs/install"
+if ! command -v gcloud >/dev/null && ! has_option --dry-run "$@" && ! has_option --help "${arguments[@]}"; then
+  die "gcloud is required: https://cloud.google.com/sdk/docs/install"
 fi
 
-# No bytecode: the repository is to be left as it was found.
+# Write no bytecode into the repository.
 PYTHONPATH="${root}" PYTHONDONTWRITEBYTECODE=1 "${python}" -m deploy "${arguments[@]}"

@@ -1,1 +1,1 @@
-"""What `deploy.sh` calls. Standard library, and of `shared` what needs no more: a plain Python runs it, before anything is installed."""
+"""Deploy the service to Google Cloud. Standard library only, so that a plain Python runs it before anything is installed."""

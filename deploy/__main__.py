@@ -9,29 +9,28 @@ from typing import Final
 
 from deploy import plan
 from deploy.destroy import destroy
-from deploy.gcloud import CommandFailed, Gcloud, shell
+from deploy.gcloud import CommandFailed, Gcloud, lookup
 from deploy.target import ENVIRONMENTS, Target
 from shared.routes import FUNCTIONS
-from shared.runs.states import SHORTEST_RETENTION
-from shared.settings import LLM_KEYS
+from shared.settings import LLM_KEYS, SHORTEST_RETENTION
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 PROJECT: Final = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
 REGION: Final = re.compile(r"[a-z]+-[a-z]+[0-9]+")
 DOMAIN: Final = re.compile(r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
+# As browsers write an origin, without a trailing slash; plain HTTP only from the developer's own machine.
 ORIGIN: Final = re.compile(r"(https://[a-z0-9.-]+|http://(localhost|127\.0\.0\.1))(:[0-9]{1,5})?")
-"""As browsers write it, without a slash at the end; unencrypted from the developer's own machine only."""
 ADDRESS: Final = re.compile(r"[^@\s,]+@[^@\s,]+")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Deploy or destroy.
+    """Deploy or destroy the service.
 
     Args:
-        argv: the arguments; None: those of the process.
+        argv: arguments; None uses those of the process.
 
     Returns:
-        The exit code: 0 when everything is as wanted, 1 when a command failed or the user said no.
+        The exit code: 0 on success, 1 if a command failed or the user declined.
     """
     args = _parser().parse_args(argv)
     cloud, number = _connect(args.project, dry_run=args.dry_run)
@@ -58,40 +57,40 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"deploy: this command failed:\n{failure}", file=sys.stderr)
         return 1
     if args.dry_run:
-        cloud.note(f"dry run: {cloud.changes} commands would have run; nothing was changed")
+        cloud.note(f"dry run: {cloud.changes} commands would run; nothing was changed")
     else:
         cloud.note(f"{cloud.changes} changes" if cloud.changes else "nothing to change")
-        cloud.note(f"The address that {target.domain} must point to:")
+        cloud.note(f"This command prints the IP address for the DNS record of {target.domain}:")
         cloud.note(f"gcloud compute addresses describe {target.name('front')} --global --format='value(address)'")
     return 0
 
 
 def _connect(project: str, *, dry_run: bool) -> tuple[Gcloud, str]:
-    """The project's gcloud and number. A dry run does without access: it then shows the commands for an empty project."""
+    """Return gcloud for the project and the project's number. A dry run without access assumes an empty project."""
     cloud = Gcloud(project, dry_run=dry_run)
     try:
-        found = cloud.find("projects", "describe", project)
-        reason = "there is no such project, or you may not see it"
+        found = cloud.find("projects describe", project)
+        reason = "the project does not exist, or you may not view it"
     except (CommandFailed, FileNotFoundError) as error:
         found, reason = None, str(error).partition("\n")[2] or str(error)
     if found is not None:
         return cloud, str(found["projectNumber"])
     if not dry_run:
-        print(f"deploy: {project} cannot be read: {reason}", file=sys.stderr)
+        print(f"deploy: cannot read project {project}: {reason}", file=sys.stderr)
         sys.exit(1)
     cloud = Gcloud(project, dry_run=True, blind=True)
-    cloud.note(f"{project} cannot be read: {reason}")
+    cloud.note(f"Cannot read project {project}: {reason}")
     cloud.note("These are the commands for an empty project.")
-    return cloud, f"$({shell(['gcloud', 'projects', 'describe', project, '--format=value(projectNumber)'])})"
+    return cloud, lookup("projects describe", project, "--format=value(projectNumber)")
 
 
 def _destroy(cloud: Gcloud, target: Target, args: argparse.Namespace) -> int:
     if args.data != args.yes_delete_data:
-        print("deploy: deleting data takes both --data and --yes-delete-data.", file=sys.stderr)
+        print("deploy: to delete data, pass both --data and --yes-delete-data.", file=sys.stderr)
         return 1
-    lost = "the service AND ITS DATA: runs, catalog, results, atlases" if args.data else "the service; data stays"
+    scope = "the service AND ITS DATA: runs, catalog, results, atlases" if args.data else "the service; data stays"
     if not (args.dry_run or args.yes):
-        print(f"This deletes {lost} ({target.prefix} in {target.project}). Type the project's id to go on: ", end="")
+        print(f"This deletes {scope} ({target.prefix} in {target.project}). Type the project id to continue: ", end="")
         if sys.stdin.readline().strip() != target.project:
             print("deploy: nothing was deleted.", file=sys.stderr)
             return 1
@@ -103,62 +102,52 @@ def _destroy(cloud: Gcloud, target: Target, args: argparse.Namespace) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="./deploy.sh",
-        description="Sets the HAYSTACK run service up on Google Cloud. Run again, it changes only what changed.",
+        description="Deploy the HAYSTACK run service to Google Cloud. A repeated run applies only the changes.",
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    up = commands.add_parser("deploy", help="set up or bring up to date (the default)")
-    down = commands.add_parser("destroy", help="take the service down; data stays unless asked for twice")
+    up = commands.add_parser("deploy", help="create or update the service (default)")
+    down = commands.add_parser("destroy", help="delete the service; data stays unless you confirm its deletion twice")
     for each in (up, down):
         each.add_argument("--project", required=True, type=_matching(PROJECT, "a project id"), help="project id")
         each.add_argument("--region", required=True, type=_matching(REGION, "a region"), help="such as europe-west4")
-        each.add_argument("--env", choices=ENVIRONMENTS, default="prod", help="dev has names of its own (prod)")
-        each.add_argument("--dry-run", action="store_true", help="print every command that would change something")
-        each.add_argument("--work-dir", type=Path, default=ROOT / "build" / "deploy", help="for generated files")
-    up.add_argument("--domain", required=True, type=_matching(DOMAIN, "a host name"), help="host name that users call")
-    up.add_argument("--production", action="store_true", help="keep instances warm and the database recoverable")
-    up.add_argument(
-        "--only", type=_known("function", FUNCTIONS), default=(), metavar="create,status", help="only these functions"
-    )
-    up.add_argument("--skip-image", action="store_true", help="leave the job's image as it is")
-    up.add_argument(
-        "--member",
-        action="append",
-        default=[],
-        metavar="group:lab@example.org",
-        help="who may pass IAP; may be repeated",
-    )
-    up.add_argument(
+        each.add_argument("--env", choices=ENVIRONMENTS, default="prod", help="environment (default: prod)")
+        each.add_argument("--dry-run", action="store_true", help="print the commands instead of running them")
+        each.add_argument("--work-dir", type=Path, default=ROOT / "build" / "deploy", help="folder for generated files")
+    add = up.add_argument
+    add("--domain", required=True, type=_matching(DOMAIN, "a host name"), help="host name of the service")
+    add("--production", action="store_true", help="keep instances warm and the database recoverable")
+    functions = _known("function", FUNCTIONS)
+    add("--only", type=functions, default=(), metavar="create,status", help="deploy only these functions")
+    add("--skip-image", action="store_true", help="do not rebuild the job's image")
+    member = "IAM member who may use the service; repeatable"
+    add("--member", action="append", default=[], metavar="group:lab@example.org", help=member)
+    add(
         "--origins",
         type=_list_of(_matching(ORIGIN, "an origin such as https://app.example.org")),
         default=(),
         metavar="https://app.example.org,...",
-        help="web pages of other origins that may call (none)",
+        help="other web origins that may call the API (default: none)",
     )
-    up.add_argument(
+    add(
         "--notify",
         action="append",
         default=[],
         type=_matching(ADDRESS, "an e-mail address"),
         metavar="ops@example.org",
-        help="whom alerts tell; may be repeated (nobody: they are in the console only)",
+        help="e-mail address for alerts; repeatable (default: alerts appear only in the console)",
     )
-    up.add_argument(
-        "--retention-days",
-        type=_retention,
-        default=0,
-        metavar="N",
-        help="delete runs and results after N days (never)",
-    )
-    up.add_argument(
+    retention = "delete runs and results after N days (default: never)"
+    add("--retention-days", type=_retention, default=0, metavar="N", help=retention)
+    add(
         "--llm-secrets",
         type=_known("language model", LLM_KEYS),
         default=(),
         metavar="anthropic,openai",
-        help="language models whose keys are in Secret Manager (none)",
+        help="language model providers whose keys are in Secret Manager (default: none)",
     )
-    down.add_argument("--yes", action="store_true", help="do not ask")
-    down.add_argument("--data", action="store_true", help="delete the database and the buckets too; needs the next")
-    down.add_argument("--yes-delete-data", action="store_true", help="yes, runs and results too")
+    down.add_argument("--yes", action="store_true", help="do not ask for confirmation")
+    down.add_argument("--data", action="store_true", help="also delete the database and the buckets")
+    down.add_argument("--yes-delete-data", action="store_true", help="confirm --data: runs and results are lost")
     return parser
 
 
@@ -175,7 +164,7 @@ def _list_of(check: Callable[[str], str]) -> Callable[[str], tuple[str, ...]]:
     def split(text: str) -> tuple[str, ...]:
         parts = tuple(check(part.strip()) for part in text.split(",") if part.strip())
         if not parts:
-            raise argparse.ArgumentTypeError("name at least one")
+            raise argparse.ArgumentTypeError("the list is empty")
         return parts
 
     return split
@@ -184,7 +173,7 @@ def _list_of(check: Callable[[str], str]) -> Callable[[str], tuple[str, ...]]:
 def _known(what: str, names: Collection[str]) -> Callable[[str], tuple[str, ...]]:
     def check(name: str) -> str:
         if name not in names:
-            raise argparse.ArgumentTypeError(f"no {what} is called {name}; there are {', '.join(names)}")
+            raise argparse.ArgumentTypeError(f"there is no {what} {name!r}; choose from {', '.join(names)}")
         return name
 
     return _list_of(check)
@@ -192,7 +181,7 @@ def _known(what: str, names: Collection[str]) -> Callable[[str], tuple[str, ...]
 
 def _retention(text: str) -> int:
     if not text.isdecimal() or int(text) < SHORTEST_RETENTION.days:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of days from {SHORTEST_RETENTION.days} on")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of days of at least {SHORTEST_RETENTION.days}")
     return int(text)
 
 

@@ -1,63 +1,56 @@
-"""The alert policies of `deploy/alerts/`, and whom they tell.
+"""The alert policies in `deploy/alerts/` and their notification channels.
 
-A policy carries labels with its service, its file's name, and a hash of what the file held: it is made where it is missing and replaced
-where the file has changed. What somebody tunes by hand stays until then.
+Each policy has labels with its service, the name of its file, and a hash of the file's content. A missing policy is
+created, and a policy whose file changed is replaced. Changes by hand stay until then.
 """
 
 import hashlib
 import json
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from deploy.gcloud import Gcloud, shell
+from deploy.gcloud import Gcloud, Resource, lookup
 from deploy.target import PRODUCT, Target
 
-POLICIES: Final = ("alpha", "monitoring", "policies")
-CHANNELS: Final = ("beta", "monitoring", "channels")
+POLICIES: Final = "alpha monitoring policies"
+CHANNELS: Final = "beta monitoring channels"
 FOLDER: Final = "deploy/alerts"
+# The labels.
 SERVICE, ALERT, CONTENT = "service", "alert", "content"
-"""The labels."""
 
 
 def set_up(cloud: Gcloud, target: Target) -> None:
-    """Make the policies that are not there, and replace those whose file or readers changed."""
+    """Create the missing policies, and update those whose file or channels changed."""
     channels = _channels(cloud, target)
-    there = {policy["userLabels"][ALERT]: policy for policy in existing(cloud, target)}
-    cloud.together(
-        *(
-            partial(_settle, cloud, target, path, there.get(path.stem), channels)
-            for path in sorted((target.root / FOLDER).glob("*.json"))
-        )
-    )
+    found = {policy["userLabels"][ALERT]: policy for policy in existing(cloud, target)}
+    paths = sorted((target.root / FOLDER).glob("*.json"))
+    cloud.together(*(partial(_update, cloud, target, path, found.get(path.stem), channels) for path in paths))
 
 
-def existing(cloud: Gcloud, target: Target) -> list[dict[str, Any]]:
-    """The policies of this service that are there."""
-    policies = cloud.items(*POLICIES, "list")
+def existing(cloud: Gcloud, target: Target) -> list[Resource]:
+    """Return the existing policies of this service."""
+    policies = cloud.items(f"{POLICIES} list")
     return [policy for policy in policies if policy.get("userLabels", {}).get(SERVICE) == target.prefix]
 
 
-def _settle(cloud: Gcloud, target: Target, source: Path, found: Mapping[str, Any] | None, channels: list[str]) -> None:
+def _update(cloud: Gcloud, target: Target, source: Path, found: Resource | None, channels: list[str]) -> None:
     policy = _policy(target, source)
+    current = [] if found is None else list(found.get("notificationChannels", []))
+    if found and found["userLabels"].get(CONTENT) == policy["userLabels"][CONTENT] and set(channels) <= set(current):
+        return
+    file = f"--policy-from-file={target.write_json(f'alerts/{source.name}', policy)}"
+    # An update would drop the channels, which are not in the file, so it names them again.
+    wanted = ",".join([*current, *(channel for channel in channels if channel not in current)])
     if found is None:
-        flags = [f"--notification-channels={','.join(channels)}"] if channels else []
-        cloud.change(*POLICIES, "create", f"--policy-from-file={_written(target, source.name, policy)}", *flags)
-        return
-    told = list(found.get("notificationChannels", []))
-    if found["userLabels"].get(CONTENT) == policy["userLabels"][CONTENT] and set(channels) <= set(told):
-        return
-    # Replacing a policy by a file takes everything from the file but its readers: those that it has are named again.
-    kept = [*told, *(channel for channel in channels if channel not in told)]
-    flags = [f"--set-notification-channels={','.join(kept)}"] if kept else []
-    cloud.change(
-        *POLICIES, "update", found["name"], f"--policy-from-file={_written(target, source.name, policy)}", *flags
-    )
+        cloud.change(f"{POLICIES} create", file, *([f"--notification-channels={wanted}"] if wanted else []))
+    else:
+        flags = [f"--set-notification-channels={wanted}"] if wanted else []
+        cloud.change(f"{POLICIES} update", found["name"], file, *flags)
 
 
 def _policy(target: Target, source: Path) -> dict[str, Any]:
-    """The file as it is meant in this environment: `dev` watches its own parts, and says whose alert it is."""
+    """Return the policy for this environment: `dev` watches its own resources and has its name in the title."""
     text = source.read_text().replace(f"{PRODUCT}-", f"{target.prefix}-")
     policy: dict[str, Any] = json.loads(text)
     if target.env != "prod":
@@ -67,37 +60,25 @@ def _policy(target: Target, source: Path) -> dict[str, Any]:
 
 
 def _channels(cloud: Gcloud, target: Target) -> list[str]:
-    """The names of the operators' channels, made where an address has none."""
+    """Return the names of the operators' channels, and create the missing ones."""
     if not target.operators:
         return []
-    there = _by_address(cloud)
-    missing = [address for address in target.operators if address not in there]
+    found = _by_address(cloud)
+    missing = [address for address in target.operators if address not in found]
     for address in missing:
-        cloud.change(
-            *CHANNELS,
-            "create",
-            f"--display-name=HAYSTACK: {address}",
-            "--type=email",
-            f"--channel-labels=email_address={address}",
-        )
+        labels = ("--type=email", f"--channel-labels=email_address={address}")
+        cloud.change(f"{CHANNELS} create", f"--display-name=HAYSTACK: {address}", *labels)
     if missing and not cloud.dry_run:
-        there = _by_address(cloud)
-    return [there.get(address) or _how_to_ask(target, address) for address in target.operators]
+        found = _by_address(cloud)
+    return [found.get(address) or _lookup_channel(target, address) for address in target.operators]
 
 
 def _by_address(cloud: Gcloud) -> dict[str, str]:
-    channels = cloud.items(*CHANNELS, "list")
+    channels = cloud.items(f"{CHANNELS} list")
     return {each["labels"]["email_address"]: each["name"] for each in channels if each.get("type") == "email"}
 
 
-def _how_to_ask(target: Target, address: str) -> str:
-    """What a dry run shows in place of a channel that is not made yet."""
+def _lookup_channel(target: Target, address: str) -> str:
+    """Return a command that looks up the channel, which does not exist yet in a dry run."""
     chosen = f"--filter=labels.email_address={address}"
-    return f"$({shell(['gcloud', *CHANNELS, 'list', chosen, '--format=value(name)', f'--project={target.project}'])})"
-
-
-def _written(target: Target, name: str, policy: Mapping[str, Any]) -> Path:
-    path = target.work / "alerts" / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(policy, indent=2) + "\n")
-    return path
+    return lookup(f"{CHANNELS} list", chosen, "--format=value(name)", f"--project={target.project}")

@@ -1,4 +1,4 @@
-"""The Firestore database: its indexes, field overrides and time-to-live, as `firestore.indexes.json` wants them."""
+"""The Firestore database: its indexes, field overrides and time-to-live, as in `firestore.indexes.json`."""
 
 import json
 from functools import partial
@@ -12,117 +12,84 @@ NAME_FIELD: Final = "__name__"
 
 
 def set_up(cloud: Gcloud, target: Target) -> None:
-    """Make the database and what belongs to it, as far as it is not there."""
-    _make_database(cloud, target)
+    """Create the database and the missing parts of its configuration."""
+    if target.database not in cloud.by_name("firestore databases list"):
+        flags = [f"--location={target.region}", "--type=firestore-native", "--delete-protection"]
+        if target.production:
+            flags.append("--enable-pitr")
+        cloud.change("firestore databases create", f"--database={target.database}", *flags)
     wanted = json.loads((target.root / INDEX_FILE).read_text())
     cloud.together(
-        partial(_make_indexes, cloud, target, wanted["indexes"]),
-        partial(_settle_fields, cloud, target, wanted["fieldOverrides"]),
+        partial(_create_indexes, cloud, target, wanted["indexes"]),
+        partial(_update_fields, cloud, target, wanted["fieldOverrides"]),
     )
 
 
-def _make_database(cloud: Gcloud, target: Target) -> None:
-    there = {database["name"].rpartition("/")[2] for database in cloud.items("firestore", "databases", "list")}
-    if target.database in there:
-        return
-    cloud.change(
-        "firestore",
-        "databases",
-        "create",
-        f"--database={target.database}",
-        f"--location={target.region}",
-        "--type=firestore-native",
-        "--delete-protection",
-        *(["--enable-pitr"] if target.production else []),
-    )
-
-
-def _make_indexes(cloud: Gcloud, target: Target, wanted: list[dict[str, Any]]) -> None:
-    there = {
-        _identity(_collection(index["name"]), index["queryScope"], index["fields"])
-        for index in cloud.items("firestore", "indexes", "composite", "list", f"--database={target.database}")
+def _create_indexes(cloud: Gcloud, target: Target, wanted: list[dict[str, Any]]) -> None:
+    database = f"--database={target.database}"
+    existing = {
+        _index_key(_field_key(index["name"])[0], index["queryScope"], index["fields"])
+        for index in cloud.items("firestore indexes composite list", database)
     }
     for index in wanted:
-        if _identity(index["collectionGroup"], index["queryScope"], index["fields"]) not in there:
-            cloud.change(
-                "firestore",
-                "indexes",
-                "composite",
-                "create",
-                f"--database={target.database}",
-                f"--collection-group={index['collectionGroup']}",
-                f"--query-scope={index['queryScope']}",
-                *(f"--field-config={_field_config(field)}" for field in index["fields"]),
-                "--async",
-                exists_ok=True,
-            )
+        collection, scope, fields = index["collectionGroup"], index["queryScope"], index["fields"]
+        if _index_key(collection, scope, fields) not in existing:
+            flags = [f"--collection-group={collection}", f"--query-scope={scope}", *map(_field_config, fields)]
+            cloud.change("firestore indexes composite create", database, *flags, "--async", exists_ok=True)
 
 
-def _settle_fields(cloud: Gcloud, target: Target, wanted: list[dict[str, Any]]) -> None:
-    # One after the other, since a field that expires documents is also exempt, and takes one change at a time.
-    _override_fields(cloud, target, wanted)
-    _expire_documents(cloud, target, [each for each in wanted if each.get("ttl")])
+def _update_fields(cloud: Gcloud, target: Target, wanted: list[dict[str, Any]]) -> None:
+    # Sequential: the field with a time-to-live also has an index exemption, and Firestore accepts one change at a time.
+    _exempt_fields(cloud, target, wanted)
+    _update_ttl(cloud, target, [each for each in wanted if each.get("ttl")])
 
 
-def _override_fields(cloud: Gcloud, target: Target, wanted: list[dict[str, Any]]) -> None:
-    exempt = {
-        (_collection(field["name"]), field["name"].rpartition("/fields/")[2])
-        for field in cloud.items("firestore", "indexes", "fields", "list", f"--database={target.database}")
-        if not field.get("indexConfig", {}).get("usesAncestorConfig")
-        and not field.get("indexConfig", {}).get("indexes")
-    }
+def _exempt_fields(cloud: Gcloud, target: Target, wanted: list[dict[str, Any]]) -> None:
+    exempt = set()
+    for field in cloud.items("firestore indexes fields list", f"--database={target.database}"):
+        config = field.get("indexConfig", {})
+        if not config.get("usesAncestorConfig") and not config.get("indexes"):
+            exempt.add(_field_key(field["name"]))
     for each in wanted:
-        if each.get("indexes") or (each["collectionGroup"], each["fieldPath"]) in exempt:
-            continue
-        cloud.change(
-            "firestore",
-            "indexes",
-            "fields",
-            "update",
-            each["fieldPath"],
-            f"--collection-group={each['collectionGroup']}",
-            f"--database={target.database}",
-            "--disable-indexes",
-            *([] if each.get("ttl") else ["--async"]),
-        )
+        if not each.get("indexes") and (each["collectionGroup"], each["fieldPath"]) not in exempt:
+            flags = ["--disable-indexes", *([] if each.get("ttl") else ["--async"])]
+            cloud.change("firestore indexes fields update", *_field_flags(target, each), *flags)
 
 
-def _expire_documents(cloud: Gcloud, target: Target, fields: list[dict[str, Any]]) -> None:
-    """Have Firestore delete what has expired, where runs are not kept for ever; where they are, have it stop."""
-    there = {
-        (_collection(field["name"]), field["name"].rpartition("/fields/")[2])
-        for field in cloud.items("firestore", "fields", "ttls", "list", f"--database={target.database}")
-        if "ttlConfig" in field
-    }
-    expiring = bool(target.retention_days)
+def _update_ttl(cloud: Gcloud, target: Target, fields: list[dict[str, Any]]) -> None:
+    """Let Firestore delete expired documents if runs have a retention; otherwise remove the time-to-live."""
+    listed = cloud.items("firestore fields ttls list", f"--database={target.database}")
+    existing = {_field_key(field["name"]) for field in listed if "ttlConfig" in field}
+    wanted = bool(target.retention_days)
     for each in fields:
-        if ((each["collectionGroup"], each["fieldPath"]) in there) != expiring:
-            cloud.change(
-                "firestore",
-                "fields",
-                "ttls",
-                "update",
-                each["fieldPath"],
-                f"--collection-group={each['collectionGroup']}",
-                f"--database={target.database}",
-                "--enable-ttl" if expiring else "--disable-ttl",
-                "--async",
-            )
+        if ((each["collectionGroup"], each["fieldPath"]) in existing) != wanted:
+            flags = ("--enable-ttl" if wanted else "--disable-ttl", "--async")
+            cloud.change("firestore fields ttls update", *_field_flags(target, each), *flags)
 
 
-def _collection(name: str) -> str:
-    return name.partition("/collectionGroups/")[2].partition("/")[0]
+def _field_flags(target: Target, field: dict[str, Any]) -> tuple[str, ...]:
+    return (field["fieldPath"], f"--collection-group={field['collectionGroup']}", f"--database={target.database}")
+
+
+def _field_key(name: str) -> tuple[str, str]:
+    """Return the collection and the field path of a field's or an index's full name."""
+    collection, _, rest = name.partition("/collectionGroups/")[2].partition("/")
+    return collection, rest.removeprefix("fields/")
 
 
 def _field_config(field: dict[str, str]) -> str:
-    if "arrayConfig" in field:
-        return f"field-path={field['fieldPath']},array-config={field['arrayConfig'].lower()}"
-    return f"field-path={field['fieldPath']},order={field['order'].lower()}"
+    kind = "array-config" if "arrayConfig" in field else "order"
+    return f"--field-config=field-path={field['fieldPath']},{kind}={_direction(field).lower()}"
 
 
-def _identity(collection: str, scope: str, fields: list[dict[str, str]]) -> tuple[object, ...]:
-    """What makes an index itself. Firestore appends `__name__` in the last field's order, whether asked or not."""
-    pairs = [(field["fieldPath"], field.get("order") or field.get("arrayConfig")) for field in fields]
-    if pairs[-1][0] != NAME_FIELD:
-        pairs.append((NAME_FIELD, pairs[-1][1] if pairs[-1][1] in {"ASCENDING", "DESCENDING"} else "ASCENDING"))
+def _direction(field: dict[str, str]) -> str:
+    return field.get("order") or field["arrayConfig"]
+
+
+def _index_key(collection: str, scope: str, fields: list[dict[str, str]]) -> tuple[object, ...]:
+    """Return what identifies an index. Firestore appends `__name__` in the order of the last field if it is missing."""
+    pairs = [(field["fieldPath"], _direction(field)) for field in fields]
+    last, direction = pairs[-1]
+    if last != NAME_FIELD:
+        pairs.append((NAME_FIELD, direction if direction in {"ASCENDING", "DESCENDING"} else "ASCENDING"))
     return collection, scope, tuple(pairs)

@@ -1,71 +1,57 @@
-"""What calls reconcile: Batch's notifications through Pub/Sub, and the sweep by Cloud Scheduler."""
+"""The callers of reconcile: Batch notifications through Pub/Sub, and the sweep by Cloud Scheduler."""
 
-from typing import Any, Final
+from typing import Final
 
-from deploy.difference import covers, last_segment
-from deploy.gcloud import Gcloud
+from deploy.gcloud import Gcloud, covers
 from deploy.target import RECONCILE_PATH, Target
 
+# Every minute: a sweep without work costs one read.
 SWEEP_SCHEDULE: Final = "* * * * *"
-"""Every minute: a sweep that finds nothing to do costs one read."""
 
 
-def make_topic(cloud: Gcloud, target: Target) -> None:
-    """Make the topic of Batch's notifications, where it is not there."""
-    if target.topic not in {topic["name"] for topic in cloud.items("pubsub", "topics", "list")}:
-        cloud.change("pubsub", "topics", "create", target.name("jobs"))
+def create_topic(cloud: Gcloud, target: Target) -> None:
+    """Create the topic for Batch notifications, if it does not exist."""
+    if target.name("jobs") not in cloud.by_name("pubsub topics list"):
+        cloud.change("pubsub topics create", target.name("jobs"))
 
 
 def push_notifications(cloud: Gcloud, target: Target) -> None:
-    """Push what Batch tells to reconcile, with a token of the invoker's account."""
+    """Push Batch notifications to reconcile, with a token of the invoker's account."""
     name = target.name("jobs-to-reconcile")
     endpoint = f"{target.reconcile_url}{RECONCILE_PATH}"
     flags = [
         f"--push-endpoint={endpoint}",
         f"--push-auth-service-account={target.account('invoker')}",
         f"--push-auth-token-audience={target.reconcile_url}",
-        "--ack-deadline=310",  # longer than reconcile may take
+        "--ack-deadline=310",  # longer than the timeout of reconcile
         "--min-retry-delay=10s",
         "--max-retry-delay=600s",
-        "--message-retention-duration=1d",  # a notification is a hint; the sweep finds what is lost
+        "--message-retention-duration=1d",  # a notification is a hint; the sweep covers lost ones
         "--expiration-period=never",
     ]
-    wanted = {
-        "pushConfig": {
-            "pushEndpoint": endpoint,
-            "oidcToken": {"serviceAccountEmail": target.account("invoker"), "audience": target.reconcile_url},
-        }
-    }
-    found = _named(cloud.items("pubsub", "subscriptions", "list"), name)
+    found = cloud.by_name("pubsub subscriptions list").get(name)
     if found is None:
-        cloud.change("pubsub", "subscriptions", "create", name, f"--topic={target.name('jobs')}", *flags)
-    elif not covers(found, wanted):
-        cloud.change("pubsub", "subscriptions", "update", name, *flags)
+        cloud.change("pubsub subscriptions create", name, f"--topic={target.name('jobs')}", *flags)
+    elif not covers(found, {"pushConfig": {"pushEndpoint": endpoint, "oidcToken": _token(target)}}):
+        cloud.change("pubsub subscriptions update", name, *flags)
 
 
 def schedule_sweep(cloud: Gcloud, target: Target) -> None:
-    """Have Cloud Scheduler call reconcile for the sweep."""
-    name = target.name("sweep")
+    """Let Cloud Scheduler call reconcile for the sweep."""
+    name, location = target.name("sweep"), f"--location={target.region}"
     uri = f"{target.reconcile_url}{RECONCILE_PATH}"
     wanted = {
         "schedule": SWEEP_SCHEDULE,
-        "httpTarget": {
-            "uri": uri,
-            "httpMethod": "POST",
-            "oidcToken": {"serviceAccountEmail": target.account("invoker"), "audience": target.reconcile_url},
-        },
+        "httpTarget": {"uri": uri, "httpMethod": "POST", "oidcToken": _token(target)},
     }
-    found = _named(cloud.items("scheduler", "jobs", "list", f"--location={target.region}"), name)
-    if found is not None and covers(found, wanted):
+    found = cloud.by_name("scheduler jobs list", location).get(name)
+    if covers(found, wanted):
         return
     verb, headers = ("create", "--headers") if found is None else ("update", "--update-headers")
     cloud.change(
-        "scheduler",
-        "jobs",
-        verb,
-        "http",
+        f"scheduler jobs {verb} http",
         name,
-        f"--location={target.region}",
+        location,
         f"--schedule={SWEEP_SCHEDULE}",
         "--time-zone=Etc/UTC",
         f"--uri={uri}",
@@ -79,5 +65,5 @@ def schedule_sweep(cloud: Gcloud, target: Target) -> None:
     )
 
 
-def _named(items: list[dict[str, Any]], name: str) -> dict[str, Any] | None:
-    return next((item for item in items if last_segment(item["name"]) == name), None)
+def _token(target: Target) -> dict[str, str]:
+    return {"serviceAccountEmail": target.account("invoker"), "audience": target.reconcile_url}

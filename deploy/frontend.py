@@ -1,166 +1,143 @@
-"""The load balancer: a backend with IAP for each function, the URL map, the certificate, HTTPS, and HTTP sent to HTTPS."""
+"""The load balancer: a backend with IAP for each function, the URL map, the certificate, HTTPS, and the HTTP redirect."""
 
 import hashlib
-import json
-from collections.abc import Mapping
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
-from deploy.difference import covers, last_segment
-from deploy.gcloud import Gcloud, shell
+from deploy.gcloud import Gcloud, Resource, covers, last_segment, lookup
 from deploy.target import Target
 from deploy.url_map import https_redirect, url_map
 
 SCHEME: Final = "--load-balancing-scheme=EXTERNAL_MANAGED"
+GLOBAL: Final = "--global"
 
-Items = dict[str, dict[str, Any]]
 
+def create_backends(cloud: Gcloud, target: Target) -> dict[str, str]:
+    """Create the backend services before the functions, because each function needs the audience of its backend.
 
-def make_backends(cloud: Gcloud, target: Target) -> dict[str, str]:
-    """Make the backend services, closed by IAP from their first moment, before the functions: each function needs its audience.
+    IAP protects each backend from its creation on.
 
     Returns:
-        Each function's IAP audience.
+        The IAP audience of each function.
     """
-    there = _named(cloud, "backend-services", "--global")
+    existing = _list(cloud, "backend-services")
     steps = []
     for function in target.balanced:
         name = target.name(function)
-        found = there.get(name)
-        if found is None:
-            steps.append(
-                partial(
-                    _compute,
-                    cloud,
-                    "backend-services",
-                    "create",
-                    name,
-                    "--global",
-                    SCHEME,
-                    "--iap=enabled",
-                    "--enable-logging",
-                )
-            )
-        elif not covers(found, {"iap": {"enabled": True}}):
-            steps.append(partial(_compute, cloud, "backend-services", "update", name, "--global", "--iap=enabled"))
+        if name not in existing:
+            flags = (GLOBAL, SCHEME, "--iap=enabled", "--enable-logging")
+            steps.append(partial(cloud.change, "compute backend-services create", name, *flags))
+        elif not covers(existing[name], {"iap": {"enabled": True}}):
+            steps.append(partial(cloud.change, "compute backend-services update", name, GLOBAL, "--iap=enabled"))
     cloud.together(*steps)
     if steps and not cloud.dry_run:
-        there = _named(cloud, "backend-services", "--global")
-    return {function: audience(target, there.get(target.name(function)), function) for function in target.balanced}
+        existing = _list(cloud, "backend-services")
+    return {function: _audience(target, function, existing) for function in target.balanced}
 
 
-def audience(target: Target, backend: Mapping[str, Any] | None, function: str) -> str:
-    """What IAP makes its assertions out to; where the backend is not made yet (a dry run), how to ask for it."""
-    if backend is None:
-        describe = ["gcloud", "compute", "backend-services", "describe", target.name(function), "--global"]
-        asked = f"$({shell([*describe, '--format=value(id)', f'--project={target.project}'])})"
+def _audience(target: Target, function: str, backends: dict[str, Resource]) -> str:
+    """Return the audience of IAP's assertions; in a dry run, the backend's id may be a command that looks it up."""
+    name = target.name(function)
+    if name in backends:
+        backend = str(backends[name]["id"])
     else:
-        asked = str(backend["id"])
-    return f"/projects/{target.number}/global/backendServices/{asked}"
+        flags = (GLOBAL, "--format=value(id)", f"--project={target.project}")
+        backend = lookup("compute backend-services describe", name, *flags)
+    return f"/projects/{target.number}/global/backendServices/{backend}"
 
 
 def certificate(target: Target) -> str:
-    """The name of the certificate: a managed certificate keeps its domain for ever, so another domain has another."""
+    """Return the certificate's name; it depends on the domain, because a managed certificate cannot change its domain."""
     return f"{target.name('front')}-{hashlib.sha256(target.domain.encode()).hexdigest()[:8]}"
 
 
 def connect(cloud: Gcloud, target: Target) -> None:
-    """Put the functions, which are there by now, behind the backends, and open the front."""
+    """Attach the deployed functions to their backends and open the front end."""
     _connect_functions(cloud, target)
-    front = target.name("front")
-    redirect = target.name("redirect")
-    # The front of port 443 first, so that port 80 never sends anyone where nothing answers.
+    front, redirect = target.name("front"), target.name("redirect")
     cloud.together(
-        partial(_make, cloud, "addresses", front, "--global", "--ip-version=IPV4"),
-        partial(_make, cloud, "ssl-certificates", certificate(target), "--global", f"--domains={target.domain}"),
-        partial(_settle_url_maps, cloud, target, front, redirect),
+        partial(_create, cloud, "addresses", front, GLOBAL, "--ip-version=IPV4"),
+        partial(_create, cloud, "ssl-certificates", certificate(target), GLOBAL, f"--domains={target.domain}"),
+        partial(_update_url_maps, cloud, target, front, redirect),
     )
     cloud.together(
-        partial(_settle_https_proxy, cloud, target, front),
-        partial(_make, cloud, "target-http-proxies", redirect, f"--url-map={redirect}"),
+        partial(_update_https_proxy, cloud, target, front),
+        partial(_create, cloud, "target-http-proxies", redirect, f"--url-map={redirect}"),
     )
-    _make_forwarding_rules(cloud, front, redirect)
+    # Port 443 comes first, so that port 80 never redirects to a port that does not answer.
+    common = (GLOBAL, SCHEME, f"--address={front}")
+    _create(cloud, "forwarding-rules", front, *common, f"--target-https-proxy={front}", "--ports=443")
+    _create(cloud, "forwarding-rules", redirect, *common, f"--target-http-proxy={redirect}", "--ports=80")
+
+
+def allow_preflights(cloud: Gcloud, target: Target) -> None:
+    """Let IAP pass OPTIONS to every backend if there are other origins; otherwise leave IAP's settings alone.
+
+    Preflights carry no identity. A function answers them with what an origin may do, never with anybody's data.
+    """
+    if target.origins:
+        cloud.together(*(partial(_allow_options, cloud, target, target.name(name)) for name in target.balanced))
+
+
+def _allow_options(cloud: Gcloud, target: Target, backend: str) -> None:
+    where = ("--resource-type=backend-services", f"--service={backend}")
+    found = cloud.find("iap settings get", *where) or {}
+    wanted = {"accessSettings": {"corsSettings": {"allowHttpOptions": True}}}
+    if covers(found, wanted):
+        return
+    # gcloud replaces all settings of a backend by the file, so the file keeps the settings that exist.
+    access = {**found.get("accessSettings", {}), **wanted["accessSettings"]}
+    path = target.write_json(f"{backend}-iap.json", {**found, "accessSettings": access})
+    cloud.change("iap settings set", str(path), *where)
 
 
 def _connect_functions(cloud: Gcloud, target: Target) -> None:
-    groups: Items = {}
-    backends: Items = {}
+    region = target.region
+    groups: dict[str, Resource] = {}
+    backends: dict[str, Resource] = {}
     cloud.together(
-        lambda: groups.update(_named(cloud, "network-endpoint-groups", f"--regions={target.region}")),
-        lambda: backends.update(_named(cloud, "backend-services", "--global")),
+        lambda: groups.update(_list(cloud, "network-endpoint-groups", f"--regions={region}")),
+        lambda: backends.update(_list(cloud, "backend-services")),
     )
 
     def connect_one(name: str) -> None:
         if name not in groups:
-            _compute(
-                cloud,
-                "network-endpoint-groups",
-                "create",
-                name,
-                f"--region={target.region}",
-                "--network-endpoint-type=serverless",
-                f"--cloud-run-service={name}",
-            )
+            flags = (f"--region={region}", "--network-endpoint-type=serverless", f"--cloud-run-service={name}")
+            cloud.change("compute network-endpoint-groups create", name, *flags)
         attached = {last_segment(each["group"]) for each in backends.get(name, {}).get("backends", [])}
         if name not in attached:
-            _compute(
-                cloud,
-                "backend-services",
-                "add-backend",
-                name,
-                "--global",
-                f"--network-endpoint-group={name}",
-                f"--network-endpoint-group-region={target.region}",
-            )
+            group = (f"--network-endpoint-group={name}", f"--network-endpoint-group-region={region}")
+            cloud.change("compute backend-services add-backend", name, GLOBAL, *group)
 
     cloud.together(*(partial(connect_one, target.name(function)) for function in target.balanced))
 
 
-def _settle_url_maps(cloud: Gcloud, target: Target, front: str, redirect: str) -> None:
-    there = _named(cloud, "url-maps", "--global")
+def _update_url_maps(cloud: Gcloud, target: Target, front: str, redirect: str) -> None:
+    existing = _list(cloud, "url-maps")
     backends = {function: target.name(function) for function in target.balanced}
-    for wanted in (url_map(target.project, backends, front), https_redirect(redirect)):
-        name = str(wanted["name"])
-        if covers(there.get(name), wanted):
+    for name, wanted in ((front, url_map(target.project, backends, front)), (redirect, https_redirect(redirect))):
+        if covers(existing.get(name), wanted):
             continue
-        path = target.work / f"{name}.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(wanted, indent=2) + "\n")
+        source = f"--source={target.write_json(f'{name}.json', wanted)}"
         if name == front:
-            _compute(cloud, "url-maps", "validate", f"--source={path}", "--global", SCHEME)
-        _compute(cloud, "url-maps", "import", name, f"--source={path}", "--global")
+            cloud.change("compute url-maps validate", source, GLOBAL, SCHEME)
+        cloud.change("compute url-maps import", name, source, GLOBAL)
 
 
-def _settle_https_proxy(cloud: Gcloud, target: Target, front: str) -> None:
-    found = _named(cloud, "target-https-proxies", "--global").get(front)
-    wanted = [f"projects/{target.project}/global/sslCertificates/{certificate(target)}"]
-    flags = (f"--url-map={front}", f"--ssl-certificates={certificate(target)}")
-    if found is None:
-        _compute(cloud, "target-https-proxies", "create", front, *flags)
-    elif not covers(found, {"sslCertificates": wanted}):
-        _compute(cloud, "target-https-proxies", "update", front, *flags)
+def _update_https_proxy(cloud: Gcloud, target: Target, front: str) -> None:
+    found = _list(cloud, "target-https-proxies").get(front)
+    wanted = {"sslCertificates": [f"projects/{target.project}/global/sslCertificates/{certificate(target)}"]}
+    if not covers(found, wanted):
+        verb = "create" if found is None else "update"
+        flags = (f"--url-map={front}", f"--ssl-certificates={certificate(target)}")
+        cloud.change(f"compute target-https-proxies {verb}", front, *flags)
 
 
-def _make_forwarding_rules(cloud: Gcloud, front: str, redirect: str) -> None:
-    there = _named(cloud, "forwarding-rules", "--global")
-    common = ("--global", SCHEME, f"--address={front}")
-    for name, flags in (
-        (front, (f"--target-https-proxy={front}", "--ports=443")),
-        (redirect, (f"--target-http-proxy={redirect}", "--ports=80")),
-    ):
-        if name not in there:
-            _compute(cloud, "forwarding-rules", "create", name, *common, *flags)
+def _create(cloud: Gcloud, kind: str, name: str, *flags: str) -> None:
+    """Create a resource that never changes afterwards, if it does not exist."""
+    if name not in _list(cloud, kind):
+        cloud.change(f"compute {kind} create", name, *flags)
 
 
-def _make(cloud: Gcloud, kind: str, name: str, *flags: str) -> None:
-    """Make a resource that is never changed afterwards, where it is not there."""
-    if name not in _named(cloud, kind, "--global"):
-        _compute(cloud, kind, "create", name, *flags)
-
-
-def _named(cloud: Gcloud, kind: str, *where: str) -> Items:
-    return {item["name"]: item for item in cloud.items("compute", kind, "list", *where)}
-
-
-def _compute(cloud: Gcloud, *args: str) -> None:
-    cloud.change("compute", *args)
+def _list(cloud: Gcloud, kind: str, where: str = GLOBAL) -> dict[str, Resource]:
+    return cloud.by_name(f"compute {kind} list", where)

@@ -1,65 +1,53 @@
-"""The functions: staged, and deployed where their content or their settings changed."""
+"""Deploy the functions whose sources or settings changed.
+
+Google's Python buildpack builds each function from its staged sources, and the `Procfile` among them sets the start
+command (https://cloud.google.com/docs/buildpacks/python). With `gcloud run deploy --function` that depends on the
+builder: builders/python/builder.toml of GoogleCloudPlatform/buildpacks ignores the `Procfile` of a function.
+"""
 
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
-from deploy import llm_keys, staging
-from deploy.gcloud import Gcloud
-from deploy.identities import PAGE_TOKEN_KEY
-from deploy.target import RECONCILE, Target
-from shared.routes import RUNTIME, SPECS
+from deploy import staging
+from deploy.gcloud import Gcloud, Resource
+from deploy.secrets import PAGE_TOKEN_KEY, llm_key_versions
+from deploy.target import RECONCILE, RUNTIME, SPECS, Target
 
 BASE_IMAGE: Final = "python311"
-ENTRY_POINT: Final = "handle"
+# Label of a deployed function: the hash of its sources and flags.
 CONTENT_LABEL: Final = "haystack-content"
-"""Label of a deployed function: the hash of all that was deployed."""
-BALANCER_ONLY: Final = "internal-and-cloud-load-balancing"
-INTERNAL: Final = "internal"
-"""Pub/Sub and Cloud Scheduler of the same project count as internal at a function's run.app address."""
 
 
 def deploy(
     cloud: Gcloud, target: Target, functions: Sequence[str], *, audiences: Mapping[str, str], job_image: str
 ) -> None:
-    """Deploy the functions that are not there as they should be.
+    """Deploy the functions whose deployed state differs from the wanted state.
 
     Args:
-        cloud: gcloud.
-        target: where.
-        functions: the functions to look at.
-        audiences: the IAP audience of each function behind the balancer.
-        job_image: the job's image, by digest.
+        audiences: IAP audience of each function behind the load balancer.
+        job_image: image of the job, by digest.
     """
-    services = cloud.items("run", "services", "list", f"--region={target.region}")
-    there = {service["metadata"]["name"]: service for service in services}
+    existing = cloud.by_name("run services list", f"--region={target.region}")
     steps = []
     for function in functions:
+        name = target.name(function)
         folder = staging.stage(function, target.work / "functions")
         flags = _flags(target, function, environment(target, function, audiences.get(function, ""), job_image))
         label = _fingerprint(staging.content_hash(folder), flags)
-        if not _settled(there.get(target.name(function)), label, ingress(function)):
-            steps.append(
-                partial(
-                    cloud.change,
-                    "run",
-                    "deploy",
-                    target.name(function),
-                    f"--source={folder}",
-                    f"--labels={CONTENT_LABEL}={label}",
-                    *flags,
-                )
-            )
-    if steps and not there:
-        # The first deployment makes the bucket of sources; side by side they would all try to.
+        if not _up_to_date(existing.get(name), label, ingress(function)):
+            sources = (f"--source={folder}", f"--labels={CONTENT_LABEL}={label}")
+            steps.append(partial(cloud.change, "run deploy", name, *sources, *flags))
+    if steps and not existing:
+        # The first deployment creates the bucket for sources; concurrent deployments would all try to create it.
         steps.pop(0)()
     cloud.together(*steps)
 
 
 def environment(target: Target, function: str, audience: str, job_image: str) -> dict[str, str]:
-    """What a function is told by its environment (`shared/settings.py`), and no more than it needs."""
+    """Return the environment of a function (see `shared/settings.py`), limited to what the function needs."""
     values = {
         **RUNTIME,
         "PROJECT": target.project,
@@ -83,24 +71,24 @@ def environment(target: Target, function: str, audience: str, job_image: str) ->
             "ATLAS_BUCKET": target.atlas_bucket,
         }
         if target.llm_providers:
-            values["JOB_SECRETS"] = llm_keys.versions(target)
+            values["JOB_SECRETS"] = llm_key_versions(target)
     if SPECS[function].account == "signer":
         values["SIGNER_EMAIL"] = target.account("signer")
     return values
 
 
 def ingress(function: str) -> str:
-    """Where requests may come from: never straight from the internet."""
-    return INTERNAL if function == RECONCILE else BALANCER_ONLY
+    """Return where requests may come from: never directly from the internet."""
+    # Requests of Pub/Sub and Cloud Scheduler from the same project to a run.app address count as internal.
+    return "internal" if function == RECONCILE else "internal-and-cloud-load-balancing"
 
 
 def _flags(target: Target, function: str, environ: Mapping[str, str]) -> list[str]:
     spec = SPECS[function]
     flags = [
-        f"--function={ENTRY_POINT}",
         f"--base-image={BASE_IMAGE}",
         f"--image={target.registry}/{target.name(function)}",
-        f"--build-service-account=projects/{target.project}/serviceAccounts/{target.account('builder')}",
+        f"--build-service-account={target.builder}",
         f"--region={target.region}",
         f"--service-account={target.account(spec.account)}",
         f"--ingress={ingress(function)}",
@@ -112,7 +100,7 @@ def _flags(target: Target, function: str, environ: Mapping[str, str]) -> list[st
         f"--timeout={spec.timeout_seconds}",
         f"--min={spec.warm_instances if target.production else 0}",
         f"--max-instances={spec.max_instances}",
-        # Separated by semicolons, since some values are lists with commas.
+        # The separator is a semicolon, because some values are lists with commas.
         "--set-env-vars=^;^" + ";".join(f"{name}={value}" for name, value in sorted(environ.items())),
     ]
     if function == "list":
@@ -124,8 +112,8 @@ def _fingerprint(content: str, flags: Sequence[str]) -> str:
     return hashlib.sha256(json.dumps([content, *flags]).encode()).hexdigest()[:32]
 
 
-def _settled(service: Mapping[str, Any] | None, label: str, wanted_ingress: str) -> bool:
-    """Whether the function runs as it was deployed, and nobody has opened it since."""
+def _up_to_date(service: Resource | None, label: str, wanted_ingress: str) -> bool:
+    """Return whether the function is ready, has this content, and its ingress was not changed by hand."""
     if service is None:
         return False
     metadata, conditions = service["metadata"], service.get("status", {}).get("conditions", [])

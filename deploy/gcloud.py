@@ -1,7 +1,7 @@
-"""Runs gcloud: reads as JSON, changes one by one. In a dry run it prints the changes and makes none.
+"""Run gcloud: read state as JSON and apply changes one command at a time. A dry run prints the changes instead.
 
-A failing command stops the deployment with its own words, save what is known to pass by itself: an API that has just been enabled, an
-account that has just been made.
+A failing command stops the deployment with its error output. Errors that are known to be transient are retried, such
+as those of an API that was just enabled or a service account that was just created.
 """
 
 import json
@@ -11,7 +11,7 @@ import shlex
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
@@ -21,20 +21,24 @@ NOT_FOUND: Final = re.compile(
     r"\bNOT_FOUND\b|\bnot found\b|Cannot find service|HTTPError 404|could not be found|\b404\b"
 )
 API_DISABLED: Final = re.compile(r"\bSERVICE_DISABLED\b|has not been used in project|is not enabled")
-PASSING: Final = re.compile(
+TRANSIENT: Final = re.compile(
     API_DISABLED.pattern + r"|[Ss]ervice account \S+ does not exist|concurrent policy changes|\bis not ready\b"
 )
 ATTEMPTS: Final = 7
 WORKERS: Final = 4
+# The full URL of a resource; the wanted state often names a resource from `projects/` on.
+RESOURCE_URL: Final = re.compile(r"^https?://[^/]+/.*?(projects/.+)$")
+
+Resource = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Secret:
-    """What a command reads from its standard input and nobody is to see.
+    """A value that a command reads from standard input and that is never printed.
 
     Attributes:
         value: the secret itself.
-        shell: the shell command that would make another, for a dry run.
+        shell: shell command that generates such a value, shown in a dry run.
     """
 
     value: str
@@ -43,7 +47,7 @@ class Secret:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a command left behind."""
+    """The exit code and the output of a command."""
 
     code: int
     stdout: str
@@ -51,11 +55,11 @@ class Answer:
 
 
 class CommandFailed(Exception):
-    """A command did not do what it was to do; the message has the command and what it said."""
+    """A command failed; the message has the command and its error output."""
 
 
 def execute(command: Sequence[str], stdin: str) -> Answer:
-    """Run a command, never asking anything."""
+    """Run a command without prompts."""
     done = subprocess.run(
         command,
         input=stdin,
@@ -68,25 +72,46 @@ def execute(command: Sequence[str], stdin: str) -> Answer:
 
 
 def shell(command: Sequence[str]) -> str:
-    """The command as a line for a shell, where `$(...)` in an argument is left for the shell to fill in."""
-    words = []
-    for word in command:
-        if "$(" in word:
-            words.append('"' + word.replace('"', '\\"') + '"')
-        else:
-            words.append(shlex.quote(word))
+    """Quote a command for a shell; `$(...)` in an argument is left for the shell to expand."""
+    words = ('"' + word.replace('"', '\\"') + '"' if "$(" in word else shlex.quote(word) for word in command)
     return " ".join(words)
 
 
+def lookup(command: str, *args: str) -> str:
+    """Return a shell expression that runs gcloud, for a value that a dry run does not know yet."""
+    return f"$({shell(['gcloud', *command.split(), *args])})"
+
+
+def covers(actual: object, wanted: object) -> bool:
+    """Return whether the actual state has everything that is wanted; fields that the cloud adds are ignored.
+
+    Mappings are compared by the wanted keys, sequences item by item, and resource URLs from `projects/` on.
+    """
+    if isinstance(wanted, Mapping):
+        return isinstance(actual, Mapping) and all(covers(actual.get(key), value) for key, value in wanted.items())
+    if isinstance(wanted, str) and isinstance(actual, str):
+        return RESOURCE_URL.sub(r"\1", actual) == RESOURCE_URL.sub(r"\1", wanted)
+    if isinstance(wanted, list | tuple) and isinstance(actual, list | tuple):
+        return len(actual) == len(wanted) and all(covers(one, other) for one, other in zip(actual, wanted, strict=True))
+    return actual == wanted
+
+
+def last_segment(name: object) -> str:
+    """Return the last segment of a resource name or URL."""
+    return str(name).rpartition("/")[2]
+
+
 class Gcloud:
-    """gcloud in one project.
+    """Run gcloud commands in one project.
+
+    A command is its words (`run services list`), followed by its arguments.
 
     Args:
-        project: the project of every command.
+        project: project of every command.
         dry_run: print the commands that would change something.
         blind: read nothing, as if the project were empty; for a dry run without access.
-        run: how a command is run.
-        wait: how to wait some seconds.
+        run: function that runs a command.
+        wait: function that waits some seconds.
     """
 
     def __init__(
@@ -105,91 +130,96 @@ class Gcloud:
         self._execute = run
         self._wait = wait
         self._lock = threading.Lock()
-        self._slots = threading.BoundedSemaphore(WORKERS)  # however many steps wait, no more than this run
+        self._slots = threading.BoundedSemaphore(WORKERS)  # limits commands, however many steps wait
 
-    def items(self, *args: str) -> list[dict[str, Any]]:
-        """What a list command gives; nothing where the API is not enabled yet in a dry run.
-
-        Raises:
-            CommandFailed: it failed.
-        """
-        found = self._read(args)
-        return [] if found is None else list(found)
-
-    def find(self, *args: str) -> dict[str, Any] | None:
-        """What a describe command gives, or None where there is no such thing.
+    def items(self, command: str, *args: str) -> list[Resource]:
+        """Return the result of a list command; in a dry run, an empty list if the API is not enabled.
 
         Raises:
-            CommandFailed: it failed for another reason.
+            CommandFailed: if the command failed.
         """
-        found: dict[str, Any] | None = self._read(args, absent=NOT_FOUND)
+        return list(self._read(command, args) or [])
+
+    def by_name(self, command: str, *args: str) -> dict[str, Resource]:
+        """Return the result of a list command by the last segment of each name; see `items`."""
+        # Cloud Run lists services in the format of Kubernetes, with the name in the metadata.
+        named = (((item if "name" in item else item["metadata"])["name"], item) for item in self.items(command, *args))
+        return {last_segment(name): item for name, item in named}
+
+    def find(self, command: str, *args: str) -> Resource | None:
+        """Return the result of a describe command, or None if the resource does not exist.
+
+        Raises:
+            CommandFailed: if the command failed for another reason.
+        """
+        found: Resource | None = self._read(command, args, absent=NOT_FOUND)
         return found
 
-    def change(self, *args: str, exists_ok: bool = False, secret: Secret | None = None) -> None:
+    def change(self, command: str, *args: str, exists_ok: bool = False, secret: Secret | None = None) -> None:
         """Run a command that changes something; in a dry run, print it.
 
         Args:
-            args: the words after `gcloud`.
-            exists_ok: that it is there already is no failure.
-            secret: what the command reads from its standard input.
+            command: the words after `gcloud`.
+            args: the arguments.
+            exists_ok: accept that the resource already exists.
+            secret: value that the command reads from standard input.
 
         Raises:
-            CommandFailed: it failed.
+            CommandFailed: if the command failed.
         """
-        command = self._command(args)
-        line = shell(command) if secret is None else f"{secret.shell} | {shell(command)}"
+        words = self._command(command, args)
+        line = shell(words) if secret is None else f"{secret.shell} | {shell(words)}"
         with self._lock:
             self.changes += 1
             print(line if self.dry_run else f"+ {line}", flush=True)
         if self.dry_run:
             return
-        answer = self._try(command, "" if secret is None else secret.value)
+        answer = self._retry(words, "" if secret is None else secret.value)
         if answer.code and not (exists_ok and ALREADY_EXISTS.search(answer.stderr)):
-            raise _failure(command, answer)
+            raise _failure(words, answer)
 
     def note(self, text: str) -> None:
-        """Say something between the commands, as a comment."""
+        """Print a comment between the commands."""
         with self._lock:
             print("\n".join(f"# {line}" for line in text.splitlines()), flush=True)
 
     def together(self, *steps: Callable[[], object]) -> None:
-        """Take steps that do not wait for each other side by side; in a dry run one after the other, to print in order.
+        """Run independent steps concurrently; in a dry run one after the other, to keep the output in order.
 
         Raises:
-            CommandFailed: the first failure, once every step has come to its end.
+            CommandFailed: the first failure, after all steps have ended.
         """
         with ThreadPoolExecutor(1 if self.dry_run else WORKERS) as pool:
             for done in [pool.submit(step) for step in steps]:
                 done.result()
 
-    def _read(self, args: Sequence[str], absent: re.Pattern[str] | None = None) -> Any:  # noqa: ANN401  # JSON
+    def _read(self, command: str, args: Sequence[str], absent: re.Pattern[str] | None = None) -> Any:  # noqa: ANN401  # JSON
         if self.blind:
             return None
-        command = self._command((*args, "--format=json"))
-        answer = self._run(command, "") if self.dry_run else self._try(command, "")
+        words = self._command(command, (*args, "--format=json"))
+        answer = self._run(words, "") if self.dry_run else self._retry(words, "")
         if answer.code == 0:
             return json.loads(answer.stdout or "null")
-        if self.dry_run and API_DISABLED.search(answer.stderr):
+        disabled = API_DISABLED.search(answer.stderr)
+        if (disabled and self.dry_run) or (absent and absent.search(answer.stderr) and not disabled):
             return None
-        if absent is not None and absent.search(answer.stderr) and not API_DISABLED.search(answer.stderr):
-            return None
-        raise _failure(command, answer)
+        raise _failure(words, answer)
 
-    def _try(self, command: Sequence[str], stdin: str) -> Answer:
+    def _retry(self, words: Sequence[str], stdin: str) -> Answer:
         for attempt in range(1, ATTEMPTS):
-            answer = self._run(command, stdin)
-            if answer.code == 0 or not PASSING.search(answer.stderr):
+            answer = self._run(words, stdin)
+            if answer.code == 0 or not TRANSIENT.search(answer.stderr):
                 return answer
             self._wait(5.0 * attempt)
-        return self._run(command, stdin)
+        return self._run(words, stdin)
 
-    def _run(self, command: Sequence[str], stdin: str) -> Answer:
+    def _run(self, words: Sequence[str], stdin: str) -> Answer:
         with self._slots:
-            return self._execute(command, stdin)
+            return self._execute(words, stdin)
 
-    def _command(self, args: Sequence[str]) -> list[str]:
-        return ["gcloud", *args, f"--project={self._project}", "--quiet"]
+    def _command(self, command: str, args: Sequence[str]) -> list[str]:
+        return ["gcloud", *command.split(), *args, f"--project={self._project}", "--quiet"]
 
 
-def _failure(command: Sequence[str], answer: Answer) -> CommandFailed:
-    return CommandFailed(f"{shell(command)}\nexit code {answer.code}: {answer.stderr.strip()}")
+def _failure(words: Sequence[str], answer: Answer) -> CommandFailed:
+    return CommandFailed(f"{shell(words)}\nexit code {answer.code}: {answer.stderr.strip()}")

@@ -1,6 +1,6 @@
-"""Put together what one function is deployed from: its `main.py`, `shared/` and `requirements.txt`, nothing else.
+"""Stage the sources of one function: its `main.py`, `shared/`, `requirements.txt`, and a `Procfile`.
 
-Two stagings of the same sources are the same to the byte, dates included, so that a function is deployed again only when it changed.
+Staging is reproducible to the byte, dates included, so that a function is deployed again only after a change.
 """
 
 import hashlib
@@ -10,42 +10,41 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from deploy.target import START_COMMAND
 from shared.routes import FUNCTIONS
 
 ROOT: Final = Path(__file__).resolve().parent.parent
+# Source and data files of `shared/`; READMEs, caches and editor files stay out.
 SUFFIXES: Final = frozenset({".py", ".tsv", ".txt", ".json"})
-"""Of `shared/`, the program and its facts; not their READMEs, caches, or what an editor leaves behind."""
+# 1980-01-01, the earliest date in a zip archive, for every file: equal sources make equal archives.
 DATE: Final = 315_532_800
-"""1980-01-01, the first day that a zip archive can tell: of all files, so that archives of equal files are equal."""
 
 
 def stage(function: str, into: Path) -> Path:
-    """Put a function's sources together.
+    """Stage a function's sources and return their folder, for `gcloud run deploy --source`.
 
     Args:
-        function: its name in the route table.
-        into: the folder of all staged functions; what was staged there for this one is removed first.
-
-    Returns:
-        The function's folder, which `gcloud run deploy --source` takes.
+        function: name in the route table.
+        into: folder of all staged functions; an earlier stage of this function is removed.
 
     Raises:
-        ValueError: if there is no such function.
+        ValueError: if the function does not exist.
     """
     if function not in FUNCTIONS:
-        raise ValueError(f"There is no function {function!r}. There are {', '.join(FUNCTIONS)}.")
+        raise ValueError(f"There is no function {function!r}. Functions: {', '.join(FUNCTIONS)}.")
     folder = into / function
     if folder.exists():
         shutil.rmtree(folder)
-    _copy(ROOT / "functions" / function / "main.py", folder / "main.py")
-    _copy(ROOT / "requirements.txt", folder / "requirements.txt")
-    for path in _files(ROOT / "shared"):
-        _copy(path, folder / path.relative_to(ROOT))
+    _write(folder / "Procfile", f"web: {START_COMMAND}\n".encode())
+    _write(folder / "main.py", (ROOT / "functions" / function / "main.py").read_bytes())
+    _write(folder / "requirements.txt", (ROOT / "requirements.txt").read_bytes())
+    for path in _source_files(ROOT / "shared"):
+        _write(folder / path.relative_to(ROOT), path.read_bytes())
     return folder
 
 
 def content_hash(folder: Path) -> str:
-    """A digest of every file's path and content: equal only for equal folders, wherever they are."""
+    """Return a digest of every file's relative path and content."""
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         if path.is_file():
@@ -54,15 +53,15 @@ def content_hash(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def _files(package: Path) -> Iterator[Path]:
+def _source_files(package: Path) -> Iterator[Path]:
     for path in sorted(package.rglob("*")):
         hidden = any(part.startswith(".") for part in path.relative_to(package).parts)
         if path.is_file() and path.suffix in SUFFIXES and not hidden:
             yield path
 
 
-def _copy(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(source, target)
-    target.chmod(0o644)
-    os.utime(target, (DATE, DATE))
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    path.chmod(0o644)
+    os.utime(path, (DATE, DATE))

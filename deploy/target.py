@@ -1,8 +1,10 @@
-"""Where the service is set up, and what its parts are called there."""
+"""The environment that a deployment targets: the names of its resources and the size of each function."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from shared.routes import ROUTES
 from shared.settings import LLM_KEYS
@@ -12,25 +14,72 @@ ENVIRONMENTS: Final = ("prod", "dev")
 RECONCILE: Final = "reconcile"
 RECONCILE_PATH: Final = next(route.template for route in ROUTES if route.function == RECONCILE)
 
+# Cloud Run sets PORT. Without `--lifespan on`, a main.py that raises would still serve, with 500 for every request.
+START_COMMAND: Final = "uvicorn functions_framework.aio:app --host 0.0.0.0 --port $PORT --lifespan on --no-access-log"
+# FUNCTION_TARGET names the handler in main.py for the Functions Framework. PYDANTIC_DISABLE_PLUGINS skips the search
+# for plugins in the metadata of every installed package. Measurements: docs/performance.md.
+RUNTIME: Final[Mapping[str, str]] = {"FUNCTION_TARGET": "handle", "PYDANTIC_DISABLE_PLUGINS": "__all__"}
+
+
+class FunctionSpec(NamedTuple):
+    """The size and the identity of one function.
+
+    Attributes:
+        function: folder under `functions/`.
+        account: role of its service account: `reader`, `submitter` or `signer`.
+        concurrency: maximum number of concurrent requests per instance.
+        max_instances: upper limit of instances; it bounds the cost of a flood of requests.
+        timeout_seconds: request timeout; longer than the longest wait inside the function.
+        warm_instances: minimum number of instances with `--production`; otherwise 0.
+        reason: why these values.
+        memory_mib: memory per instance.
+    """
+
+    function: str
+    account: str
+    concurrency: int
+    max_instances: int
+    timeout_seconds: int
+    warm_instances: int
+    reason: str
+    memory_mib: int = 512
+
+
+# Each function gets one CPU: with less, Cloud Run allows no concurrency. Measurements: docs/performance.md.
+SPECS: Final[Mapping[str, FunctionSpec]] = {
+    spec.function: spec
+    for spec in (
+        FunctionSpec("cancel", "submitter", 40, 5, 60, 0, "rare; waits up to 25 s for Batch"),
+        FunctionSpec("create", "submitter", 40, 10, 60, 1, "interactive; waits up to 25 s for Batch"),
+        FunctionSpec("health", "reader", 80, 3, 15, 0, "cheap; also answers unknown paths"),
+        FunctionSpec("list", "reader", 40, 10, 30, 1, "interactive; encodes pages of up to 100 runs"),
+        FunctionSpec("metadata", "reader", 80, 5, 30, 0, "answers from memory; clients may cache the response"),
+        FunctionSpec("reconcile", "submitter", 8, 3, 300, 0, "not interactive; a sweep checks many runs"),
+        FunctionSpec("result", "signer", 16, 10, 30, 0, "signs URLs in threads, for up to 15 s"),
+        FunctionSpec("status", "reader", 80, 20, 60, 1, "most requests; `?wait=` holds one for up to 30 s without CPU"),
+        FunctionSpec("validate", "reader", 20, 5, 30, 0, "CPU-bound: interprets a question"),
+    )
+}
+
 
 @dataclass(frozen=True)
 class Target:
     """One environment of the service in one project.
 
     Attributes:
-        project: the project's id.
-        number: the project's number.
-        region: where functions, jobs and buckets are.
-        domain: the host name that users call.
-        env: `prod` or `dev`; both may live in one project, `dev` with names of its own.
-        production: keep instances warm, keep deleted data for a while.
-        members: who may use the service, as IAM writes them (`group:lab@example.org`).
-        origins: the web pages of other origins that may call (`https://app.example.org`).
-        operators: e-mail addresses that alerts go to.
-        retention_days: how long runs and their results are kept; 0: for ever.
-        llm_providers: the language models that runs may ask for.
-        root: the repository.
-        work: folder for what is generated: staged functions, URL maps.
+        project: project id.
+        number: project number.
+        region: region of functions, jobs and buckets.
+        domain: host name of the service.
+        env: `prod` or `dev`; both fit into one project, because the resources of `dev` have their own names.
+        production: keep instances warm and the database recoverable.
+        members: IAM members who may use the service (`group:lab@example.org`).
+        root: root of the repository.
+        work: folder for generated files: staged functions, URL maps.
+        origins: other web origins that may call the API (`https://app.example.org`).
+        operators: e-mail addresses that receive alerts.
+        retention_days: days after which runs and results are deleted; 0 keeps them forever.
+        llm_providers: language model providers that runs may use.
     """
 
     project: str
@@ -49,52 +98,64 @@ class Target:
 
     @property
     def prefix(self) -> str:
-        """What every name begins with."""
+        """Return the prefix of every resource name."""
         return PRODUCT if self.env == "prod" else f"{PRODUCT}-{self.env}"
 
     def name(self, part: str) -> str:
-        """The name of a part: a function, its backend, a topic."""
+        """Return the resource name of a part: a function, its backend, a topic."""
         return f"{self.prefix}-{part}"
 
     def account(self, role: str) -> str:
-        """The e-mail of a service account."""
+        """Return the e-mail address of the service account for a role."""
         return f"{self.name(role)}@{self.project}.iam.gserviceaccount.com"
 
     @property
     def database(self) -> str:
-        """The Firestore database; only the one of production has the free quota."""
+        """Return the id of the Firestore database; only `(default)` has the free quota."""
         return "(default)" if self.env == "prod" else self.prefix
 
     @property
     def results_bucket(self) -> str:
-        """Where results lie."""
+        """Return the name of the bucket for results."""
         return f"{self.project}-{self.name('results')}"
 
     @property
     def atlas_bucket(self) -> str:
-        """Where ingested atlases lie."""
+        """Return the name of the bucket for ingested atlases."""
         return f"{self.project}-{self.name('atlases')}"
 
     def llm_secret(self, provider: str) -> str:
-        """The secret that a language model's key lies in; people make it, the deployment never sees the key."""
+        """Return the name of the secret with a provider's key; operators create it, and deploy never reads it."""
         return self.name(LLM_KEYS[provider].lower().replace("_", "-"))
 
     @property
     def topic(self) -> str:
-        """The topic of Batch's notifications, in full."""
+        """Return the full name of the topic for Batch notifications."""
         return f"projects/{self.project}/topics/{self.name('jobs')}"
 
     @property
     def registry(self) -> str:
-        """The Docker repository's path; its name is the prefix."""
+        """Return the path of the Docker repository, whose name is the prefix."""
         return f"{self.region}-docker.pkg.dev/{self.project}/{self.prefix}"
 
     @property
+    def builder(self) -> str:
+        """Return the full name of the service account for builds."""
+        return f"projects/{self.project}/serviceAccounts/{self.account('builder')}"
+
+    @property
     def reconcile_url(self) -> str:
-        """The address of reconcile, known before it is deployed."""
+        """Return the URL of reconcile, which is known before the function exists."""
         return f"https://{self.name(RECONCILE)}-{self.number}.{self.region}.run.app"
 
     @property
     def balanced(self) -> tuple[str, ...]:
-        """The functions behind the load balancer."""
+        """Return the functions behind the load balancer."""
         return tuple(sorted({route.function for route in ROUTES if not route.internal}))
+
+    def write_json(self, name: str, content: object) -> Path:
+        """Write a generated file into the work folder and return its path."""
+        path = self.work / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(content, indent=2) + "\n")
+        return path

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Prints a token that Identity-Aware Proxy takes from a program, good for an hour: deploy/token.sh SERVICE_ACCOUNT DOMAIN
-# The account signs it through IAM, so there is no key; whoever calls this needs roles/iam.serviceAccountTokenCreator on it.
+# Print a token with which a program passes Identity-Aware Proxy for one hour: deploy/token.sh SERVICE_ACCOUNT DOMAIN
+# The account signs it through IAM, without a key. The caller needs roles/iam.serviceAccountTokenCreator on the account.
 set -euo pipefail
 
-account="${1:?which service account?}"
-domain="${2:?which domain?}"
+account="${1:?missing argument: SERVICE_ACCOUNT}"
+domain="${2:?missing argument: DOMAIN}"
 now="$(date +%s)"
 folder="$(mktemp -d)"
 trap 'rm -rf "${folder}"' EXIT

@@ -1,8 +1,8 @@
-"""The load balancer's URL maps, generated from the route table: no route is written twice.
+"""The URL maps of the load balancer, generated from the route table.
 
-The map is for a global external Application Load Balancer (EXTERNAL_MANAGED), whose route rules can tell methods apart by the pseudo
-header `:method`. The balancer matches on the path as it came, percent-encoded and without the query; nothing is decoded before that.
-`local/gateway.py` stands in for it, and `tests/deploy/test_url_map.py` proves that both send every request to the same function.
+They need a global external Application Load Balancer (EXTERNAL_MANAGED), whose route rules can match the method with
+the pseudo header `:method`. The balancer matches the path as received: percent-encoded, not decoded, without the query.
+`local/gateway.py` emulates it, and `tests/deploy/test_url_map.py` checks that both route every request alike.
 """
 
 import re
@@ -13,26 +13,22 @@ from typing import Final
 from shared.routes import DEFAULT_FUNCTION, ROUTES, Route
 
 PATH_MATCHER: Final = "api"
+# The functions behind the load balancer, each with its own backend service.
 FUNCTIONS: Final = tuple(sorted({route.function for route in ROUTES if not route.internal} | {DEFAULT_FUNCTION}))
-"""The functions behind the balancer, each with a backend service of its own."""
-
 PARAMETER: Final = re.compile(r"\{\w+\}")
 
 
 def url_map(project: str, backends: Mapping[str, str], name: str = "haystack") -> dict[str, object]:
-    """The URL map of the API, as `gcloud compute url-maps import` and `validate` take it.
+    """Return the URL map of the API, for `gcloud compute url-maps import` and `validate`.
 
-    What no rule matches, internal routes included, goes to the function that answers unknown paths.
-
-    Args:
-        project: the project that the backend services are in.
-        backends: the name of each function's backend service.
-        name: the name of the map.
+    Requests that match no rule, internal routes included, go to the function that answers unknown paths. `backends`
+    names the backend service of each function.
 
     Raises:
         KeyError: if a function has no backend service.
     """
-    services = {function: _backend_service(project, backends[function]) for function in FUNCTIONS}
+    prefix = f"https://www.googleapis.com/compute/v1/projects/{project}/global/backendServices/"
+    services = {function: prefix + backends[function] for function in FUNCTIONS}
     default = services[DEFAULT_FUNCTION]
     return {
         "name": name,
@@ -44,7 +40,7 @@ def url_map(project: str, backends: Mapping[str, str], name: str = "haystack") -
 
 
 def https_redirect(name: str = "haystack-redirect") -> dict[str, object]:
-    """The URL map of port 80: everything is sent to HTTPS, with its method, path and query."""
+    """Return the URL map of port 80, which redirects to HTTPS and keeps the method, the path and the query."""
     return {
         "name": name,
         "defaultUrlRedirect": {
@@ -56,33 +52,34 @@ def https_redirect(name: str = "haystack-redirect") -> dict[str, object]:
 
 
 def _route_rules(services: Mapping[str, str]) -> list[dict[str, object]]:
-    """The rules in the order in which `shared.routes.match` decides.
+    """Return the rules in the order in which `shared.routes.match` decides.
 
-    Paths that are written in full come before those with parameters. Of each kind, first every route with its methods; then, for what a
-    path does not answer (a preflight, a wrong method), every path alone, so that its first function says 405 and what it allows.
+    Paths without parameters come before paths with parameters. In each group, every route with its methods comes
+    first. Then every path alone catches the other requests (preflights, wrong methods), so that its first function
+    answers 405 with the allowed methods.
     """
     routes = [route for route in ROUTES if not route.internal]
     priorities = count(1)
     rules = []
     for fixed in (True, False):
-        kind = [route for route in routes if _is_fixed(route) == fixed]
+        group = [route for route in routes if _is_fixed(route) == fixed]
         first_of_path: dict[str, Route] = {}
-        for route in kind:
+        for route in group:
             first_of_path.setdefault(route.template, route)
-        rules += [_rule(next(priorities), route, services, route.methods) for route in kind]
+        rules += [_rule(next(priorities), route, services, route.methods) for route in group]
         rules += [_rule(next(priorities), route, services) for route in first_of_path.values()]
     return rules
 
 
 def _rule(priority: int, route: Route, services: Mapping[str, str], methods: Iterable[str] = ()) -> dict[str, object]:
     kind = "fullPathMatch" if _is_fixed(route) else "pathTemplateMatch"
-    pattern = PARAMETER.sub("*", route.template)  # one segment that is not empty
+    pattern = PARAMETER.sub("*", route.template)  # one non-empty segment
     paths: list[dict[str, object]] = [{kind: pattern + slash} for slash in ("", "/")]
-    by_method = [{**path, "headerMatches": [_method_is(method)]} for method in methods for path in paths]
-    asked = "/".join(methods) or "any other method"
+    headers = ({"headerName": ":method", "exactMatch": method} for method in methods)
+    by_method = [{**path, "headerMatches": [header]} for header in headers for path in paths]
     return {
         "priority": priority,
-        "description": f"{asked} {route.template}",
+        "description": f"{'/'.join(methods) or 'any other method'} {route.template}",
         "matchRules": by_method or paths,
         "service": services[route.function],
     }
@@ -90,11 +87,3 @@ def _rule(priority: int, route: Route, services: Mapping[str, str], methods: Ite
 
 def _is_fixed(route: Route) -> bool:
     return not PARAMETER.search(route.template)
-
-
-def _method_is(method: str) -> dict[str, object]:
-    return {"headerName": ":method", "exactMatch": method}
-
-
-def _backend_service(project: str, name: str) -> str:
-    return f"https://www.googleapis.com/compute/v1/projects/{project}/global/backendServices/{name}"

@@ -1,6 +1,6 @@
-"""How Google Cloud's APIs answer, as far as the deployment goes: what was created is remembered, listed and given back.
+"""A fake of Google Cloud's APIs, as far as the deployment uses them: it stores, lists and returns what was created.
 
-Operations are done at once. What is missing is 404, what is there already is 409.
+Operations finish immediately. A missing resource is 404, an existing one 409.
 """
 
 import hashlib
@@ -28,13 +28,13 @@ COLLECTIONS: Final = frozenset({
 
 @dataclass(frozen=True)
 class Upload:
-    """A file on its way to Cloud Storage."""
+    """A file that is uploaded to Cloud Storage."""
 
     content: bytes
 
     @classmethod
     def parse(cls, content_type: str, content: bytes) -> "Upload":
-        """Take the file out of a multipart upload: the part after the metadata. By hand, since it is binary and lines do not count."""
+        """Extract the file from a multipart upload: the part after the metadata. The file is binary, so lines do not count."""
         boundary = content_type.partition("boundary=")[2].strip("\"'").encode()
         part = content.split(b"--" + boundary)[2]
         return cls(part.partition(b"\n\n")[2].removesuffix(b"\n"))
@@ -45,8 +45,8 @@ class Cloud:
     """One project.
 
     Attributes:
-        project: its id.
-        number: its number.
+        project: project id.
+        number: project number.
         resources: everything in it, by API and path.
         policies: IAM policies, by API and path of their resource.
         enabled: the enabled APIs.
@@ -64,10 +64,10 @@ class Cloud:
     _ids: Any = field(default_factory=lambda: count(7_000_000_001))
 
     def answer(self, method: str, api: str, path: str, query: Mapping[str, str], body: Any) -> Answer:  # noqa: ANN401
-        """What the API answers, and what it does."""
+        """Apply a request and return the response."""
         place = VERSION.sub("", path).replace("projects/-/", f"projects/{self.project}/")
         if isinstance(body, Upload):
-            size = str(len(body.content))  # gcloud holds it against the file's
+            size = str(len(body.content))  # gcloud compares it with the size of the file
             return 200, {"bucket": place.split("/")[1], "name": query["name"], "generation": "1", "size": size}
         special = getattr(self, f"_{api}", None)
         answer: Answer | None = special(method, place, query, body) if special else None
@@ -76,7 +76,7 @@ class Cloud:
         return answer or self._plain(method, api, place, query, body)
 
     def of(self, api: str, collection: str) -> dict[str, Resource]:
-        """The resources of one kind, by the last part of their path."""
+        """Return the resources of one kind, by the last part of their path."""
         return {
             key.rpartition("/")[2]: resource
             for key, resource in self.resources.items()
@@ -84,7 +84,7 @@ class Cloud:
         }
 
     def granted(self, api: str, name: str) -> set[tuple[str, str]]:
-        """Role and member of each binding on the resource whose path ends so."""
+        """Return role and member of each binding on the resource whose path ends with the name."""
         return {
             (binding["role"], member)
             for key, policy in self.policies.items()
@@ -181,7 +181,7 @@ class Cloud:
             self.policies[key] = body.get("policy", body)
         return 200, {"etag": "BwXhqDVEGuc=", "version": 1, **self.policies.get(key, {})}
 
-    # What is special about an API; None where the plain answer will do.
+    # Special cases of each API; None means the plain response.
 
     def _cloudresourcemanager(self, method: str, place: str, *_: object) -> Answer | None:
         if method == "GET" and place == f"projects/{self.project}":
@@ -231,7 +231,7 @@ class Cloud:
         return None
 
     def _firestore(self, method: str, place: str, query: Mapping[str, str], body: Any) -> Answer | None:  # noqa: ANN401
-        """A field's index and its time-to-live are changed apart; what the mask names and the body lacks is taken away."""
+        """Change a field's index or its time-to-live; a mask that the body lacks removes the setting."""
         if method != "PATCH" or "/fields/" not in place:
             return None
         mask = query["updateMask"]
@@ -243,7 +243,7 @@ class Cloud:
         return 200, self._operation("firestore", place, field)
 
     def _iap(self, method: str, place: str, _: object, body: Any) -> Answer | None:  # noqa: ANN401
-        """Every backend has settings, which are replaced as a whole."""
+        """Replace the settings of a backend as a whole."""
         if not place.endswith(":iapSettings"):
             return None
         if method == "PATCH":

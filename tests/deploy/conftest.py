@@ -1,9 +1,10 @@
-"""The whole deployment, run twice by the real gcloud against the recorder."""
+"""A whole deployment, run twice by the real gcloud against the recorder."""
 
+import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from typing import Final
 
 import pytest
 
+from deploy.gcloud import Answer
+from deploy.target import Target
 from tests.deploy.recorder import Recorder, Request, recording
 from tests.deploy.warm_gcloud import warm
 
@@ -47,7 +50,7 @@ DEPLOYED_FROM: Final = (
 
 @dataclass(frozen=True)
 class Run:
-    """One run of deploy.sh: what it printed and what gcloud asked on its behalf."""
+    """One run of deploy.sh: its output and the requests of gcloud."""
 
     code: int
     stdout: str
@@ -57,7 +60,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Deployment:
-    """An empty project after two deployments."""
+    """A project that was empty, after two deployments."""
 
     recorder: Recorder
     repository: Path
@@ -66,14 +69,14 @@ class Deployment:
 
     @contextmanager
     def copied(self) -> Iterator[Recorder]:
-        """A recorder of a project in the same state, for a test that changes it."""
+        """Return a recorder with a copy of the project's state, for a test that changes it."""
         with recording(PROJECT, NUMBER) as recorder:
             recorder.cloud = deepcopy(self.recorder.cloud)
             yield recorder
 
 
 def repository_in(folder: Path) -> Path:
-    """A copy of all that a deployment reads, so that nobody's edits come between two runs."""
+    """Copy everything that a deployment reads, so that edits cannot interfere between two runs."""
     for name in DEPLOYED_FROM:
         if (ROOT / name).is_dir():
             shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -83,7 +86,7 @@ def repository_in(folder: Path) -> Path:
 
 
 def deploy(recorder: Recorder, repository: Path, binaries: Path, *arguments: str, typed: str = "") -> Run:
-    """Run deploy.sh in a repository, with gcloud pointed at the recorder; `typed` is what the user answers."""
+    """Run deploy.sh in a repository, with gcloud pointed at the recorder; `typed` is the user's input."""
     before = len(recorder.requests)
     environment = recorder.environment(repository / "gcloud-config")
     done = subprocess.run(
@@ -100,7 +103,7 @@ def deploy(recorder: Recorder, repository: Path, binaries: Path, *arguments: str
 
 @pytest.fixture(scope="session")
 def gcloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder for the path with the real gcloud, warmed up; where it is missing, a skip for a user and a failure in CI."""
+    """Return a folder for PATH with the real gcloud, preloaded; if gcloud is missing, skip locally and fail in CI."""
     if shutil.which("gcloud") is None:
         if os.environ.get("CI"):
             pytest.fail("CI needs gcloud")
@@ -112,10 +115,10 @@ def gcloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def deployment(gcloud: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """A project that was empty and has been deployed to twice."""
+    """Deploy twice to an empty project."""
     repository = repository_in(tmp_path_factory.mktemp("repository"))
     with recording(PROJECT, NUMBER) as recorder:
-        for secret in LLM_SECRETS.values():  # people's own, and there before
+        for secret in LLM_SECRETS.values():  # created by the operators beforehand
             place = f"projects/{PROJECT}/secrets/{secret}"
             recorder.cloud.resources[f"secretmanager/{place}"] = {"name": place}
             version = {"name": f"{place}/versions/1", "state": "ENABLED"}
@@ -126,3 +129,32 @@ def deployment(gcloud: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         second = deploy(recorder, repository, gcloud, *arguments)
         assert second.code == 0, second.stderr
         yield Deployment(recorder, repository, first, second)
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Target:
+    """Return a target without options."""
+    return Target(
+        project=PROJECT,
+        number=NUMBER,
+        region=REGION,
+        domain="haystack.example.org",
+        env="prod",
+        production=False,
+        members=(),
+        root=ROOT,
+        work=tmp_path,
+    )
+
+
+def answering(*answers: object, commands: list[Sequence[str]] | None = None) -> Callable[[Sequence[str], str], Answer]:
+    """Return a gcloud that gives these answers in order, repeats the last one, and records the commands."""
+    left = list(answers)
+
+    def run(command: Sequence[str], _: str) -> Answer:
+        if commands is not None:
+            commands.append(command)
+        answer = left.pop(0) if len(left) > 1 else left[0]
+        return answer if isinstance(answer, Answer) else Answer(0, json.dumps(answer), "")
+
+    return run

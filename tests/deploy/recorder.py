@@ -1,7 +1,7 @@
-"""A small server that the real gcloud takes for Google Cloud: it writes down every request and answers from `tests/deploy/cloud.py`.
+"""A server that replaces Google Cloud for the real gcloud: it records every request and answers from `tests/deploy/cloud.py`.
 
-gcloud is given a host of its own for each API (`http://run.recorder/`) and this server as its proxy, so that regional endpoints, which
-gcloud makes by putting the region in front of the host, arrive here too. A request to any other host is refused.
+gcloud gets a separate host for each API (`http://run.recorder/`) and this server as its proxy. So regional endpoints, for which gcloud
+prefixes the host with the region, arrive here too. A request to any other host is rejected.
 """
 
 import json
@@ -18,6 +18,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from tests.deploy.cloud import Cloud, Upload
 
 DOMAIN: Final = ".recorder"
+# The APIs that gcloud sends here, with the path that each override must end with.
 ENDPOINTS: Final = {
     "artifactregistry": "",
     "cloudbuild": "",
@@ -34,19 +35,18 @@ ENDPOINTS: Final = {
     "serviceusage": "",
     "storage": "storage/v1/",
 }
-"""The APIs that gcloud is pointed here for, with the path that each override must end with."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """One request that gcloud made.
+    """One request of gcloud.
 
     Attributes:
         method: the HTTP method.
         api: the API, by the first part of its host.
         path: the decoded path.
         query: the query parameters.
-        body: the JSON body; empty where there was none.
+        body: the JSON body; empty if there was none.
     """
 
     method: str
@@ -60,7 +60,7 @@ class Request:
 
 
 class Recorder:
-    """What was asked, and what the cloud is like by now."""
+    """The recorded requests and the state of the cloud."""
 
     def __init__(self, project: str, number: str) -> None:
         self.cloud = Cloud(project, number)
@@ -69,7 +69,7 @@ class Recorder:
         self._lock = threading.Lock()
 
     def environment(self, config: Path) -> dict[str, str]:
-        """The environment that points gcloud here, with a configuration of its own and nobody signed in."""
+        """Return the environment that points gcloud here, with its own configuration and without credentials."""
         overrides = {
             f"CLOUDSDK_API_ENDPOINT_OVERRIDES_{api.upper()}": f"http://{api}{DOMAIN}/{path}"
             for api, path in ENDPOINTS.items()
@@ -88,7 +88,7 @@ class Recorder:
         }
 
     def take(self, method: str, url: str, content_type: str, content: bytes) -> tuple[int, object]:
-        """Write a request down and answer it."""
+        """Record a request and answer it."""
         parts = urlsplit(url)
         host = (parts.hostname or "").removesuffix(DOMAIN)
         api = next((name for name in ENDPOINTS if host == name or host.endswith(f"-{name}")), "")
@@ -107,7 +107,7 @@ class Recorder:
 
 @contextmanager
 def recording(project: str, number: str) -> Iterator[Recorder]:
-    """A recorder on a free port, with an empty project."""
+    """Run a recorder on a free port, with an empty project."""
     recorder = Recorder(project, number)
 
     class Handler(BaseHTTPRequestHandler):
@@ -125,7 +125,7 @@ def recording(project: str, number: str) -> Iterator[Recorder]:
             self.wfile.write(sent)
 
         def log_message(self, *_: object) -> None:
-            """The requests themselves are the log."""
+            """Do nothing: the recorded requests are the log."""
 
     for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "CONNECT"):
         setattr(Handler, f"do_{method}", Handler.answer)

@@ -1,18 +1,22 @@
-"""The alert policies are what `gcloud alpha monitoring policies create --policy-from-file` takes, and name what is really there."""
+"""gcloud accepts the alert policies, and they refer to resources and log messages that exist."""
 
 import json
 import os
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from deploy import alerts
+from deploy.gcloud import Gcloud
+from deploy.target import Target
 from shared.routes import FUNCTIONS
+from tests.deploy.conftest import PROJECT, ROOT
 
-ROOT = Path(__file__).parent.parent.parent
 FILES = sorted((ROOT / "deploy" / "alerts").glob("*.json"))
 PARSE = """
 import json, sys
@@ -35,7 +39,7 @@ print(json.dumps({p: sorted(unknown(encoding.PyValueToMessage(monitoring.AlertPo
 
 
 def parsed(*paths: Path) -> dict[str, list[str]]:
-    """The fields that gcloud's own Monitoring client does not know, by file; a value of the wrong kind is an error."""
+    """Return the fields that gcloud's Monitoring client does not know, by file; a value of the wrong type is an error."""
     gcloud = shutil.which("gcloud")
     if gcloud is None:
         if os.environ.get("CI"):
@@ -87,3 +91,17 @@ def test_the_log_lines_that_are_watched_are_written() -> None:
     )
     assert said
     assert [text for text in said if f'"{text}"' not in sources] == []
+
+
+def test_alerts_of_dev_watch_dev_and_say_so(target: Target, capsys: pytest.CaptureFixture[str]) -> None:
+    dev = replace(target, env="dev", operators=("ops@example.org",))
+    alerts.set_up(Gcloud(PROJECT, dry_run=True, blind=True), dev)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1 + len(list((ROOT / "deploy" / "alerts").glob("*.json")))
+    for line in lines[1:]:  # the first makes the channel, whose name is known only then
+        assert '"--notification-channels=$(gcloud beta monitoring channels list ' in line
+    for path in (target.work / "alerts").glob("*.json"):
+        text = path.read_text()
+        assert text.count("haystack-") == text.count("haystack-dev")
+        assert json.loads(text)["displayName"].startswith("HAYSTACK dev: ")
+        assert json.loads(text)["userLabels"]["service"] == "haystack-dev"

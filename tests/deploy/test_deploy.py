@@ -1,12 +1,14 @@
-"""`deploy.sh` with the real gcloud against a recorder: what it asks of Google Cloud is what the design wants.
+"""`deploy.sh` with the real gcloud against a recorder: its requests to Google Cloud match the design.
 
-One file, since parallel workers take whole files and each would deploy for itself.
+One file, because parallel workers take whole files and each would run its own deployment.
 """
 
+import io
 import json
 import os
 import re
 import subprocess
+import zipfile
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -16,12 +18,12 @@ from typing import Any
 import pytest
 
 from deploy import alerts, buckets, database
-from deploy.difference import covers
-from deploy.gcloud import Answer, Gcloud
-from deploy.identities import bindings
-from deploy.target import Target
-from shared.routes import DEFAULT_FUNCTION, FUNCTIONS, ROUTES, RUNTIME, SPECS
+from deploy.gcloud import Answer, Gcloud, covers
+from deploy.iam import bindings
+from deploy.target import RUNTIME, SPECS, START_COMMAND, Target
+from shared.routes import DEFAULT_FUNCTION, FUNCTIONS, ROUTES
 from shared.settings import Settings
+from tests.deploy.cloud import Upload
 from tests.deploy.conftest import (
     DOMAIN,
     LLM_SECRETS,
@@ -41,7 +43,7 @@ from tests.deploy.conftest import (
 )
 from tests.deploy.recorder import Recorder, Request, recording
 
-pytestmark = pytest.mark.timeout(600)  # about 130 commands, each a second and more of gcloud's own start
+pytestmark = pytest.mark.timeout(600)  # about 130 commands, each with a second or more for the start of gcloud
 
 BALANCED = sorted({route.function for route in ROUTES if not route.internal})
 TARGET = Target(
@@ -62,8 +64,8 @@ TARGET = Target(
 ACCOUNT = f"@{PROJECT}.iam.gserviceaccount.com"
 RECONCILE_URL = f"https://haystack-reconcile-{NUMBER}.{REGION}.run.app"
 DATA = ("firestore/projects/", "storage/b/")
+# What `destroy` leaves: data, and free resources that others may use too.
 LEFT = (*DATA, "iap/", "monitoring/projects/cells-and-genes-1/notificationChannels/")
-"""What `destroy` leaves: data, and what costs nothing and may be others' too."""
 READING = re.compile(r":getIamPolicy$|/validate$|/operations/[^/]+/wait$")
 
 
@@ -141,9 +143,23 @@ def test_a_function_is_built_from_its_staged_folder_by_the_builder(deployment: D
     image = f"{REGION}-docker.pkg.dev/{PROJECT}/haystack/haystack-{function}"
     builds = [each.body for each in deployment.first.requests if each.path.endswith("/builds:submit")]
     build = next(each for each in builds if each["imageUri"] == image)
-    assert build["buildpackBuild"]["functionTarget"] == "handle"
+    assert (
+        build["buildpackBuild"].get("functionTarget") is None
+    )  # the Procfile decides, not the buildpack for functions
     assert build["buildpackBuild"]["baseImage"] == "python311"
     assert last(build["serviceAccount"]) == f"haystack-builder{ACCOUNT}"
+
+
+def test_a_function_is_started_by_the_procfile_in_its_sources_and_not_in_debug_mode(deployment: Deployment) -> None:
+    uploads = [each.body.content for each in deployment.first.requests if isinstance(each.body, Upload)]
+    archives = [zipfile.ZipFile(io.BytesIO(content)) for content in uploads if content.startswith(b"PK")]
+    assert len(archives) == len(FUNCTIONS)
+    for archive in archives:
+        assert archive.read("Procfile").decode() == f"web: {START_COMMAND}\n"
+    for function in FUNCTIONS:
+        assert environ(deployment, function)["FUNCTION_TARGET"] == "handle"
+        assert "DEBUG" not in environ(deployment, function)
+    assert "--function" not in deployment.first.stdout
 
 
 def test_jobs_run_an_image_that_is_named_by_its_digest(deployment: Deployment) -> None:
@@ -299,7 +315,7 @@ def test_results_are_deleted_when_their_runs_are(deployment: Deployment) -> None
     rules = deployment.recorder.cloud.of("storage", "b")[f"{PROJECT}-haystack-results"]["lifecycle"]["rule"]
     (deleting,) = [rule for rule in rules if rule["action"]["type"] == "Delete"]
     assert deleting["condition"] == {"age": RETENTION_DAYS, "matchesPrefix": ["runs/"]}
-    assert "SetStorageClass" not in {rule["action"]["type"] for rule in rules}  # not worth while for so few days
+    assert "SetStorageClass" not in {rule["action"]["type"] for rule in rules}  # not worthwhile for so few days
 
 
 def test_pages_of_other_origins_may_call_and_their_preflights_pass_iap(deployment: Deployment) -> None:
@@ -354,8 +370,8 @@ def test_gcloud_asked_nobody_but_the_apis_it_was_pointed_to(deployment: Deployme
 
 def test_a_wrong_flag_stops_the_deployment_and_the_command_and_the_line_are_named(gcloud: Path, tmp_path: Path) -> None:
     repository = repository_in(tmp_path)
-    source = repository / "deploy" / "services.py"
-    source.write_text(source.read_text().replace('"services", "list", "--enabled"', '"services", "list", "--enable"'))
+    source = repository / "deploy" / "plan.py"
+    source.write_text(source.read_text().replace('"services list", "--enabled"', '"services list", "--enable"'))
     with recording(PROJECT, NUMBER) as recorder:
         run = deploy(recorder, repository, gcloud, *WHERE, f"--domain={DOMAIN}")
     assert run.code == 1
@@ -364,11 +380,11 @@ def test_a_wrong_flag_stops_the_deployment_and_the_command_and_the_line_are_name
     assert [str(each) for each in run.requests if each.method != "GET"] == []
 
 
-# What happens to a project that has been deployed to.
+# Changes to a project that has been deployed to.
 
 
 def deployed(requests: list[Request]) -> set[str]:
-    """The functions that were deployed anew."""
+    """Return the functions that were deployed again."""
     return {each.path.rpartition("/")[2] for each in requests if each.method == "PUT" and "knative" in each.path}
 
 
@@ -428,7 +444,7 @@ def test_what_is_no_longer_asked_for_is_taken_back_and_what_people_added_stays(
 
 
 def running(recorder: Recorder, binaries: Path, folder: Path) -> Callable[[Sequence[str], str], Answer]:
-    """Runs gcloud as a step of the deployment would, pointed at the recorder."""
+    """Return a function that runs gcloud like a step of the deployment, pointed at the recorder."""
     environment = recorder.environment(folder / "gcloud-config")
     environment["PATH"] = f"{binaries}{os.pathsep}{environment['PATH']}"
 
@@ -453,7 +469,9 @@ def test_destroy_takes_everything_down_but_the_data(deployment: Deployment, gclo
         run = deploy(recorder, deployment.repository, gcloud, "destroy", *WHERE, typed=f"{PROJECT}\n")
         assert run.code == 0, run.stderr
         left = {key for key in recorder.cloud.resources if not key.startswith(LEFT)}
-        assert {key.split("/secrets/")[1].split("/")[0] for key in left} == set(LLM_SECRETS.values())  # people's own
+        assert {key.split("/secrets/")[1].split("/")[0] for key in left} == set(
+            LLM_SECRETS.values()
+        )  # created by operators
         assert {key for key in recorder.cloud.resources if key.startswith(DATA)} == before
         assert not any("haystack-" in member for _, member in recorder.cloud.granted("cloudresourcemanager", PROJECT))
 

@@ -1,4 +1,4 @@
-"""`deploy.sh` itself: short, strict, clean, and clear about what it wants."""
+"""`deploy.sh` is short and strict, passes shellcheck, and explains invalid arguments."""
 
 import os
 import shutil
@@ -25,7 +25,7 @@ def run(*arguments: str, folder: Path | None = None, **environment: str) -> subp
 
 
 def without_gcloud(folder: Path) -> str:
-    """A path with what the script needs, but no gcloud."""
+    """Return a PATH with what the script needs, but without gcloud."""
     for name in ("bash", "dirname", "env"):
         (folder / name).symlink_to(shutil.which(name) or "")
     return str(folder)
@@ -38,7 +38,7 @@ def test_the_script_is_short_and_strict() -> None:
 
 
 def test_shellcheck_has_nothing_to_say() -> None:
-    # The wheel puts the program beside the interpreter, which is not always on the path.
+    # The wheel installs the program next to the interpreter, which is not always on the path.
     shellcheck = shutil.which("shellcheck", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     if shellcheck is None:
         if os.environ.get("CI"):
@@ -61,7 +61,7 @@ def test_help_tells_the_options_without_any_tool(tmp_path: Path) -> None:
 def test_a_missing_gcloud_is_told(tmp_path: Path) -> None:
     refused = run(*UP, PATH=without_gcloud(tmp_path))
     assert refused.returncode == 2
-    assert "gcloud is needed" in refused.stderr
+    assert "gcloud is required" in refused.stderr
 
 
 def test_a_dry_run_needs_neither_gcloud_nor_access(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_a_dry_run_needs_neither_gcloud_nor_access(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ((*UP, "--only=status,nope"), "no function is called nope"),
+        ((*UP, "--only=status,nope"), "there is no function 'nope'"),
         ((*UP, "--env=test"), "--env"),
         (("--project=my-project-1", "--region=europe-west4"), "--domain"),
         (("--project=My_Project", *UP[1:]), "is not a project id"),
@@ -91,8 +91,8 @@ def test_a_dry_run_needs_neither_gcloud_nor_access(tmp_path: Path) -> None:
         ((*UP, "--origins=https://app.example.org/"), "is not an origin"),
         ((*UP, "--origins=http://app.example.org"), "is not an origin"),
         ((*UP, "--notify=operators"), "is not an e-mail address"),
-        ((*UP, "--retention-days=6"), "is not a number of days from 7 on"),
-        ((*UP, "--llm-secrets=anthropic,google"), "no language model is called google"),
+        ((*UP, "--retention-days=6"), "is not a number of days of at least 7"),
+        ((*UP, "--llm-secrets=anthropic,google"), "there is no language model 'google'"),
     ],
 )
 def test_a_wrong_argument_is_told_and_the_line_that_failed_is_named(arguments: tuple[str, ...], told: str) -> None:
@@ -102,6 +102,29 @@ def test_a_wrong_argument_is_told_and_the_line_that_failed_is_named(arguments: t
     line = refused.stderr.splitlines()[-1]
     assert line.startswith("deploy.sh: line ")
     assert "failed with exit code 2" in line
+
+
+@pytest.mark.parametrize(
+    ("installed", "chosen"),
+    [
+        (("python3", "python3.11", "python3.12", "python3.13"), "python3.13"),
+        (("python3", "python3.11", "python3.12"), "python3.12"),
+        (("python3", "python3.11"), "python3.11"),
+        (("python3",), "python3"),
+    ],
+)
+def test_the_newest_installed_python_is_used(installed: tuple[str, ...], chosen: str, tmp_path: Path) -> None:
+    path = without_gcloud(tmp_path)
+    for name in installed:  # each passes the version check and prints its own name instead of running the program
+        (tmp_path / name).write_text(f'#!/bin/bash\n[[ "$1" == -c ]] || echo "ran {name}"\n')
+        (tmp_path / name).chmod(0o755)
+    assert run("--help", PATH=path, PYTHON="").stdout == f"ran {chosen}\n"
+
+
+def test_a_missing_python_is_told(tmp_path: Path) -> None:
+    refused = run("--help", PATH=without_gcloud(tmp_path), PYTHON="")
+    assert refused.returncode == 2
+    assert "Python 3.11, 3.12 or 3.13 is required" in refused.stderr
 
 
 def test_it_works_from_any_folder(tmp_path: Path) -> None:

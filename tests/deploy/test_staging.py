@@ -1,10 +1,11 @@
-"""Each staged function boots alone, in an environment made of its own requirements, and answers.
+"""Each staged function starts alone, in an environment with only its own requirements, and answers.
 
-The staged `requirements.txt` are one and the same file, so one fresh environment serves all nine: another would be the same one again.
+All functions have the same `requirements.txt`, so one fresh environment serves all of them.
 """
 
 import asyncio
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,8 +14,9 @@ import httpx
 import pytest
 
 from deploy import staging
+from deploy.target import RUNTIME
 from local import processes
-from shared.routes import FUNCTIONS, RUNTIME
+from shared.routes import FUNCTIONS
 
 ASKED = {
     "create": ("POST", "/api/v1/runs", 415, "media_type_unsupported"),
@@ -31,14 +33,14 @@ ASKED = {
 
 @pytest.fixture(scope="module")
 def staged(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The nine functions, staged."""
+    """Stage the nine functions."""
     into = tmp_path_factory.mktemp("staged")
     return {name: staging.stage(name, into) for name in FUNCTIONS}
 
 
 @pytest.fixture(scope="module")
 def environment(staged: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A fresh virtual environment of the staged requirements alone."""
+    """Create a fresh virtual environment with only the staged requirements."""
     (requirements,) = {(folder / "requirements.txt").read_bytes() for folder in staged.values()}
     folder = tmp_path_factory.mktemp("environment")
     (folder / "requirements.txt").write_bytes(requirements)
@@ -57,50 +59,79 @@ def run(command: list[str], cwd: Path, env: dict[str, str] | None = None) -> str
     return done.stdout
 
 
-@pytest.mark.timeout(120)  # the first of these also makes the environment, from a package index where nothing is cached
+def start_command(folder: Path) -> str:
+    """Return the start command, as Google's buildpack reads it: cmd/config/entrypoint of GoogleCloudPlatform/buildpacks."""
+    found = re.search(r"(?m)^web:\s*(.+)$", (folder / "Procfile").read_text())
+    assert found
+    return found[1]
+
+
+async def start(command: str, folder: Path, environment: Path, scratch: Path, port: int) -> processes.Child:
+    """Run a start command in a staged folder, as the buildpack does: by bash, with the port in the environment."""
+    return await processes.start(
+        ["/bin/bash", "-c", command],
+        log=scratch / "log",
+        env={
+            **RUNTIME,
+            "PATH": f"{environment / 'bin'}{os.pathsep}{os.defpath}",
+            "PORT": str(port),
+            "ENVIRONMENT": "development",
+            "PROJECT": "p",
+            "REGION": "r",
+            "RESULTS_BUCKET": "b",
+            "STORE": "sqlite",
+            "SQLITE_PATH": str(scratch / "runs.db"),
+            "PYTHONDONTWRITEBYTECODE": "1",  # other tests inspect the folder as it was staged
+        },
+        cwd=folder,
+    )
+
+
+async def ask(child: processes.Child, port: int, method: str, path: str) -> httpx.Response:
+    """Return the response to one request, as soon as the process accepts connections."""
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+        for _ in range(600):
+            try:
+                return await client.request(method, path)
+            except httpx.TransportError:
+                assert child.running, child.tail(40)
+                await asyncio.sleep(0.05)
+    raise AssertionError(child.tail(40))
+
+
+@pytest.mark.timeout(120)  # the first of these also creates the environment, from a package index if nothing is cached
 @pytest.mark.parametrize("name", ASKED)
 async def test_a_staged_function_boots_alone_and_answers(
     name: str, staged: dict[str, Path], environment: Path, tmp_path: Path
 ) -> None:
     method, path, status, said = ASKED[name]
     port = processes.free_port()
-    child = await processes.start(
-        [
-            str(environment / "bin" / "functions-framework"),
-            "--target",
-            "handle",
-            "--host",
-            "127.0.0.1",
-            "--port",
-            str(port),
-        ],
-        log=tmp_path / "log",
-        env={
-            **RUNTIME,
-            "PATH": os.defpath,
-            "ENVIRONMENT": "development",
-            "PROJECT": "p",
-            "REGION": "r",
-            "RESULTS_BUCKET": "b",
-            "STORE": "sqlite",
-            "SQLITE_PATH": str(tmp_path / "runs.db"),
-            "PYTHONDONTWRITEBYTECODE": "1",  # the other tests look at the folder as it was staged
-        },
-        cwd=staged[name],
-    )
+    # On the loopback interface only, except for the function that shows that the exact command works.
+    command = start_command(staged[name]).replace("0.0.0.0", "0.0.0.0" if name == "health" else "127.0.0.1")  # noqa: S104
+    child = await start(command, staged[name], environment, tmp_path, port)
     try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
-            for _ in range(300):
-                try:
-                    answer = await client.request(method, path)
-                    break
-                except httpx.TransportError:
-                    assert child.running, child.tail(40)
-                    await asyncio.sleep(0.05)
-        assert answer.status_code == status, answer.text + child.tail(40)
-        assert said in answer.text
+        response = await ask(child, port, method, path)
+        assert response.status_code == status, response.text + child.tail(40)
+        assert said in response.text
     finally:
         await child.stop()
+
+
+@pytest.mark.timeout(120)
+async def test_a_function_whose_main_raises_fails_to_start(environment: Path, tmp_path: Path) -> None:
+    folder = staging.stage("health", tmp_path)
+    (folder / "main.py").write_text('raise RuntimeError("no settings")\n')
+    child = await start(start_command(folder), folder, environment, tmp_path, processes.free_port())
+    try:
+        assert await asyncio.wait_for(child.wait(), 60) != 0
+        assert "RuntimeError: no settings" in child.tail(80)
+    finally:
+        await child.stop()
+
+
+def test_the_start_command_is_uvicorn_with_the_lifespan_on(staged: dict[str, Path]) -> None:
+    serve = "uvicorn functions_framework.aio:app --host 0.0.0.0 --port $PORT --lifespan on --no-access-log"
+    assert {start_command(folder) for folder in staged.values()} == {serve}
 
 
 def test_every_function_is_asked() -> None:
@@ -124,7 +155,7 @@ def test_the_requirements_are_complete_and_fit_each_other(environment: Path, tmp
 def test_a_staged_folder_holds_main_shared_and_requirements_and_nothing_else(
     name: str, staged: dict[str, Path]
 ) -> None:
-    assert {path.name for path in staged[name].iterdir()} == {"main.py", "requirements.txt", "shared"}
+    assert {path.name for path in staged[name].iterdir()} == {"Procfile", "main.py", "requirements.txt", "shared"}
     assert (staged[name] / "main.py").read_bytes() == (staging.ROOT / f"functions/{name}/main.py").read_bytes()
 
 
@@ -138,7 +169,7 @@ def test_all_of_shared_that_git_keeps_is_staged_but_what_is_only_read_by_people(
 def test_caches_hidden_files_and_leftovers_stay_out(staged: dict[str, Path]) -> None:
     files = [path for folder in staged.values() for path in folder.rglob("*")]
     assert not [path for path in files if path.name.startswith(".") or path.name == "__pycache__"]
-    assert {path.suffix for path in files if path.is_file()} == staging.SUFFIXES
+    assert {path.suffix for path in files if path.is_file()} == staging.SUFFIXES | {""}  # the Procfile
 
 
 def test_nothing_of_a_developers_machine_is_in_it(staged: dict[str, Path]) -> None:

@@ -1,4 +1,4 @@
-"""`deploy/token.sh` has the account sign what Identity-Aware Proxy asks of a program, and leaves nothing behind."""
+"""`deploy/token.sh` lets the account sign a token for Identity-Aware Proxy, and leaves no files."""
 
 import json
 import os
@@ -16,7 +16,7 @@ cp "$4" "$5"
 
 
 def ask(tmp_path: Path, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the script with a program in gcloud's place, which copies the claims instead of signing them."""
+    """Run the script with a fake gcloud, which copies the claims instead of signing them."""
     (tmp_path / "bin").mkdir()
     (tmp_path / "scratch").mkdir()
     (tmp_path / "bin" / "gcloud").write_text(program.replace("ASKER", ACCOUNT))
@@ -44,4 +44,4 @@ def test_a_refusal_of_gcloud_is_the_scripts_own(tmp_path: Path) -> None:
 def test_it_asks_for_what_is_missing(tmp_path: Path) -> None:
     done = ask(tmp_path, SIGNS, ACCOUNT)
     assert done.returncode != 0
-    assert "which domain?" in done.stderr
+    assert "missing argument: DOMAIN" in done.stderr

@@ -1,7 +1,7 @@
 """The URL map and the local gateway send every request to the same function.
 
-`evaluate` knows nothing of how the map was made: it decides as Google's reference of the UrlMap resource says. What a template's wildcard
-matches is told there in words only, so its characters are those of Envoy's `uri_template`, whose operators they are.
+`evaluate` is independent of the generator: it follows Google's reference of the UrlMap resource. The reference describes the wildcard of a
+template in words only, so its characters are those of Envoy's `uri_template`, which defines these operators.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ RUN = f"{RUNS}/run_0123456789ab"
 META = "/api/v1/metadata"
 
 TABLE: list[tuple[str, str, str]] = [
-    # each route, as it is written
+    # each route as written
     ("POST", RUNS, "create"),
     ("GET", RUNS, "list"),
     ("POST", f"{RUNS}/validate-control-strategy", "validate"),
@@ -62,7 +62,7 @@ TABLE: list[tuple[str, str, str]] = [
     ("HEAD", RUN, "status"),
     ("HEAD", f"{RUN}/result/", "result"),
     ("HEAD", f"{META}/datasets/parse_pbmc", "metadata"),
-    # preflights and wrong methods go to the first function of the path, which answers them
+    # preflights and wrong methods go to the first function of the path
     ("OPTIONS", RUNS, "create"),
     ("OPTIONS", RUN, "status"),
     ("OPTIONS", f"{RUN}/result", "result"),
@@ -82,11 +82,11 @@ TABLE: list[tuple[str, str, str]] = [
     ("TRACE", RUNS, "create"),
     ("TRACE", "/", "health"),
     ("get", RUNS, "create"),
-    # a path that a route names in full is that route's alone; elsewhere a word of the table is an id like any other
+    # a path without parameters belongs to its route alone; elsewhere its words are ordinary ids
     ("GET", f"{RUNS}/validate-control-strategy", "validate"),
     ("POST", f"{RUNS}/validate-control-strategy/cancel", "cancel"),
     ("GET", f"{RUNS}/result/result", "result"),
-    # paths that are nobody's
+    # unknown paths
     ("GET", "/", "health"),
     ("GET", "/robots.txt", "health"),
     ("POST", "/api/v1", "health"),
@@ -94,7 +94,7 @@ TABLE: list[tuple[str, str, str]] = [
     ("GET", f"{RUN}/result/x", "health"),
     ("POST", f"{RUNS}x", "health"),
     ("GET", f"/x{RUNS}", "health"),
-    # what is not for users
+    # internal routes
     ("POST", "/api/v1/reconcile", "health"),
     ("POST", "/api/v1/reconcile/", "health"),
     ("GET", "/api/v1/reconcile", "health"),
@@ -109,7 +109,7 @@ TABLE: list[tuple[str, str, str]] = [
     ("GET", f"{RUNS}/caf%C3%A9", "status"),
     ("GET", f"{RUNS}/%", "status"),
     ("GET", f"{RUNS}/a%3Fb/result", "result"),
-    # slashes and dots: neither side mends a path
+    # slashes and dots: neither side normalizes a path
     ("GET", f"{RUNS}//", "health"),
     ("GET", f"/{RUNS}", "health"),
     ("GET", "/api//v1/runs", "health"),
@@ -118,17 +118,17 @@ TABLE: list[tuple[str, str, str]] = [
     ("GET", f"{RUNS}/./result", "result"),
     ("GET", f"{RUNS}/../health", "health"),
     ("GET", f"{RUNS}/../runs/x", "health"),
-    # letters in capitals are other paths, and other ids
+    # paths and ids are case-sensitive
     ("POST", "/API/v1/runs", "health"),
     ("GET", "/api/V1/runs", "health"),
     ("GET", f"{RUNS}/RUN_0123456789AB", "status"),
     ("GET", f"{RUN}/Result", "health"),
-    # characters that a wildcard matches, and those that it does not
+    # characters that a wildcard matches or does not match
     ("GET", f"{RUNS}/a;b,c:d@e!f$g&h'i(j)k+l~m", "status"),
     ("GET", f"{RUNS}/a=b", "health"),
     ("GET", f"{RUNS}/a*b", "health"),
     ("GET", f'{RUNS}/"x"', "health"),
-    # a query changes nothing
+    # a query has no effect
     ("GET", f"{RUNS}?page=2&page_size=50", "list"),
     ("POST", f"{RUNS}/?x=/result", "create"),
     ("GET", f"{RUN}?wait=20", "status"),
@@ -142,7 +142,7 @@ TABLE: list[tuple[str, str, str]] = [
 
 
 def evaluate(url_map: dict[str, Any], method: str, target: str, host: str = "api.example.com") -> str:
-    """The backend service that the balancer chooses, as the reference of the UrlMap resource tells.
+    """Return the backend service that the load balancer chooses, according to the reference of the UrlMap resource.
 
     https://cloud.google.com/compute/docs/reference/rest/v1/urlMaps
     """
@@ -158,7 +158,7 @@ def evaluate(url_map: dict[str, Any], method: str, target: str, host: str = "api
 
 
 def matches(criteria: dict[str, Any], method: str, path: str) -> bool:
-    """Whether a request meets every criterion of a match rule; one that is not known here is an error, not a match."""
+    """Return whether a request meets every criterion of a match rule; an unknown criterion is an error, not a match."""
     known: dict[str, Callable[[Any], bool]] = {
         "fullPathMatch": path.__eq__,
         "pathTemplateMatch": lambda template: matches_template(template, path),
@@ -174,7 +174,7 @@ def matches_header(header: dict[str, str], method: str) -> bool:
 
 
 def matches_template(template: str, path: str) -> bool:
-    """A `*` is one segment of at least one character; everything else is itself."""
+    """Match a path: a `*` is one non-empty segment; everything else is literal."""
     wanted, found = template.split("/"), path.split("/")
     return len(wanted) == len(found) and all(
         (bool(segment) and WILDCARD.issuperset(segment)) if word == "*" else word == segment
@@ -187,7 +187,7 @@ def by_url_map(method: str, target: str) -> str:
 
 
 def by_gateway(method: str, target: str) -> str:
-    """What the gateway says; reconcile, which it answers in place of a URL of its own, is not behind the balancer."""
+    """Return the gateway's choice; it also serves reconcile, which is not behind the load balancer."""
     function = function_for(method, target.partition("?")[0])
     return DEFAULT_FUNCTION if function in INTERNAL else function
 
@@ -263,7 +263,7 @@ def teller(name: str) -> Any:  # noqa: ANN401  # an ASGI application
 
 
 async def get(url: str, target: str) -> str:
-    """The body of the answer to a request line as it stands: clients would mend the path."""
+    """Return the body of the response to a raw request line, because clients would normalize the path."""
     address = urlsplit(url)
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
     writer.write(f"GET {target} HTTP/1.1\r\nHost: {address.netloc}\r\nConnection: close\r\n\r\n".encode())
@@ -306,7 +306,7 @@ def test_plain_http_is_redirected_with_its_method_and_query() -> None:
 
 @pytest.fixture(scope="module")
 def validator() -> jsonschema.Draft6Validator:
-    """What `gcloud compute url-maps import` checks a file with before it calls."""
+    """Return the validator that `gcloud compute url-maps import` applies to a file."""
     gcloud = shutil.which("gcloud")
     if gcloud is None:
         if os.environ.get("CI"):

@@ -1,4 +1,4 @@
-"""What GitHub is told to do: check everything as `.ci/run` does, and deploy tags without a key."""
+"""The workflow checks everything with `.ci/run` on each Python, and deploys tags without a key."""
 
 import os
 import re
@@ -29,11 +29,19 @@ def test_checking_runs_what_ci_runs_anywhere_with_java_and_the_emulator(jobs: di
     assert "cloud-firestore-emulator" in steps(jobs["check"], "setup-gcloud")[0]["with"]["install_components"]
 
 
+def test_every_supported_python_is_checked(jobs: dict[str, Any]) -> None:
+    assert jobs["check"]["strategy"]["matrix"] == {"python-version": ["3.11", "3.12", "3.13"]}
+    assert jobs["check"]["strategy"]["fail-fast"] is False
+    version = "${{ matrix.python-version }}"
+    assert steps(jobs["check"], "setup-python")[0]["with"]["python-version"] == version
+    assert steps(jobs["check"], ".ci/run")[0]["env"] == {"PYTHON": f"python{version}"}
+
+
 def test_only_a_tag_is_deployed_and_only_after_the_check(jobs: dict[str, Any]) -> None:
     assert (jobs["deploy"]["if"], jobs["deploy"]["needs"]) == ("github.ref_type == 'tag'", "check")
     (run,) = steps(jobs["deploy"], "./deploy.sh")
     assert {"--project", "--region", "--domain", "$OPTIONS"} <= set(run["run"].split())
-    for job in jobs.values():  # deploy.sh uses preview commands, and nobody is there to say yes to installing them
+    for job in jobs.values():  # deploy.sh uses preview commands, and nobody confirms their installation
         assert {"alpha", "beta"} <= set(steps(job, "setup-gcloud")[0]["with"]["install_components"].split(","))
 
 
@@ -42,13 +50,28 @@ def test_deploying_uses_federation_and_no_key(jobs: dict[str, Any]) -> None:
     assert set(signing_in["with"]) == {"workload_identity_provider", "service_account"}
     assert jobs["deploy"]["permissions"]["id-token"] == "write"
     assert "secrets." not in FILE.read_text()
-    assert "permissions" not in jobs["check"]  # the workflow's own: it reads, no more
+    assert "permissions" not in jobs["check"]  # it has the workflow's own permission, which is to read
 
 
-def test_every_action_is_pinned_by_its_major_version(jobs: dict[str, Any]) -> None:
-    used = [step["uses"] for job in jobs.values() for step in job["steps"] if "uses" in step]
-    assert used
-    assert all(re.fullmatch(r"(actions|google-github-actions)/[a-z-]+@v\d+", name) for name in used)
+def test_every_action_is_pinned_by_its_commit_with_the_version_as_a_comment() -> None:
+    used = re.findall(r"uses: *(.+)", FILE.read_text())
+    assert len(used) == 8
+    pinned = re.compile(r"(actions|google-github-actions)/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
+    assert [line for line in used if not pinned.fullmatch(line)] == []
+    assert len({line.partition("@")[0] for line in used}) == len(set(used)), "one action in two versions"
+
+
+def test_a_checkout_leaves_no_token_behind(jobs: dict[str, Any]) -> None:
+    for job in jobs.values():
+        assert steps(job, "actions/checkout")[0]["with"] == {"persist-credentials": False}
+
+
+def test_dependabot_watches_every_kind_of_dependency() -> None:
+    updates = yaml.safe_load((ROOT / ".github" / "dependabot.yml").read_text())["updates"]
+    assert {each["package-ecosystem"] for each in updates} == {"pip", "npm", "github-actions", "docker"}
+    for each in updates:
+        for folder in each.get("directories", [each.get("directory")]):
+            assert (ROOT / folder.removeprefix("/")).is_dir()
 
 
 def test_what_a_stranger_may_name_is_never_part_of_a_command(jobs: dict[str, Any]) -> None:

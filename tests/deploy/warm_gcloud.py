@@ -1,8 +1,8 @@
-"""The real gcloud, started once: a command then costs a fork instead of a second of imports.
+"""The real gcloud, loaded once: each command then costs a fork instead of a second of imports.
 
-Run as a script by gcloud's own Python, this loads gcloud and waits at a socket. The `gcloud` that `warm` puts on the path hands over its
-arguments, environment, folder and streams; a fork of the loaded gcloud runs the command as it would have run by itself. Standard library
-only, for whatever Python gcloud brings along.
+As a script, this runs in gcloud's own Python, loads gcloud and listens on a socket. The `gcloud` that `warm` puts on the path sends its
+arguments, environment, folder and streams, and a fork of the loaded gcloud runs the command. Standard library only, to work with any Python
+that gcloud includes.
 """
 
 import contextlib
@@ -26,6 +26,7 @@ connection.sendall(json.dumps([sys.argv[1:], dict(os.environ), os.getcwd()]).enc
 connection.shutdown(socket.SHUT_WR)
 sys.exit(int(connection.recv(16) or 70))
 """
+# Preloading these only saves time; a gcloud without one of them loads what it needs.
 SHARED_BY_COMMANDS = (
     "googlecloudsdk.api_lib.compute.base_classes",
     "googlecloudsdk.command_lib.run.serverless_operations",
@@ -34,12 +35,11 @@ SHARED_BY_COMMANDS = (
     "googlecloudsdk.generated_clients.apis.compute.v1.compute_v1_client",
     "googlecloudsdk.generated_clients.apis.run.v1.run_v1_client",
 )
-"""Loading these beforehand is an economy only; a gcloud that does not have one loads what it needs itself."""
 
 
 @contextlib.contextmanager
 def warm(folder: Path, environment: Mapping[str, str]) -> Iterator[Path]:
-    """A folder with a `gcloud` that starts fast, to be put in front of the path; an empty one where gcloud has no Python of its own."""
+    """Yield a folder for PATH with a `gcloud` that starts fast; the folder is empty if gcloud has no bundled Python."""
     binaries = folder / "bin"
     binaries.mkdir(parents=True)
     found = shutil.which("gcloud")
@@ -72,7 +72,7 @@ def serve(sdk: str, address: str) -> None:
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(address)
     listener.listen(64)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the forks
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the forks are not waited for
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     while True:
@@ -96,7 +96,7 @@ def _run(gcloud_main: object, sdk: str, connection: socket.socket) -> None:
     sys.argv = [f"{sdk}/lib/gcloud.py", *arguments]
     code: object = 0
     try:
-        gcloud_main.main()  # type: ignore[attr-defined]  # a module that is known at run time only
+        gcloud_main.main()  # type: ignore[attr-defined]  # the module is known at run time only
     except SystemExit as leaving:
         code = leaving.code
     with contextlib.suppress(BrokenPipeError):
