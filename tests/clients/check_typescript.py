@@ -1,6 +1,6 @@
-"""A TypeScript client made of the document asks the whole local service one question. `make test-clients` runs this.
+"""A TypeScript client generated from docs/openapi.yaml runs one question on the local service (`make test-clients`).
 
-Its name keeps it out of `make test`: it installs packages from the npm registry.
+The file name keeps it out of `make test`, because it installs packages from the npm registry.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ NPM = shutil.which("npm")
 
 
 async def npm(*arguments: str, log: Path) -> str:
-    """Run npm in the client's folder and give what it printed."""
+    """Run npm in the folder of the client and return its output."""
     assert NPM is not None
     child = await processes.start([NPM, "--silent", *arguments], log=log, cwd=FOLDER)
     code = await asyncio.wait_for(child.wait(), 200)
@@ -29,7 +29,7 @@ async def npm(*arguments: str, log: Path) -> str:
 
 @pytest.mark.skipif(NPM is None, reason="npm is not installed")
 @pytest.mark.timeout(600)
-async def test_a_typescript_client_follows_a_run_to_its_end_and_takes_its_files(tmp_path: Path) -> None:
+async def test_a_typescript_client_follows_a_run_and_downloads_its_files(tmp_path: Path) -> None:
     await npm("ci", log=tmp_path / "ci.log")
     await npm("run", "generate", log=tmp_path / "generate.log")
     await npm("run", "build", log=tmp_path / "build.log")
@@ -44,4 +44,4 @@ async def test_a_typescript_client_follows_a_run_to_its_end_and_takes_its_files(
     assert re.search(r"^completed", printed, re.MULTILINE), printed
     assert re.search(r"_predictions\.h5ad \d+ bytes", printed), printed
     assert "listed among 1" in printed
-    print(printed)  # noqa: T201  # seen with -s
+    print(printed)  # noqa: T201  # visible with -s

@@ -199,7 +199,7 @@ async def test_a_path_that_is_not_ours_says_where_the_api_is(api: httpx.AsyncCli
 
 def no_such_run(run_id: str) -> dict[str, Any]:
     """The 404 for a run."""
-    detail = f"There is no run {run_id} among your runs. Check the id, or list your runs."
+    detail = f"You have no run {run_id}. Check the id, or list your runs."
     return body(404, "run_not_found", detail)
 
 
@@ -253,8 +253,8 @@ def bad_query(field: str, msg: str, kind: str) -> dict[str, Any]:
             body(
                 422,
                 "invalid_page_token",
-                "This page_token was not given out for this list. Start again without page_token.",
-                (["query", "page_token"], "not a token of this list", "page_token"),
+                "This page_token is not valid for this list. Start again without page_token.",
+                (["query", "page_token"], "not a page token of this list", "page_token"),
             ),
         ),
     ],
@@ -313,7 +313,7 @@ async def test_a_key_with_another_body_is_refused(api: httpx.AsyncClient) -> Non
     await api.post(RUNS, json={"query": QUESTION}, headers=headers)
     answer = await api.post(RUNS, json={"query": QUESTION + " Now?"}, headers=headers)
     detail = "This Idempotency-Key was used with a different request. Use a new key for a new request."
-    fault: tuple[list[object], str, str] = (["header", "Idempotency-Key"], "used with another body", "idempotency_key")
+    fault: tuple[list[object], str, str] = (["header", "Idempotency-Key"], "used with another request", "idempotency_key")
     assert_problem(answer, body(422, "idempotency_mismatch", detail, fault))
 
 
@@ -322,7 +322,7 @@ async def test_too_many_active_runs_are_told_to_wait(api: httpx.AsyncClient, env
     for _ in range(20):
         assert (await api.post(RUNS, json={"query": QUESTION})).status_code == 200
     answer = await api.post(RUNS, json={"query": QUESTION})
-    detail = "You have 20 active runs, the most allowed. Wait for one to finish, or cancel one."
+    detail = "You have 20 active runs, which is the limit. Wait for one to finish, or cancel one."
     assert_problem(answer, body(429, "too_many_runs", detail))
     assert int(answer.headers["retry-after"]) > 0
 

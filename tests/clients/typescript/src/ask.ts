@@ -1,5 +1,5 @@
-// Asks one question and polls its run to the end, with types that come from the document alone.
-// Usage: node build/ask.js URL [TOKEN]; TOKEN is an identity token, for a service behind IAP.
+// Submits a question and polls its run until it is done, with types generated from docs/openapi.yaml.
+// Usage: node build/ask.js URL [TOKEN]; TOKEN is an identity token for a service behind IAP.
 
 import createClient from "openapi-fetch";
 import type { components, paths } from "./api.js";
@@ -28,11 +28,11 @@ async function submit(): Promise<RunStatus> {
     params: { header: { "Idempotency-Key": crypto.randomUUID() } },
   });
   if (error) throw new Refused(error);
-  if ("would_run" in data) throw new Error("a preview was not asked for");
+  if ("would_run" in data) throw new Error("unexpected preview");
   return data;
 }
 
-// Each poll is answered as soon as something changes, or after ten seconds with 304.
+// The service answers each poll when the run changes, or after ten seconds with 304.
 async function follow(run: RunStatus): Promise<RunStatus> {
   const deadline = Date.now() + LIMIT_MS;
   let polls = 0;

@@ -1,10 +1,10 @@
-"""Each command, as a person and as a program reads it."""
+"""Each command, with the output for people and for programs."""
 
 import asyncio
 import sys
 from pathlib import Path
 
-from tests.client.conftest import QUESTION, Done, Haystack, complete, ended, fail
+from tests.haystack_client.conftest import QUESTION, Done, Haystack, complete, ended, fail
 
 NOWHERE = "run_0123456789ab"
 
@@ -23,7 +23,7 @@ async def test_a_submitted_run_can_be_seen_listed_and_cancelled(haystack: Haysta
     assert "status: cancelled" in (await haystack("status", "last")).out
 
 
-async def test_json_is_the_apis_own_answer_and_nothing_else(haystack: Haystack) -> None:
+async def test_json_output_is_the_response_of_the_api_and_nothing_else(haystack: Haystack) -> None:
     options = (
         "--max-iterations",
         "3",
@@ -42,7 +42,7 @@ async def test_json_is_the_apis_own_answer_and_nothing_else(haystack: Haystack) 
     assert cancelled == {"status": "cancelled", "run_id": run["run_id"]}
 
 
-async def test_one_idempotency_key_is_one_run(haystack: Haystack) -> None:
+async def test_one_idempotency_key_creates_one_run(haystack: Haystack) -> None:
     first, second = [(await haystack("submit", QUESTION, "--idempotency-key", "mine")).out for _ in range(2)]
     assert first == second
     other = await haystack("submit", QUESTION, "--idempotency-key", "mine", "--max-iterations", "2")
@@ -50,7 +50,7 @@ async def test_one_idempotency_key_is_one_run(haystack: Haystack) -> None:
     assert "Idempotency-Key was used with a different request" in other.err
 
 
-async def test_validate_only_says_what_would_run_and_submits_nothing(haystack: Haystack) -> None:
+async def test_validate_only_shows_what_would_run_and_submits_nothing(haystack: Haystack) -> None:
     told = await haystack("submit", QUESTION, "--validate-only")
     assert told.code == 0
     assert "would run: yes" in told.out
@@ -59,7 +59,7 @@ async def test_validate_only_says_what_would_run_and_submits_nothing(haystack: H
     assert (await haystack("status", "last")).code == 3
 
 
-async def test_validate_tells_what_a_question_is_taken_for(haystack: Haystack) -> None:
+async def test_validate_shows_how_the_service_reads_a_question(haystack: Haystack) -> None:
     told = await haystack("validate", QUESTION)
     assert told.code == 0
     assert "perturbation: IFN-gamma, from “IFN-gamma”" in told.out
@@ -68,7 +68,7 @@ async def test_validate_tells_what_a_question_is_taken_for(haystack: Haystack) -
     assert content["perturbation"]["name"] == "IFN-gamma"
 
 
-async def test_a_list_follows_its_pages_and_keeps_to_filters(haystack: Haystack) -> None:
+async def test_list_follows_pages_and_applies_filters(haystack: Haystack) -> None:
     made = [await haystack.submit() for _ in range(3)]
     await haystack("cancel", made[0])
     two = await haystack("list", "--limit", "2")
@@ -81,7 +81,7 @@ async def test_a_list_follows_its_pages_and_keeps_to_filters(haystack: Haystack)
     assert (await haystack("list", "--created-after", "yesterday")).code == 2
 
 
-async def test_a_result_is_shown_and_its_files_come_as_they_were_stored(haystack: Haystack, tmp_path: Path) -> None:
+async def test_a_result_is_shown_and_its_files_are_downloaded(haystack: Haystack, tmp_path: Path) -> None:
     run_id = await haystack.submit()
     early = await haystack("result", run_id)
     assert (early.code, early.out) == (2, "")
@@ -92,7 +92,7 @@ async def test_a_result_is_shown_and_its_files_come_as_they_were_stored(haystack
     for words in (
         "grounding score: 8 of 10, threshold reached",
         "pathway coherence: 8. The expected pathway [IFN] comes first.",
-        "network coherence: not judged. Too few genes move.",
+        "network coherence: not scored. Too few genes move.",
         "CXCL10 +2.7",
         "< 1e-300",
         "note: semi-synthetic atlas",
@@ -109,7 +109,7 @@ async def test_a_result_is_shown_and_its_files_come_as_they_were_stored(haystack
         assert str(folder / name) in fetched.out
 
 
-async def test_a_download_for_a_program_leaves_standard_output_to_the_result(
+async def test_a_download_with_json_prints_only_the_result_on_standard_output(
     haystack: Haystack, tmp_path: Path
 ) -> None:
     run_id = await haystack.submit()
@@ -137,20 +137,20 @@ async def test_the_catalog_is_shown(haystack: Haystack) -> None:
     assert "small_pbmc" in unknown.err
 
 
-async def test_what_is_refused_is_told_on_standard_error(haystack: Haystack) -> None:
+async def test_refusals_are_printed_on_standard_error(haystack: Haystack) -> None:
     refusals = {
         ("submit", "Why?"): (2, "query: String should have at least 10 characters"),
         ("submit", QUESTION, "--max-iterations", "11"): (2, "max_iterations: "),
         ("submit", QUESTION, "--control-strategy", "none"): (2, "Invalid value for '--control-strategy'"),
         ("submit",): (2, "Missing argument 'QUESTION'"),
-        ("status", "run_1"): (2, "one looks like run_0123456789ab"),
-        ("status", ""): (2, "one looks like run_0123456789ab"),
-        ("status", NOWHERE): (3, f"There is no run {NOWHERE} among your runs"),
+        ("status", "run_1"): (2, "A run id looks like run_0123456789ab"),
+        ("status", ""): (2, "A run id looks like run_0123456789ab"),
+        ("status", NOWHERE): (3, f"You have no run {NOWHERE}"),
         ("result", NOWHERE): (3, NOWHERE),
         ("cancel", NOWHERE): (3, NOWHERE),
         ("watch", NOWHERE): (3, NOWHERE),
         ("datasets", "nothing"): (3, "There is no dataset nothing"),
-        ("status", NOWHERE, "--url", "localhost:8080"): (2, "begins with http:// or https://"),
+        ("status", NOWHERE, "--url", "localhost:8080"): (2, "must start with http:// or https://"),
     }
     told = await asyncio.gather(*(haystack(*arguments, "--json") for arguments in refusals))
     for done, (arguments, (code, words)) in zip(told, refusals.items(), strict=True):
@@ -175,5 +175,5 @@ async def test_the_installed_command_documents_its_exit_codes() -> None:
     )
     done: Done = await ended(process)
     assert done.code == 0
-    for line in ("0: done", "3: not found", "4: not signed in", "130: interrupted"):
+    for line in ("0: success", "3: not found", "4: not signed in", "130: interrupted"):
         assert line in done.out

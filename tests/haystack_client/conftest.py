@@ -1,4 +1,4 @@
-"""The command as a process of its own, against the real functions on a loopback port; and a server that does as it is told."""
+"""The command as a child process, against the real functions on a loopback port or against a server with scripted responses."""
 
 import asyncio
 import json
@@ -27,7 +27,7 @@ from shared.runs.states import FailureReason, Phase
 from tests.functions.conftest import cloud, environment, settings, small_dataset
 from tests.support.builders import lease
 
-__all__ = ["cloud", "environment", "settings"]  # fixtures of the functions' own tests
+__all__ = ["cloud", "environment", "settings"]  # fixtures of the tests of the functions
 
 ROOT = Path(__file__).parent.parent.parent
 QUESTION = "How would CD14 monocytes respond to IFN-gamma?"
@@ -40,64 +40,68 @@ FILES = {
 
 @dataclass(frozen=True)
 class Done:
-    """A command that has ended."""
+    """The outcome of a command."""
 
     code: int
     out: str
     err: str
 
     @property
-    def json(self) -> Any:  # noqa: ANN401  # whatever the command printed
-        """Standard output, which is one JSON document and nothing else."""
+    def json(self) -> Any:  # noqa: ANN401  # the JSON that the command printed
+        """Return standard output, which must be one JSON document."""
         return json.loads(self.out)
 
 
 @dataclass(frozen=True)
 class Haystack:
-    """The command, pointed at a service."""
+    """The command line for a service."""
 
     url: str
 
     async def __call__(self, *arguments: str, **env: str) -> Done:
-        """Run it to its end."""
+        """Run a command until it ends."""
         return await ended(await self.start(*arguments, env=env))
 
     async def start(
-        self, *arguments: str, stdout: int = PIPE, env: Mapping[str, str] = MappingProxyType({})
+        self, *arguments: str, stdout: int = PIPE, stderr: int = PIPE, env: Mapping[str, str] = MappingProxyType({})
     ) -> Process:
-        """Start it."""
+        """Start a command."""
         environment = {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], "HAYSTACK_URL": self.url, **env}
         return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "client", *arguments), cwd=ROOT, env=environment, stdout=stdout, stderr=PIPE
+            *(sys.executable, "-m", "haystack_client", *arguments),
+            cwd=ROOT,
+            env=environment,
+            stdout=stdout,
+            stderr=stderr,
         )
 
     async def submit(self) -> str:
-        """Submit a run, without the command, and give its id."""
+        """Submit a run over HTTP and return its id."""
         async with httpx.AsyncClient(base_url=self.url, trust_env=False) as client:
             run_id: str = (await client.post("/api/v1/runs", json={"query": QUESTION})).json()["run_id"]
         return run_id
 
 
 async def ended(process: Process) -> Done:
-    """What a command left behind; after half a minute it is interrupted."""
+    """Wait for a command and return its outcome; kill it after 30 seconds."""
     try:
         out, err = await asyncio.wait_for(process.communicate(), 30)
     except TimeoutError:
         process.send_signal(signal.SIGKILL)
         raise
     assert process.returncode is not None
-    return Done(process.returncode, (out or b"").decode(), err.decode())
+    return Done(process.returncode, (out or b"").decode(), (err or b"").decode())
 
 
 @pytest.fixture
 def store_settings(tmp_path: Path) -> dict[str, str]:
-    """SQLite: the stores' differences are tested elsewhere."""
+    """Select SQLite; other tests cover the differences between the stores."""
     return {"STORE": "sqlite", "SQLITE_PATH": str(tmp_path / "runs.db")}
 
 
 @pytest.fixture
 async def haystack(environment: dict[str, str]) -> AsyncIterator[Haystack]:
-    """The command and the functions; the catalog holds one small dataset."""
+    """Serve the functions, with one small dataset in the catalog, and return the command line for them."""
     assert environment
     await wiring.container().catalog.put(small_dataset())
     async with serving(Gateway({})) as url:
@@ -105,7 +109,7 @@ async def haystack(environment: dict[str, str]) -> AsyncIterator[Haystack]:
 
 
 async def complete(run_id: str, folder: Path) -> None:
-    """Do what the job does, with three small files."""
+    """Complete a run as its job does, with three small files."""
     store = wiring.container().run_store
     await lease(run_id, store=store, clock=utc_now).begin()
     parts = [
@@ -136,19 +140,19 @@ async def complete(run_id: str, folder: Path) -> None:
 
 
 async def fail(run_id: str) -> None:
-    """End a run as its job would when Batch takes its machine away."""
+    """Fail a run as its job does when Batch preempts the machine."""
     failure = Failure(reason=FailureReason.PREEMPTED, retryable=True, advice="Submit the question again.")
-    await lease(run_id, store=wiring.container().run_store, clock=utc_now).fail(failure, "The machine was taken away.")
+    await lease(run_id, store=wiring.container().run_store, clock=utc_now).fail(failure, "The machine was preempted.")
 
 
 class Script:
-    """A server that gives the answers it was told, in order, the last one for ever, and keeps what it was asked."""
+    """A server that sends the given responses in order, repeats the last one, and records the requests."""
 
     def __init__(self, *answers: Response) -> None:
         self._answers = list(answers)
         self.requests: list[Request] = []
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401  # ASGI's own, untyped
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401  # ASGI is untyped
         if scope["type"] == "http":
             self.requests.append(Request(scope))
             answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
@@ -156,12 +160,12 @@ class Script:
 
     @asynccontextmanager
     async def served(self) -> AsyncIterator[Haystack]:
-        """The command, pointed at this server."""
+        """Serve, and return the command line for this server."""
         async with serving(self) as url:
             yield Haystack(url)
 
 
 def problem(status: int, detail: str, code: str = "unavailable", **headers: str) -> Response:
-    """An error as the service gives it."""
+    """Return an error response in the format of the service."""
     content = {"status": status, "detail": detail, "code": code, "request_id": "request-1"}
     return Response(json.dumps(content), status, headers=headers, media_type="application/problem+json")

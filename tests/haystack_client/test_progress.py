@@ -1,26 +1,53 @@
-"""Following a run: lines or a bar, what Ctrl-C does, and how often the service is asked."""
+"""Following a run: lines or a bar, Ctrl-C, and how often the service is polled."""
 
 import asyncio
 import json
 import os
 import signal
 from asyncio import StreamReader
-from asyncio.subprocess import Process
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from starlette.responses import Response
 
-from client.progress import describe, fraction
+from haystack_client.progress import describe, fraction
 from shared import wiring
 from shared.fields import utc_now
 from shared.runs.states import Phase
-from tests.client.conftest import QUESTION, Haystack, Script, complete, ended, fail
+from tests.haystack_client.conftest import QUESTION, Haystack, Script, complete, ended, fail, problem
 from tests.support.builders import lease
+
+RUN: dict[str, Any] = {
+    "run_id": "run_0123456789ab",
+    "done": False,
+    "status": "pending",
+    "query": QUESTION,
+    "max_iterations": 5,
+    "current_iteration": 0,
+    "current_phase": None,
+    "grounding_scores": [],
+    "failure": None,
+    "error_message": None,
+}
+
+
+@contextmanager
+def terminal() -> Iterator[tuple[int, Callable[[], str]]]:
+    """Open a pseudo-terminal: a stream for a command, and a function that returns what it shows."""
+    master, slave = os.openpty()
+    try:
+        yield slave, lambda: os.read(master, 65536).decode()
+    finally:
+        os.close(master)
+        os.close(slave)
 
 
 async def line_of(process: Process) -> str:
-    """The next line that a command prints."""
+    """Return the next line that a command prints."""
     stream = process.stdout
     assert isinstance(stream, StreamReader)
     return (await asyncio.wait_for(stream.readline(), 20)).decode().strip()
@@ -43,11 +70,11 @@ async def test_a_watch_without_a_terminal_prints_a_line_for_each_phase(haystack:
         "completed · iteration 1/5 · scores 8",
         "status: completed",
         "grounding scores: 8",
-        f"haystack result {run_id} shows what it found",
+        f"To see the result: haystack result {run_id}",
     ]
 
 
-async def test_a_watch_for_a_program_gives_the_last_status(haystack: Haystack) -> None:
+async def test_watch_with_json_prints_the_last_status(haystack: Haystack) -> None:
     run_id = await haystack.submit()
     await haystack("cancel", run_id)
     done = await haystack("watch", "last", "--json")
@@ -56,55 +83,62 @@ async def test_a_watch_for_a_program_gives_the_last_status(haystack: Haystack) -
     assert "cancelled" in done.err
 
 
-async def test_a_run_that_fails_is_told_with_its_reason_and_leaves_with_1(haystack: Haystack) -> None:
+async def test_a_failed_run_shows_its_reason_and_exits_with_1(haystack: Haystack) -> None:
     process = await haystack.start("submit", QUESTION, "--watch")
     run_id = (await line_of(process)).removeprefix("run: ")
     await fail(run_id)
     done = await ended(process)
     assert done.code == 1
-    assert "The machine was taken away.\nPREEMPTED: Submit the question again.\n" in done.out
+    assert "The machine was preempted.\nPREEMPTED: Submit the question again.\n" in done.out
 
 
-async def test_ctrl_c_stops_the_watching_and_says_that_the_run_goes_on(haystack: Haystack) -> None:
+async def test_ctrl_c_stops_watching_and_leaves_the_run_alone(haystack: Haystack) -> None:
     run_id = await haystack.submit()
     process = await haystack.start("watch", run_id)
     assert await line_of(process) == "pending"
     process.send_signal(signal.SIGINT)
     done = await ended(process)
     assert done.code == 130
-    assert f"{run_id} goes on" in done.err
+    assert f"Stopped watching. {run_id} continues to run." in done.err
     assert f"haystack watch {run_id}" in done.err
     assert "Traceback" not in done.err
     assert (await haystack("status", run_id, "--json")).json["status"] == "pending"
 
 
-async def test_on_a_terminal_there_is_a_bar(haystack: Haystack, tmp_path: Path) -> None:
+async def test_a_terminal_shows_a_bar(haystack: Haystack, tmp_path: Path) -> None:
     run_id = await haystack.submit()
     await complete(run_id, tmp_path)
-    master, slave = os.openpty()
-    try:
+    with terminal() as (slave, drawn):
         process = await haystack.start("watch", run_id, stdout=slave, env={"TERM": "xterm", "COLUMNS": "80"})
         assert (await ended(process)).code == 0
-        drawn = os.read(master, 65536).decode()
-    finally:
-        os.close(master)
-        os.close(slave)
-    assert "━" in drawn
-    assert "100%" in drawn
+        shown = drawn()
+    assert "━" in shown
+    assert "100%" in shown
 
 
-async def test_polling_waits_at_the_service_and_sends_what_it_has() -> None:
-    run = {"run_id": "run_0123456789ab", "done": False, "status": "pending", "query": QUESTION, "max_iterations": 5}
-    run |= {
-        "current_iteration": 0,
-        "current_phase": None,
-        "grounding_scores": [],
-        "failure": None,
-        "error_message": None,
-    }
+@pytest.mark.parametrize("both", [True, False])
+async def test_a_retry_is_reported_above_the_bar_or_on_a_redirected_standard_error(both: bool) -> None:
+    done = Response(json.dumps(RUN | {"done": True, "status": "completed"}), media_type="application/json")
+    away = problem(503, "Firestore is not available.", **{"Retry-After": "0"})
+    with terminal() as (slave, drawn):
+        async with Script(away, done).served() as haystack:
+            process = await haystack.start(
+                *("watch", RUN["run_id"]),
+                stdout=slave,
+                stderr=slave if both else PIPE,
+                env={"TERM": "xterm", "COLUMNS": "80"},
+            )
+            printed = (await ended(process)).err
+        shown = drawn()
+    assert "100%" in shown
+    assert ("Retrying in 0 s." in shown) is both
+    assert ("Retrying in 0 s." in printed) is not both
+
+
+async def test_polling_waits_at_the_service_and_sends_the_entity_tag() -> None:
     unchanged = Response(status_code=304, headers={"ETag": '"one"', "Retry-After": "1"})
-    first = Response(json.dumps(run), media_type="application/json", headers={"ETag": '"one"', "Retry-After": "1"})
-    last = Response(json.dumps(run | {"done": True, "status": "completed"}), media_type="application/json")
+    first = Response(json.dumps(RUN), media_type="application/json", headers={"ETag": '"one"', "Retry-After": "1"})
+    last = Response(json.dumps(RUN | {"done": True, "status": "completed"}), media_type="application/json")
     script = Script(first, unchanged, last)
     async with script.served() as haystack:
         began = asyncio.get_running_loop().time()
@@ -112,7 +146,7 @@ async def test_polling_waits_at_the_service_and_sends_what_it_has() -> None:
         seconds = asyncio.get_running_loop().time() - began
     asked = [(request.query_params["wait"], request.headers.get("if-none-match")) for request in script.requests]
     assert asked == [("0", None), ("20", '"one"'), ("20", '"one"')]
-    assert seconds >= 1.0  # the service did not wait, so the command did, as Retry-After told it
+    assert seconds >= 1.0  # the service did not wait, so the command paused as Retry-After asked
 
 
 @pytest.mark.parametrize(

@@ -1,34 +1,13 @@
-"""What people read: text means itself, and lines that may be copied stay whole."""
+"""Layouts: nothing from the service acts on a terminal, and narrow terminals cut only the question."""
 
-import json
 import string
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from client import show, show_catalog
-from client.failures import ExitCode, Failure
-from client.terminal import Terminal, plain
-
-LONG = "/a/path/" + "with/many/folders/" * 12
-
-
-def test_brackets_and_colons_mean_themselves(capsys: pytest.CaptureFixture[str]) -> None:
-    terminal = Terminal()
-    terminal.line("[bold]not bold[/bold] :smile: [/]")
-    terminal.prose("[red]nor red[/red]")
-    assert capsys.readouterr().out == "[bold]not bold[/bold] :smile: [/]\n[red]nor red[/red]\n"
-
-
-def test_long_lines_are_not_broken(capsys: pytest.CaptureFixture[str]) -> None:
-    Terminal().line(LONG)
-    assert capsys.readouterr().out == LONG + "\n"
-
-
-def test_text_of_the_service_cannot_move_the_cursor() -> None:
-    assert plain("a\x1b[2Jb\x9bc\rd\te\n") == "a�[2Jb�c�d\te\n"
-
+from haystack_client import RequestRefused, show
+from haystack_client.terminal import Terminal
 
 HARMFUL = "\x1b[2J\x1b]0;title\x07\x9b31m\r\x08\x7f\u202egnp.exe\u2069\ud800"
 RUN: dict[str, Any] = {
@@ -89,6 +68,21 @@ RESULT: dict[str, Any] = {
     "files": [{"name": HARMFUL, "size": 1}],
 }
 NAMED = {"name": HARMFUL, "type": HARMFUL, "cell_ontology_id": HARMFUL, "lineage": HARMFUL, "datasets": [HARMFUL]}
+DATASET: dict[str, Any] = {
+    "name": HARMFUL,
+    "title": HARMFUL,
+    "description": HARMFUL,
+    "ingested": False,
+    "semi_synthetic": True,
+    "cells": 1,
+    "genes": None,
+    "cell_types": 1,
+    "perturbations": 1,
+    "donors": [HARMFUL],
+    "control_conditions": [],
+    "licence": HARMFUL,
+    "source": HARMFUL,
+}
 COUNTS = {"cell_count": 1, "control_count": None}
 LAYOUTS: list[tuple[Callable[..., None], object]] = [
     (show.status, RUN),
@@ -100,19 +94,20 @@ LAYOUTS: list[tuple[Callable[..., None], object]] = [
     (show.preview, {"would_run": False, "reason": HARMFUL, "validation": VALIDATION}),
     (show.result, RESULT),
     (show.files, RESULT),
-    (show_catalog.names, [HARMFUL]),
-    (show_catalog.perturbations, [NAMED | COUNTS]),
-    (show_catalog.cell_types, [NAMED | COUNTS]),
+    (show.datasets, [HARMFUL]),
+    (show.dataset, DATASET),
+    (show.perturbations, [NAMED | COUNTS]),
+    (show.cell_types, [NAMED | COUNTS]),
     (Terminal.line, HARMFUL),
     (Terminal.prose, HARMFUL),
     (Terminal.warn, HARMFUL),
-    (Terminal.fail, Failure(ExitCode.REFUSED, HARMFUL, HARMFUL)),
+    (Terminal.fail, RequestRefused(HARMFUL, HARMFUL)),
 ]
 
 
 @pytest.mark.parametrize(("lay_out", "answer"), LAYOUTS, ids=[each.__name__ for each, _ in LAYOUTS])
 @pytest.mark.parametrize("for_program", [False, True])
-def test_nothing_that_the_service_says_is_more_than_text_to_a_terminal(
+def test_text_from_the_service_cannot_act_on_a_terminal(
     lay_out: Callable[..., None], answer: object, for_program: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lay_out(Terminal(for_program=for_program), answer)
@@ -122,23 +117,7 @@ def test_nothing_that_the_service_says_is_more_than_text_to_a_terminal(
     assert not set(HARMFUL) & set(written) - set(string.printable[:95])
 
 
-def test_a_document_for_a_program_says_the_same_and_is_only_text_too(capsys: pytest.CaptureFixture[str]) -> None:
-    Terminal(for_program=True).document(RUN)
-    written = capsys.readouterr().out
-    assert json.loads(written) == RUN
-    assert not set(HARMFUL) & set(written) - set(string.printable[:95])
-
-
-def test_for_a_program_people_read_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
-    terminal = Terminal(for_program=True)
-    terminal.line("for people")
-    terminal.document({"query": "IFN-γ"})
-    captured = capsys.readouterr()
-    assert captured.out == '{\n  "query": "IFN-γ"\n}\n'
-    assert captured.err == "for people\n"
-
-
-def test_eighty_columns_cut_the_question_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
+def test_eighty_columns_cut_only_the_question(capsys: pytest.CaptureFixture[str]) -> None:
     run = {
         "run_id": "run_0123456789ab",
         "status": "completed",
@@ -156,8 +135,8 @@ def test_eighty_columns_cut_the_question_and_nothing_else(capsys: pytest.Capture
     assert len(row) <= 80
 
 
-@pytest.mark.parametrize(("attempt", "told"), [(1, False), (2, True)])
-def test_another_attempt_is_told(attempt: int, told: bool, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(("attempt", "shown"), [(1, False), (2, True)])
+def test_a_second_attempt_is_shown(attempt: int, shown: bool, capsys: pytest.CaptureFixture[str]) -> None:
     run = {name: "x" if value == HARMFUL else value for name, value in RUN.items()} | {"attempt": attempt}
     show.status(Terminal(), run)
-    assert ("attempt: 2, since the machine before was lost" in capsys.readouterr().out) is told
+    assert ("attempt: 2 (the machine of the previous attempt was lost" in capsys.readouterr().out) is shown

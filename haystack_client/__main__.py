@@ -1,0 +1,275 @@
+"""The commands of `haystack`."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Final, TypeVar
+from uuid import uuid4
+
+from typer import Argument, Exit, Option, Typer, echo
+
+from haystack_client import __version__, identity, progress, show
+from haystack_client.api import LOCAL_URL, Client
+from haystack_client.errors import HaystackError, Interrupted, NotFound, RetryPolicy, Unavailable
+from haystack_client.terminal import Terminal
+
+T = TypeVar("T")
+
+HELP: Final = """Ask HAYSTACK how cells respond to a perturbation, and download the results.
+
+**Service:** set its address with `--url` or HAYSTACK_URL. A service behind Identity-Aware Proxy requires an identity
+token. Set HAYSTACK_TOKEN to a token, or set HAYSTACK_AUDIENCE to the OAuth client id of the service to get a token
+from gcloud. HAYSTACK_SERVICE_ACCOUNT is the service account that gcloud impersonates.
+
+**Exit codes:**
+
+- 0: success
+- 1: the run failed or was cancelled (watch, submit --watch)
+- 2: the command or the request is invalid, or the service refuses it
+- 3: not found
+- 4: not signed in
+- 5: the service is unavailable, or a file did not arrive intact
+- 130: interrupted
+
+With `--json`, standard output is the response of the API as one JSON document. It is empty for exit codes above 1.
+"""
+STRATEGY_HELP: Final = (
+    "`synthetic_control` (the default) compares with a predicted control, `query_as_control` with the query cells."
+)
+PROVIDER_HELP: Final = "Let a model of `anthropic`, `openai` or `google_genai` analyze the question."
+KEY_HELP: Final = "Submitting the same question again with the same key returns the same run. Default: a new key."
+STATE_HELP: Final = "Only runs in this state: pending, running, completed, failed or cancelled. Repeatable."
+LAST: Final = "last"
+
+Strategy = StrEnum("Strategy", ["SYNTHETIC_CONTROL", "QUERY_AS_CONTROL"])
+Provider = StrEnum("Provider", ["ANTHROPIC", "OPENAI", "GOOGLE_GENAI"])
+Status = StrEnum("Status", ["PENDING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED"])
+
+Url = Annotated[str, Option(envvar="HAYSTACK_URL", help="Address of the service, without /api/v1.")]
+AsJson = Annotated[bool, Option("--json", help="Print the response of the API as one JSON document.")]
+Question = Annotated[str, Argument(metavar="QUESTION", help="The question, in plain language.")]
+RunId = Annotated[str, Argument(metavar="RUN_ID", help="The id of the run, or `last` for your newest run.")]
+ControlStrategy = Annotated[Strategy | None, Option(metavar="STRATEGY", help=STRATEGY_HELP)]
+Dataset = Annotated[str | None, Option("--dataset", help="List only this dataset.")]
+
+app = Typer(no_args_is_help=True, rich_markup_mode="markdown", pretty_exceptions_enable=False)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        echo(f"haystack {__version__}")
+        raise Exit
+
+
+@app.callback(help=HELP)
+def haystack(
+    version: Annotated[
+        bool, Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Accept the options that stand before a command."""
+
+
+@app.command()
+def submit(
+    question: Question,
+    control_strategy: ControlStrategy = None,
+    max_iterations: Annotated[int | None, Option(help="Maximum number of iterations (1 to 10).")] = None,
+    score_threshold: Annotated[int | None, Option(help="Stop when the score reaches this value (1 to 10).")] = None,
+    seed: Annotated[int | None, Option(help="Random seed, for reproducible results.")] = None,
+    llm_provider: Annotated[Provider | None, Option(metavar="PROVIDER", help=PROVIDER_HELP)] = None,
+    llm_model: Annotated[str | None, Option(help="The provider's model to use.")] = None,
+    validate_only: Annotated[bool, Option("--validate-only", help="Show what would run, without running it.")] = False,
+    idempotency_key: Annotated[str | None, Option(help=KEY_HELP)] = None,
+    watch: Annotated[bool, Option("--watch", "-w", help="Follow the run until it ends.")] = False,
+    url: Url = LOCAL_URL,
+    as_json: AsJson = False,
+) -> None:
+    """Submit a question as a new run."""
+    key = idempotency_key or uuid4().hex
+    repeat = f"The run may have been accepted. To avoid a second run, repeat the command with --idempotency-key {key}"
+    with _service(url, as_json) as (client, terminal):
+        try:
+            run = client.submit(
+                question,
+                idempotency_key=key,
+                control_strategy=control_strategy,
+                max_iterations=max_iterations,
+                score_threshold=score_threshold,
+                random_seed=seed,
+                llm_provider=llm_provider,
+                llm_model=llm_model,
+                validate_only=validate_only or None,
+            )
+        except Unavailable as error:
+            if error.retryable:
+                error.details += (repeat,)
+            raise
+        except KeyboardInterrupt:
+            raise Interrupted("Interrupted before the service responded.", repeat) from None
+        if validate_only:
+            _print(terminal, run, show.preview)
+        elif watch:
+            terminal.line(f"run: {run['run_id']}")
+            _watch(client, terminal, run["run_id"])
+        else:
+            _print(terminal, run, show.submitted)
+
+
+@app.command()
+def watch(run_id: RunId, url: Url = LOCAL_URL, as_json: AsJson = False) -> None:
+    """Follow a run until it ends. Ctrl-C stops following; the run continues."""
+    with _service(url, as_json) as (client, terminal):
+        _watch(client, terminal, _resolve(client, run_id))
+
+
+@app.command()
+def status(run_id: RunId, url: Url = LOCAL_URL, as_json: AsJson = False) -> None:
+    """Show the status of a run."""
+    with _service(url, as_json) as (client, terminal):
+        _print(terminal, client.status(_resolve(client, run_id)), show.status)
+
+
+@app.command()
+def result(
+    run_id: RunId,
+    download: Annotated[Path | None, Option(metavar="DIR", help="Download the result files to this folder.")] = None,
+    url: Url = LOCAL_URL,
+    as_json: AsJson = False,
+) -> None:
+    """Show the result of a completed run, and download its files."""
+    with _service(url, as_json) as (client, terminal):
+        found = client.result(_resolve(client, run_id))
+        if not as_json:
+            show.result(terminal, found)
+        if download is not None:
+            terminal.line("files:")
+            progress.download(terminal, client, found, download)
+        elif not as_json:
+            show.files(terminal, found)
+        if as_json:  # last, so that the document appears only if all files have arrived
+            terminal.document(found)
+
+
+@app.command(name="list")
+def list_runs(
+    status: Annotated[list[Status] | None, Option(metavar="STATE", help=STATE_HELP)] = None,
+    created_after: Annotated[str | None, Option(metavar="TIME", help="Only runs created after this time.")] = None,
+    created_before: Annotated[str | None, Option(metavar="TIME", help="Only runs created before this time.")] = None,
+    limit: Annotated[int, Option(min=1, help="Maximum number of runs.")] = 20,
+    everything: Annotated[bool, Option("--all", help="List all runs.")] = False,
+    url: Url = LOCAL_URL,
+    as_json: AsJson = False,
+) -> None:
+    """List your runs, newest first. A TIME looks like 2026-01-31T00:00:00Z."""
+    with _service(url, as_json) as (client, terminal):
+        page = client.list_runs(
+            limit=None if everything else limit,
+            status=status or None,
+            created_after=created_after,
+            created_before=created_before,
+        )
+        _print(terminal, page, show.runs)
+
+
+@app.command()
+def cancel(run_id: RunId, url: Url = LOCAL_URL, as_json: AsJson = False) -> None:
+    """Cancel a run."""
+    with _service(url, as_json) as (client, terminal):
+        _print(terminal, client.cancel(_resolve(client, run_id)), show.cancelled)
+
+
+@app.command()
+def validate(
+    question: Question,
+    control_strategy: ControlStrategy = None,
+    url: Url = LOCAL_URL,
+    as_json: AsJson = False,
+) -> None:
+    """Show how the service reads a question, without running it."""
+    with _service(url, as_json) as (client, terminal):
+        _print(terminal, client.validate(question, control_strategy=control_strategy), show.validation)
+
+
+@app.command()
+def datasets(
+    name: Annotated[str | None, Argument(metavar="NAME", help="Show the details of this dataset.")] = None,
+    url: Url = LOCAL_URL,
+    as_json: AsJson = False,
+) -> None:
+    """List the datasets, or show the details of one."""
+    with _service(url, as_json) as (client, terminal):
+        if name is None:
+            _print(terminal, client.datasets(), show.datasets)
+        else:
+            _print(terminal, client.dataset(name), show.dataset)
+
+
+@app.command()
+def perturbations(dataset: Dataset = None, url: Url = LOCAL_URL, as_json: AsJson = False) -> None:
+    """List the perturbations that you can ask about."""
+    with _service(url, as_json) as (client, terminal):
+        _print(terminal, client.perturbations(dataset), show.perturbations)
+
+
+@app.command(name="cell-types")
+def cell_types(dataset: Dataset = None, url: Url = LOCAL_URL, as_json: AsJson = False) -> None:
+    """List the cell types that you can ask about."""
+    with _service(url, as_json) as (client, terminal):
+        _print(terminal, client.cell_types(dataset), show.cell_types)
+
+
+def main() -> None:
+    """Run the command line, and print the error of a command that fails."""
+    try:
+        app()
+    except HaystackError as error:
+        Terminal().fail(error)
+        sys.exit(error.exit_code)
+
+
+@contextmanager
+def _service(url: str, as_json: bool) -> Iterator[tuple[Client, Terminal]]:
+    terminal = Terminal(for_program=as_json)
+    with Client(
+        url, identity=identity.from_environment(os.environ), retry_policy=RetryPolicy(on_retry=terminal.warn)
+    ) as client:
+        yield client, terminal
+
+
+def _print(terminal: Terminal, answer: T, layout: Callable[[Terminal, T], None]) -> None:
+    if terminal.for_program:
+        terminal.document(answer)
+    else:
+        layout(terminal, answer)
+
+
+def _resolve(client: Client, run_id: str) -> str:
+    """Return the run id that the user means; `last` is the newest run."""
+    if run_id != LAST:
+        return run_id
+    runs = client.list_runs(limit=1)["runs"]
+    if not runs:
+        raise NotFound("You have no runs yet.")
+    return str(runs[0]["run_id"])
+
+
+def _watch(client: Client, terminal: Terminal, run_id: str) -> None:
+    try:
+        run = progress.watch(terminal, client, run_id)
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"Stopped watching. {run_id} continues to run.",
+            f"To follow it again: haystack watch {run_id}",
+            f"To cancel it: haystack cancel {run_id}",
+        ) from None
+    _print(terminal, run, show.ended)
+    if run["status"] != "completed":
+        raise Exit(1)
+
+
+if __name__ == "__main__":
+    main()

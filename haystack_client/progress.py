@@ -1,0 +1,72 @@
+"""Progress for people: a bar on a terminal, otherwise a line for each new phase."""
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from rich import progress as bars
+
+from haystack_client.api import Client
+from haystack_client.download import Json
+from haystack_client.terminal import Terminal, plain
+
+PHASES: Final = ("prompt_generation", "inference", "evaluation")
+
+
+def watch(terminal: Terminal, client: Client, run_id: str) -> Json:
+    """Show the progress of a run until it is done, and return its last status."""
+    run: Json = {}
+    shown = ""
+    with _bar(terminal, bars.TaskProgressColumn(), bars.TimeElapsedColumn()) as progress:
+        task = progress.add_task("", total=1.0)
+        for run in client.follow(run_id):
+            text = plain(describe(run))
+            progress.update(task, completed=1.0 if run["done"] else fraction(run), description=text)
+            if not terminal.people.is_terminal and text != shown:
+                terminal.line(text)
+            shown = text
+    return run
+
+
+def download(terminal: Terminal, client: Client, result: Mapping[str, Any], folder: Path) -> None:
+    """Download all files of a result into a folder, and print their paths."""
+    paths = []
+    columns = bars.DownloadColumn(binary_units=True), bars.TransferSpeedColumn()
+    with _bar(terminal, *columns) as progress:
+        for file in result["files"]:
+            task = progress.add_task(plain(file["name"]), total=file["size"])
+            advance = partial(_advance, progress, task)
+            paths.append(client.download(file, folder, on_progress=advance))
+    for file, path in zip(result["files"], paths, strict=True):
+        terminal.line(f"  {path}  ({file['size'] / 1024:.0f} KiB, CRC32C {file['crc32c']} verified)")
+
+
+def describe(run: Mapping[str, Any]) -> str:
+    """Describe the progress of a run in a few words."""
+    phase = (run["current_phase"] or run["status"]).replace("_", " ")
+    iteration = f" · iteration {run['current_iteration']}/{run['max_iterations']}" if run["current_iteration"] else ""
+    scores = f" · scores {' '.join(map(str, run['grounding_scores']))}" if run["grounding_scores"] else ""
+    return f"{phase}{iteration}{scores}"
+
+
+def fraction(run: Mapping[str, Any]) -> float:
+    """Return the completed fraction of a run that uses all its iterations; it may stop earlier, at the threshold."""
+    if run["current_phase"] == "output_generation":
+        return 0.95
+    if run["current_phase"] not in PHASES:
+        return 0.02 if run["status"] == "pending" else 0.05
+    steps: int = (run["current_iteration"] - 1) * len(PHASES) + PHASES.index(run["current_phase"])
+    most: int = run["max_iterations"] * len(PHASES)
+    return 0.05 + 0.9 * steps / most
+
+
+def _advance(progress: bars.Progress, task: bars.TaskID, size: int) -> None:
+    progress.update(task, completed=size)
+
+
+def _bar(terminal: Terminal, *columns: bars.ProgressColumn) -> bars.Progress:
+    """Return a bar that fills the rest of the line."""
+    description = bars.TextColumn("{task.description}", markup=False)
+    bar = bars.BarColumn(bar_width=None)
+    return bars.Progress(description, bar, *columns, console=terminal.people, disable=not terminal.people.is_terminal)

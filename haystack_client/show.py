@@ -1,0 +1,210 @@
+"""Layout of the responses of the service for people."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from haystack_client.progress import describe
+from haystack_client.terminal import Terminal, plain
+
+STYLES: Final = {"completed": "green", "failed": "red", "cancelled": "yellow"}
+GENES: Final = 10
+PATHWAYS: Final = 8
+
+
+def outcome(terminal: Terminal, run: Mapping[str, Any]) -> None:
+    """Print the status of a run, its scores, and why it failed."""
+    terminal.line(f"status: {run['status']}", STYLES.get(run["status"]))
+    terminal.line(f"grounding scores: {' '.join(map(str, run['grounding_scores'])) or 'none'}")
+    if run["error_message"]:
+        terminal.prose(run["error_message"])
+    if run["failure"]:
+        terminal.prose(f"{run['failure']['reason']}: {run['failure']['advice']}")
+
+
+def submitted(terminal: Terminal, run: Mapping[str, Any]) -> None:
+    """Print the id of a new run, and the command that follows it."""
+    terminal.line(f"run: {run['run_id']}", "bold")
+    terminal.line(f"To follow it: haystack watch {run['run_id']}")
+
+
+def ended(terminal: Terminal, run: Mapping[str, Any]) -> None:
+    """Print how a run ended, and the command that shows its result."""
+    outcome(terminal, run)
+    if run["status"] == "completed":
+        terminal.line(f"To see the result: haystack result {run['run_id']}")
+
+
+def cancelled(terminal: Terminal, answer: Mapping[str, Any]) -> None:
+    """Print that a run is cancelled."""
+    terminal.line(f"{answer['run_id']} is {answer['status']}", STYLES.get(answer["status"]))
+
+
+def status(terminal: Terminal, run: Mapping[str, Any]) -> None:
+    """Print everything about the status of a run."""
+    terminal.prose(run["query"], style="bold")
+    terminal.line(f"run: {run['run_id']}")
+    outcome(terminal, run)
+    if not run["done"]:
+        terminal.line(f"progress: {describe(run)}")
+    if run["attempt"] != 1:
+        terminal.line(f"attempt: {run['attempt']} (the machine of the previous attempt was lost or never started)")
+    effective = run["control_strategy_effective"]
+    requested = f" (requested: {run['control_strategy']})" if effective not in {None, run["control_strategy"]} else ""
+    terminal.line(f"control strategy: {effective or run['control_strategy']}{requested}")
+    terminal.line(f"created: {_local_time(run['created_at'])}; updated: {_local_time(run['updated_at'])}")
+
+
+def runs(terminal: Terminal, page: Mapping[str, Any]) -> None:
+    """Print a table of runs."""
+    listed = page["runs"]
+    if not listed:
+        terminal.line("no runs")
+        return
+    rows = [_row(run) for run in listed]
+    table = _table()
+    for heading, *cells in zip(("run", "status", "scores", "created"), *(row[:-1] for row in rows), strict=True):
+        # These columns are never cut. The question gets the rest of the line.
+        table.add_column(heading, no_wrap=True, min_width=max(map(len, (heading, *cells))))
+    table.add_column("question")
+    for *cells, question in rows:
+        table.add_row(*cells, Text(question, no_wrap=True, overflow="ellipsis"))
+    terminal.people.print(table)
+    if page["total"] > len(listed):
+        terminal.line(f"{len(listed)} of {page['total']} runs; use --limit N or --all to list more")
+
+
+def result(terminal: Terminal, found: Mapping[str, Any]) -> None:
+    """Print the result of a run: scores, genes and pathways."""
+    reached = "reached" if found["success"] else "not reached"
+    terminal.line(f"grounding score: {found['grounding_score']} of 10, threshold {reached}", "bold")
+    terminal.prose(f"termination reason: {found['termination_reason']}")
+    terminal.line(f"control strategy: {found['control_strategy_effective']}")
+    for iteration in found["iterations"]:
+        terminal.line(
+            f"iteration {iteration['number']}: score {iteration['score']}, {iteration['strategy']} prompts, "
+            f"{iteration['duration_seconds']:.1f} s"
+        )
+        for part in iteration["components"]:
+            name = part["name"].replace("_", " ")
+            terminal.prose(f"{name}: {part['score'] or 'not scored'}. {part['reason']}", indent=2)
+    terminal.line("")
+    terminal.line(f"{found['num_de_genes']} differentially expressed genes", "bold")
+    for direction in ("up", "down"):
+        genes: Iterable[Mapping[str, Any]] = found[f"top_{direction}regulated"][:GENES]
+        listed = ", ".join(f"{gene['gene']} {gene['log2_fold_change']:+.1f}" for gene in genes)
+        terminal.prose(f"most {direction}regulated (log2 fold change): {listed or 'none'}", indent=2)
+    if found["enriched_pathways"]:
+        table = _table("pathway", numbers=("score", "adjusted p"))
+        for pathway in found["enriched_pathways"][:PATHWAYS]:
+            p = pathway["adjusted_p_value"]
+            table.add_row(plain(pathway["name"]), f"{pathway['score']:+.1f}", f"{p:.1e}" if p else "< 1e-300")
+        terminal.people.print(table)
+    for note in found["notes"]:
+        terminal.prose(f"note: {note}", style="dim")
+
+
+def files(terminal: Terminal, found: Mapping[str, Any]) -> None:
+    """Print the files of a result, and the command that downloads them."""
+    terminal.line("files:")
+    for file in found["files"]:
+        terminal.line(f"  {file['name']}  ({file['size'] / 1024:.0f} KiB)")
+    terminal.line(f"To download them: haystack result {found['run_id']} --download DIR")
+
+
+def validation(terminal: Terminal, found: Mapping[str, Any]) -> None:
+    """Print how the service reads a question, and whether a synthetic control is available."""
+    for role in ("cell_type", "perturbation"):
+        terminal.prose(f"{role.replace('_', ' ')}: {_term(found[role])}")
+    terminal.prose(f"datasets: {', '.join(found['datasets']) or 'none ingested'}")
+    conditions = f", condition {', '.join(found['control_conditions'])}" if found["control_conditions"] else ""
+    terminal.prose(
+        f"control cells: {found['control_cells_found']} from {len(found['control_donors'])} donors{conditions}"
+        if found["synthetic_control_available"]
+        else "control cells: no synthetic control is available"
+    )
+    terminal.line(f"recommended control strategy: {found['recommendation']}", "bold")
+    if found["warning"]:
+        terminal.prose(found["warning"], style="yellow")
+
+
+def preview(terminal: Terminal, found: Mapping[str, Any]) -> None:
+    """Print whether a question would run, and how the service reads it."""
+    terminal.line(f"would run: {'yes' if found['would_run'] else 'no'}", "green" if found["would_run"] else "red")
+    if found["reason"]:
+        terminal.prose(found["reason"])
+    validation(terminal, found["validation"])
+
+
+def datasets(terminal: Terminal, names: Sequence[str]) -> None:
+    """Print the names of the datasets."""
+    for name in names:
+        terminal.line(name)
+
+
+def dataset(terminal: Terminal, found: Mapping[str, Any]) -> None:
+    """Print what the catalog records about a dataset."""
+    terminal.line(found["name"], "bold")
+    terminal.prose(found["title"])
+    terminal.prose(found["description"])
+    ingested = "ingested" if found["ingested"] else "not ingested (runs cannot use its cells)"
+    terminal.line(f"state: {ingested}{'; semi-synthetic' if found['semi_synthetic'] else ''}")
+    for name in ("cells", "genes", "cell_types", "perturbations"):
+        terminal.line(f"{name.replace('_', ' ')}: {_count(found[name])}")
+    for name in ("donors", "control_conditions"):
+        terminal.prose(f"{name.replace('_', ' ')}: {', '.join(map(str, found[name])) or 'unknown'}")
+    terminal.prose(f"license: {found['licence']}")
+    terminal.prose(f"source: {found['source']}")
+
+
+def perturbations(terminal: Terminal, found: Sequence[Mapping[str, Any]]) -> None:
+    """Print a table of perturbations."""
+    table = _table("perturbation", "type", numbers=("cells", "controls"))
+    table.add_column("datasets")
+    for item in found:
+        counts = _count(item["cell_count"]), _count(item["control_count"])
+        table.add_row(plain(item["name"]), plain(item["type"]), *counts, plain(", ".join(item["datasets"])))
+    terminal.people.print(table)
+
+
+def cell_types(terminal: Terminal, found: Sequence[Mapping[str, Any]]) -> None:
+    """Print a table of cell types."""
+    table = _table("cell type", "Cell Ontology", "lineage", numbers=("cells",))
+    table.add_column("datasets")
+    for item in found:
+        names = (plain(item[name] or "") for name in ("name", "cell_ontology_id", "lineage"))
+        table.add_row(*names, _count(item["cell_count"]), plain(", ".join(item["datasets"])))
+    terminal.people.print(table)
+
+
+def _table(*headings: str, numbers: Sequence[str] = ()) -> Table:
+    table = Table(*headings, box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for heading in numbers:
+        table.add_column(heading, justify="right")
+    return table
+
+
+def _row(run: Mapping[str, Any]) -> tuple[str, ...]:
+    scores = plain(" ".join(map(str, run["grounding_scores"])))
+    question = plain(run["query"]).replace("\n", " ")
+    return plain(run["run_id"]), plain(run["status"]), scores, _local_time(run["created_at"]), question
+
+
+def _term(term: Mapping[str, Any] | None) -> str:
+    if term is None:
+        return "not recognized"
+    ontology_id = f" ({term['cell_ontology_id']})" if term["cell_ontology_id"] else ""
+    candidates = f"; other candidates: {', '.join(term['candidates'])}" if term["candidates"] else ""
+    return f"{term['name']}{ontology_id}, from “{term['matched_text']}” ({term['match']} match){candidates}"
+
+
+def _local_time(text: str) -> str:
+    return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def _count(number: int | None) -> str:
+    return "unknown" if number is None else f"{number:,}"
