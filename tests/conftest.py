@@ -1,4 +1,4 @@
-"""Fixtures that more than one folder uses: the real emulator, the two databases, and a clock that tests move."""
+"""Fixtures for several folders: the real emulator, the two databases, a fake Batch and a manual clock."""
 
 import os
 from collections.abc import AsyncIterator, Callable
@@ -15,14 +15,14 @@ from shared.stores.firestore_client import FirestoreDatabase
 from shared.stores.sqlite import SqliteDatabase
 from tests.support.fakes import FakeBatch, TestClock
 
-# How long an example takes tells of the machine and its other work; each test as a whole has its time limit.
+# The duration of one example depends on the load of the machine; each test as a whole has a time limit.
 hypothesis.settings.register_profile("any machine", deadline=None)
 hypothesis.settings.load_profile("any machine")
 
 
 @pytest.fixture(scope="session")
 async def firestore_host(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
-    """`host:port` of an emulator for the whole session; where there is none, a skip for a user and a failure in CI."""
+    """Start an emulator for the session and return its `host:port`; skip without one, but fail in CI."""
     found = firestore_emulator.find()
     if isinstance(found, str):
         if os.environ.get("CI"):
@@ -35,7 +35,7 @@ async def firestore_host(tmp_path_factory: pytest.TempPathFactory) -> AsyncItera
 
 @pytest.fixture
 async def firestore(firestore_host: str) -> AsyncIterator[FirestoreDatabase]:
-    """An empty Firestore database."""
+    """Return an empty Firestore database."""
     database = FirestoreDatabase(f"test-{uuid4().hex[:12]}", "(default)", firestore_host)
     yield database
     await database.close()
@@ -43,7 +43,7 @@ async def firestore(firestore_host: str) -> AsyncIterator[FirestoreDatabase]:
 
 @pytest.fixture
 async def sqlite(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
-    """An empty SQLite database."""
+    """Return an empty SQLite database."""
     database = SqliteDatabase(tmp_path / "runs.db")
     yield database
     await database.close()
@@ -51,17 +51,17 @@ async def sqlite(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
 
 @pytest.fixture
 def clock() -> TestClock:
-    """A clock of the test's own."""
+    """Return a clock that the test moves."""
     return TestClock()
 
 
 @pytest.fixture
 def ticking() -> Callable[[], datetime]:
-    """The real clock."""
+    """Return the real clock."""
     return lambda: datetime.now(UTC)
 
 
 @pytest.fixture
 def batch() -> FakeBatch:
-    """A Batch that does what the test tells it."""
+    """Return a Batch that the test controls."""
     return FakeBatch()

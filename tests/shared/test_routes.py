@@ -1,4 +1,4 @@
-"""The route table: every path finds its function, every function its folder."""
+"""The route table: every path has a function, every function a folder."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Settings: what is missing is told at once, and nothing is guessed."""
+"""Settings: all errors are reported at once, and nothing is guessed."""
 
 from datetime import timedelta
 

@@ -23,7 +23,7 @@ async def runs_of(store: RunStore, owner: str, *, limit: int = 100) -> list[Run]
 
 
 def outcome(run_id: str) -> RunOutcome:
-    """A finished run's outcome."""
+    """Build the outcome of a finished run."""
     files = [
         StoredFile(
             name=f"{run_id}{end}",

@@ -1,4 +1,4 @@
-"""What stands in for the world where a test must command it: fakes by protocol, never patches."""
+"""Fakes that implement a port or protocol, for tests that control the outside world."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -8,7 +8,7 @@ from shared.runs.jobs import JobReport, JobRequest, JobState
 
 @dataclass
 class TestClock:
-    """A clock that stands still until it is moved."""
+    """Clock that stands still until it is moved."""
 
     __test__ = False
     now: datetime = field(default_factory=lambda: datetime(2026, 3, 1, 12, tzinfo=UTC))
@@ -17,13 +17,13 @@ class TestClock:
         return self.now
 
     def move(self, **amount: float) -> datetime:
-        """Move on by so many seconds, minutes, hours or days."""
+        """Move forward by an amount of seconds, minutes, hours or days."""
         self.now += timedelta(**amount)
         return self.now
 
 
 class FakeBatch:
-    """Batch by protocol: jobs in a dictionary, and faults on order."""
+    """Batch with jobs in a dictionary and injected errors."""
 
     def __init__(self) -> None:
         self.jobs: dict[str, JobReport] = {}
@@ -50,7 +50,7 @@ class FakeBatch:
             self.put(job_id, JobState.CANCELLED)
 
     def put(self, job_id: str, state: JobState, *events: str, exit_codes: tuple[int, ...] = ()) -> None:
-        """Bring a job into a state."""
+        """Set the state of a job."""
         self.jobs[job_id] = JobReport(job_id, state, events, exit_codes)
 
     async def forget(self) -> None:

@@ -1,4 +1,4 @@
-"""Ports that fail on order: at one call of a sequence, before it or after it with the answer lost, by an error or by death."""
+"""Ports with an injected fault: one call of a sequence fails, before it or after it with the response lost, by an error or by death."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -11,18 +11,18 @@ P = TypeVar("P")
 
 
 class Died(BaseException):
-    """The process is gone: nothing of it runs any more, not even an `except Exception`."""
+    """The process died: none of its code runs any more, not even an `except Exception`."""
 
 
 class When(StrEnum):
-    """On which side of a call the fault strikes."""
+    """Side of the call on which the fault strikes."""
 
     BEFORE = "before"
     AFTER = "after, the answer lost"
 
 
 class How(StrEnum):
-    """What the caller meets. Every passing gRPC status is `Unavailable` behind a port; the adapters' own tests hold that."""
+    """What the caller sees. Behind a port, every transient gRPC status is `Unavailable`; the tests of the adapters check that."""
 
     UNAVAILABLE = "unavailable"
     DEATH = "death"
@@ -30,7 +30,7 @@ class How(StrEnum):
 
 @dataclass
 class Fault:
-    """One fault, at the `at`-th call (from 0) of all wrapped ports together; None never strikes and only counts."""
+    """One fault at the call number `at`, starting at 0, of all wrapped ports together; None only counts calls."""
 
     at: int | None = None
     when: When = When.BEFORE
@@ -38,11 +38,11 @@ class Fault:
     calls: list[str] = field(default_factory=list)
 
     def wrap(self, port: P, service: str) -> P:
-        """The port, each call of which may be the one that fails."""
+        """Return the port, with the fault injected."""
         return cast("P", _Wrapped(self, port, service))
 
     async def around(self, name: str, service: str, call: Callable[[], Awaitable[Any]]) -> Any:  # noqa: ANN401  # whatever the port gives
-        """Do one call, with the fault where it is due."""
+        """Make one call, with the fault if it is due."""
         due = len(self.calls) == self.at
         self.calls.append(name)
         if due and self.when is When.BEFORE:

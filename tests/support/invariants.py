@@ -1,7 +1,7 @@
-"""The law that holds whatever fails, and a world to hold it in: a store, a Batch, users, jobs, the reconciler and time.
+"""Invariants that hold whatever fails, and a world to check them in: a store, a Batch, users, jobs, the reconciler and time.
 
-The law: each run ends, by itself or by the reconciler; nothing of it is left in Batch, and never two live jobs at once; it ran at most
-once to its end; a cancel that was answered holds; a failed run says why; what a caller meets is an error of the domain.
+Each run ends, by itself or by the reconciler. It leaves nothing in Batch, never has two live jobs at once, and completes at most once.
+A cancel that was confirmed holds. A failed run has a reason. A caller sees only errors of the domain.
 """
 
 from collections import Counter
@@ -26,42 +26,42 @@ ROUNDS = 14
 
 
 class CommandedBatch(BatchJobs, Protocol):
-    """A Batch whose jobs do what the test says."""
+    """Batch whose jobs the test controls."""
 
     @property
     def jobs(self) -> Mapping[str, JobReport]:
-        """All jobs that there are, by id."""
+        """All jobs by id."""
 
     def put(self, job_id: str, state: JobState, *, exit_codes: tuple[int, ...] = ()) -> None:
-        """Bring a job into a state."""
+        """Set the state of a job."""
 
     async def forget(self) -> None:
         """Lose all jobs."""
 
 
 class World:
-    """A store, a Batch whose jobs do what the real job does, and time."""
+    """A store, a Batch whose jobs do what the real job does, and a clock."""
 
     def __init__(self, store: RunStore, batch: CommandedBatch) -> None:
         self.store, self.batch, self.clock = store, batch, TestClock()
         self.finished: list[str] = []
 
     async def create(self, store: RunStore, jobs: BatchJobs, key: str | None = None) -> Run:
-        """A user asks, who may have one unfinished run."""
+        """Create a run of a user who may have one unfinished run."""
         return await RunSubmission(store, jobs, self.clock, RunLimits(max_active=1)).create(QUESTION, ADA, key)
 
     async def submitted(self) -> Run:
-        """A run whose job waits."""
+        """Create a run whose job is queued."""
         return await RunSubmission(self.store, self.batch, self.clock).create(QUESTION, ADA)
 
     async def begun(self) -> Run:
-        """A run whose job has begun."""
+        """Create a run whose job has begun."""
         run = await self.submitted()
         self.batch.put(run.compute.job_id, JobState.RUNNING)
         return await lease(run.run_id, owner="process", store=self.store, clock=self.clock).begin()
 
     async def do_job(self, job_id: str, store: RunStore, *, telling: bool = False) -> None:
-        """What a job's process does, from its beginning to its end; it tells how it goes, or not."""
+        """Do what the process of a job does, from start to end, with or without progress reports."""
         run_id, holder = states.run_id_of_job(job_id), f"process of {job_id}"
         assert run_id is not None
         self.batch.put(job_id, JobState.RUNNING)
@@ -78,11 +78,11 @@ class World:
         self.batch.put(job_id, JobState.SUCCEEDED)
 
     async def sweep(self, store: RunStore, jobs: BatchJobs) -> None:
-        """The scheduler knocks."""
+        """Run a sweep."""
         await make_reconciler(store, jobs, self.clock).sweep()
 
     async def settle(self) -> list[Run]:
-        """Let time pass, jobs run and the reconciler work, without faults, until none has anything left to do, and give all runs."""
+        """Advance time, jobs and sweeps without faults until nothing is left to do, and return all runs."""
         for _ in range(ROUNDS):
             kept = await runs_of(self.store, ADA)
             if all(run.check_at is None for run in kept) and all(job.state.over for job in self.batch.jobs.values()):
@@ -96,12 +96,12 @@ class World:
         raise AssertionError(f"not settled: {kept} {self.batch.jobs}")
 
     def hold_one_live_job(self) -> None:
-        """Hold that no run has two live jobs."""
+        """Check that no run has two live jobs."""
         live = Counter(states.run_id_of_job(job_id) for job_id, job in self.batch.jobs.items() if not job.state.over)
         assert max(live.values(), default=0) <= 1, live
 
     def hold(self, kept: Sequence[Run]) -> None:
-        """Hold these, all runs of the settled world, against the law."""
+        """Check the invariants on all runs of the settled world."""
         for run in kept:
             assert run.status.done, run
             assert run.compute.state is ComputeState.RELEASED, run
@@ -123,7 +123,7 @@ async def create(world: World, store: RunStore, jobs: BatchJobs) -> None:
 async def create_with_a_key_and_retry_it(world: World, store: RunStore, jobs: BatchJobs) -> None:
     try:
         await world.create(store, jobs, "k1")
-    finally:  # the client asks again, whatever it met
+    finally:  # the client retries after any error
         await world.create(world.store, world.batch, "k1")
 
 
@@ -142,7 +142,7 @@ async def job(world: World, store: RunStore, _: BatchJobs) -> None:
     try:
         await world.do_job(run.compute.job_id, store, telling=True)
     except BaseException:
-        # Batch sees the process go; a machine that was taken away is the case that gets another attempt.
+        # Batch sees the process end; a lost machine is the case that gets another attempt.
         world.batch.put(run.compute.job_id, JobState.FAILED, exit_codes=(50001,))
         raise
 
@@ -187,11 +187,12 @@ async def hear_of_a_job_that_works(world: World, store: RunStore, jobs: BatchJob
         assert done.status is RunState.COMPLETED
 
 
+# Possible final states of an operation's runs, whatever fault strikes.
 ENDS: dict[Operation, set[RunState]] = {
-    create: {RunState.COMPLETED, RunState.FAILED},  # failed where its client was told so
+    create: {RunState.COMPLETED, RunState.FAILED},  # failed if its client saw an error
     create_with_a_key_and_retry_it: {RunState.COMPLETED},
-    cancel_a_pending_run: {RunState.CANCELLED, RunState.COMPLETED},  # completed where the cancel was never decided
-    cancel_a_running_run: {RunState.CANCELLED, RunState.FAILED},  # its process does not exist, so else it fails
+    cancel_a_pending_run: {RunState.CANCELLED, RunState.COMPLETED},  # completed if the cancel was never stored
+    cancel_a_running_run: {RunState.CANCELLED, RunState.FAILED},  # its process does not exist, so otherwise it fails
     job: {RunState.COMPLETED},
     sweep_what_was_never_submitted: {RunState.COMPLETED},
     sweep_what_was_preempted: {RunState.COMPLETED},
@@ -199,27 +200,26 @@ ENDS: dict[Operation, set[RunState]] = {
     hear_that_a_running_job_failed: {RunState.FAILED},
     hear_of_a_job_that_works: {RunState.COMPLETED},
 }
-"""How the runs of an operation may end, whatever strikes it."""
+# Final states if the operation succeeded in spite of the fault.
 ANSWERED: dict[Operation, set[RunState]] = {
     **ENDS,
     create: {RunState.COMPLETED},
     cancel_a_pending_run: {RunState.CANCELLED},
     cancel_a_running_run: {RunState.CANCELLED},
 }
-"""How they must end where the operation was answered well all the same."""
 
 
 async def live_through(
     operation: Operation, world: World, store: RunStore, jobs: BatchJobs, *, also: Collection[RunState] = ()
 ) -> BaseException | None:
-    """Do an operation on ports that may fail, let the world settle without faults, hold it against the law, and give the error met.
+    """Run an operation on ports that may fail, let the world settle, check the invariants, and return the error seen.
 
     Args:
-        operation: what is done.
-        world: the world, on ports that do not fail.
-        store: the store that the operation sees.
-        jobs: the Batch that it sees.
-        also: ends that are lawful beside the usual ones.
+        operation: operation to run.
+        world: world on ports without faults.
+        store: store that the operation uses.
+        jobs: Batch that the operation uses.
+        also: final states that are allowed besides the usual ones.
     """
     met: BaseException | None = None
     try:

@@ -1,4 +1,4 @@
-"""The crash matrix at the ports: whatever call of whatever operation fails or is the last one of its process, the law holds afterwards."""
+"""Crash matrix at the ports: any call of any operation may fail or be the last of its process, and the invariants still hold."""
 
 import asyncio
 import itertools
@@ -18,7 +18,7 @@ from tests.support.invariants import ENDS, Operation, World, create_with_a_key_a
 
 
 async def run_with(operation: Operation, fault: Fault, path: Path) -> World:
-    """Do an operation with a fault in it, let things settle, and hold the world against the law."""
+    """Run an operation with a fault, let the world settle, and check the invariants."""
     database = SqliteDatabase(path)
     world = World(SqliteRunStore(database), FakeBatch())
     store, jobs = fault.wrap(world.store, "The run store"), fault.wrap(world.batch, "Batch")

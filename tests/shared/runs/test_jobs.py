@@ -1,4 +1,4 @@
-"""What a dead job's report is taken for."""
+"""Failure reasons derived from the reports of dead jobs."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""What happens to a run between its submission and its end, told by its history."""
+"""The life of a run between its submission and its end."""
 
 import pytest
 
@@ -24,7 +24,7 @@ def store(sqlite: SqliteDatabase) -> SqliteRunStore:
 
 @pytest.fixture
 async def run(store: SqliteRunStore, batch: FakeBatch, clock: TestClock) -> Run:
-    """Ada's pending run."""
+    """Create a pending run of Ada's."""
     request = CreateRunRequest(query="How would NK cells respond to IL-15?")
     return await RunSubmission(store, batch, clock).create(request, ADA)
 

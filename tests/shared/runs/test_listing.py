@@ -1,4 +1,4 @@
-"""Lists: pages by token and by number, and tokens that nobody else can use."""
+"""Lists: pages by token and by number, and tokens that are valid only for their owner."""
 
 from datetime import datetime
 
@@ -18,7 +18,7 @@ KEY = "a secret of this deployment"
 
 @pytest.fixture
 async def store(sqlite: SqliteDatabase, batch: FakeBatch, clock: TestClock) -> SqliteRunStore:
-    """Seven runs of Ada's, a minute apart."""
+    """Create seven runs of Ada's, a minute apart."""
     store = SqliteRunStore(sqlite)
     for number in range(7):
         request = CreateRunRequest(query=f"What is question number {number}?")

@@ -1,4 +1,4 @@
-"""What the reconciler makes of a run and its Batch job."""
+"""Decisions of the reconciler about runs and their Batch jobs."""
 
 import asyncio
 from collections.abc import Callable
@@ -28,37 +28,37 @@ class Service:
         self.run_id = ""
 
     async def pending(self) -> Run:
-        """A run that was just submitted."""
+        """Submit a run."""
         request = CreateRunRequest(query="How would NK cells respond to IL-15?")
         run = await RunSubmission(self.store, self.jobs, self.clock).create(request, ADA)
         self.run_id = run.run_id
         return run
 
     async def running(self) -> Run:
-        """A run whose job has begun."""
+        """Submit a run and begin its job."""
         run = await self.pending()
         self.jobs.put(run.compute.job_id, JobState.RUNNING)
         return await lease(run.run_id, store=self.store, clock=self.clock).begin()
 
     async def sweep(self, *, max_pages: int = 9, max_seconds: float = 60, **later: float) -> SweepReport:
-        """Sweep, so much later."""
+        """Move the clock, then sweep."""
         self.clock.move(**later)
         reconciler_ = make_reconciler(self.store, self.jobs, self.clock, max_pages=max_pages, max_seconds=max_seconds)
         return await reconciler_.sweep()
 
     async def notify(self) -> Run | None:
-        """Batch tells something about the run's job."""
+        """Deliver a notification about the run's job."""
         name = f"projects/p/locations/r/jobs/{(await self.now()).compute.job_id}"
         return await make_reconciler(self.store, self.jobs, self.clock).notified(name)
 
     async def now(self) -> Run:
-        """The run as it is."""
+        """Return the stored run."""
         run = await self.store.get(self.run_id)
         assert run is not None
         return run
 
     async def reason(self) -> FailureReason | None:
-        """Why the run failed."""
+        """Return the reason why the run failed."""
         run = await self.now()
         return run.failure.reason if run.failure else None
 

@@ -1,4 +1,4 @@
-"""Users, jobs, Batch and the reconciler in any order, played by Hypothesis against both stores; the invariants hold after each step."""
+"""Users, jobs, Batch and the reconciler in any order on both stores; the invariants hold after each step."""
 
 import asyncio
 import tempfile
@@ -48,7 +48,7 @@ someone = st.sampled_from(USERS)
 
 
 class Service(RuleBasedStateMachine):
-    """The model: which runs there are, whose, and the first end that each was seen to have."""
+    """Model: the runs, their owners, and the first final state seen of each."""
 
     created = Bundle("created")
     store: RunStore
@@ -64,11 +64,11 @@ class Service(RuleBasedStateMachine):
         self.completions: dict[str, int] = {}
 
     def open_store(self) -> RunStore:
-        """A fresh store."""
+        """Return an empty store."""
         raise NotImplementedError
 
     def do(self, work: Awaitable[Any]) -> Any:  # noqa: ANN401  # whatever the work gives
-        """Do something asynchronous to its end."""
+        """Run a coroutine to its end."""
 
         async def to_its_end() -> Any:  # noqa: ANN401
             return await work
@@ -76,14 +76,14 @@ class Service(RuleBasedStateMachine):
         return self.loop.run(to_its_end())
 
     def run_of(self, run_id: str) -> Run:
-        """A run as the store has it."""
+        """Return a stored run."""
         run: Run | None = self.do(self.store.get(run_id))
         assert run is not None
         return run
 
     @initialize()
     def begin(self) -> None:
-        """Nothing is there yet."""
+        """Start with an empty store."""
         assert self.do(self.store.count(RunFilter(USERS[0]))) == 0
 
     @rule(
@@ -94,7 +94,7 @@ class Service(RuleBasedStateMachine):
         away=st.booleans(),
     )
     def create(self, user: str, question: CreateRunRequest, key: str | None, away: bool) -> Any:  # noqa: ANN401  # a run id, or nothing
-        """A user asks, with Batch there or away."""
+        """A user submits a question; Batch may be unavailable."""
         self.batch.fault = Unavailable("Batch") if away else None
         submission = RunSubmission(self.store, self.batch, self.clock, RunLimits(max_active=4))
         try:
@@ -108,7 +108,7 @@ class Service(RuleBasedStateMachine):
 
     @rule(run_id=created, user=someone)
     def cancel(self, run_id: str, user: str) -> None:
-        """Somebody cancels."""
+        """Any user cancels a run."""
         before = self.run_of(run_id)
         try:
             run: Run = self.do(lifecycle.cancel(run_id, user, store=self.store, jobs=self.batch, clock=self.clock))
@@ -122,7 +122,7 @@ class Service(RuleBasedStateMachine):
 
     @rule(run_id=created, user=someone)
     def poll(self, run_id: str, user: str) -> None:
-        """Somebody looks."""
+        """Any user polls a run."""
         try:
             run: RunSummary = self.do(views.summary(run_id, user, store=self.store))
         except RunNotFound:
@@ -134,7 +134,7 @@ class Service(RuleBasedStateMachine):
         run_id=created, attempt=st.integers(1, 2), copy=st.integers(1, 2), steps=st.integers(0, 3), fails=st.booleans()
     )
     def job_works(self, run_id: str, attempt: int, copy: int, steps: int, fails: bool) -> None:
-        """A process of some attempt's job comes, early, late or twice, and does some or all of its work."""
+        """A process of any attempt starts, early, late or twice, and does some or all of its work."""
         process = lease(run_id, attempt=attempt, owner=f"{attempt}-{copy}", store=self.store, clock=self.clock)
         job_id = states.job_id(run_id, attempt)
         if job_id not in self.batch.jobs:
@@ -152,7 +152,7 @@ class Service(RuleBasedStateMachine):
 
     @rule(run_id=created, attempt=st.integers(1, 2), how=st.sampled_from(sorted(ENDINGS)))
     def job_ends(self, run_id: str, attempt: int, how: str) -> None:
-        """Batch ends a job its own way."""
+        """Batch ends a job."""
         job_id = states.job_id(run_id, attempt)
         if job_id in self.batch.jobs and not self.batch.jobs[job_id].state.over:
             state, exit_codes = ENDINGS[how]
@@ -165,14 +165,14 @@ class Service(RuleBasedStateMachine):
 
     @rule(run_id=created, attempt=st.integers(0, 3), times=st.integers(1, 2))
     def notification(self, run_id: str, attempt: int, times: int) -> None:
-        """A notification comes, perhaps late, twice or forged: it is only a hint."""
+        """A notification arrives, perhaps late, twice or forged."""
         name = f"projects/p/locations/r/jobs/{states.job_id(run_id, attempt)}"
         for _ in range(times):
             self.do(make_reconciler(self.store, self.batch, self.clock).notified(name))
 
     @rule(minutes=st.sampled_from([0, 1, 3, 6, 20]), away=st.booleans())
     def sweep(self, minutes: int, away: bool) -> None:
-        """Time passes, and the scheduler knocks."""
+        """Time passes, and the scheduler starts a sweep."""
         self.clock.move(minutes=minutes)
         self.batch.fault = Unavailable("Batch") if away else None
         self.do(make_reconciler(self.store, self.batch, self.clock).sweep())
@@ -180,12 +180,12 @@ class Service(RuleBasedStateMachine):
 
     @rule(run_id=consumes(created))
     def forgotten(self, run_id: str) -> None:
-        """Nobody asks for this run any more; the invariants still hold for it."""
+        """No rule uses this run again; the invariants still hold for it."""
         assert run_id in self.owners
 
     @invariant()
     def the_law_holds(self) -> None:
-        """The first end wins, moves keep to the table, histories only grow, and a run has one live job at most."""
+        """The first final state wins, transitions follow the table, histories only grow, and a run has at most one live job."""
         for user in USERS:
             for run in self.do(runs_of(self.store, user)):
                 assert run.user_email == user
@@ -208,7 +208,7 @@ class Service(RuleBasedStateMachine):
                 assert jobs[2] not in self.batch.jobs
 
     def teardown(self) -> None:
-        """Left alone, everything comes to its end, and nothing holds compute."""
+        """Without further faults, every run ends and holds no compute."""
         for _ in range(12):
             self.clock.move(minutes=16)
             self.do(make_reconciler(self.store, self.batch, self.clock).sweep())
@@ -257,7 +257,7 @@ def test_the_law_holds_on_firestore_whatever_comes_in_whatever_order(firestore_h
 
 
 def play(*, examples: int, steps: int) -> settings:
-    """How much is played; the same each time, so that a failure is one for everybody."""
+    """Return fixed settings, so that a failure is reproducible."""
     return settings(
         max_examples=examples,
         stateful_step_count=steps,

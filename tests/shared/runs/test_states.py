@@ -1,4 +1,4 @@
-"""The state machine of a run, and the ids that follow from a run's."""
+"""Transition table of runs, and ids derived from run ids."""
 
 import re
 from datetime import UTC, datetime

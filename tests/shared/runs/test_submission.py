@@ -1,4 +1,4 @@
-"""How a run comes to be: kept first, submitted once, whatever is asked twice or fails half-way."""
+"""Creation of runs: stored first and submitted once, whatever is repeated or fails halfway."""
 
 import asyncio
 from datetime import timedelta
@@ -23,7 +23,7 @@ OTHER = CreateRunRequest(query="How would NK cells respond to IL-15?")
 
 
 class Service:
-    """The submission with its ports."""
+    """Submission with its ports."""
 
     def __init__(self, store: SqliteRunStore, jobs: FakeBatch, clock: TestClock) -> None:
         self.store, self.jobs, self.clock = store, jobs, clock
@@ -42,7 +42,7 @@ class Service:
         ).create(request, owner, key)
 
     async def runs(self, owner: str = ADA) -> list[Run]:
-        """All the caller's runs."""
+        """Return all runs of an owner."""
         return await runs_of(self.store, owner)
 
 

@@ -1,4 +1,4 @@
-"""What a run's owner sees of it, and nobody else."""
+"""What the owner of a run sees, and nobody else."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
@@ -19,14 +19,14 @@ from tests.support.fakes import FakeBatch, TestClock
 
 
 class SignsNothing:
-    """Result files by protocol, for URLs that nobody opens."""
+    """Result files that sign URLs which nobody opens."""
 
     async def upload(self, run_id: str, path: Path, media_type: str) -> StoredFile:
-        """Nothing is uploaded here."""
+        """Not used in these tests."""
         raise AssertionError(f"unexpected upload for {run_id}: {path} {media_type}")
 
     async def sign(self, files: Sequence[StoredFile], expires_at: datetime) -> Sequence[str]:
-        """A URL that names the object and the time."""
+        """Return a URL with the object and the time."""
         return [f"https://example.com/{file.object_name}?until={expires_at.isoformat()}" for file in files]
 
 
@@ -37,7 +37,7 @@ def store(sqlite: SqliteDatabase) -> SqliteRunStore:
 
 @pytest.fixture
 async def run(store: SqliteRunStore, batch: FakeBatch, clock: TestClock) -> Run:
-    """Ada's pending run."""
+    """Create a pending run of Ada's."""
     request = CreateRunRequest(query="How would NK cells respond to IL-15?")
     return await RunSubmission(store, batch, clock).create(request, ADA)
 
@@ -55,7 +55,7 @@ async def test_no_run_and_another_users_run_look_the_same(
 
 
 class TellsNothing:
-    """A watch that is slow to begin."""
+    """A watch that starts slowly."""
 
     async def watch(self, run_id: str) -> AsyncGenerator[Run | None]:  # noqa: ARG002
         await asyncio.Event().wait()
