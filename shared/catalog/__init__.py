@@ -1,1 +1,1 @@
-"""The catalog of atlases and the reference facts: entries, view, ontology, names and plans."""
+"""The catalog of atlases and the reference data: entries, view, cache, ontology, names and query plans."""

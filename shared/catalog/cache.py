@@ -1,4 +1,4 @@
-"""The catalog in memory, for as long as it may be old."""
+"""The catalog store as a port, and its content cached in memory."""
 
 import asyncio
 from collections.abc import Sequence
@@ -12,33 +12,27 @@ from shared.errors import Unavailable
 from shared.fields import Clock
 from shared.logs import Severity, log
 
+# The longest time for which a newly ingested dataset stays invisible.
+LIFETIME: Final = timedelta(seconds=60)
+
 
 class Catalog(Protocol):
-    """Where the ingested datasets are written down. Every method may raise `Unavailable`."""
+    """The store of ingested datasets. Every method may raise `Unavailable`."""
 
     async def load(self) -> Sequence[DatasetEntry]:
-        """All ingested datasets, by name. Costs one document read."""
+        """Return all ingested datasets, ordered by name. Costs one document read."""
 
     async def put(self, entry: DatasetEntry) -> None:
-        """Write a dataset down, in the place of an earlier entry of its name; others are untouched."""
+        """Store a dataset and replace an earlier entry of the same name; other entries stay untouched."""
 
     async def remove(self, name: str) -> None:
-        """Forget a dataset; one that is not there is no error."""
-
-
-LIFETIME: Final = timedelta(seconds=60)
-"""How long a newly ingested dataset may stay unseen."""
+        """Remove a dataset; removing an unknown one is not an error."""
 
 
 class CatalogCache:
-    """The view of a catalog, read again when it is too old.
+    """The view of a catalog, reloaded when it expires.
 
-    What did not change keeps its view, and with it everything that was made for that view, such as the resolver's index.
-
-    Args:
-        catalog: where the ingested datasets are written down.
-        clock: the time.
-        lifetime: how old a view may be.
+    An unchanged catalog keeps its view object, and with it everything cached per view, such as the resolver's lexicon.
     """
 
     def __init__(self, catalog: Catalog, clock: Clock, lifetime: timedelta = LIFETIME) -> None:
@@ -51,12 +45,12 @@ class CatalogCache:
         self._reading = asyncio.Lock()
 
     async def view(self) -> CatalogView:
-        """The view. Costs one document read when it is cold or too old, nothing else; simultaneous callers share that read.
+        """Return the current view. Costs one document read if there is none or it has expired; concurrent callers share that read.
 
-        While the store is away the old view is given on, and the store asked again after another lifetime.
+        While the store is unavailable, the expired view stays in use and the next read waits for another lifetime.
 
         Raises:
-            Unavailable: the store is away and there is no view yet.
+            Unavailable: the store is unavailable and there is no view yet.
         """
         if not self._is_fresh():
             async with self._reading:
@@ -74,7 +68,7 @@ class CatalogCache:
         except Unavailable as error:
             if self._view is None:
                 raise
-            log(Severity.WARNING, "The catalog cannot be read; the old one is used", error=error)
+            log(Severity.WARNING, "Cannot read the catalog; using the expired view", error=error)
         else:
             if self._view is None or list(ingested) != list(self._ingested):
                 self._view = CatalogView(reference.datasets(), ingested)

@@ -1,4 +1,4 @@
-"""What an ingested dataset holds, as the catalog keeps it: enough to resolve and validate a question without opening the atlas."""
+"""Catalog entries: what a dataset contains, enough to resolve and validate a question without opening the atlas."""
 
 from typing import Annotated, Final
 
@@ -6,14 +6,14 @@ from pydantic import Field
 
 from shared.fields import Model
 
+# The catalog entry beside an atlas: the last file that the ingest writes, and the source for restoring a lost catalog.
 ENTRY_FILE: Final = "dataset.json"
-"""Beside an atlas, its catalog entry: the last file that the ingest writes, and what a lost catalog is made from again."""
+# The name of a dataset and of its folder; the pattern keeps paths inside the atlas folder.
 FolderName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
-"""Names a dataset and its folder: it cannot lead out of the atlas folder."""
 
 
 class CellTypeEntry(Model):
-    """A cell-type label of a dataset and the Cell Ontology term it stands for (None where none fits)."""
+    """A cell-type label of a dataset and its Cell Ontology term (None if no term fits)."""
 
     label: str
     cell_ontology_id: str | None
@@ -23,8 +23,8 @@ class CellTypeEntry(Model):
 class ConditionEntry(Model):
     """A condition label of a dataset.
 
-    `perturbation` is the canonical name in the reference facts where the label is known there, else the label itself; None for a
-    control. `kind` is cytokine, compound, gene or other, and `control` for a control condition.
+    `perturbation` is the canonical name from the reference data if the label is known there, else the label itself; None for a control.
+    `kind` is cytokine, compound, gene or other, and `control` for a control condition.
     """
 
     label: str
@@ -34,7 +34,7 @@ class ConditionEntry(Model):
 
 
 class GroupCount(Model):
-    """How many cells a dataset has of a cell type in a condition, and how many of each donor (by position in `donors`)."""
+    """The number of cells of a cell type in a condition: in total, and per donor in the order of `donors`."""
 
     cell_type: str
     condition: str
@@ -45,8 +45,8 @@ class GroupCount(Model):
 class DatasetEntry(Model):
     """A dataset in the catalog.
 
-    `atlas` is the folder of the dataset below the atlas folder (`Settings.atlas_dir`), None while it is not ingested. `groups` holds the
-    non-empty (cell type, condition) pairs by label.
+    `atlas` is the dataset's folder below the atlas folder (`Settings.atlas_dir`), None until it is ingested. `groups` holds the non-empty
+    (cell type, condition) pairs by label.
     """
 
     name: FolderName

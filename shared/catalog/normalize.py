@@ -1,8 +1,8 @@
-"""How names are written: one normal form for the many ways to write a cytokine, a compound, a marker or a cell type.
+"""Normal forms of names: one form for the many ways to write a cytokine, a compound, a marker or a cell type.
 
-Two forms are made of a text. The *compact* form joins its words ("IFN-γ", "IFN gamma" and "ifn_gamma" are all `ifngamma`). The *terms*
-of a text are its words one by one in the singular, abbreviations spelled out ("NK cells" is `natural killer cell`), for phrases whose
-order and hyphens vary.
+The *compact* form of a text joins its words: "IFN-γ", "IFN gamma" and "ifn_gamma" all become `ifngamma`. The *terms* of a text are its
+words in the singular, with abbreviations spelled out ("NK cells" becomes `natural killer cell`), for names whose word order and hyphens
+vary.
 """
 
 import re
@@ -11,126 +11,59 @@ from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-GREEK = {
-    "α": "alpha",
-    "β": "beta",
-    "γ": "gamma",
-    "δ": "delta",
-    "ε": "epsilon",
-    "ζ": "zeta",
-    "η": "eta",
-    "θ": "theta",
-    "ι": "iota",
-    "κ": "kappa",
-    "λ": "lambda",
-    "μ": "mu",
-    "ω": "omega",
-}
-GREEK_NAMES = frozenset(GREEK.values())
+_GREEK = {
+    "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "epsilon", "ζ": "zeta", "η": "eta", "θ": "theta", "ι": "iota",
+    "κ": "kappa", "λ": "lambda", "μ": "mu", "ω": "omega",
+}  # fmt: skip
+GREEK_NAMES = frozenset(_GREEK.values())
+# The sharp s usually stands for a beta in names: "TNF-ß".
+_LETTERS = {**_GREEK, "ɑ": "alpha", "ɣ": "gamma", "ß": "beta"}
 _SPELLED = str.maketrans(
-    {
-        **GREEK,
-        **{letter.upper(): name for letter, name in GREEK.items()},
-        "ß": "beta",  # the sharp s stands in for a beta more often than not in "TNF-ß"
-        "ɑ": "alpha",
-        "ɣ": "gamma",
-        "ϵ": "epsilon",
-        "ϒ": "gamma",
-    }
+    {**_LETTERS, **{letter.upper(): name for letter, name in _LETTERS.items() if letter != "ß"}, "ẞ": "beta"}
 )
 _AMERICAN = (
-    ("tumour", "tumor"),
-    ("haem", "hem"),
-    ("leuco", "leuko"),
-    ("leukaem", "leukem"),
-    ("oestr", "estr"),
-    ("sulph", "sulf"),
-    ("fibre", "fiber"),
-    ("alfa", "alpha"),
-    ("thrombocyte", "platelet"),
-)
+    ("tumour", "tumor"), ("haem", "hem"), ("leuco", "leuko"), ("leukaem", "leukem"), ("oestr", "estr"), ("sulph", "sulf"),
+    ("fibre", "fiber"), ("alfa", "alpha"), ("thrombocyte", "platelet"),
+)  # fmt: skip
 _WORD = re.compile(r"[^\W_]+")
 _WORD_OR_MARKER = re.compile(r"(?i:\bcd)[ -]\d+[a-z]?(?![^\W_])|[^\W_]+")  # "CD 14" and "CD-14" are one word
 _MARKER = re.compile(r"(cd\d+[a-z]?)(bright|dim|high|hi|low|lo|negative|neg|positive|pos|int)?")
-_MINUS = re.compile(
-    r"\b(cd\d+[a-z]?)[-\u2212\u207b\u2013](?=cd|\W|$)", re.IGNORECASE
-)  # a hyphen, minus or dash before a gap
+# A marker, then a hyphen, minus or dash before a gap: "CD14- cells".
+_MINUS = re.compile(r"\b(cd\d+[a-z]?)[-\u2212\u207b\u2013](?=cd|\W|$)", re.IGNORECASE)
 _SILENT = frozenset({"positive", "cell", "of", "the"})
 _LEVEL_TERMS = frozenset({"negative", "low", "dim", "high", "bright", "intermediate"})
 _LEVELS = {"hi": "high", "lo": "low", "neg": "negative", "pos": "positive", "int": "intermediate"}
 _ABBREVIATIONS = {
-    "nk": ("natural", "killer"),
-    "nks": ("natural", "killer"),
-    "nkt": ("natural", "killer", "t"),
-    "treg": ("regulatory", "t", "cell"),
-    "tregulatory": ("regulatory", "t", "cell"),
-    "dc": ("dendritic", "cell"),
-    "mono": ("monocyte",),
-    "cel": ("cell",),
-    "celll": ("cell",),
-    "tcell": ("t", "cell"),
-    "bcell": ("b", "cell"),
-    "nkcell": ("natural", "killer", "cell"),
-    "cd4t": ("cd4", "t"),
-    "cd8t": ("cd8", "t"),
-    "gd": ("gamma", "delta"),
-    "gdt": ("gamma", "delta", "t"),
-    "gammadelta": ("gamma", "delta"),
-    "alphabeta": ("alpha", "beta"),
-    "nonclassical": ("non", "classical"),
-}
+    "nk": ("natural", "killer"), "nks": ("natural", "killer"), "nkt": ("natural", "killer", "t"), "dc": ("dendritic", "cell"),
+    "treg": ("regulatory", "t", "cell"), "tregulatory": ("regulatory", "t", "cell"), "mono": ("monocyte",), "cel": ("cell",),
+    "celll": ("cell",), "tcell": ("t", "cell"), "bcell": ("b", "cell"), "nkcell": ("natural", "killer", "cell"), "cd4t": ("cd4", "t"),
+    "cd8t": ("cd8", "t"), "gd": ("gamma", "delta"), "gdt": ("gamma", "delta", "t"), "gammadelta": ("gamma", "delta"),
+    "alphabeta": ("alpha", "beta"), "nonclassical": ("non", "classical"),
+}  # fmt: skip
+# The adjective of a tissue means its noun: "cardiac fibroblasts" are fibroblasts of the heart.
 _TISSUES = {
-    "hepatic": "liver",
-    "pulmonary": "lung",
-    "renal": "kidney",
-    "cardiac": "heart",
-    "dermal": "skin",
-    "cutaneous": "skin",
-    "gastric": "stomach",
-    "splenic": "spleen",
-    "thymic": "thymus",
-    "intestinal": "intestine",
-    "gut": "intestine",
-    "colonic": "colon",
-    "pancreatic": "pancreas",
-    "ovarian": "ovary",
-    "uterine": "uterus",
-    "prostatic": "prostate",
-    "mammary": "breast",
-    "bronchial": "bronchus",
-    "tracheal": "trachea",
-    "aortic": "aorta",
-    "retinal": "retina",
-    "corneal": "cornea",
-    "placental": "placenta",
-    "epithelial": "epithelium",
-    "endothelial": "endothelium",
-}
-"""The adjective of a tissue means its noun: "cardiac fibroblasts" are fibroblasts of the heart."""
+    "hepatic": "liver", "pulmonary": "lung", "renal": "kidney", "cardiac": "heart", "dermal": "skin", "cutaneous": "skin",
+    "gastric": "stomach", "splenic": "spleen", "thymic": "thymus", "intestinal": "intestine", "gut": "intestine", "colonic": "colon",
+    "pancreatic": "pancreas", "ovarian": "ovary", "uterine": "uterus", "prostatic": "prostate", "mammary": "breast",
+    "bronchial": "bronchus", "tracheal": "trachea", "aortic": "aorta", "retinal": "retina", "corneal": "cornea",
+    "placental": "placenta", "epithelial": "epithelium", "endothelial": "endothelium",
+}  # fmt: skip
 _KEEPS_S = ("ss", "us", "is")
 _MIN_PLURAL = 3
 
 
 class Word(NamedTuple):
-    """A word of a text.
+    """A word of a text."""
 
-    Attributes:
-        text: as written.
-        start: its place in the text.
-        end: the place behind it.
-        key: folded: lower case, Greek spelled out, no accents.
-        terms: what it stands for in a phrase, in the singular.
-    """
-
-    text: str
-    start: int
-    end: int
-    key: str
-    terms: tuple[str, ...]
+    text: str  # the word as written
+    start: int  # its position in the text
+    end: int  # the position after it
+    key: str  # its folded form: lower case, Greek spelled out, no accents
+    terms: tuple[str, ...]  # its meaning within a name, in the singular
 
 
 def fold(text: str) -> str:
-    """Lower case, Greek letters spelled out, accents and typographic forms removed, American spelling."""
+    """Convert to lower case and American spelling, spell out Greek letters, remove accents and typographic forms."""
     if not text.isascii():
         spelled = unicodedata.normalize("NFKC", text).translate(_SPELLED)
         text = "".join(c for c in unicodedata.normalize("NFKD", spelled) if not unicodedata.combining(c))
@@ -143,7 +76,7 @@ def fold(text: str) -> str:
 
 
 def join(keys: Iterable[str]) -> str:
-    """Folded words as one compact form; two numbers side by side stay two ("IL-2 3 h" is not IL-23)."""
+    """Join folded words to one compact form; adjacent numbers stay apart ("IL-2 3 h" is not IL-23)."""
     joined = ""
     for key in keys:
         joined += f".{key}" if joined and joined[-1].isdigit() and key[0].isdigit() else key
@@ -151,12 +84,12 @@ def join(keys: Iterable[str]) -> str:
 
 
 def compact(text: str) -> str:
-    """The compact form of a name."""
+    """Return the compact form of a name."""
     return join(word for raw in _WORD.findall(text) if (word := fold(raw)))
 
 
 def terms(text: str) -> tuple[str, ...]:
-    """The terms of a name: its words in the singular, abbreviations spelled out, a minus behind a marker as `negative`."""
+    """Return the terms of a name: its words in the singular, abbreviations spelled out, a minus after a marker as `negative`."""
     folded = fold(text)
     if "cd" in folded:
         folded = _MINUS.sub(r"\1 negative ", folded)
@@ -164,7 +97,7 @@ def terms(text: str) -> tuple[str, ...]:
 
 
 def split(text: str) -> list[Word]:
-    """The words of a text in order, with their places."""
+    """Return the words of a text in order, with their positions."""
     minus = {match.end(1) for match in _MINUS.finditer(text)}
     found = []
     for match in _WORD_OR_MARKER.finditer(text):
@@ -176,32 +109,32 @@ def split(text: str) -> list[Word]:
 
 
 def respelled(word: Word, key: str) -> Word:
-    """The same word of the text with the key it was meant to have."""
+    """Return the same word of the text with another key."""
     return word._replace(key=key, terms=_terms(key))
 
 
 def says_cell(words: Collection[str]) -> bool:
-    """Whether a phrase says that it means cells, as "T cells" and "T lymphocytes" do and "memory" does not."""
+    """Return whether terms name cells explicitly: "T cells" and "T lymphocytes" do, "memory" does not."""
     return "cell" in words or ("lymphocyte" in words and ("t" in words or "b" in words))
 
 
 def bag(words: Sequence[str]) -> tuple[str, ...]:
-    """Terms as a key in which order, repetition, "positive", "of" and the word for cell do not matter.
+    """Return terms as a key that ignores order, repetition, "positive", "of" and the word for cell.
 
     A level stays with its marker: CD14-low CD16-positive is not CD14-positive CD16-low.
     """
     silent = _SILENT | {"lymphocyte"} if says_cell(words) else _SILENT
-    kept: list[str] = []
+    key: list[str] = []
     for term in words:
-        if term in _LEVEL_TERMS and kept:
-            kept[-1] += f"-{term}"
+        if term in _LEVEL_TERMS and key:
+            key[-1] += f"-{term}"
         elif term not in silent:
-            kept.append(term)
-    return tuple(sorted(set(kept)))
+            key.append(term)
+    return tuple(sorted(set(key)))
 
 
 def singular(word: str) -> str:
-    """A word without the s of the plural."""
+    """Return a word without its plural s."""
     if len(word) >= _MIN_PLURAL and word.endswith("s") and not word.endswith(_KEEPS_S):
         return word[:-1]
     return word

@@ -1,8 +1,8 @@
-"""The Cell Ontology: terms, what they are called, and how far apart they are.
+"""The Cell Ontology: terms, their distances, and the major lineage of a cell type.
 
-Distance is counted in is-a edges: up from one term to a common ancestor and down to the other, by the common ancestor that makes the
-sum least. Groupings that say nothing of lineage ("secretory cell", "motile cell", ...) are no common ancestor: terms that share only
-those are unrelated, however few the edges. The facts are the release named in `shared/data/README.md`.
+Distance counts is-a edges: up from one term to a common ancestor and down to the other, through the common ancestor with the smallest sum.
+Groupings that say nothing about lineage ("secretory cell", "motile cell", ...) are not common ancestors: terms that share only those are
+unrelated, however few the edges. The data is the release named in `shared/data/README.md`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,8 +10,8 @@ from functools import cache
 from typing import Final, NamedTuple
 
 from shared import data
-from shared.catalog.normalize import compact
 
+# Terms that group cells by a property, not by lineage.
 GROUPINGS = frozenset(
     {
         "CL:0000000",  # cell
@@ -32,159 +32,8 @@ GROUPINGS = frozenset(
         "CL:0000034",  # stem cell
     }
 )
-"""Terms that group cells by a property and not by lineage."""
-
-
-class Term(NamedTuple):
-    """A term of the Cell Ontology."""
-
-    id: str
-    label: str
-    parents: tuple[str, ...]
-    synonyms: tuple[str, ...]
-
-
-class Relation(NamedTuple):
-    """How two terms are related: `up` edges from the first to the common ancestor, `down` edges from there to the second."""
-
-    ancestor: str
-    up: int
-    down: int
-
-    @property
-    def distance(self) -> int:
-        """Edges between the two terms."""
-        return self.up + self.down
-
-
-class Ontology:
-    """Terms and their is-a edges; an id that is not a term has no relatives, and nothing raises for it.
-
-    Args:
-        terms: the terms by id.
-    """
-
-    def __init__(self, terms: Mapping[str, Term]) -> None:
-        self._terms = terms
-        self._ancestors: dict[str, dict[str, int]] = {}
-        self._names: dict[str, str] | None = None
-
-    def __iter__(self) -> Iterator[Term]:
-        return iter(self._terms.values())
-
-    def __len__(self) -> int:
-        return len(self._terms)
-
-    def term(self, term_id: str) -> Term | None:
-        """The term of this id, or None."""
-        return self._terms.get(term_id)
-
-    def find(self, name: str) -> Term | None:
-        """The term whose label, or else whose synonym, is written like this, or None.
-
-        Case, hyphens and Greek letters do not matter. A synonym of several terms means the first of them by id.
-        """
-        if self._names is None:
-            ordered = sorted(self._terms.values(), key=lambda term: term.id)
-            synonyms = {compact(s): term.id for term in reversed(ordered) for s in term.synonyms}
-            self._names = synonyms | {compact(term.label): term.id for term in reversed(ordered)}
-        found = self._names.get(compact(name))
-        return self._terms[found] if found else None
-
-    def parents(self, term_id: str) -> tuple[str, ...]:
-        """The ids one is-a edge up."""
-        term = self._terms.get(term_id)
-        return term.parents if term else ()
-
-    def ancestors(self, term_id: str) -> dict[str, int]:
-        """Every id reached by is-a edges, with the fewest edges to it; the term itself is there with 0."""
-        known = self._ancestors.get(term_id)
-        if known is not None:
-            return known
-        edges = {term_id: 0} if term_id in self._terms else {}
-        level = list(edges)
-        while level:
-            above = []
-            for child in level:
-                for parent in self.parents(child):
-                    if parent not in edges:
-                        edges[parent] = edges[child] + 1
-                        above.append(parent)
-            level = above
-        self._ancestors[term_id] = edges
-        return edges
-
-    def is_a(self, term_id: str, ancestor_id: str) -> bool:
-        """Whether a term is the other one or a kind of it."""
-        return ancestor_id in self.ancestors(term_id)
-
-    def relation(self, first: str, second: str) -> Relation | None:
-        """How two terms are related, or None where they share no lineage.
-
-        Among common ancestors that give the same distance the most specific one counts: the one with most ancestors of its own.
-        """
-        up, down = self.ancestors(first), self.ancestors(second)
-        shared = [
-            (up[common] + down[common], -len(self.ancestors(common)), common)
-            for common in up.keys() & down.keys()
-            if common not in GROUPINGS or common in {first, second}
-        ]
-        if not shared:
-            return None
-        ancestor = min(shared)[2]
-        return Relation(ancestor, up[ancestor], down[ancestor])
-
-    def distance(self, first: str, second: str) -> int | None:
-        """Is-a edges between two terms, or None where they share no lineage."""
-        relation = self.relation(first, second)
-        return relation.distance if relation else None
-
-    def nearest(self, target: str, candidates: Iterable[str]) -> list[tuple[str, int]]:
-        """The related candidates with their distances, nearest first.
-
-        At the same distance the candidate that shares the more specific ancestor with the target comes first (so a kind of the target
-        before what the target is a kind of), then the lower id.
-        """
-        ranked = []
-        for candidate in set(candidates):
-            relation = self.relation(target, candidate)
-            if relation:
-                depth = len(self.ancestors(relation.ancestor))
-                ranked.append((relation.distance, -depth, candidate))
-        return [(candidate, distance) for distance, _, candidate in sorted(ranked)]
-
-
-class _Rows(Mapping[str, Term]):
-    """The terms of the table, each made when it is asked for: a question has to do with a few of the thousands."""
-
-    def __init__(self, rows: Mapping[str, str]) -> None:
-        self._rows = rows
-        self._made: dict[str, Term] = {}
-
-    def __getitem__(self, term_id: str) -> Term:
-        if term_id not in self._made:
-            label, parents, synonyms = self._rows[term_id].split("\t")
-            found = (tuple(filter(None, cell.split("|"))) for cell in (parents, synonyms))
-            self._made[term_id] = Term(term_id, label, *found)
-        return self._made[term_id]
-
-    def __contains__(self, term_id: object) -> bool:
-        return term_id in self._rows
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._rows)
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-
-@cache
-def cell_ontology() -> Ontology:
-    """The Cell Ontology of `shared/data`, read at the first call."""
-    return Ontology(_Rows(data.rows("cell_ontology", ("cl_id", "label", "parents", "synonyms"))))
-
-
-# FOLDED from lineage.py: """The major lineage of a cell type: the first of a few groups that the Cell Ontology places it under. The groups go from special to general, because terms have several parents: a retinal pigment epithelial cell is epithelial before it is neural, an erythrocyte erythroid before it is myeloid. """  # noqa: E501
+# Ancestors and their lineages; the first match counts. The groups go from specific to general because terms have several parents:
+# a retinal pigment epithelial cell is epithelial before it is neural, an erythrocyte is erythroid before it is myeloid.
 LINEAGES: Final = (
     ("CL:0000586", "germline"),  # germ cell
     ("CL:0000542", "immune/lymphoid"),  # lymphocyte
@@ -208,14 +57,129 @@ LINEAGES: Final = (
     ("CL:0000134", "stromal"),  # mesenchymal stem cell
     ("CL:0008034", "stromal"),  # mural cell
 )
-"""Ancestor and lineage; the first one that fits counts."""
+
+
+class Term(NamedTuple):
+    """A term of the Cell Ontology."""
+
+    id: str
+    label: str
+    parents: tuple[str, ...]
+    synonyms: tuple[str, ...]
+
+
+class Relation(NamedTuple):
+    """The path between two terms: `up` edges from the first to the common ancestor, `down` edges from there to the second."""
+
+    ancestor: str
+    up: int
+    down: int
+
+    @property
+    def distance(self) -> int:
+        """The number of edges between the two terms."""
+        return self.up + self.down
+
+
+class Ontology:
+    """Terms by id and their is-a edges; an unknown id is related to nothing and raises no error."""
+
+    def __init__(self, terms: Mapping[str, Term]) -> None:
+        self._terms = terms
+        self._ancestors: dict[str, dict[str, int]] = {}
+
+    def __iter__(self) -> Iterator[Term]:
+        return iter(self._terms.values())
+
+    def __len__(self) -> int:
+        return len(self._terms)
+
+    def term(self, term_id: str) -> Term | None:
+        """Return the term of this id, or None."""
+        return self._terms.get(term_id)
+
+    def parents(self, term_id: str) -> tuple[str, ...]:
+        """Return the ids one is-a edge up."""
+        term = self._terms.get(term_id)
+        return term.parents if term else ()
+
+    def ancestors(self, term_id: str) -> dict[str, int]:
+        """Return every id reachable by is-a edges with the smallest number of edges to it, including the term itself with 0."""
+        if term_id in self._ancestors:
+            return self._ancestors[term_id]
+        edges = {term_id: 0} if term_id in self._terms else {}
+        level = list(edges)
+        while level:
+            above = []
+            for child in level:
+                for parent in self.parents(child):
+                    if parent not in edges:
+                        edges[parent] = edges[child] + 1
+                        above.append(parent)
+            level = above
+        self._ancestors[term_id] = edges
+        return edges
+
+    def is_a(self, term_id: str, ancestor_id: str) -> bool:
+        """Return whether a term is the other term or a subtype of it."""
+        return ancestor_id in self.ancestors(term_id)
+
+    def relation(self, first: str, second: str) -> Relation | None:
+        """Return the shortest path between two terms, or None if they share no lineage.
+
+        Among common ancestors at the same distance the most specific counts: the one with the most ancestors of its own.
+        """
+        up, down = self.ancestors(first), self.ancestors(second)
+        shared = [
+            (up[common] + down[common], -len(self.ancestors(common)), common)
+            for common in up.keys() & down.keys()
+            if common not in GROUPINGS or common in {first, second}
+        ]
+        if not shared:
+            return None
+        ancestor = min(shared)[2]
+        return Relation(ancestor, up[ancestor], down[ancestor])
+
+    def nearest(self, target: str, candidates: Iterable[str]) -> list[tuple[str, int]]:
+        """Return the related candidates with their distances, nearest first.
+
+        At the same distance, the candidate that shares the more specific ancestor with the target comes first (so a subtype of the target
+        before its supertype), then the lower id.
+        """
+        ranked = []
+        for candidate in set(candidates):
+            relation = self.relation(target, candidate)
+            if relation:
+                depth = len(self.ancestors(relation.ancestor))
+                ranked.append((relation.distance, -depth, candidate))
+        return [(candidate, distance) for distance, _, candidate in sorted(ranked)]
+
+
+class _Rows(Mapping[str, Term]):
+    """The terms of the table, parsed when needed: a question concerns a few of thousands."""
+
+    def __init__(self, rows: Mapping[str, str]) -> None:
+        self._rows = rows
+
+    def __getitem__(self, term_id: str) -> Term:
+        label, *lists = self._rows[term_id].split("\t")
+        parents, synonyms = (tuple(filter(None, cell.split("|"))) for cell in lists)
+        return Term(term_id, label, parents, synonyms)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+
+@cache
+def cell_ontology() -> Ontology:
+    """Return the Cell Ontology of `shared/data`, read at the first call."""
+    return Ontology(_Rows(data.rows("cell_ontology", ("cl_id", "label", "parents", "synonyms"))))
 
 
 def lineage_of(cell_ontology_id: str) -> str | None:
-    """The major lineage of a cell type, None where it belongs to none of the groups.
-
-    Args:
-        cell_ontology_id: the Cell Ontology id.
-    """
+    """Return the major lineage of a cell type, or None if it belongs to none of the groups."""
     ancestors = cell_ontology().ancestors(cell_ontology_id)
     return next((lineage for ancestor, lineage in LINEAGES if ancestor in ancestors), None)

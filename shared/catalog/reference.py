@@ -1,6 +1,6 @@
-"""The three reference datasets and the perturbations they know, from the facts.
+"""The three reference datasets and their perturbations, from the reference data.
 
-They are in the catalog so that a question can be understood before anybody ingests them. Sources and licences: `shared/data/README.md`.
+The catalog lists them so that questions can be understood before a dataset is ingested. Sources and licenses: `shared/data/README.md`.
 """
 
 import re
@@ -11,45 +11,34 @@ from typing import Final, NamedTuple
 from shared import data
 from shared.catalog.entries import DatasetEntry
 
+# Building the entries is slow, so they are generated once: `make derived`.
 DATASETS: Final = "reference_datasets"
-"""Entries take long to put together, so that is done once: `python -m local.reference_datasets`."""
 _BRACKETED = re.compile(r"^(.*?)\s*\(([^()]*)\)$")
 _SALTS = ("calcium", "furoate", "hydrochloride")
 _NO_NAMES = frozenset({"hydrochloride", "prodrug"})
 
 
 class ReferencePerturbation(NamedTuple):
-    """A perturbation of the reference facts.
+    """A perturbation of the reference data."""
 
-    Attributes:
-        name: the name its dataset uses.
-        kind: cytokine or compound.
-        synonyms: other names, without those that differ only in case or hyphens.
-        targets: genes that encode it (cytokines; none are known here for compounds).
-        receptors: genes of its receptors.
-        family: family of cytokines, None for compounds.
-        functional_class: what it is known for, None for compounds.
-    """
-
-    name: str
-    kind: str
-    synonyms: tuple[str, ...]
-    targets: tuple[str, ...] = ()
-    receptors: tuple[str, ...] = ()
-    family: str | None = None
-    functional_class: str | None = None
+    name: str  # the name in its dataset
+    kind: str  # cytokine or compound
+    synonyms: tuple[str, ...]  # other names, without those that differ only in case or hyphens
+    targets: tuple[str, ...] = ()  # genes that encode it (cytokines only; unknown for compounds)
+    receptors: tuple[str, ...] = ()  # genes of its receptors
+    family: str | None = None  # cytokine family, None for compounds
+    functional_class: str | None = None  # main function, None for compounds
 
 
 @cache
 def perturbations() -> dict[str, ReferencePerturbation]:
-    """Every perturbation of the reference facts by its name."""
-    known = [*_cytokines(), *_compounds()]
-    return {perturbation.name: perturbation for perturbation in known}
+    """Return the perturbations of the reference data by name."""
+    return {perturbation.name: perturbation for perturbation in (*_cytokines(), *_compounds())}
 
 
 @cache
 def datasets() -> tuple[DatasetEntry, ...]:
-    """The reference datasets as catalog entries that are not ingested, as they are stored."""
+    """Return the generated catalog entries of the reference datasets, which are not ingested."""
     return tuple(map(DatasetEntry.from_stored, data.document(DATASETS)["datasets"]))
 
 
@@ -76,7 +65,7 @@ def _compounds() -> Iterable[ReferencePerturbation]:
 
 
 def _parts(name: str) -> Iterable[str]:
-    """The names inside one: "Ganetespib (STA-9090)" holds both, "Pitavastatin Calcium" holds the drug without its salt."""
+    """Yield the names inside a name: both parts of "Ganetespib (STA-9090)", and "Pitavastatin Calcium" without its salt."""
     yield name
     if ";" in name:
         yield from name.split(";")
@@ -88,10 +77,10 @@ def _parts(name: str) -> Iterable[str]:
 
 
 def _distinct(name: str, names: Iterable[str]) -> tuple[str, ...]:
-    kept = {_plain(name): name}
+    distinct = {_plain(name): name}
     for other in names:
-        kept.setdefault(_plain(other), other)
-    return tuple(list(kept.values())[1:])
+        distinct.setdefault(_plain(other), other)
+    return tuple(list(distinct.values())[1:])
 
 
 def _plain(name: str) -> str:

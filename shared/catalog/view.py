@@ -1,4 +1,4 @@
-"""The catalog as one question sees it: the reference datasets, and the ingested ones in their place. Immutable and pure."""
+"""The catalog as one question sees it: the reference datasets, replaced by ingested ones of the same name. Immutable and pure."""
 
 from collections.abc import Iterable, Sequence
 from functools import cached_property
@@ -11,12 +11,7 @@ from shared.errors import DatasetNotFound
 
 
 class CatalogView:
-    """All known datasets by name; an ingested dataset stands in the place of the reference dataset of its name.
-
-    Args:
-        reference: the datasets known from the facts.
-        ingested: the datasets of the catalog store.
-    """
+    """All known datasets by name; an ingested dataset replaces the reference dataset of the same name."""
 
     def __init__(self, reference: Iterable[DatasetEntry], ingested: Iterable[DatasetEntry] = ()) -> None:
         entries = {entry.name: entry for entry in reference} | {entry.name: entry for entry in ingested}
@@ -24,33 +19,29 @@ class CatalogView:
 
     @cached_property
     def datasets(self) -> tuple[DatasetEntry, ...]:
-        """Every dataset, by name."""
+        """All datasets, ordered by name."""
         return tuple(self._entries.values())
 
     @cached_property
     def ingested(self) -> tuple[DatasetEntry, ...]:
-        """The datasets whose cells can be used, by name."""
+        """The datasets whose cells are available, ordered by name."""
         return tuple(entry for entry in self.datasets if entry.ingested)
 
     @cached_property
     def cell_ontology_ids(self) -> frozenset[str]:
-        """The Cell Ontology ids of which some dataset has a label."""
-        return frozenset(
-            cell_type.cell_ontology_id
-            for entry in self.datasets
-            for cell_type in entry.cell_types
-            if cell_type.cell_ontology_id
-        )
+        """The Cell Ontology ids that occur in any dataset."""
+        ids = (cell_type.cell_ontology_id for entry in self.datasets for cell_type in entry.cell_types)
+        return frozenset(filter(None, ids))
 
     def dataset_names(self) -> list[str]:
-        """The names of all datasets, in order."""
+        """Return the names of all datasets, in order."""
         return list(self._entries)
 
     def dataset(self, name: str) -> DatasetEntry:
-        """The dataset of this name.
+        """Return the dataset of this name.
 
         Raises:
-            DatasetNotFound: there is none; the error lists those there are.
+            DatasetNotFound: the name is unknown; the error lists the known names.
         """
         try:
             return self._entries[name]
@@ -58,10 +49,10 @@ class CatalogView:
             raise DatasetNotFound(name, self.dataset_names()) from None
 
     def describe(self, name: str) -> DatasetInfo:
-        """A dataset in numbers, without its lists of cell types and perturbations.
+        """Summarize a dataset, without its lists of cell types and perturbations.
 
         Raises:
-            DatasetNotFound: there is none; the error lists those there are.
+            DatasetNotFound: the name is unknown; the error lists the known names.
         """
         entry = self.dataset(name)
         return DatasetInfo(
@@ -81,46 +72,42 @@ class CatalogView:
         )
 
     def perturbations(self, dataset: str | None = None) -> list[PerturbationInfo]:
-        """The perturbations of one dataset, or of all, by name; controls are none.
+        """List the perturbations of one dataset or of all, ordered by name, without controls.
 
-        Cells are counted over the ingested datasets among those asked for.
+        Cell counts cover the selected datasets that are ingested.
 
         Raises:
-            DatasetNotFound: there is no such dataset.
+            DatasetNotFound: the dataset is unknown.
         """
         found: dict[str, list[tuple[DatasetEntry, ConditionEntry]]] = {}
-        for entry in self._asked(dataset):
+        for entry in self._selected(dataset):
             for condition in entry.conditions:
                 if condition.perturbation is not None and not condition.is_control:
                     found.setdefault(condition.perturbation, []).append((entry, condition))
         return [_perturbation_info(name, found[name]) for name in sorted(found, key=_by_name)]
 
     def cell_types(self, dataset: str | None = None) -> list[CellTypeInfo]:
-        """The cell types of one dataset, or of all, by name; labels of the same Cell Ontology term are one cell type.
+        """List the cell types of one dataset or of all, ordered by name; labels of the same Cell Ontology term are one cell type.
 
         Raises:
-            DatasetNotFound: there is no such dataset.
+            DatasetNotFound: the dataset is unknown.
         """
         found: dict[str, list[tuple[DatasetEntry, CellTypeEntry]]] = {}
-        for entry in self._asked(dataset):
+        for entry in self._selected(dataset):
             for cell_type in entry.cell_types:
                 found.setdefault(cell_type.cell_ontology_id or cell_type.label, []).append((entry, cell_type))
         return sorted((_cell_type_info(places) for places in found.values()), key=lambda info: _by_name(info.name))
 
     def with_perturbation(self, name: str) -> list[DatasetEntry]:
-        """The datasets, ingested or not, that have a perturbation of this canonical name."""
-        return [
-            entry
-            for entry in self.datasets
-            if any(condition.perturbation == name and not condition.is_control for condition in entry.conditions)
-        ]
+        """Return the datasets, ingested or not, that contain the perturbation of this canonical name."""
+        return [entry for entry in self.datasets if perturbation_labels(entry, name)]
 
-    def _asked(self, dataset: str | None) -> Sequence[DatasetEntry]:
+    def _selected(self, dataset: str | None) -> Sequence[DatasetEntry]:
         return self.datasets if dataset is None else (self.dataset(dataset),)
 
 
 def cells_in(entry: DatasetEntry, *, conditions: Iterable[str] | None = None, cell_type: str | None = None) -> int:
-    """How many cells a dataset has in these conditions and of this cell type, by label; None asks for any."""
+    """Count the cells of a dataset in these conditions and of this cell type, by label; None means any."""
     wanted = None if conditions is None else frozenset(conditions)
     return sum(
         group.cells
@@ -130,12 +117,12 @@ def cells_in(entry: DatasetEntry, *, conditions: Iterable[str] | None = None, ce
 
 
 def control_labels(entry: DatasetEntry) -> list[str]:
-    """The labels of a dataset's control conditions."""
+    """Return the labels of a dataset's control conditions."""
     return [condition.label for condition in entry.conditions if condition.is_control]
 
 
 def perturbation_labels(entry: DatasetEntry, name: str) -> list[str]:
-    """The labels of a dataset's conditions that are the perturbation of this canonical name."""
+    """Return the condition labels in a dataset for the perturbation of this canonical name."""
     return [c.label for c in entry.conditions if c.perturbation == name and not c.is_control]
 
 

@@ -1,7 +1,8 @@
-"""From free text to cell type and perturbation, against the catalog. Pure: the same question and catalog give the same answer.
+"""From free text to a cell type and a perturbation of the catalog. Pure: the same question and catalog give the same answer.
 
-`meaning` decides between what `phrases` finds; `lexicon` holds the names (`cell_names`, `perturbation_names`, `receptors`), `context`
-reads the part that a name plays from the words around it, and `spelling` forgives slips.
+`resolve` chooses among the names that `mentions` finds. `lexicon` holds all names (`cell_names`, `perturbation_names`, `receptors`) and
+corrects misspellings; `roles` reads from the surrounding words what a name does in the question. `validation` checks whether the catalog
+has the cells for an answer. `controls` and `labels` read the labels of datasets.
 """
 
 from shared.resolver.question import Resolution

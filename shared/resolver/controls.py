@@ -1,4 +1,4 @@
-"""Which condition labels mean that nothing was done to the cells."""
+"""Recognize condition labels that mean untreated cells."""
 
 from shared.catalog.normalize import split
 
@@ -7,28 +7,14 @@ _CORE = frozenset(
         "pbs", "dmso", "vehicle", "veh", "untreated", "unstimulated", "unstim", "untransduced", "unperturbed", "uninfected",
         "control", "controls", "ctrl", "ctl", "ctr", "con", "mock", "none", "nil", "nt", "ntc", "unt", "nostim", "notreatment",
         "nontreated", "nonstimulated", "nontargeting", "saline", "placebo", "scramble", "scrambled", "baseline",
+        "dimethylsulfoxide", "medium", "media", "water",
     }
 )  # fmt: skip
-_PHRASES = (
-    ("dimethyl", "sulfoxide"),
-    ("dimethylsulfoxide",),
-    ("phosphate", "buffered", "saline"),
-    ("no", "treatment"),
-    ("no", "stimulation"),
-    ("no", "stim"),
-    ("no", "cytokine"),
-    ("no", "drug"),
-    ("not", "treated"),
-    ("not", "stimulated"),
-    ("non", "treated"),
-    ("non", "stimulated"),
-    ("non", "targeting"),
-    ("safe", "targeting"),
-    ("culture", "medium"),
-    ("medium",),
-    ("media",),
-    ("water",),
-)
+_SEQUENCES = (
+    ("dimethyl", "sulfoxide"), ("phosphate", "buffered", "saline"), ("culture", "medium"),
+    ("no", "treatment"), ("no", "stimulation"), ("no", "stim"), ("no", "cytokine"), ("no", "drug"),
+    ("not", "treated"), ("not", "stimulated"), ("non", "treated"), ("non", "stimulated"), ("non", "targeting"), ("safe", "targeting"),
+)  # fmt: skip
 _FILLERS = frozenset(
     {
         "only", "alone", "group", "condition", "sample", "cells", "cell", "treated", "treatment", "negative", "neg", "solvent",
@@ -39,9 +25,9 @@ _FILLERS = frozenset(
 
 
 def is_control(label: str) -> bool:
-    """Whether a condition label names a control: "PBS", "DMSO 0.1%", "vehicle_control_24h", "Dimethyl Sulfoxide", "untreated", ...
+    """Return whether a condition label names a control: "PBS", "DMSO 0.1%", "vehicle_control_24h", "untreated", ...
 
-    Every word of the label must belong to the control; "DMSO + dasatinib" and "positive control" do not.
+    Every word of the label must belong to the control: "DMSO + dasatinib" and "positive control" are not controls.
     """
     keys = [word.key for word in split(label)]
     found = False
@@ -58,8 +44,8 @@ def is_control(label: str) -> bool:
 
 
 def control_words(keys: list[str]) -> int:
-    """How many folded words at the beginning of a list name a control; 0 where none do."""
-    for phrase in _PHRASES:
-        if tuple(keys[: len(phrase)]) == phrase:
-            return len(phrase)
+    """Count the folded words at the start of a list that name a control; 0 if none do."""
+    for sequence in _SEQUENCES:
+        if tuple(keys[: len(sequence)]) == sequence:
+            return len(sequence)
     return 1 if keys and keys[0] in _CORE else 0

@@ -1,7 +1,7 @@
-"""From the labels of any dataset to the Cell Ontology and to canonical names; used when a dataset is ingested.
+"""From the labels of any dataset to the Cell Ontology and to canonical names, for the ingest.
 
-A label is taken as a whole and means nothing else than itself, so shorthand such as "MDC" or "mast" is understood here that would be
-too bold in running text (`where` in `shared/data/cell_type_names.tsv`).
+A label is a whole name and means nothing else, so shorthand such as "MDC" or "mast" is understood here although it is too ambiguous for
+running text (column `where` in `shared/data/cell_type_names.tsv`).
 """
 
 from shared.catalog.entries import CellTypeEntry, ConditionEntry
@@ -13,13 +13,9 @@ from shared.resolver.perturbation_names import reference_names
 
 
 def cell_type_entry(label: str) -> CellTypeEntry:
-    """The catalog entry of a cell-type label, with the Cell Ontology term that it stands for.
+    """Return the catalog entry of a cell-type label ("CD8_T", "CD14+ Monocytes", "MDC", ...).
 
-    Args:
-        label: as the dataset writes it: "CD8_T", "CD14+ Monocytes", "MDC", ...
-
-    Returns:
-        The entry; without an ontology term where none fits or where several fit equally.
+    It has no Cell Ontology term if none fits or several fit equally.
     """
     found = label_names().find(terms(label))
     term = cell_ontology().term(found.cell_types[0]) if found and len(found.cell_types) == 1 else None
@@ -31,14 +27,10 @@ def cell_type_entry(label: str) -> CellTypeEntry:
 
 
 def condition_entry(label: str) -> ConditionEntry:
-    """The catalog entry of a condition label, with the canonical name of its perturbation.
+    """Return the catalog entry of a condition label ("IFNg", "PBS", "venetoclax", "stim", ...).
 
-    Args:
-        label: as the dataset writes it: "IFNg", "PBS", "venetoclax", "stim", ...
-
-    Returns:
-        A control entry for a control; an entry by the canonical name where the reference facts know the label; else the label itself,
-        of kind "other".
+    A label that the reference data knows gets its canonical name; any other label that is not a control stands for itself, with the kind
+    "other".
     """
     if is_control(label):
         return ConditionEntry(label=label, perturbation=None, kind="control", is_control=True)

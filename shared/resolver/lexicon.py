@@ -1,4 +1,4 @@
-"""All names that a catalog knows, made once for each catalog."""
+"""All names that a catalog knows, built once per catalog view, and the correction of misspelled words by them."""
 
 from collections.abc import Collection, Mapping
 from functools import cached_property, lru_cache
@@ -12,18 +12,20 @@ from shared.resolver.cell_names import CellTypeNames
 from shared.resolver.perturbation_names import PerturbationNames
 from shared.resolver.receptors import ReceptorNames, receptor_names
 
+# Word lengths: shorter words have too many neighbors to correct; from _LONG on, two edits are allowed.
 _SHORTEST = 5
 _SHORTEST_GREEK = 4
 _LONG = 9
+_MOST_REMEMBERED = 10_000
 
 
 class Spelling:
-    """Knows all words of all names.
+    """Corrects misspelled words.
 
     Args:
-        perturbation_words: words of names of perturbations; true for a word that is a whole name by itself.
-        cell_type_words: words of names of cell types.
-        common: words that are right as they are.
+        perturbation_words: the words of perturbation names; true for a word that is a complete name.
+        cell_type_words: the words of cell-type names.
+        common: words that are correct as they are.
     """
 
     def __init__(
@@ -31,83 +33,65 @@ class Spelling:
     ) -> None:
         self._perturbation_words = perturbation_words
         self._cell_type_words = cell_type_words
-        self._right = (common, cell_type_words, perturbation_words, GREEK_NAMES)
+        self._correct = (common, cell_type_words, perturbation_words, GREEK_NAMES)
         self._known: dict[str, str | None] = {}
 
     @cached_property
-    def _one_slip(self) -> list[str]:
+    def _one_edit(self) -> list[str]:
         words = self._perturbation_words.items()
-        return sorted(word for word, whole in words if whole and len(word) >= _SHORTEST)
+        return sorted(word for word, is_name in words if is_name and len(word) >= _SHORTEST)
 
     @cached_property
-    def _two_slips(self) -> list[str]:
+    def _two_edits(self) -> list[str]:
         words = {word for word in self._cell_type_words if word.isalpha()} | self._perturbation_words.keys()
-        return sorted({word for word in words if len(word) >= _SHORTEST} - set(self._one_slip))
+        return sorted({word for word in words if len(word) >= _SHORTEST} - set(self._one_edit))
 
-    def mend(self, key: str) -> str | None:
-        """The known word that a folded word was most likely meant to be, or None where it is right or nothing is near.
+    def correct(self, key: str) -> str | None:
+        """Return the known word that a folded word most likely misspells, or None if it is correct or nothing is near.
 
-        Among equally near ones letters in the wrong order are likelier than wrong letters.
+        Among equally near words, swapped letters are likelier than wrong letters.
         """
         if key not in self._known:
-            if len(self._known) > 10_000:
+            if len(self._known) > _MOST_REMEMBERED:
                 self._known.clear()
-            self._known[key] = self._mend(key)
+            self._known[key] = self._nearest(key)
         return self._known[key]
 
-    def _mend(self, key: str) -> str | None:
+    def _nearest(self, key: str) -> str | None:
         word = singular(key)
-        if (
-            not word.isalpha()
-            or len(word) < _SHORTEST_GREEK
-            or any(word in right or key in right for right in self._right)
-        ):
+        is_correct = any(word in words or key in words for words in self._correct)
+        if is_correct or not word.isalpha() or len(word) < _SHORTEST_GREEK:
             return None
-        from rapidfuzz.distance import OSA  # noqa: PLC0415  # a first question without unknown words need not wait for it
+        from rapidfuzz import process  # noqa: PLC0415  # most questions have no unknown words and need not wait for it
+        from rapidfuzz.distance import OSA  # noqa: PLC0415  # counts an extra, missing or wrong letter, or two swapped
+
+        def within(names: list[str], edits: int) -> list[tuple[str, int]]:
+            found = process.extract(word, names, scorer=OSA.distance, score_cutoff=edits, limit=5)
+            return [(name, distance) for name, distance, _ in found]
 
         greek = [name for name in sorted(GREEK_NAMES) if len(name) >= _SHORTEST_GREEK and OSA.distance(word, name) <= 1]
         if len(greek) == 1:
             return greek[0]
         if len(word) < _SHORTEST or greek:
             return None
-        near = [(name, slips) for name, slips, _ in self._within(word, self._one_slip, 1)]
-        near += [
-            (name, slips)
-            for name, slips, _ in self._within(word, self._two_slips, 2 if len(word) >= _LONG else 1)
-            if slips <= 1 or name[0] == word[0]
-        ]
-        return min(near, key=lambda pair: (pair[1], sorted(pair[0]) != sorted(word), *pair))[0] if near else None
-
-    @staticmethod
-    def _within(word: str, names: list[str], slips: int) -> list[tuple[str, int, int]]:
-        """Names at most so many slips away (a letter too many, too few, wrong, or two in the wrong order)."""
-        from rapidfuzz import process  # noqa: PLC0415  # as above
-        from rapidfuzz.distance import OSA  # noqa: PLC0415
-
-        return process.extract(word, names, scorer=OSA.distance, score_cutoff=slips, limit=5)
+        far = within(self._two_edits, 2 if len(word) >= _LONG else 1)
+        near = within(self._one_edit, 1) + [pair for pair in far if pair[1] <= 1 or pair[0][0] == word[0]]
+        return min(near, key=lambda pair: (pair[1], sorted(pair[0]) != sorted(word), pair[0]))[0] if near else None
 
 
 class Lexicon(NamedTuple):
-    """All names that a catalog knows.
-
-    Attributes:
-        cells: names of cell types.
-        perturbations: names of perturbations.
-        receptors: names of receptors and their ligands.
-        labels: the compact forms of the datasets' cell-type labels, of reference datasets whatever is ingested.
-        spelling: all words of all names.
-    """
+    """All names that a catalog knows."""
 
     cells: CellTypeNames
     perturbations: PerturbationNames
     receptors: ReceptorNames
-    labels: frozenset[str]
+    labels: frozenset[str]  # compact forms of the cell-type labels of reference and ingested datasets
     spelling: Spelling
 
 
 @lru_cache(maxsize=4)
 def lexicon(view: CatalogView) -> Lexicon:
-    """The names that a view of the catalog knows; made once for each view."""
+    """Return the names that a catalog view knows, built once per view."""
     cells = cell_names.names_with(view.ingested)
     perturbations = perturbation_names.names_with(view.ingested)
     return Lexicon(
@@ -121,5 +105,5 @@ def lexicon(view: CatalogView) -> Lexicon:
 
 @lru_cache(maxsize=1)
 def common_words() -> frozenset[str]:
-    """Words of plain English that name nothing."""
+    """Return plain English words that are not names."""
     return data.words("common_words")

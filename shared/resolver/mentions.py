@@ -1,4 +1,4 @@
-"""Finding names in a question: every run of words that is a name, then the longest ones that do not overlap."""
+"""Find the names in a question: every run of words that is a name, then the longest ones without overlap."""
 
 import re
 from collections.abc import Collection, Iterator, Sequence
@@ -13,57 +13,31 @@ from shared.resolver.receptors import find_agonists
 from shared.resolver.roles import LINKS
 
 _MOST_WORDS = 14
-_GREEK = tuple(sorted(GREEK_NAMES))
+_MOST_CORRECTED = 40
 _MOST_SHARING = 3
+_GREEK = tuple(sorted(GREEK_NAMES))
 _INNER = frozenset({"of", "the"})  # inside a name, not at its ends
-_PADDING = frozenset({"human", "primary", "tissue"})  # inside a name, without saying more: "CD14 human monocytes"
+_PADDING = frozenset({"human", "primary", "tissue"})  # inside a name, without adding meaning: "CD14 human monocytes"
 _NUMBER = re.compile(r"\d{1,2}[a-z]?")
 _SUBTYPE = re.compile(r"\d[a-z]?")
 _UNITS = frozenset(
     {
-        "ng",
-        "pg",
-        "ug",
-        "mg",
-        "nm",
-        "um",
-        "mm",
-        "u",
-        "iu",
-        "h",
-        "hr",
-        "hrs",
-        "hour",
-        "hours",
-        "d",
-        "day",
-        "days",
-        "min",
-        "x",
+        "ng", "pg", "ug", "mg", "nm", "um", "mm", "u", "iu", "h", "hr", "hrs", "hour", "hours", "d", "day", "days", "min", "x",
     }
-)
-_MOST_MENDED = 40
+)  # fmt: skip
 _BESIDE = frozenset({"and", "or", "versus", "vs", "from", "to", "than", "over"})  # "naive from memory B cells"
 _CELL_BREAKS = frozenset(".;:?!/&")
 _PERTURBATION_BREAKS = _CELL_BREAKS | frozenset(",+")
 
 
-class Phrase(NamedTuple):
-    """A run of words of the question that is a name.
+class Mention(NamedTuple):
+    """A run of words of the question that is a name."""
 
-    Attributes:
-        start: index of its first word.
-        end: index behind its last word.
-        means: Cell Ontology ids (or labels without one), or canonical names of perturbations.
-        is_cell_type: of a cell type, else of a perturbation.
-        match: exact, synonym or fuzzy.
-    """
-
-    start: int
-    end: int
-    means: tuple[str, ...]
-    is_cell_type: bool
-    match: str
+    start: int  # index of its first word
+    end: int  # index after its last word
+    means: tuple[str, ...]  # Cell Ontology ids (or labels without one), or canonical names of perturbations
+    is_cell_type: bool  # whether it names a cell type, not a perturbation
+    match: str  # exact, synonym or fuzzy
 
     @property
     def span(self) -> range:
@@ -71,57 +45,57 @@ class Phrase(NamedTuple):
         return range(self.start, self.end)
 
 
-def find_phrases(question: Question, names: Lexicon) -> list[Phrase]:
-    """The names in a question, in order and without overlap; the longest win, then what is spelled right."""
-    found = _names(question, names)
-    covered = {index for phrase in found for index in phrase.span}
-    mended = dict(_mended(question.words, covered, names.spelling))
-    if mended:
-        guess = question._replace(words=tuple(mended.get(i, word) for i, word in enumerate(question.words)))
-        again = _names(guess, names)
-        found += [p._replace(match="fuzzy") for p in again if not mended.keys().isdisjoint(p.span)]
+def find_mentions(question: Question, names: Lexicon) -> list[Mention]:
+    """Return the names in a question, in order and without overlap; longer ones win, then correctly spelled ones."""
+    found = _all_mentions(question, names)
+    covered = {index for mention in found for index in mention.span}
+    corrected = dict(_corrections(question.words, covered, names.spelling))
+    if corrected:
+        guess = question._replace(words=tuple(corrected.get(i, word) for i, word in enumerate(question.words)))
+        again = _all_mentions(guess, names)
+        found += [m._replace(match="fuzzy") for m in again if not corrected.keys().isdisjoint(m.span)]
     return _longest(question, found)
 
 
-def _names(question: Question, names: Lexicon) -> list[Phrase]:
+def _all_mentions(question: Question, names: Lexicon) -> list[Mention]:
     agonists = find_agonists(question, names.receptors, names.perturbations)
     return [
         *_perturbations(question, names.perturbations),
-        *(Phrase(start, end, means, False, "synonym") for start, end, means in agonists),
+        *(Mention(start, end, ligands, False, "synonym") for start, end, ligands in agonists),
         *_cell_types(question, names),
     ]
 
 
-def _mended(words: Sequence[Word], covered: Collection[int], spelling: Spelling) -> Iterator[tuple[int, Word]]:
+def _corrections(words: Sequence[Word], covered: Collection[int], spelling: Spelling) -> Iterator[tuple[int, Word]]:
     left = [index for index in range(len(words)) if index not in covered]
-    for index in left[:_MOST_MENDED]:
-        key = spelling.mend(words[index].key) or _mended_family(words, index, spelling)
+    for index in left[:_MOST_CORRECTED]:
+        key = spelling.correct(words[index].key) or _corrected_family(words, index, spelling)
         if key:
             yield index, respelled(words[index], key)
 
 
-def _mended_family(words: Sequence[Word], index: int, spelling: Spelling) -> str | None:
-    """The family name that a short word before a Greek letter was meant to be: the IFN in "INF-gamma"."""
+def _corrected_family(words: Sequence[Word], index: int, spelling: Spelling) -> str | None:
+    """Return the family name that a short word before a Greek letter misspells: the IFN in "INF-gamma"."""
     greek = words[index + 1].key if index + 1 < len(words) else ""
-    whole = spelling.mend(words[index].key + greek) if greek in GREEK_NAMES else None
+    whole = spelling.correct(words[index].key + greek) if greek in GREEK_NAMES else None
     return whole.removesuffix(greek) if whole and whole.endswith(greek) else None
 
 
-def _longest(question: Question, found: list[Phrase]) -> list[Phrase]:
-    def rank(phrase: Phrase) -> tuple[int, bool, bool, int]:
-        length = len(question.piece(phrase.start, phrase.end))
-        return -length, phrase.match == "fuzzy", phrase.is_cell_type, phrase.start
+def _longest(question: Question, found: list[Mention]) -> list[Mention]:
+    def rank(mention: Mention) -> tuple[int, bool, bool, int]:
+        length = len(question.piece(mention.start, mention.end))
+        return -length, mention.match == "fuzzy", mention.is_cell_type, mention.start
 
-    kept: list[Phrase] = []
-    taken: set[int] = set()
-    for phrase in sorted(found, key=rank):
-        if taken.isdisjoint(phrase.span):
-            taken.update(phrase.span)
-            kept.append(phrase)
-    return sorted(kept, key=lambda phrase: phrase.start)
+    longest: list[Mention] = []
+    covered: set[int] = set()
+    for mention in sorted(found, key=rank):
+        if covered.isdisjoint(mention.span):
+            covered.update(mention.span)
+            longest.append(mention)
+    return sorted(longest, key=lambda mention: mention.start)
 
 
-def _perturbations(question: Question, names: PerturbationNames) -> Iterator[Phrase]:
+def _perturbations(question: Question, names: PerturbationNames) -> Iterator[Mention]:
     for start, first in enumerate(question.words):
         keys: list[str] = []
         for end, word in enumerate(question.words[start : start + _MOST_WORDS], start + 1):
@@ -130,31 +104,31 @@ def _perturbations(question: Question, names: PerturbationNames) -> Iterator[Phr
             keys.append(word.key if keys else _without_origin(first.key, names))
             key = join(keys)
             known = names.find(key) or _plural(keys, names)
-            if known and _stands_alone(question, end) and _capitals_right(question, start, end, known):
-                yield Phrase(start, end, known.means, False, "exact" if known.canonical else "synonym")
+            if known and _stands_alone(question, end) and _has_capitals(question, start, end, known):
+                yield Mention(start, end, known.means, False, "exact" if known.canonical else "synonym")
             if not names.begins(key):
                 break
 
 
 def _plural(keys: Sequence[str], names: PerturbationNames) -> PerturbationName | None:
-    """What a name in the plural means: "type III interferons"."""
+    """Return the meaning of a name in the plural: "type III interferons"."""
     last = singular(keys[-1])
     return names.find(join([*keys[:-1], last])) if last != keys[-1] else None
 
 
 def _is_article(question: Question, index: int) -> bool:
-    """Whether a word is the article in "IL-1 a day" and not the letter in "IL-1-a"."""
+    """Return whether a word is the article in "IL-1 a day", not the letter in "IL-1-a"."""
     return question.words[index].text == "a" and question.gap(index).isspace()
 
 
 def _without_origin(key: str, names: PerturbationNames) -> str:
-    """A word's key without the rh or rm of a recombinant protein ("rhIL-2") where what is left is or begins a name."""
+    """Drop the rh or rm of a recombinant protein ("rhIL-2") if the rest is a name or starts one."""
     rest = key[2:]
     return rest if key[:2] in {"rh", "rm"} and rest and (names.find(rest) or names.begins(rest)) else key
 
 
 def _stands_alone(question: Question, end: int) -> bool:
-    """Whether nothing behind makes it another name: neither TGF-beta-2 nor IFN-α2 nor IFN-alpha 2b is the name at its beginning."""
+    """Return whether the next words leave a name intact: TGF-beta-2, IFN-α2 and IFN-alpha 2b are not the names they start with."""
     words = question.words
     gap = question.gap(end) if end < len(words) else ""
     if gap not in {"-", " "}:
@@ -168,15 +142,15 @@ def _stands_alone(question: Question, end: int) -> bool:
     return beyond in _UNITS or not words[end - 1].key.endswith(_GREEK) or not _SUBTYPE.fullmatch(tail)
 
 
-def _capitals_right(question: Question, start: int, end: int, name: PerturbationName) -> bool:
-    """Whether a name that needs capitals has them; where all is in capitals it must come behind "to", "with" or the like."""
+def _has_capitals(question: Question, start: int, end: int, name: PerturbationName) -> bool:
+    """Return whether a name has the capitals it needs; in a question all in capitals it must follow "to", "with" or the like."""
     if not name.needs_capitals:
         return True
-    in_place = not question.shouted or (start > 0 and question.words[start - 1].key in LINKS)
+    in_place = not question.all_caps or (start > 0 and question.words[start - 1].key in LINKS)
     return in_place and question.piece(start, end).isupper()
 
 
-def _cell_types(question: Question, names: Lexicon) -> Iterator[Phrase]:
+def _cell_types(question: Question, names: Lexicon) -> Iterator[Mention]:
     for start in range(len(question.words)):
         terms: list[str] = []
         slashed = False
@@ -192,41 +166,41 @@ def _cell_types(question: Question, names: Lexicon) -> Iterator[Phrase]:
             terms.extend(word.terms)
             if word.key in _INNER:
                 continue
-            text = question.piece(start, end)
-            if slashed and compact(text) not in names.labels:  # a slash ends a name but in a dataset's label
-                continue
-            phrase = _cell_type(text, terms, names)
-            if phrase is None and not {question.words[start].key, word.key} & _PADDING:
-                phrase = _cell_type(text, [term for term in terms if term not in _PADDING], names)
-            if phrase:
-                yield Phrase(start, end, *phrase)
+            if slashed and compact(question.piece(start, end)) not in names.labels:
+                continue  # a slash ends every name except a dataset's label
+            mention = _cell_type(question, start, end, names, terms)
+            if mention is None and not {question.words[start].key, word.key} & _PADDING:
+                mention = _cell_type(question, start, end, names, [term for term in terms if term not in _PADDING])
+            if mention:
+                yield mention
                 yield from _shared_noun(question, start, end, names)
 
 
-def _cell_type(text: str, terms: Sequence[str], names: Lexicon) -> tuple[tuple[str, ...], bool, str] | None:
-    """What terms of the question mean, that it is a cell type, and how they match; None where they mean nothing."""
+def _cell_type(question: Question, start: int, end: int, names: Lexicon, terms: Sequence[str]) -> Mention | None:
+    """Return the cell type that words of the question name if they stand for these terms, or None."""
+    text = question.piece(start, end)
     known = names.cells.find(terms, text)
     if known is None:
         return None
     key = compact(text)
-    exact = known.source == LABEL or key in names.labels or singular(key) in names.labels
-    return known.cell_types, True, "exact" if exact else "synonym"
+    is_exact = known.source == LABEL or key in names.labels or singular(key) in names.labels
+    return Mention(start, end, known.cell_types, True, "exact" if is_exact else "synonym")
 
 
-def _shared_noun(question: Question, start: int, end: int, names: Lexicon) -> Iterator[Phrase]:
-    """The first of two cell types that share a noun: "effector" in "effector and central memory CD8 T cells"."""
+def _shared_noun(question: Question, start: int, end: int, names: Lexicon) -> Iterator[Mention]:
+    """Yield the first of two cell types that share a noun: "effector" in "effector and central memory CD8 T cells"."""
     words = question.words
     if start and question.gap(start).strip() in {"/", ","}:
-        behind = start
+        stop = start
     elif start > 1 and words[start - 1].key in _BESIDE:
-        behind = start - 1
+        stop = start - 1
     else:
         return
-    for first in range(max(behind - _MOST_SHARING, 0), behind):
-        own = [term for word in words[first:behind] for term in word.terms]
+    for first in range(max(stop - _MOST_SHARING, 0), stop):
+        own = [term for word in words[first:stop] for term in word.terms]
         for noun in range(start + 1, end):
             shared = [term for word in words[noun:end] for term in word.terms]
-            if phrase := _cell_type(question.piece(first, behind), [*own, *shared], names):
-                yield Phrase(first, behind, *phrase)
+            if mention := _cell_type(question, first, stop, names, [*own, *shared]):
+                yield mention
                 yield from _shared_noun(question, first, end, names)
                 return

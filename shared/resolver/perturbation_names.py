@@ -1,7 +1,7 @@
-"""What perturbations are called: names and synonyms of the facts and conditions of datasets, as one index from compact forms to names.
+"""Names of perturbations: names and synonyms of the reference data and the conditions of datasets, as one index of compact forms.
 
 A canonical name always wins over another's synonym ("IL-21" is also an old name of IL-17C and IL-22). Names that are English words
-("light", "trail") or too short to be told from one must be written in capitals.
+("light", "trail") or so short that they resemble one must be written in capitals.
 """
 
 import re
@@ -13,7 +13,6 @@ from shared import data
 from shared.catalog.entries import DatasetEntry
 from shared.catalog.normalize import GREEK_NAMES, compact, split
 from shared.catalog.reference import perturbations as reference_perturbations
-from shared.resolver.cell_names import stored_index
 from shared.resolver.controls import is_control
 
 _ENGLISH = frozenset({"light", "trail", "april", "tweak", "trap", "thank", "trance", "monap", "stim", "fas"})
@@ -23,48 +22,42 @@ _PIECE = re.compile(r"\d+|\D+")
 
 
 class PerturbationName(NamedTuple):
-    """What a compact form means.
+    """The meaning of a compact form."""
 
-    Attributes:
-        means: canonical names that bear it.
-        canonical: whether it is the canonical name itself.
-        needs_capitals: whether it counts only when written in capitals.
-    """
-
-    means: tuple[str, ...]
-    canonical: bool
-    needs_capitals: bool
+    means: tuple[str, ...]  # the canonical names of the perturbations that have this name
+    canonical: bool  # whether it is the canonical name itself
+    needs_capitals: bool  # whether it counts only when written in capitals
 
     def as_text(self) -> str:
-        """What `of_text` reads, as of cell types."""
+        """Return the name as `of_text` reads it."""
         return "|".join((f"{'c' if self.canonical else ''}{'C' if self.needs_capitals else ''}", *self.means))
 
     @classmethod
     def of_text(cls, text: str) -> "PerturbationName":
-        """A name as `as_text` wrote it."""
+        """Parse a name from `as_text`."""
         flags, *means = text.split("|")
         return cls(tuple(means), "c" in flags, "C" in flags)
 
 
 class PerturbationNames:
-    """An index of names of perturbations, over another one that is asked where this one knows nothing.
+    """An index of perturbation names, layered over a base index that answers where this one has nothing.
 
     Args:
-        base: the other one.
-        stored: an index as `stored` gave it, to begin with.
+        base: the base index.
+        stored: initial names, as `stored` returns them.
     """
 
     def __init__(self, base: "PerturbationNames | None" = None, stored: Mapping[str, Any] | None = None) -> None:
-        kept = stored or {"names": {}, "kinds": {}, "words": {}, "starts": []}
+        stored = stored or {"names": {}, "kinds": {}, "words": {}, "starts": []}
         self._base = base
-        self._stored: dict[str, str] = dict(kept["names"])
+        self._stored: dict[str, str] = dict(stored["names"])
         self._names: dict[str, PerturbationName] = {}
-        self._kinds: dict[str, str] = dict(kept["kinds"])
-        self._words: dict[str, bool] = dict(kept["words"])
-        self._starts: set[str] = set(kept["starts"])
+        self._kinds: dict[str, str] = dict(stored["kinds"])
+        self._words: dict[str, bool] = dict(stored["words"])
+        self._starts: set[str] = set(stored["starts"])
 
     def add_canonical(self, name: str, kind: str) -> None:
-        """Take in a perturbation by its own name."""
+        """Add a perturbation under its canonical name."""
         self._kinds[name] = kind
         for key in _variants(name):
             if not (self._get(key) and key != compact(name)):
@@ -73,7 +66,7 @@ class PerturbationNames:
         self._learn_words(name)
 
     def add_synonym(self, synonym: str, means: Collection[str]) -> None:
-        """Take in another name; what has it as its own keeps it, and what has it as a synonym shares it."""
+        """Add a synonym; a canonical name keeps its meaning, other perturbations with the synonym share it."""
         for key in _variants(synonym):
             known = self._get(key)
             if known is None or not known.canonical:
@@ -82,9 +75,8 @@ class PerturbationNames:
         self._learn_words(synonym)
 
     def set_meaning(self, name: str, means: Collection[str]) -> None:
-        """Let a name mean exactly this, whatever synonyms say; a canonical name stays what it is."""
-        keys = _variants(name) if means else (compact(name),)
-        for key in keys:
+        """Override the meaning of a synonym, with no meanings to remove it; a canonical name keeps its meaning."""
+        for key in _variants(name) if means else (compact(name),):
             known = self._get(key)
             if known is not None and known.canonical:
                 continue
@@ -96,37 +88,37 @@ class PerturbationNames:
         self._learn_words(name)
 
     def find(self, key: str) -> PerturbationName | None:
-        """What a compact form means, or None."""
+        """Return the meaning of a compact form, or None."""
         found = self._get(key)
         return self._base.find(key) if found is None and self._base else found
 
     def begins(self, key: str) -> bool:
-        """Whether some name of several words begins with these words."""
+        """Return whether a name of several words starts with this compact form."""
         return key in self._starts or (self._base is not None and self._base.begins(key))
 
     def has(self, name: str) -> bool:
-        """Whether some perturbation has this canonical name."""
+        """Return whether a perturbation has this canonical name."""
         return name in self._kinds or (self._base is not None and self._base.has(name))
 
     def kind(self, name: str) -> str:
-        """The kind of a perturbation by its canonical name."""
+        """Return the kind of a perturbation by its canonical name."""
         found = self._kinds.get(name)
         return found or (self._base.kind(name) if self._base else "other")
 
     def words(self) -> dict[str, bool]:
-        """The words of all names; true for a word that is a whole name by itself."""
+        """Return the words of all names; true for a word that is a complete name."""
         return {**self._base.words(), **self._words} if self._base else self._words
 
     def stored(self) -> dict[str, Any]:
-        """This index without its base, as JSON can hold it."""
+        """Return this index as JSON values, without its base."""
         names = {key: name.as_text() for key, name in self._names.items()}
         return {"names": names, "kinds": self._kinds, "words": self._words, "starts": sorted(self._starts)}
 
     def _get(self, key: str) -> PerturbationName | None:
-        """The name of this index; a stored one is made when it is first asked for."""
+        """Return a name of this index, without its base; a stored one is parsed when it is first needed."""
         found = self._names.get(key)
-        if found is None and (kept := self._stored.get(key)) is not None:
-            found = self._names[key] = PerturbationName.of_text(kept)
+        if found is None and (text := self._stored.get(key)) is not None:
+            found = self._names[key] = PerturbationName.of_text(text)
         return found
 
     def _learn_words(self, name: str) -> None:
@@ -142,12 +134,12 @@ class PerturbationNames:
 
 @cache
 def reference_names() -> PerturbationNames:
-    """The names of the reference facts, as they are stored."""
-    return PerturbationNames(stored=stored_index()["perturbations"])
+    """Return the names of the reference data, from the generated index."""
+    return PerturbationNames(stored=data.stored_index()["perturbations"])
 
 
 def index_reference_names() -> PerturbationNames:
-    """The same made anew of the facts."""
+    """Build the same index from the reference data."""
     names = PerturbationNames()
     known = reference_perturbations().values()
     for perturbation in known:
@@ -161,7 +153,7 @@ def index_reference_names() -> PerturbationNames:
 
 
 def names_with(datasets: Iterable[DatasetEntry]) -> PerturbationNames:
-    """The reference names with the perturbations and labels of ingested datasets over them."""
+    """Return the reference names with the perturbations and labels of ingested datasets over them."""
     base = reference_names()
     names = PerturbationNames(base)
     for entry in datasets:
@@ -180,7 +172,7 @@ def _unclear(key: str) -> bool:
 
 
 def _variants(name: str) -> tuple[str, ...]:
-    """The compact forms of a name: its own, and with family names spelled out or cut short."""
+    """Return the compact forms of a name: its own, and those with family names spelled out or abbreviated."""
     key = compact(name)
     return tuple(dict.fromkeys((key, *_spellings(key)))) if key else ()
 

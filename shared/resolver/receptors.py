@@ -1,6 +1,6 @@
 """Cytokines named by their receptor: "CD40 agonist", "stimulated via OX40", "ligand of c-Met", "IL-2 receptor agonist".
 
-A receptor alone is no perturbation, only with a word that says that it is set off.
+A receptor alone is not a perturbation; some word must say that it is activated.
 """
 
 from collections.abc import Iterator
@@ -9,34 +9,30 @@ from functools import cache
 from shared import data
 from shared.catalog.normalize import compact, join
 from shared.catalog.reference import perturbations as reference_perturbations
-from shared.resolver.cell_names import stored_index
 from shared.resolver.perturbation_names import PerturbationNames
 from shared.resolver.question import Question
 
+# Compact forms of receptors to the canonical names of their ligands, most common first; empty for a receptor to ignore.
 ReceptorNames = dict[str, tuple[str, ...]]
-"""Compact forms of receptors to the canonical names of their ligands, the commonest first; empty for one that is not to be taken."""
 
 _MOST_WORDS = 5
-_SET_OFF = (
-    "agonis", "ligand", "ligation", "engag", "crosslink", "costimul", "stimul", "trigger", "activat", "superagonis",
-)  # fmt: skip
+_ACTIVATION = ("agonis", "ligand", "ligation", "engag", "crosslink", "costimul", "stimul", "trigger", "activat", "superagonis")  # fmt: skip
 _AGONIST_OF = frozenset(
     {"agonist", "agonists", "agonism", "ligand", "ligands", "ligation", "engagement", "activation", "stimulation"}
 )
-_LEADS = frozenset({"via", "through"})
-_AGONISTIC = frozenset({"agonistic", "agonist", "activating", "stimulating"})
+_LEADS = frozenset({"via", "through", "agonistic", "agonist", "activating", "stimulating"})
 _ANTIBODY = frozenset({"antibody", "antibodies", "mab", "mabs", "ab", "receptor"})
 _PLAIN_WORDS = frozenset({"met", "fas", "kit", "rank"})
 
 
 @cache
 def receptor_names() -> ReceptorNames:
-    """The receptors of the facts, as they are stored."""
-    return {key: tuple(means) for key, means in stored_index()["receptors"].items()}
+    """Return the receptors of the reference data from the generated index."""
+    return {key: tuple(means) for key, means in data.stored_index()["receptors"].items()}
 
 
 def index_receptor_names() -> ReceptorNames:
-    """The same made anew: of the genes in the table of cytokines, then of what `receptor_names.tsv` says."""
+    """Build the same index from the genes in the table of cytokines and, overriding them, from `receptor_names.tsv`."""
     names: ReceptorNames = {}
     for perturbation in reference_perturbations().values():
         for gene in perturbation.receptors:
@@ -49,25 +45,23 @@ def index_receptor_names() -> ReceptorNames:
 def find_agonists(
     question: Question, receptors: ReceptorNames, perturbations: PerturbationNames
 ) -> Iterator[tuple[int, int, tuple[str, ...]]]:
-    """Each receptor of the question that something sets off: first word, the word behind the last, and its ligands."""
+    """Yield each activated receptor of the question: its first word, the word after its last, and its ligands."""
     for start in range(len(question.words)):
         for end in range(start + 1, min(start + _MOST_WORDS, len(question.words)) + 1):
             if end - start > 1 and question.gap(end - 1).strip() not in {"", "-"}:
                 break
-            if ligands := _short_ligand(question, start, end, receptors, perturbations):
-                yield start, end, ligands
-            means = _ligands(question, start, end, receptors, perturbations)
-            span = _set_off(question, start, end) if means else None
-            if span:
-                yield (*span, means)
+            key, text = join(word.key for word in question.words[start:end]), question.piece(start, end)
+            if text.endswith("L") and not perturbations.find(key) and (ligands := receptors.get(key[:-1])):
+                yield start, end, ligands  # a receptor and an L: "CD95L", "c-KitL"
+            if ligands := _ligands(key, text, receptors, perturbations):
+                span = _activated(question, start, end)
+                if span:
+                    yield (*span, ligands)
 
 
-def _ligands(
-    question: Question, start: int, end: int, receptors: ReceptorNames, perturbations: PerturbationNames
-) -> tuple[str, ...]:
-    """The ligands of the receptor that these words are; "IL-2 receptor" and "IL-2R" are those of IL-2."""
-    key = join(word.key for word in question.words[start:end])
-    if key in _PLAIN_WORDS and not question.piece(start, end)[0].isupper():
+def _ligands(key: str, text: str, receptors: ReceptorNames, perturbations: PerturbationNames) -> tuple[str, ...]:
+    """Return the ligands of a receptor; "IL-2 receptor" and "IL-2R" have those of IL-2."""
+    if key in _PLAIN_WORDS and not text[0].isupper():
         return ()
     if key in receptors:
         return receptors[key]
@@ -78,32 +72,24 @@ def _ligands(
     return ()
 
 
-def _short_ligand(
-    question: Question, start: int, end: int, receptors: ReceptorNames, perturbations: PerturbationNames
-) -> tuple[str, ...]:
-    """The ligand that is called by its receptor and an L: "CD95L", "c-KitL"."""
-    key = join(word.key for word in question.words[start:end])
-    known = () if not key.endswith("l") or perturbations.find(key) else receptors.get(key[:-1], ())
-    return known if question.piece(start, end).endswith("L") else ()
-
-
-def _set_off(question: Question, start: int, end: int) -> tuple[int, int] | None:
-    """The words that say that a receptor is set off, with the receptor's own; None where none say it."""
+def _activated(question: Question, start: int, end: int) -> tuple[int, int] | None:
+    """Return the span of a receptor and the words that say that it is activated, or None if no word does."""
     words = [word.key for word in question.words]
     if question.after(end) in {"+", "⁺"}:
         return None
     if words[start - 1 : start] == ["anti"]:
         start -= 1
-    behind = end
-    while behind < len(words) and words[behind] in _ANTIBODY:
-        behind += 1
-    if behind < len(words) and words[behind].startswith(_SET_OFF):
-        behind += 1
-        while behind < len(words) and words[behind] in _ANTIBODY:
-            behind += 1
-        return start, behind
-    if start and (words[start - 1] in _LEADS or words[start - 1] in _AGONISTIC):
-        return start - 1, behind
+    after = _past_antibody(words, end)
+    if after < len(words) and words[after].startswith(_ACTIVATION):
+        return start, _past_antibody(words, after + 1)
+    if start and words[start - 1] in _LEADS:
+        return start - 1, after
     if start > 1 and words[start - 1] in {"of", "for", "at", "on", "to"} and words[start - 2] in _AGONIST_OF:
-        return start - 2, behind
+        return start - 2, after
     return None
+
+
+def _past_antibody(words: list[str], index: int) -> int:
+    while index < len(words) and words[index] in _ANTIBODY:
+        index += 1
+    return index

@@ -1,4 +1,4 @@
-"""How facts are read: tables that are sorted are searched, and nothing is made of rows that nobody asks for."""
+"""The loader of reference data: sorted tables are searched, and rows are parsed only when looked up."""
 
 from itertools import pairwise
 
@@ -13,7 +13,7 @@ CELLS = st.text(st.characters(blacklist_categories=["Cc", "Cs", "Zl", "Zp"]), mi
 
 
 @given(st.dictionaries(CELLS, CELLS), CELLS)
-def test_a_row_is_found_by_its_first_column_and_no_other_is(table: dict[str, str], other: str) -> None:
+def test_a_row_is_found_by_its_first_column_only(table: dict[str, str], other: str) -> None:
     rows = data.Rows(sorted(f"{key}\t{value}" for key, value in table.items()))
     assert dict(rows) == table
     assert (len(rows), other in rows) == (len(table), other in table)
@@ -30,6 +30,6 @@ def test_a_table_that_is_searched_is_sorted(name: str, columns: tuple[str, ...])
     assert all(one < other for one, other in pairwise(f"{key}\t" for key in rows))
 
 
-def test_a_table_with_other_columns_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"cell_ontology\.tsv has other columns than id, name"):
+def test_a_table_with_other_columns_is_rejected() -> None:
+    with pytest.raises(ValueError, match=r"cell_ontology\.tsv does not have the columns id, name"):
         data.rows("cell_ontology", ("id", "name"))

@@ -18,7 +18,6 @@ from google.auth.compute_engine import Credentials as ComputeCredentials
 from google.auth.credentials import AnonymousCredentials
 from google.auth.transport.requests import Request as HttpRequest
 from google.cloud.storage.exceptions import DataCorruption
-from shared.gcp.storage import GoogleResultFiles
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -30,6 +29,7 @@ from local.serving import serving
 from local.storage.server import StorageServer
 from local.storage.signing_key import SigningKey
 from shared.errors import SettingsInvalid, Unavailable
+from shared.gcp.storage import GoogleResultFiles
 from shared.runs.ports import ResultFiles
 from shared.runs.records import StoredFile
 from shared.settings import Settings

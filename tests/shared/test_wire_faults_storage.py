@@ -8,13 +8,13 @@ from uuid import uuid4
 import httpx
 import pytest
 from google.auth.compute_engine import Credentials as ComputeCredentials
-from shared.gcp.storage import SIGN_DEADLINE, UPLOAD_DEADLINE, GoogleResultFiles
 
 # google-auth carries no types.
 # mypy: allow-untyped-calls
 from local.serving import serving
 from local.storage.server import StorageServer
 from shared.errors import Unavailable
+from shared.gcp.storage import SIGN_DEADLINE, UPLOAD_DEADLINE, GoogleResultFiles
 from shared.runs.records import StoredFile
 from shared.settings import Settings
 from tests.http_proxy import FaultyHttp

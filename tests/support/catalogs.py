@@ -1,4 +1,4 @@
-"""A small ingested dataset as the ingest would write it down, for tests of what stands on the catalog."""
+"""A small ingested dataset, as the ingest would write it, for tests of everything above the catalog."""
 
 from shared.catalog.entries import DatasetEntry, GroupCount
 from shared.catalog.reference import datasets
@@ -10,9 +10,9 @@ DONORS = ["donor_1", "donor_2", "donor_3"]
 
 
 def small_pbmc(name: str = "small_pbmc") -> DatasetEntry:
-    """Twelve immune cell types of three donors in PBS, IFN-gamma and IL-4.
+    """Return twelve immune cell types of three donors in PBS, IFN-gamma and IL-4.
 
-    MDC has cells everywhere. NK cells of IL-4 come from the third donor, whose NK controls are missing. Plasma cells were never perturbed.
+    MDC has cells everywhere. NK cells under IL-4 come from the third donor, who has no NK controls. Plasma cells were never perturbed.
     """
     groups = [
         GroupCount(cell_type=label, condition=condition, cells=60 if label == "CD8_T" else 30, donors=_shared(label))
@@ -45,7 +45,7 @@ def small_pbmc(name: str = "small_pbmc") -> DatasetEntry:
 
 
 def small_view(*ingested: DatasetEntry) -> CatalogView:
-    """The reference datasets with these ingested ones, or with `small_pbmc` alone."""
+    """Return a view of the reference datasets with these ingested ones, by default `small_pbmc`."""
     return CatalogView(datasets(), ingested or [small_pbmc()])
 
 

@@ -1,4 +1,4 @@
-"""The catalog in memory: what it costs, and when it is read again."""
+"""The cached catalog: its reads, and when it reloads."""
 
 import asyncio
 from collections.abc import Sequence
@@ -19,16 +19,16 @@ QUESTION = "How would CD14 monocytes respond to IFN-gamma?"
 
 @dataclass
 class CountingCatalog:
-    """A `Catalog` that counts its reads, and is away while it is told to be."""
+    """A `Catalog` that counts its reads and can be made unavailable."""
 
     entries: list[DatasetEntry] = field(default_factory=lambda: [small_pbmc()])
     reads: int = 0
-    away: bool = False
+    unavailable: bool = False
 
     async def load(self) -> Sequence[DatasetEntry]:
         self.reads += 1
         await asyncio.sleep(0)
-        if self.away:
+        if self.unavailable:
             raise Unavailable("Firestore")
         return [DatasetEntry.model_validate(entry.model_dump()) for entry in self.entries]
 
@@ -55,7 +55,7 @@ async def test_twenty_simultaneous_first_requests_cost_one_read(cache: CatalogCa
     assert catalog.reads == 1
 
 
-async def test_it_is_read_again_when_it_is_too_old_and_not_before(
+async def test_it_reloads_when_it_expires_and_not_before(
     cache: CatalogCache, catalog: CountingCatalog, clock: TestClock
 ) -> None:
     await cache.view()
@@ -72,12 +72,12 @@ async def test_an_unchanged_catalog_keeps_its_view_and_the_resolver_its_index(
 ) -> None:
     first = await cache.view()
     resolve(QUESTION, first)
-    made = lexicon.cache_info().misses
+    misses = lexicon.cache_info().misses
     clock.move(minutes=2)
     again = await cache.view()
     resolve(QUESTION, again)
     assert again is first
-    assert lexicon.cache_info().misses == made
+    assert lexicon.cache_info().misses == misses
 
 
 async def test_a_changed_catalog_is_seen(cache: CatalogCache, catalog: CountingCatalog, clock: TestClock) -> None:
@@ -88,23 +88,23 @@ async def test_a_changed_catalog_is_seen(cache: CatalogCache, catalog: CountingC
     assert "another" in (await cache.view()).dataset_names()
 
 
-async def test_the_old_view_serves_while_the_store_is_away_and_the_log_says_so(
+async def test_the_expired_view_serves_while_the_store_is_unavailable_and_the_log_says_so(
     cache: CatalogCache, catalog: CountingCatalog, clock: TestClock, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first = await cache.view()
-    catalog.away = True
+    catalog.unavailable = True
     clock.move(minutes=2)
     assert await cache.view() is first
     assert await cache.view() is first
     assert catalog.reads == 2
-    assert "The catalog cannot be read" in capsys.readouterr().err
+    assert "Cannot read the catalog" in capsys.readouterr().err
 
 
-async def test_without_a_view_an_absent_store_is_told_and_asked_again(
+async def test_without_a_view_an_unavailable_store_is_an_error_and_the_next_call_reads_again(
     cache: CatalogCache, catalog: CountingCatalog
 ) -> None:
-    catalog.away = True
+    catalog.unavailable = True
     with pytest.raises(Unavailable):
         await cache.view()
-    catalog.away = False
+    catalog.unavailable = False
     assert (await cache.view()).dataset_names()

@@ -1,6 +1,7 @@
-"""From which atlas and cells a question is answered."""
+"""Query plans: the atlas and cells that a question is answered from, and related perturbations."""
 
-from shared.catalog.plans import near_cell_types, query_plans
+from shared.catalog.entries import ConditionEntry
+from shared.catalog.plans import near_cell_types, query_plans, related_perturbations, related_plan
 from shared.catalog.reference import datasets
 from shared.catalog.view import CatalogView
 from tests.support.catalogs import small_pbmc, small_view
@@ -10,9 +11,11 @@ T_CELL = "CL:0000084"
 HEPATOCYTE = "CL:0000182"
 NK = "CL:0000623"
 PLASMA = "CL:0000786"
+B_CELL = "CL:0000236"
+NEURON = "CL:0000540"
 
 
-def test_the_asked_type_itself_gives_the_query_where_it_has_enough_cells() -> None:
+def test_the_queried_type_itself_gives_the_query_cells_if_it_has_enough() -> None:
     (plan,) = query_plans(small_view(), "IFN-gamma", NK)
     assert (plan.dataset.name, plan.query.entry.label, plan.query.distance) == ("small_pbmc", "NK", 0)
     assert "NK" not in {near.entry.label for near in plan.others}
@@ -29,7 +32,7 @@ def test_the_nearest_cell_type_comes_with_its_distance() -> None:
     assert (near.entry.label, near.distance, near.is_kind) == ("MDC", 2, False)
 
 
-def test_kinds_of_the_asked_type_come_first_those_with_most_cells_before() -> None:
+def test_subtypes_of_the_queried_type_come_first_the_largest_before() -> None:
     near = near_cell_types(small_pbmc(), T_CELL)
     kinds = [item.entry.label for item in near if item.is_kind]
     assert kinds[0] == "CD8_T"
@@ -37,7 +40,7 @@ def test_kinds_of_the_asked_type_come_first_those_with_most_cells_before() -> No
     assert [item.is_kind for item in near] == sorted((item.is_kind for item in near), reverse=True)
 
 
-def test_another_lineage_and_a_dataset_that_is_not_ingested_answer_nothing() -> None:
+def test_another_lineage_or_a_dataset_that_is_not_ingested_gives_no_plan() -> None:
     assert query_plans(small_view(), "IFN-gamma", HEPATOCYTE) == []
     assert query_plans(CatalogView(datasets()), "IFN-gamma", NK) == []
 
@@ -55,3 +58,53 @@ def test_the_nearer_cell_type_comes_before_the_larger_atlas() -> None:
         "a_large_one",
     ]
     assert query_plans(small_view(large, small_pbmc()), "IFN-gamma", NK)[0].dataset.name == "a_large_one"
+
+
+def having(*names: str) -> list[ConditionEntry]:
+    control = ConditionEntry(label="PBS", perturbation=None, kind="control", is_control=True)
+    return [control, *(ConditionEntry(label=n, perturbation=n, kind="cytokine", is_control=False) for n in names)]
+
+
+def test_perturbations_with_the_same_receptors_come_before_those_of_the_same_family() -> None:
+    dataset = small_pbmc().model_copy(update={"conditions": having("TNF-alpha", "IFN-gamma", "IFN-beta")})
+    found = related_perturbations("IFN-alpha1", dataset)
+    assert [each.name for each in found] == ["IFN-beta", "IFN-gamma"]
+    assert found[0].nearness > found[1].nearness > 0
+    assert found[0].nearness < 1
+    assert "IFNAR1, IFNAR2" in found[0].shared
+    assert "interferon" in found[1].shared
+
+
+def test_a_shared_receptor_chain_counts_by_its_share() -> None:
+    dataset = small_pbmc().model_copy(update={"conditions": having("IL-2", "IL-15", "IL-4")})
+    nearness = {each.name: each.nearness for each in related_perturbations("IL-15", dataset)}
+    assert nearness["IL-2"] > nearness["IL-4"] > 0
+    assert "IL-15" not in nearness
+
+
+def test_a_family_of_leftovers_relates_nothing() -> None:
+    dataset = small_pbmc().model_copy(update={"conditions": having("EPO", "GDNF")})
+    assert related_perturbations("HGF", dataset) == ()
+
+
+def test_a_perturbation_unknown_to_the_reference_data_has_no_related_ones() -> None:
+    dataset = small_pbmc().model_copy(update={"conditions": having("IL-4", "my own compound")})
+    assert related_perturbations("my own compound", dataset) == ()
+    assert related_perturbations("Dasatinib", dataset) == ()
+
+
+def test_a_plan_by_a_related_perturbation_needs_its_cells_of_a_related_type() -> None:
+    view = small_view(small_pbmc())
+    assert related_plan(view, "IL-13", B_CELL) is not None
+    assert related_plan(view, "IL-13", NEURON) is None
+    assert related_plan(view, "Dasatinib", B_CELL) is None
+
+
+def test_a_plan_names_the_nearest_related_perturbation_that_has_enough_cells() -> None:
+    """Regression: the validation named the nearest related perturbation even if the atlas has no cells under it."""
+    dataset = small_pbmc().model_copy(update={"conditions": having("IFN-beta", "IFN-gamma")})
+    assert [each.name for each in related_perturbations("IFN-omega", dataset)] == ["IFN-beta", "IFN-gamma"]
+    plan = related_plan(small_view(dataset), "IFN-omega", NK)
+    assert plan is not None
+    assert plan.related is not None
+    assert plan.related.name == "IFN-gamma"

@@ -1,4 +1,4 @@
-"""The reference datasets and perturbations, against what their publications say."""
+"""The reference datasets and perturbations, compared with their publications."""
 
 from shared import data
 from shared.catalog.ontology import cell_ontology
@@ -12,7 +12,7 @@ def test_the_three_reference_datasets_are_known_and_not_ingested() -> None:
     assert not any(entry.ingested or entry.atlas or entry.groups for entry in datasets())
 
 
-def test_published_sizes_are_told_and_unknown_ones_are_not_made_up() -> None:
+def test_published_sizes_are_given_and_unknown_ones_are_not_made_up() -> None:
     sizes = {entry.name: (entry.n_cells, entry.n_genes) for entry in datasets()}
     assert sizes == {
         "parse_pbmc": (9_697_974, 40_352),
@@ -21,13 +21,13 @@ def test_published_sizes_are_told_and_unknown_ones_are_not_made_up() -> None:
     }
 
 
-def test_numbers_of_conditions_and_cell_types_are_the_published_ones() -> None:
+def test_numbers_of_conditions_and_cell_types_are_as_published() -> None:
     numbers = {entry.name: (len(entry.conditions), len(entry.cell_types)) for entry in datasets()}
     assert numbers == {"parse_pbmc": (91, 18), "openproblems": (147, 7), "tabula_sapiens": (0, 175)}
     assert len(perturbations()) == 90 + 146
 
 
-def test_each_dataset_with_conditions_has_one_control_and_it_is_no_perturbation() -> None:
+def test_each_dataset_with_conditions_has_one_control_that_is_not_a_perturbation() -> None:
     controls = {e.name: [c.label for c in e.conditions if c.is_control] for e in datasets() if e.conditions}
     assert controls == {"parse_pbmc": ["PBS"], "openproblems": ["Dimethyl Sulfoxide"]}
     assert not any(is_control(name) for name in perturbations())
@@ -40,7 +40,7 @@ def test_every_cell_type_stands_for_a_term() -> None:
             assert cell_ontology().term(cell_type.cell_ontology_id) is not None, cell_type.label
 
 
-def test_labels_of_the_reference_datasets_map_to_the_terms_their_authors_gave() -> None:
+def test_labels_of_the_reference_datasets_map_to_the_terms_of_their_authors() -> None:
     wrong = [
         (cell_type.label, cell_type.cell_ontology_label, cell_type_entry(cell_type.label).cell_ontology_label)
         for entry in datasets()
@@ -50,7 +50,7 @@ def test_labels_of_the_reference_datasets_map_to_the_terms_their_authors_gave() 
     assert wrong == []
 
 
-def test_a_cytokine_carries_genes_receptors_family_and_synonyms() -> None:
+def test_a_cytokine_has_genes_receptors_family_and_synonyms() -> None:
     interferon = perturbations()["IFN-gamma"]
     assert interferon.kind == "cytokine"
     assert interferon.targets == ("IFNG",)

@@ -1,4 +1,4 @@
-"""The catalog as a question sees it."""
+"""The catalog as one question sees it."""
 
 import pytest
 
@@ -26,10 +26,10 @@ def test_an_ingested_dataset_takes_the_place_of_the_reference_dataset_of_its_nam
     assert len(view.datasets) == 3
 
 
-def test_an_unknown_dataset_is_not_found_and_the_known_ones_are_told(view: CatalogView) -> None:
-    for ask in (view.dataset, view.perturbations, view.cell_types):
+def test_an_unknown_dataset_is_an_error_that_lists_the_known_ones(view: CatalogView) -> None:
+    for method in (view.dataset, view.perturbations, view.cell_types):
         with pytest.raises(DatasetNotFound, match="openproblems, parse_pbmc, small_pbmc, tabula_sapiens"):
-            ask("nonsense")
+            method("nonsense")
 
 
 def test_perturbations_of_all_datasets_are_the_reference_ones_each_once(view: CatalogView) -> None:
@@ -45,7 +45,7 @@ def test_controls_are_never_perturbations(view: CatalogView, dataset: str | None
     assert not names & {"PBS", "Dimethyl Sulfoxide", "DMSO"}
 
 
-def test_a_perturbation_tells_where_it_is_and_how_many_cells_it_has(view: CatalogView) -> None:
+def test_a_perturbation_lists_its_datasets_and_counts_its_cells(view: CatalogView) -> None:
     info = next(info for info in view.perturbations() if info.name == "IFN-gamma")
     assert info.type == "cytokine"
     assert info.targets == ["IFNG"]
@@ -62,7 +62,7 @@ def test_a_perturbation_that_is_nowhere_ingested_has_no_counts(view: CatalogView
     assert (info.datasets, info.cell_count, info.control_count) == (["parse_pbmc"], None, None)
 
 
-def test_a_perturbation_that_the_facts_do_not_know_is_listed_by_its_label() -> None:
+def test_a_perturbation_unknown_to_the_reference_data_is_listed_by_its_label() -> None:
     entry = small_pbmc().model_copy(
         update={"conditions": [ConditionEntry(label="stim", perturbation="stim", kind="other", is_control=False)]}
     )

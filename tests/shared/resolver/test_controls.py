@@ -1,4 +1,4 @@
-"""Which labels are controls."""
+"""Which condition labels are controls."""
 
 import pytest
 from hypothesis import given
@@ -28,7 +28,7 @@ def test_is_a_control(label: str) -> None:
         "Control Freak", "knockout", "high dose", "treated",
     ],
 )  # fmt: skip
-def test_is_no_control(label: str) -> None:
+def test_is_not_a_control(label: str) -> None:
     assert not is_control(label)
 
 

@@ -51,7 +51,7 @@ CELL_TYPES = {
 
 
 @pytest.mark.parametrize(("label", "term"), CELL_TYPES.items())
-def test_a_common_label_stands_for_its_term(label: str, term: str) -> None:
+def test_a_common_label_maps_to_its_term(label: str, term: str) -> None:
     entry = cell_type_entry(label)
     found = cell_ontology().term(term)
     assert found is not None
@@ -60,7 +60,7 @@ def test_a_common_label_stands_for_its_term(label: str, term: str) -> None:
 
 
 @pytest.mark.parametrize("label", ["cluster 7", "unknown", "doublet", "", "Other", "12", "cell"])
-def test_a_label_that_names_nothing_stands_for_nothing(label: str) -> None:
+def test_a_label_that_names_no_cell_type_has_no_term(label: str) -> None:
     entry = cell_type_entry(label)
     assert (entry.label, entry.cell_ontology_id, entry.cell_ontology_label) == (label, None, None)
 
@@ -78,7 +78,7 @@ def test_a_label_that_names_nothing_stands_for_nothing(label: str) -> None:
         ("stim", "stim", "other"),
         ("STAT1_KO", "STAT1_KO", "other"),
         ("IFN-gamma+TNF", "IFN-gamma+TNF", "other"),
-        ("TNFSF1", "TNFSF1", "other"),  # of two cytokines equally
+        ("TNFSF1", "TNFSF1", "other"),  # a synonym of two cytokines
         ("sf", "sf", "other"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Cytokines that are named by their receptor."""
+"""Cytokines named by their receptor."""
 
 import pytest
 
@@ -25,7 +25,7 @@ VIEW = small_view()
         ("triggering through TNFR2", ["TNF-alpha"]),
     ],
 )
-def test_a_receptor_that_is_set_off_means_its_ligand(written: str, names: list[str]) -> None:
+def test_an_activated_receptor_means_its_ligand(written: str, names: list[str]) -> None:
     found = resolve(f"How would B cells respond to {written}?", VIEW).perturbation
     assert found is not None
     assert (found.candidates or [found.name]) == names
@@ -43,7 +43,7 @@ def test_a_receptor_that_is_set_off_means_its_ligand(written: str, names: list[s
         "The B cells met activation criteria",
     ],
 )
-def test_a_receptor_that_nothing_sets_off_is_no_perturbation(question: str) -> None:
+def test_a_receptor_that_is_not_activated_is_not_a_perturbation(question: str) -> None:
     assert resolve(question, VIEW).perturbation is None
 
 

@@ -1,8 +1,8 @@
-"""Which control a question can have."""
+"""Which control a question can have, and the warnings that users read."""
 
 import pytest
 
-from shared.catalog.entries import DatasetEntry
+from shared.catalog.entries import ConditionEntry, DatasetEntry
 from shared.catalog.schemas import ControlStrategyValidation, ControlStrategyValidationRequest
 from shared.catalog.view import CatalogView
 from shared.fields import ControlStrategy
@@ -36,8 +36,8 @@ def test_the_demo_question_finds_the_nearest_cell_type_and_says_so(view: Catalog
     assert answer.perturbation is not None
     assert answer.perturbation.name == "IFN-gamma"
     assert answer.warning == (
-        "small_pbmc has no cells labelled CD14-positive monocyte; the nearest by Cell Ontology, MDC (mononuclear phagocyte), 2 steps away, "
-        "stand in."
+        "small_pbmc has no cells labeled CD14-positive monocyte; the nearest cell type by the Cell Ontology, MDC (mononuclear phagocyte), "
+        "2 steps away, is used instead."
     )
 
 
@@ -54,7 +54,7 @@ def test_only_donors_with_perturbed_and_control_cells_count(view: CatalogView) -
 def test_a_type_without_matched_controls_gives_way_to_the_next_that_has_them(view: CatalogView) -> None:
     (match,) = matched_controls(view, "IL-4", NK)
     assert match.cell_type.entry.label != "NK"
-    assert match.control_cells > 0
+    assert match.cells > 0
     (unperturbed,) = matched_controls(view, "IFN-gamma", PLASMA)
     assert unperturbed.cell_type.entry.label != "plasma"
 
@@ -69,46 +69,54 @@ def test_no_donor_with_both_means_query_as_control() -> None:
     assert answer.datasets == ["small_pbmc"]
     assert answer.warning is not None
     assert answer.warning.startswith(
-        "No donor of small_pbmc has both control cells and IL-4 cells of NK (natural killer cell)."
+        "No donor in small_pbmc has both control cells and IL-4 cells of NK (natural killer cell)."
     )
 
 
-def test_a_perturbation_that_no_ingested_dataset_has_is_told(view: CatalogView) -> None:
+def test_a_perturbation_that_no_ingested_dataset_has_gets_a_warning(view: CatalogView) -> None:
     answer = ask(view, "How would CD14 monocytes respond to TNF?")
     assert not answer.synthetic_control_available
     assert answer.recommendation is ControlStrategy.QUERY_AS_CONTROL
     assert answer.datasets == []
     assert answer.warning == (
-        "TNF-alpha is known (it is in parse_pbmc) but in no ingested dataset, so there are no matched control cells. "
-        "query_as_control compares the prediction with the query cells as they are."
+        "No ingested dataset has TNF-alpha (it is known from parse_pbmc), so there are no matched control cells. "
+        "query_as_control compares the prediction with the query cells themselves."
     )
 
 
-def test_a_perturbation_of_which_only_a_relative_is_ingested_is_told_with_the_relative(view: CatalogView) -> None:
+def test_a_warning_names_the_related_perturbation_that_a_run_would_use(view: CatalogView) -> None:
     answer = ask(view, "How would CD14 monocytes respond to IFN-omega?")
     assert not answer.synthetic_control_available
     assert answer.datasets == ["small_pbmc"]
     assert answer.warning is not None
-    assert "in no ingested dataset" in answer.warning
-    assert (
-        "infer an answer from IFN-gamma in small_pbmc, which shares the interferon family: a hypothesis"
-        in answer.warning
-    )
+    assert answer.warning.startswith("No ingested dataset has IFN-omega (it is known from parse_pbmc)")
+    assert "infer the answer from IFN-gamma in small_pbmc, which shares the interferon family. Treat" in answer.warning
 
 
-def test_an_observational_question_is_answered_with_query_as_control(view: CatalogView) -> None:
+def test_a_warning_names_no_related_perturbation_without_cells() -> None:
+    """Regression: the nearest related perturbation was named even if the atlas has no cells under it."""
+    beta = ConditionEntry(label="IFN-beta", perturbation="IFN-beta", kind="cytokine", is_control=False)
+    entry = small_pbmc()
+    view = small_view(entry.model_copy(update={"conditions": [*entry.conditions, beta]}))
+    answer = ask(view, "How would CD14 monocytes respond to IFN-omega?")
+    assert answer.warning is not None
+    assert "IFN-beta" not in answer.warning
+    assert "infer the answer from IFN-gamma in small_pbmc" in answer.warning
+
+
+def test_an_observational_question_gets_query_as_control(view: CatalogView) -> None:
     answer = ask(view, "What do plasmacytoid dendritic cells look like at rest?")
     assert answer.recommendation is ControlStrategy.QUERY_AS_CONTROL
     assert answer.perturbation is None
     assert answer.warning is not None
-    assert answer.warning.startswith("The question names no perturbation")
+    assert answer.warning.startswith("The question names no perturbation. It asks about unperturbed cells")
 
 
-def test_what_was_not_recognised_is_told(view: CatalogView) -> None:
+def test_a_warning_lists_what_was_not_recognized(view: CatalogView) -> None:
     answer = ask(view, "How would monocytes respond to foobarin?")
     assert not answer.synthetic_control_available
     assert answer.warning is not None
-    assert "No perturbation was recognised. Not recognised: foobarin." in answer.warning
+    assert "No perturbation was recognized. Not recognized: foobarin." in answer.warning
     assert '"monocytes" as the cell type monocyte (CL:0000576)' in answer.warning
 
 
@@ -118,25 +126,25 @@ def test_a_question_that_names_nothing_known_says_so(view: CatalogView) -> None:
     assert answer.recommendation is ControlStrategy.QUERY_AS_CONTROL
     assert answer.warning is not None
     assert answer.warning.startswith(
-        "Neither a cell type nor a perturbation was recognised. Not recognised: weather, Paris."
+        "Neither a cell type nor a perturbation was recognized. Not recognized: weather, Paris."
     )
 
 
-def test_two_things_that_match_equally_are_both_told(view: CatalogView) -> None:
+def test_two_things_that_match_equally_are_both_candidates(view: CatalogView) -> None:
     answer = ask(view, "How would naive B cells respond to IL-4 and IFN-gamma?")
     assert answer.perturbation is not None
     assert answer.perturbation.candidates == ["IL-4", "IFN-gamma"]
-    assert answer.warning == "The question fits several perturbations (IL-4, IFN-gamma); IL-4 is taken."
+    assert answer.warning == "The question matches several perturbations (IL-4, IFN-gamma); using IL-4."
 
 
-def test_a_misspelt_name_is_told(view: CatalogView) -> None:
+def test_a_misspelled_name_gets_a_warning(view: CatalogView) -> None:
     answer = ask(view, "How would naive B cells respond to interferron gamma?")
     assert answer.synthetic_control_available
-    assert answer.warning == '"interferron gamma" is taken for IFN-gamma.'
+    assert answer.warning == '"interferron gamma" was interpreted as IFN-gamma.'
 
 
 def with_cells(entry: DatasetEntry, cell_type: str, condition: str, donors: list[int]) -> DatasetEntry:
-    """The dataset with these cells in the place of those it has of the type in the condition."""
+    """Return the dataset with these cells, one number per donor, in one of its groups."""
     groups = [
         group.model_copy(update={"cells": sum(donors), "donors": donors})
         if (group.cell_type, group.condition) == (cell_type, condition)
@@ -146,14 +154,14 @@ def with_cells(entry: DatasetEntry, cell_type: str, condition: str, donors: list
     return entry.model_copy(update={"groups": groups})
 
 
-def test_too_few_control_cells_of_the_asked_type_are_no_query_and_that_is_told() -> None:
+def test_a_queried_type_with_too_few_control_cells_is_replaced_with_a_warning() -> None:
     answer = ask(
         small_view(with_cells(small_pbmc(), "B_naive", "PBS", [3, 3, 3])), "How would naive B cells respond to IL-4?"
     )
     assert answer.synthetic_control_available
     assert answer.warning is not None
     assert answer.warning.startswith(
-        "small_pbmc has only 9 control cells labelled naive B cell; the nearest by Cell Ontology, "
+        "small_pbmc has only 9 control cells labeled naive B cell; the nearest cell type by the Cell Ontology, "
     )
 
 
@@ -165,7 +173,7 @@ def test_a_group_of_four_cells_is_neither_a_prompt_nor_a_control() -> None:
     assert (answer.control_cells_found, answer.control_donors) == (10, ["donor_1"])
 
 
-def test_a_dataset_without_enough_cells_under_the_perturbation_answers_nothing() -> None:
+def test_a_dataset_with_too_few_perturbed_cells_gives_no_answer() -> None:
     whole = small_pbmc()
     few = whole.model_copy(
         update={
@@ -178,30 +186,32 @@ def test_a_dataset_without_enough_cells_under_the_perturbation_answers_nothing()
     answer = ask(small_view(few), "How would naive B cells respond to IL-4?")
     assert (answer.synthetic_control_available, answer.datasets) == (False, [])
     assert answer.warning is not None
-    assert answer.warning.startswith("small_pbmc has too few cells: the run needs 10 control cells of naive B cell")
+    assert answer.warning.startswith(
+        "small_pbmc has too few cells: a run needs at least 10 control cells of naive B cell"
+    )
 
 
-def test_controls_of_a_relative_are_told_where_the_query_cells_have_none(view: CatalogView) -> None:
+def test_a_warning_names_the_cell_type_whose_controls_are_used(view: CatalogView) -> None:
     answer = ask(view, "How would NK cells respond to IL-4?")
     assert answer.synthetic_control_available
     assert answer.warning is not None
     assert answer.warning.startswith(
-        "No donor of small_pbmc has enough control cells and perturbed cells of NK (natural killer cell); the matched control cells are "
+        "No donor in small_pbmc has enough control and perturbed cells of NK (natural killer cell); the matched control cells are "
     )
 
 
-def test_cells_of_another_lineage_do_not_stand_in(view: CatalogView) -> None:
+def test_cells_of_another_lineage_are_not_used(view: CatalogView) -> None:
     answer = ask(view, "How would hepatocytes respond to IFN-gamma?")
     assert not answer.synthetic_control_available
     assert answer.warning is not None
-    assert answer.warning.startswith("No cells related to hepatocyte were given IFN-gamma in small_pbmc.")
+    assert answer.warning.startswith("small_pbmc has no cells related to hepatocyte under IFN-gamma.")
 
 
 def test_datasets_that_are_not_ingested_have_no_matched_controls() -> None:
     assert matched_controls(CatalogView(small_view().datasets[:2]), "IFN-gamma", CD14_MONOCYTE) == []
 
 
-def test_several_ingested_datasets_are_told_and_their_controls_added_up() -> None:
+def test_controls_of_several_ingested_datasets_are_added_up() -> None:
     view = small_view(small_pbmc("first"), small_pbmc("second"))
     answer = ask(view, "How would CD14 monocytes respond to IFN-gamma?")
     assert answer.datasets == ["first", "second"]

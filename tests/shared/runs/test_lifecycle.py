@@ -58,7 +58,7 @@ async def test_a_second_copy_of_a_living_job_gets_no_lease(store: SqliteRunStore
     second = await lease(run.run_id, owner="two", store=store, clock=clock).begin()
     assert second == first
     assert second.compute.lease_owner == "one"
-    assert not (second.compute.lease_owner == "two")
+    assert second.compute.lease_owner != "two"
 
 
 async def test_a_copy_of_a_job_that_fell_silent_takes_over_and_the_first_is_heard_no_more(

@@ -1,11 +1,11 @@
 """The two adapters of each port, for their contract suites."""
 
 import pytest
-from shared.stores.firestore import FirestoreCatalog, FirestoreRunStore
-from shared.stores.sqlite import SqliteCatalog, SqliteRunStore
 
 from shared.catalog.cache import Catalog
 from shared.runs.ports import RunStore
+from shared.stores.firestore import FirestoreCatalog, FirestoreRunStore
+from shared.stores.sqlite import SqliteCatalog, SqliteRunStore
 
 ADAPTERS = ["sqlite", "firestore"]
 

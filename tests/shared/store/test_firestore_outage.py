@@ -4,10 +4,9 @@ import asyncio
 import contextlib
 import time
 
-from shared.stores.firestore_client import FirestoreDatabase
-
 from local.processes import free_port
 from shared.errors import Unavailable
+from shared.stores.firestore_client import FirestoreDatabase
 
 OUTAGE = 10.0
 """By then gRPC, left to itself, would pause for some six seconds before it connects again, and for two minutes in the end."""

@@ -7,6 +7,7 @@ from enum import StrEnum
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from shared.stores.firestore_client import decode, encode
 
 scalars = st.one_of(

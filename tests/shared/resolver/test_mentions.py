@@ -1,20 +1,16 @@
-"""Ways to name things that hold for all names of a kind."""
+"""Ways of naming things that work for all names of a kind."""
 
 import pytest
 
-from shared.resolver import Resolution, resolve
+from shared.resolver import resolve
 from tests.support.catalogs import small_view
 
 VIEW = small_view()
 
 
-def ask(question: str) -> Resolution:
-    return resolve(question, VIEW)
-
-
 def cells(question: str) -> list[str]:
-    """The labels of the cell types that a question names."""
-    found = ask(question).cell_type
+    """Return the labels of the cell types that a question names."""
+    found = resolve(question, VIEW).cell_type
     return (found.candidates or [found.name]) if found else []
 
 
@@ -33,12 +29,12 @@ def test_what_stands_between_two_cell_types_does_not_matter(written: str) -> Non
     assert sorted(found) == ["CD4-positive, alpha-beta T cell", "CD8-positive, alpha-beta T cell"]
 
 
-def test_brackets_that_say_it_better_count() -> None:
+def test_a_more_precise_name_in_parentheses_counts() -> None:
     assert cells("IL-6 on helper T cells (Th9) in culture") == ["T-helper 9 cell"]
     assert cells("IL-6 on Tregs (T cells) in culture") == ["regulatory T cell"]
 
 
-def test_one_kind_told_from_another_is_both() -> None:
+def test_two_types_that_are_compared_are_both_named() -> None:
     assert set(cells("How do Tregs differ from CD8 T cells?")) == {
         "regulatory T cell",
         "CD8-positive, alpha-beta T cell",
@@ -72,8 +68,8 @@ def test_tissues_padding_and_labels_are_understood(written: str, label: str) -> 
         "IL-6 receptor signalling blockade in T cells",
     ],
 )
-def test_something_unknown_that_was_done_is_not_asking_of_cells_as_they_are(question: str) -> None:
-    found = ask(question)
+def test_a_question_with_an_unknown_treatment_is_not_observational(question: str) -> None:
+    found = resolve(question, VIEW)
     assert (found.perturbation, found.observational) == (None, False)
 
 
@@ -85,11 +81,10 @@ def test_something_unknown_that_was_done_is_not_asking_of_cells_as_they_are(ques
         "What do T cells look like in blood?",
     ],
 )
-def test_what_cells_make_is_not_done_to_them(question: str) -> None:
-    assert ask(question).observational
+def test_what_cells_make_is_not_a_treatment(question: str) -> None:
+    assert resolve(question, VIEW).observational
 
 
-def test_protein_behind_a_name_says_nothing_but_before_levels() -> None:
-    found = ask("Recombinant IL-6 protein on T cells").perturbation
-    assert found is not None
-    assert ask("IL-6 protein levels in T cells").perturbation is None
+def test_protein_after_a_name_changes_nothing_except_before_levels() -> None:
+    assert resolve("Recombinant IL-6 protein on T cells", VIEW).perturbation is not None
+    assert resolve("IL-6 protein levels in T cells", VIEW).perturbation is None
