@@ -1,1 +1,1 @@
-"""The job: `python -m orchestrator.main` answers one run, `python -m orchestrator.ingest` reads an atlas into the catalog."""
+"""The job: `python -m orchestrator.main` answers one run; `python -m orchestrator.ingest` adds an atlas to the catalog."""

@@ -1,4 +1,4 @@
-"""The numbers that a run is made with, in one place; they are written into every result."""
+"""The numerical settings of a run, in one place; they are written into every result."""
 
 from dataclasses import dataclass
 
@@ -7,36 +7,23 @@ from shared.catalog.plans import MIN_GROUP_CELLS
 
 @dataclass(frozen=True)
 class JobConfig:
-    """The job's configuration.
+    """The job's numerical settings."""
 
-    Attributes:
-        max_query_cells: most query cells (control cells of the asked type) that a prediction is made for.
-        max_group_cells: most cells read of one group (donor, cell type, condition).
-        max_prompt_cells: most perturbed cells read of one prompt; the more groups it has, the fewer cells are read of each.
-        min_group_cells: a group with fewer cells is no prompt.
-        min_expressing_cells: a gene with counts in fewer of the compared cells is not tested.
-        max_adjusted_p: a gene is called differentially expressed below this Benjamini-Hochberg adjusted p ...
-        min_log2_fold_change: ... and at or above this absolute log2 fold change.
-        similarity_power: exponent on the correlation of control profiles; higher trusts the most similar prompt more.
-        top_genes: how many genes are listed in each direction.
-        top_pathways: how many gene sets are listed.
-        few_de_genes: with fewer genes called, the next prompt is chosen for its number of cells.
-        strong_part: a part of the score at or above this is no weakness that the next prompt should mend.
-        plateau: the run stops after so many iterations in a row without a better score.
-        heartbeat_seconds: how often the job says that it lives.
-    """
-
-    max_query_cells: int = 400
-    max_group_cells: int = 300
-    max_prompt_cells: int = 6000
-    min_group_cells: int = MIN_GROUP_CELLS
-    min_expressing_cells: int = 5
-    max_adjusted_p: float = 0.05
-    min_log2_fold_change: float = 0.25
-    similarity_power: float = 4.0
-    top_genes: int = 25
-    top_pathways: int = 20
-    few_de_genes: int = 20
-    strong_part: int = 8
-    plateau: int = 3
+    max_query_cells: int = 400  # query cells (control cells of the target cell type) to predict
+    max_group_cells: int = 300  # cells read from one group (donor, cell type, condition)
+    max_prompt_cells: int = 6000  # perturbed cells read for one prompt, divided among its groups
+    min_group_cells: int = MIN_GROUP_CELLS  # groups with fewer cells are not used in prompts
+    min_expressing_cells: int = 5  # genes with counts in fewer of the compared cells are not tested
+    max_adjusted_p: float = (
+        0.05  # a gene is called differentially expressed below this Benjamini-Hochberg adjusted p ...
+    )
+    min_log2_fold_change: float = 0.25  # ... and at or above this absolute log2 fold change
+    similarity_power: float = (
+        4.0  # exponent on the correlation of control profiles; higher favors the most similar groups
+    )
+    top_genes: int = 25  # listed genes in each direction
+    top_pathways: int = 20  # listed gene sets
+    few_de_genes: int = 20  # with fewer called genes, the next prompt is chosen for its number of cells
+    strong_part: int = 8  # a score part at or above this value does not influence the choice of the next prompt
+    plateau: int = 3  # the search stops after this many consecutive iterations without a better score
     heartbeat_seconds: float = 60.0

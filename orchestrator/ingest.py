@@ -1,7 +1,7 @@
-"""Bring an `.h5ad` of any size into the catalog: `python -m orchestrator.ingest DATASET PATH.h5ad`.
+"""Add an `.h5ad` of any size to the catalog: `python -m orchestrator.ingest DATASET PATH.h5ad`.
 
-The matrix is never loaded whole: a sample of its rows is checked to hold counts, and its rows are written anew group by group, a part at
-a time. What the catalog keeps is numbers of cells by group; what the job needs is `counts.h5` and `groups.npz`. The `.h5ad` is only read.
+The matrix is never loaded whole: a sample of its rows is checked for raw counts, and its rows are rewritten by group, block by block. The
+catalog stores the number of cells of each group; the job reads `counts.h5` and `groups.npz`. The `.h5ad` is not changed.
 """
 
 import argparse
@@ -18,8 +18,8 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from orchestrator.atlas import GROUPS_FILE, AtlasUnusable, Group, GroupIndex
-from orchestrator.counts_file import COUNTS_FILE, read_rows, write_grouped
+from orchestrator.atlas.atlas import GROUPS_FILE, AtlasUnusable, Group, GroupIndex
+from orchestrator.atlas.counts import COUNTS_FILE, read_rows, write_grouped
 from shared.catalog.entries import ENTRY_FILE, DatasetEntry, GroupCount
 from shared.errors import HaystackError
 from shared.resolver import labels
@@ -42,7 +42,7 @@ ONE_DONOR = "all donors"
 
 @dataclass(frozen=True)
 class Description:
-    """How an atlas is to be read and presented; None means: guess, or take what the file itself says (`uns["haystack"]`)."""
+    """How to read and present an atlas; None: use the value in the file (`uns["haystack"]`), or guess."""
 
     cell_type_column: str | None = None
     condition_column: str | None = None
@@ -55,24 +55,17 @@ class Description:
     semi_synthetic: bool | None = None
 
 
-def ingest(dataset: str, path: Path, atlas_root: Path, wanted: Description | None = None) -> DatasetEntry:
-    """Place an atlas in the atlas folder with its groups beside it, and describe it for the catalog.
+def ingest(dataset: str, path: Path, atlas_root: Path, description: Description | None = None) -> DatasetEntry:
+    """Write an atlas into its folder below `atlas_root`, and return its catalog entry, which the caller stores.
 
-    Args:
-        dataset: the dataset's name, `^[a-z][a-z0-9_]{0,62}$`.
-        path: the `.h5ad`; it is not needed any more afterwards.
-        atlas_root: `Settings.atlas_root`.
-        wanted: what is not to be guessed.
-
-    Returns:
-        The catalog's entry; the caller puts it there.
+    The `.h5ad` is no longer needed afterwards.
 
     Raises:
-        AtlasUnusable: with what to do about it.
+        AtlasUnusable: the atlas cannot be ingested; the message says what to do.
     """
-    wanted = wanted or Description()
+    description = description or Description()
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,62}", dataset):
-        raise AtlasUnusable(f"{dataset!r} is no dataset name: use a-z, 0-9 and _, beginning with a letter.")
+        raise AtlasUnusable(f"{dataset!r} is not a valid dataset name: use a-z, 0-9 and _, and start with a letter.")
     try:
         file = h5py.File(path)
     except OSError as error:
@@ -81,8 +74,8 @@ def ingest(dataset: str, path: Path, atlas_root: Path, wanted: Description | Non
         obs = ad.io.read_elem(file["obs"])
         matrix = _counts_matrix(file, len(obs))
         genes = _gene_symbols(ad.io.read_elem(file["var"]))
-        about = ad.io.read_elem(file["uns/haystack"]) if "uns/haystack" in file else {}
-    cells = _labelled(obs, wanted)
+        metadata = ad.io.read_elem(file["uns/haystack"]) if "uns/haystack" in file else {}
+    cells = _labeled(obs, description)
     grouped = cells.groupby(["donor", "cell_type", "condition"], observed=True, sort=True).indices
     positions = cells["row"].to_numpy()
     rows = {
@@ -90,8 +83,8 @@ def ingest(dataset: str, path: Path, atlas_root: Path, wanted: Description | Non
         for key, members in grouped.items()
         if isinstance(key, tuple)
     }
-    entry = _entry(dataset, rows, wanted, about, n_cells=len(cells), n_genes=len(genes))
-    del obs, cells, grouped, positions  # in a large atlas they take more memory than writing the counts does
+    entry = _entry(dataset, rows, description, metadata, n_cells=len(cells), n_genes=len(genes))
+    del obs, cells, grouped, positions  # for a large atlas they take more memory than writing the counts does
     folder = atlas_root / dataset
     folder.mkdir(parents=True, exist_ok=True)
     index = GroupIndex(rows, genes)
@@ -103,56 +96,60 @@ def ingest(dataset: str, path: Path, atlas_root: Path, wanted: Description | Non
 
 
 def _counts_matrix(file: h5py.File, n_cells: int) -> str:
-    """The place of the first matrix that holds whole counts as CSR."""
-    faults = []
+    """Return the path of the first matrix that holds whole counts as CSR."""
+    errors = []
     for name in MATRICES:
         if name not in file:
             continue
         matrix = file[name]
         encoding = matrix.attrs.get("encoding-type", "array")
         if encoding != "csr_matrix":
-            faults.append(f"{name} is a {encoding}, and a csr_matrix is needed (save it with scipy.sparse.csr_matrix)")
+            errors.append(
+                f"{name} is a {encoding}, but a csr_matrix is needed (convert it with scipy.sparse.csr_matrix)"
+            )
             continue
         rows = np.unique(np.linspace(0, n_cells - 1, SAMPLED_ROWS).astype(np.int64))
         sample = read_rows(matrix, rows, int(matrix.attrs["shape"][1])).data
         if not len(sample):
-            faults.append(f"{name} is empty in all sampled rows")
+            errors.append(f"{name} is empty in all sampled rows")
         elif sample.min() < 0 or np.abs(sample - np.rint(sample)).max() > 1e-3:
-            faults.append(f"{name} holds values that are no counts (normalised or logarithms?)")
+            errors.append(f"{name} holds values that are not counts (normalized or log-transformed?)")
         else:
             return name
     raise AtlasUnusable(
-        f"No raw counts found: {'; '.join(faults) or 'the file has no matrix'}. Put integer counts into X or layers['counts'] as CSR."
+        f"No raw counts found: {'; '.join(errors) or 'the file has no matrix'}. Store integer counts in X or layers['counts'] as CSR."
     )
 
 
 def _gene_symbols(var: pd.DataFrame) -> list[str]:
-    """Unique gene symbols: a symbol column where the index holds Ensembl ids, else the index."""
+    """Return unique gene symbols: a symbol column if the index holds Ensembl ids, else the index."""
     index = var.index.astype(str)
     if len(index) and index.str.fullmatch(r"ENS[A-Z]*G\d+(\.\d+)?").mean() > 0.5:
         named = next((column for column in SYMBOL_COLUMNS if column in var), None)
         if named is None:
-            raise AtlasUnusable(f"var holds Ensembl ids only. Add gene symbols in one of: {', '.join(SYMBOL_COLUMNS)}.")
+            raise AtlasUnusable(f"var holds only Ensembl ids. Add gene symbols in one of: {', '.join(SYMBOL_COLUMNS)}.")
         index = pd.Index(var[named].astype(str))
     return [str(gene) for gene in ad.utils.make_index_unique(pd.Index(index))]
 
 
-def _labelled(obs: pd.DataFrame, wanted: Description) -> pd.DataFrame:
-    """Row, donor, cell type and condition of every cell that has all of them, as categories."""
-    cell_type = _column(obs, wanted.cell_type_column, CELL_TYPE_COLUMNS, "--cell-type-column")
-    condition = _column(obs, wanted.condition_column, CONDITION_COLUMNS, "--condition-column")
-    if wanted.donor_column or any(name in obs for name in DONOR_COLUMNS):
-        donor = obs[_column(obs, wanted.donor_column, DONOR_COLUMNS, "--donor-column")]
+def _labeled(obs: pd.DataFrame, description: Description) -> pd.DataFrame:
+    """Return row, donor, cell type and condition of every cell that has all labels, as categories."""
+    cell_type = _column(obs, description.cell_type_column, CELL_TYPE_COLUMNS, "--cell-type-column")
+    condition = _column(obs, description.condition_column, CONDITION_COLUMNS, "--condition-column")
+    if description.donor_column or any(name in obs for name in DONOR_COLUMNS):
+        donor = obs[_column(obs, description.donor_column, DONOR_COLUMNS, "--donor-column")]
     else:
-        print(f"no donor column among {', '.join(DONOR_COLUMNS)}: all cells count as one donor", file=sys.stderr)
+        print(
+            f"no donor column found ({', '.join(DONOR_COLUMNS)}): all cells are treated as one donor", file=sys.stderr
+        )
         donor = pd.Series(ONE_DONOR, index=obs.index)
     parts = {"donor": donor, "cell_type": obs[cell_type], "condition": obs[condition]}
     cells = pd.DataFrame({name: pd.Categorical(part) for name, part in parts.items()})
     cells["row"] = np.arange(len(cells), dtype=np.int64)
-    kept = cells.dropna()
-    if len(kept) < len(cells):
-        print(f"{len(cells) - len(kept)} cells without a label are left out", file=sys.stderr)
-    return kept
+    complete = cells.dropna()
+    if len(complete) < len(cells):
+        print(f"{len(cells) - len(complete)} cells with a missing label were skipped", file=sys.stderr)
+    return complete
 
 
 def _column(obs: pd.DataFrame, given: str | None, known: Sequence[str], option: str) -> str:
@@ -160,7 +157,7 @@ def _column(obs: pd.DataFrame, given: str | None, known: Sequence[str], option: 
     found = next((name for name in names if name in obs), None)
     if found is None:
         raise AtlasUnusable(
-            f"obs has no column {' or '.join(names)}. Name one with {option}; there are: {', '.join(map(str, obs.columns))}."
+            f"obs has no column {' or '.join(names)}. Name one with {option}; available: {', '.join(map(str, obs.columns))}."
         )
     return found
 
@@ -168,8 +165,8 @@ def _column(obs: pd.DataFrame, given: str | None, known: Sequence[str], option: 
 def _entry(
     dataset: str,
     rows: dict[Group, np.ndarray],
-    wanted: Description,
-    about: dict[str, Any],
+    description: Description,
+    metadata: dict[str, Any],
     *,
     n_cells: int,
     n_genes: int,
@@ -178,28 +175,28 @@ def _entry(
     conditions = [labels.condition_entry(label) for label in sorted({group.condition for group in rows})]
     conditions = [
         entry.model_copy(update={"perturbation": None, "kind": "control", "is_control": True})
-        if entry.label in wanted.controls
+        if entry.label in description.controls
         else entry
         for entry in conditions
     ]
     if not any(entry.is_control for entry in conditions):
         raise AtlasUnusable(
-            "No condition is known as a control. Name one with --control; there are: "
+            "No condition is recognized as a control. Name one with --control; available: "
             f"{', '.join(entry.label for entry in conditions)}."
         )
     counts: dict[tuple[str, str], list[int]] = {}
     for group, members in rows.items():
         by_donor = counts.setdefault((group.cell_type, group.condition), [0] * len(donors))
         by_donor[donors.index(group.donor)] = len(members)
-    semi_synthetic = wanted.semi_synthetic
+    semi_synthetic = description.semi_synthetic
     return DatasetEntry(
         name=dataset,
-        title=wanted.title or str(about.get("title", dataset)),
-        description=wanted.description or str(about.get("description", "")),
-        licence=wanted.licence or str(about.get("licence", "not stated")),
-        source=wanted.source or str(about.get("source", "not stated")),
+        title=description.title or str(metadata.get("title", dataset)),
+        description=description.description or str(metadata.get("description", "")),
+        licence=description.licence or str(metadata.get("licence", "not stated")),
+        source=description.source or str(metadata.get("source", "not stated")),
         ingested=True,
-        semi_synthetic=bool(about.get("semi_synthetic", False)) if semi_synthetic is None else semi_synthetic,
+        semi_synthetic=bool(metadata.get("semi_synthetic", False)) if semi_synthetic is None else semi_synthetic,
         atlas=dataset,
         n_cells=n_cells,
         n_genes=n_genes,
@@ -213,26 +210,42 @@ def _entry(
     )
 
 
+OPTIONS = {
+    "cell-type-column": "obs column of the cell types",
+    "condition-column": "obs column of the conditions",
+    "donor-column": "obs column of the donors",
+    "title": "title of the dataset",
+    "description": "description of the dataset",
+    "licence": "license of the dataset",
+    "source": "source of the dataset",
+}
+
+
 def main(arguments: list[str] | None = None) -> int:
-    """The command line: 0 when the dataset is in the catalog, 1 when it cannot be ingested, 2 on wrong usage."""
+    """Run the command line: return 0 if the dataset is in the catalog, 1 if it cannot be ingested; exit with 2 on wrong usage."""
     parser = argparse.ArgumentParser(
-        prog="python -m orchestrator.ingest", description="Bring an atlas into the catalog."
+        prog="python -m orchestrator.ingest",
+        description="Add an atlas to the catalog.",
+        epilog="Options that are not given are read from uns['haystack'] of the file, or guessed.",
     )
-    parser.add_argument("dataset")
-    parser.add_argument("path", type=Path, metavar="PATH.h5ad")
-    for name in ("cell-type-column", "condition-column", "donor-column", "title", "description", "licence", "source"):
-        parser.add_argument(f"--{name}")
-    parser.add_argument("--control", action="append", default=[], metavar="LABEL", help="a condition that is a control")
-    parser.add_argument("--semi-synthetic", action="store_true", default=None, help="say so wherever the dataset shows")
+    parser.add_argument("dataset", help="name of the dataset: a-z, 0-9 and _, starting with a letter")
+    parser.add_argument("path", type=Path, metavar="PATH.h5ad", help="the atlas, with raw counts as CSR")
+    for name, text in OPTIONS.items():
+        parser.add_argument(f"--{name}", help=text)
+    parser.add_argument(
+        "--control", action="append", default=[], metavar="LABEL", help="a control condition; repeatable"
+    )
+    parser.add_argument(
+        "--semi-synthetic", action="store_true", default=None, help="mark the dataset as semi-synthetic everywhere"
+    )
     given = parser.parse_args(arguments)
     options = {name: value for name, value in vars(given).items() if name not in {"dataset", "path", "control"}}
-    from shared import wiring  # noqa: PLC0415  # brings the adapters; a wrong command line must not wait for them
+    from shared import wiring  # noqa: PLC0415  # loads the adapters, which a wrong command line need not wait for
 
     try:
         settings = wiring.container().settings
-        entry = ingest(
-            given.dataset, given.path, settings.atlas_root, Description(controls=tuple(given.control), **options)
-        )
+        description = Description(controls=tuple(given.control), **options)
+        entry = ingest(given.dataset, given.path, settings.atlas_root, description)
         asyncio.run(wiring.container().catalog.put(entry))
     except (AtlasUnusable, HaystackError) as error:
         print(error, file=sys.stderr)

@@ -1,89 +1,79 @@
-"""A run from its question to its results in place: understand, search, write, upload.
-
-Before each phase the run store is told, and asked whether to go on. Heavy work runs in a thread, so that heartbeats and signals are served.
-"""
+"""A run from its question to its uploaded results: understand, search, write, upload."""
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator import outputs, report
 from orchestrator.config import JobConfig
-from orchestrator.enrichment import notable
-from orchestrator.finding import Finding
-from orchestrator.inference import Predictor
-from orchestrator.proposal import understand
-from orchestrator.reporter import Reporter
-from orchestrator.search import Search
+from orchestrator.evidence.enrichment import notable
+from orchestrator.outputs.files import write_log, write_predictions
+from orchestrator.outputs.report import write_report
+from orchestrator.prediction import stack
+from orchestrator.prediction.delta_transfer import DeltaTransfer, Predictor
+from orchestrator.progress import Progress
+from orchestrator.question.llm import understand
+from orchestrator.search.search import Search, SearchResult
 from shared.catalog.view import CatalogView
 from shared.runs.ports import ResultFiles
 from shared.runs.records import Run, RunOutcome
 from shared.runs.states import Phase
 
 
-@dataclass(frozen=True)
-class Tools:
-    """What a run is done with.
+def predictor_from(environment: Mapping[str, str], config: JobConfig) -> Predictor:
+    """Return STACK if the environment configures it, else delta transfer.
 
-    Attributes:
-        view: the catalog.
-        atlas_root: the folder of ingested atlases.
-        predictor: what makes predictions.
-        files: where results go.
-        workdir: an empty folder for the results while they are made.
-        config: the numbers.
-        environment: where the keys of language models are; empty: none may propose anything.
+    Raises:
+        SettingsInvalid: STACK is configured incompletely.
     """
+    return stack.from_env(environment) or DeltaTransfer(config.similarity_power)
+
+
+@dataclass(frozen=True)
+class Workflow:
+    """The steps of a run. CPU-bound steps run in a thread, so that heartbeats and signals are served."""
 
     view: CatalogView
     atlas_root: Path
     predictor: Predictor
     files: ResultFiles
-    workdir: Path
+    workdir: Path  # an empty folder for the result files before the upload
     config: JobConfig
-    environment: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str]  # holds the API keys of language-model providers
 
+    async def do(self, run: Run, progress: Progress) -> RunOutcome:
+        """Do a run and upload its results. Each phase is reported before it begins.
 
-async def work(run: Run, reporter: Reporter, tools: Tools) -> RunOutcome:
-    """Do a run and put its results in place.
+        Raises:
+            NotUnderstood: the ingested atlases cannot answer the question.
+            Stopped: the run was cancelled, or another process took it over.
+            AtlasUnusable: the catalog names an atlas that does not exist.
+            Unavailable: the run store or the results bucket stayed unavailable.
+        """
+        await progress.phase(Phase.QUERY_ANALYSIS, 0)
+        question = await understand(run, self.view, self.environment)
+        search = await asyncio.to_thread(
+            lambda: Search(run, question, atlas_root=self.atlas_root, predictor=self.predictor, config=self.config)
+        )
+        result = await search.run(progress)
+        written = await asyncio.to_thread(self._write, result)
+        stored = [await self.files.upload(run.run_id, path, media_type) for path, media_type in written]
+        best = result.best
+        return RunOutcome(
+            grounding_score=best.summary.score,
+            termination_reason=result.termination_reason,
+            control_strategy_effective=best.summary.effective,
+            num_de_genes=best.summary.num_de_genes,
+            top_upregulated=best.differential.top(self.config.top_genes, up=True),
+            top_downregulated=best.differential.top(self.config.top_genes, up=False),
+            enriched_pathways=notable(best.enrichment, self.config),
+            notes=result.notes,
+            files=stored,
+        )
 
-    Args:
-        run: the run, as begun.
-        reporter: tells its progress.
-        tools: what to work with.
-
-    Raises:
-        NotUnderstood: the question cannot be answered from what is ingested.
-        Stopped: the run was cancelled meanwhile.
-        AtlasUnusable: the catalog names an atlas that is not there.
-        Unavailable: the run store or the results bucket stays away.
-    """
-    await reporter.phase(Phase.QUERY_ANALYSIS, run.current_iteration)
-    question = await understand(run, tools.view, tools.environment)
-    search = await asyncio.to_thread(
-        lambda: Search(run, question, atlas_root=tools.atlas_root, predictor=tools.predictor, config=tools.config)
-    )
-    finding = await search.run(reporter)
-    paths = await asyncio.to_thread(_write, finding, tools.workdir)
-    stored = [await tools.files.upload(run.run_id, path, media_type) for path, media_type in paths]
-    best = finding.best
-    return RunOutcome(
-        grounding_score=best.attempt.summary.score,
-        termination_reason=finding.termination_reason,
-        control_strategy_effective=best.attempt.effective,
-        num_de_genes=best.attempt.summary.num_de_genes,
-        top_upregulated=best.differential.top(tools.config.top_genes, up=True),
-        top_downregulated=best.differential.top(tools.config.top_genes, up=False),
-        enriched_pathways=notable(best.enrichment, tools.config),
-        notes=finding.notes,
-        files=stored,
-    )
-
-
-def _write(finding: Finding, folder: Path) -> list[tuple[Path, str]]:
-    return [
-        (outputs.write_predictions(finding, folder), "application/x-hdf5"),
-        (report.write(finding, folder), "text/html"),
-        (outputs.write_log(finding, folder), "application/json"),
-    ]
+    def _write(self, result: SearchResult) -> list[tuple[Path, str]]:
+        return [
+            (write_predictions(result, self.workdir), "application/x-hdf5"),
+            (write_report(result, self.workdir), "text/html"),
+            (write_log(result, self.workdir), "application/json"),
+        ]

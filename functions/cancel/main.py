@@ -4,7 +4,7 @@ from starlette.responses import Response
 
 from shared import wiring
 from shared.http.endpoint import Call, endpoint
-from shared.http.responses import answer
+from shared.http.responses import json_response
 from shared.runs import lifecycle
 from shared.runs.schemas import CancelAnswer
 
@@ -19,4 +19,4 @@ async def handle(call: Call) -> Response:
         jobs=container.batch_jobs,
         clock=container.clock,
     )
-    return answer(call.request, CancelAnswer(status=run.status, run_id=run.run_id))
+    return json_response(call.request, CancelAnswer(status=run.status, run_id=run.run_id))

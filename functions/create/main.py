@@ -5,7 +5,7 @@ from starlette.responses import Response
 from shared import wiring
 from shared.http import requests
 from shared.http.endpoint import Call, endpoint
-from shared.http.responses import answer, answer_run
+from shared.http.responses import json_response, run_response
 from shared.resolver import validation
 from shared.runs.schemas import CreateRunRequest
 from shared.runs.views import run_status
@@ -17,6 +17,6 @@ async def handle(call: Call) -> Response:
     request = await requests.parse(call.request, CreateRunRequest)
     key = requests.idempotency_key(call.request)
     if request.validate_only:
-        return answer(call.request, validation.preview(request, await container.catalog_cache.view()))
+        return json_response(call.request, validation.preview(request, await container.catalog_cache.view()))
     run = await container.submission.create(request, call.user.email, key)
-    return answer_run(call.request, run_status(run), Location=f"/api/v1/runs/{run.run_id}")
+    return run_response(call.request, run_status(run), Location=f"/api/v1/runs/{run.run_id}")

@@ -5,7 +5,7 @@ from starlette.responses import Response
 from shared import wiring
 from shared.http import requests
 from shared.http.endpoint import Call, endpoint
-from shared.http.responses import answer
+from shared.http.responses import json_response
 from shared.runs import views
 from shared.runs.schemas import ListQuery
 
@@ -16,4 +16,4 @@ async def handle(call: Call) -> Response:
     query = requests.parse_query(call.request, ListQuery)
     token_key = container.settings.page_token_key
     page = await views.list_runs(query, call.user.email, token_key=token_key, store=container.run_store)
-    return answer(call.request, page, Cache_Control="private, no-cache")
+    return json_response(call.request, page, Cache_Control="private, no-cache")

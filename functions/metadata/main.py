@@ -10,7 +10,7 @@ from shared.catalog.schemas import MetadataQuery
 from shared.http import requests
 from shared.http.endpoint import Call, endpoint
 from shared.http.problems import UnknownPath
-from shared.http.responses import answer
+from shared.http.responses import json_response
 
 
 @endpoint("metadata", wiring.identity)
@@ -29,4 +29,4 @@ async def handle(call: Call) -> Response:
             found = view.dataset_names() if dataset is None else [view.dataset(dataset).name]
         case _:
             raise UnknownPath
-    return answer(call.request, found, Cache_Control="private, max-age=60")
+    return json_response(call.request, found, Cache_Control="private, max-age=60")

@@ -4,7 +4,7 @@ from starlette.responses import Response
 
 from shared import wiring
 from shared.http.endpoint import Call, endpoint
-from shared.http.responses import answer
+from shared.http.responses import json_response
 from shared.runs import views
 
 
@@ -18,4 +18,4 @@ async def handle(call: Call) -> Response:
         files=container.result_files,
         clock=container.clock,
     )
-    return answer(call.request, result, Cache_Control="private, no-store")
+    return json_response(call.request, result, Cache_Control="private, no-store")

@@ -5,7 +5,7 @@ from starlette.responses import Response
 from shared import wiring
 from shared.http import requests
 from shared.http.endpoint import Call, endpoint
-from shared.http.responses import answer_run, has
+from shared.http.responses import matches_etag, run_response
 from shared.runs import views
 from shared.runs.schemas import StatusQuery
 from shared.runs.views import run_status
@@ -23,8 +23,8 @@ async def handle(call: Call) -> Response:
             run_id,
             call.user.email,
             seconds=query.wait,
-            is_known=(lambda run: has(call.request, run_status(run))) if has_etag else None,
+            is_known=(lambda run: matches_etag(call.request, run_status(run))) if has_etag else None,
             store=store,
             watch=store,
         )
-    return answer_run(call.request, run_status(run))
+    return run_response(call.request, run_status(run))

@@ -6,7 +6,7 @@ from shared import wiring
 from shared.catalog.schemas import ControlStrategyValidationRequest
 from shared.http import requests
 from shared.http.endpoint import Call, endpoint
-from shared.http.responses import answer
+from shared.http.responses import json_response
 from shared.resolver import validation
 
 
@@ -14,4 +14,4 @@ from shared.resolver import validation
 async def handle(call: Call) -> Response:
     request = await requests.parse(call.request, ControlStrategyValidationRequest)
     view = await wiring.container().catalog_cache.view()
-    return answer(call.request, validation.validate(request, view))
+    return json_response(call.request, validation.validate(request, view))

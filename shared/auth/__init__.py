@@ -1,1 +1,1 @@
-"""Who is asking: identities, tokens and the keys that verify them."""
+"""Identify the caller: identities, tokens and the keys that verify them."""

@@ -1,1 +1,1 @@
-"""HTTP: how a request is taken and an answer given. Nothing below it knows of HTTP."""
+"""Serve functions over HTTP: requests, responses, problems and the decorator around every handler."""

@@ -1,4 +1,4 @@
-"""Which web pages of other origins may call: those that the settings name, and none besides.
+"""Allow the web pages of other origins that the settings name, and no others.
 
 https://fetch.spec.whatwg.org/#http-cors-protocol
 """
@@ -10,18 +10,22 @@ from starlette.responses import Response
 
 from shared.errors import Forbidden
 
-EXPOSED: Final = "ETag, Location, Retry-After, X-Request-Id, Server-Timing"
-ALLOWED_HEADERS: Final = "Content-Type, Idempotency-Key, If-None-Match, X-Request-Id"
+EXPOSED_HEADERS: Final = "ETag, Location, Retry-After, X-Request-Id, Server-Timing"
+# With `X-Requested-With: XMLHttpRequest`, IAP answers an expired session with 401 instead of a redirect.
+ALLOWED_HEADERS: Final = "Content-Type, Idempotency-Key, If-None-Match, X-Request-Id, X-Requested-With"
 PREFLIGHT_SECONDS: Final = "3600"
+FOREIGN_PAGE: Final = (
+    "A page of another site sent this request. Use the service's own page, or ask its operator to allow your origin."
+)
 
 
 def is_preflight(method: str, headers: Mapping[str, str]) -> bool:
-    """Whether a browser asks if it may ask. Such a request carries no identity."""
+    """Return whether a request is a browser's preflight, which carries no identity."""
     return method == "OPTIONS" and "origin" in headers and "access-control-request-method" in headers
 
 
 def preflight(origin: str, allowed_origins: Sequence[str], methods: Sequence[str]) -> Response:
-    """The answer to a preflight: what this origin may do here; nothing, without these headers, for an origin that is not allowed."""
+    """Return the response to a preflight; for an origin that is not allowed, it has none of these headers."""
     response = Response(status_code=204)
     if origin in allowed_origins:
         response.headers["Access-Control-Allow-Methods"] = ", ".join(methods)
@@ -31,24 +35,22 @@ def preflight(origin: str, allowed_origins: Sequence[str], methods: Sequence[str
 
 
 def refuse_foreign_page(method: str, headers: Mapping[str, str], allowed_origins: Callable[[], Sequence[str]]) -> None:
-    """Let a page of another site change nothing: a form of its needs no preflight, and IAP's cookie goes with it.
+    """Refuse a change that a page of another site sends: its form needs no preflight, and IAP's cookie goes with it.
 
-    Every browser says where a request comes from (https://w3c.github.io/webappsec-fetch-metadata/), and no page can say otherwise.
+    Every browser sends the origin of a request, and no page can change it (https://w3c.github.io/webappsec-fetch-metadata/).
 
     Raises:
-        Forbidden: such a page sent this, and its origin is not allowed.
+        Forbidden: the page's origin is not allowed.
     """
     is_foreign = method not in {"GET", "HEAD", "OPTIONS"} and headers.get("sec-fetch-site") == "cross-site"
     if is_foreign and headers.get("origin") not in allowed_origins():
-        raise Forbidden(
-            "A page of another site sent this. Ask from the service's own page, or have its origin allowed."
-        )
+        raise Forbidden(FOREIGN_PAGE)
 
 
 def allow(response: Response, origin: str, allowed_origins: Sequence[str]) -> None:
-    """Let an allowed origin read an answer; IAP's cookie may come with its requests, so the origin is named, never `*`."""
+    """Let an allowed origin read a response. Its requests may carry IAP's cookie, so the origin is named, never `*`."""
     response.headers.append("Vary", "Origin")
     if origin in allowed_origins:
         response.headers["Access-Control-Allow-Origin"] = origin
         response.headers["Access-Control-Allow-Credentials"] = "true"
-        response.headers["Access-Control-Expose-Headers"] = EXPOSED
+        response.headers["Access-Control-Expose-Headers"] = EXPOSED_HEADERS

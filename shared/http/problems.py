@@ -1,7 +1,7 @@
-"""Errors as HTTP problems (RFC 9457): the one table from a domain error's slug to a status."""
+"""Return errors as HTTP problems (RFC 9457). This module has the only table from a domain error's slug to an HTTP status."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Final
@@ -12,6 +12,7 @@ from shared.errors import HaystackError, InvalidRequest
 
 MEDIA_TYPE: Final = "application/problem+json"
 
+# Slugs that are not in this table (a lost race inside the service, invalid settings) are bugs to a client: 500 `internal`.
 STATUS_OF: Final = MappingProxyType(
     {
         "malformed_json": 400,
@@ -33,13 +34,12 @@ STATUS_OF: Final = MappingProxyType(
         "unavailable": 503,
     }
 )
-"""Slugs that are not here (a lost race inside the service, wrong settings) are bugs to a client: 500 `internal`."""
-
 RETRY_AFTER: Final = MappingProxyType({429: "30", 503: "5"})
+INTERNAL_DETAIL: Final = "The service failed unexpectedly. Try again; if it fails again, report the request_id."
 
 
 class MalformedJson(HaystackError):
-    """A body that says it is JSON and is not."""
+    """The body is not valid JSON."""
 
     slug = "malformed_json"
 
@@ -48,7 +48,7 @@ class MalformedJson(HaystackError):
 
 
 class BodyTooLarge(HaystackError):
-    """A body beyond the limit."""
+    """The body exceeds the size limit."""
 
     slug = "body_too_large"
 
@@ -57,7 +57,7 @@ class BodyTooLarge(HaystackError):
 
 
 class MediaTypeUnsupported(HaystackError):
-    """A body of another kind than JSON."""
+    """The body has another media type than JSON."""
 
     slug = "media_type_unsupported"
 
@@ -66,66 +66,52 @@ class MediaTypeUnsupported(HaystackError):
 
 
 class ContentCodingUnsupported(MediaTypeUnsupported):
-    """A body that is compressed: it may be small and mean a great deal."""
+    """The body is compressed, so that a short body may expand to a very long one."""
 
     def __init__(self) -> None:
-        HaystackError.__init__(self, "Send the body as it is, uncompressed: without the header Content-Encoding.")
+        HaystackError.__init__(self, "Send the body uncompressed, without the header Content-Encoding.")
 
 
 class MethodNotAllowed(HaystackError):
-    """A path of ours with a method that it does not answer."""
+    """The path exists, but not with this method."""
 
     slug = "method_not_allowed"
 
     def __init__(self, method: str, allow: Sequence[str]) -> None:
-        super().__init__(f"{method} is not answered here. Use {' or '.join(allow)}.")
+        super().__init__(f"{method} is not allowed here. Use {' or '.join(allow)}.")
         self.allow = tuple(allow)
 
 
 class UnknownPath(HaystackError):
-    """A path that is not ours."""
+    """The path does not exist."""
 
     slug = "not_found"
 
     def __init__(self) -> None:
-        super().__init__("There is nothing at this path. The API is below /api/v1.")
+        super().__init__("This path does not exist. The API is under /api/v1.")
 
 
 def problem(error: HaystackError, request_id: str) -> Response:
-    """The answer for an error.
-
-    Args:
-        error: what went wrong. Its detail is told, unless its slug is not in the table: that is a bug, told as such.
-        request_id: what the client can quote, and the logs hold.
-    """
+    """Return the response for an error. An error whose slug is not in the table is a bug, so its detail is not shown."""
     code = error.slug if error.slug in STATUS_OF else "internal"
     status = STATUS_OF[code]
-    internal = code == "internal"
     content: dict[str, object] = {
         "type": f"urn:haystack:problem:{code}",
         "title": HTTPStatus(status).phrase,
         "status": status,
-        "detail": "Something went wrong on our side. Quote the request_id when you ask about it."
-        if internal
-        else error.detail,
+        "detail": INTERNAL_DETAIL if code == "internal" else error.detail,
         "code": code,
         "request_id": request_id,
     }
     if isinstance(error, InvalidRequest):
         content["errors"] = error.errors
-    return Response(
-        json.dumps(content, ensure_ascii=False), status, headers=_headers(error, status), media_type=MEDIA_TYPE
-    )
-
-
-def _headers(error: HaystackError, status: int) -> Mapping[str, str]:
-    headers: dict[str, str] = {}
+    response = Response(json.dumps(content, ensure_ascii=False), status, media_type=MEDIA_TYPE)
     if isinstance(error, MethodNotAllowed):
-        headers["Allow"] = ", ".join(error.allow)
+        response.headers["Allow"] = ", ".join(error.allow)
     if isinstance(error, ContentCodingUnsupported):
-        headers["Accept-Encoding"] = "identity"  # RFC 9110, section 15.5.16
+        response.headers["Accept-Encoding"] = "identity"  # RFC 9110, section 15.5.16
     if status in RETRY_AFTER:
-        headers["Retry-After"] = RETRY_AFTER[status]
+        response.headers["Retry-After"] = RETRY_AFTER[status]
     if status == 401:
-        headers["WWW-Authenticate"] = "Bearer"
-    return headers
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response

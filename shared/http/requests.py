@@ -1,4 +1,4 @@
-"""A request's body and query parameters as models, or an error that says what is wrong with them."""
+"""Parse a request's body, query parameters and Idempotency-Key, or raise an error that says what to correct."""
 
 import json
 import re
@@ -12,42 +12,42 @@ from starlette.requests import Request
 from shared.errors import InvalidRequest
 from shared.http.problems import BodyTooLarge, ContentCodingUnsupported, MalformedJson, MediaTypeUnsupported
 
-LIMIT: Final = 64 * 1024
-KEY: Final = re.compile(r"[!-~]{1,255}")
-MOST_FAULTS: Final = 20
-"""Faults that are told of one request: a body of nothing but faults would be answered with eight times its size."""
-LONGEST_NAME: Final = 100
-"""Characters of an unknown field's name that are told back."""
+MAX_BODY_BYTES: Final = 64 * 1024
+# Maximum number of validation errors returned: a body with nothing but errors would get a response of eight times its size.
+MAX_ERRORS: Final = 20
+# Maximum number of characters returned of an unknown field's name.
+MAX_NAME_LENGTH: Final = 100
+IDEMPOTENCY_KEY: Final = re.compile(r"[!-~]{1,255}")
 M = TypeVar("M", bound=BaseModel)
 
 
 async def read(request: Request) -> bytes:
-    """The body, read no further than the limit.
+    """Return the body, and read no more than the limit.
 
     Raises:
-        BodyTooLarge: more than 64 KiB were announced or came.
+        BodyTooLarge: the announced or the actual body exceeds 64 KiB.
     """
     announced = request.headers.get("content-length", "")
-    # Python refuses to read a number of some thousand digits.
-    if announced.isdecimal() and (len(announced) > 9 or int(announced) > LIMIT):
-        raise BodyTooLarge(LIMIT)
+    # Python refuses to convert a number of some thousand digits.
+    if announced.isdecimal() and (len(announced) > 9 or int(announced) > MAX_BODY_BYTES):
+        raise BodyTooLarge(MAX_BODY_BYTES)
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > LIMIT:
-            raise BodyTooLarge(LIMIT)
+        if len(body) > MAX_BODY_BYTES:
+            raise BodyTooLarge(MAX_BODY_BYTES)
     return bytes(body)
 
 
 async def parse(request: Request, model: type[M]) -> M:
-    """The JSON body as a model.
+    """Return the JSON body as a model.
 
     Raises:
-        BodyTooLarge: over 64 KiB.
-        MediaTypeUnsupported: it is not said to be JSON.
-        ContentCodingUnsupported: it is said to be compressed.
-        MalformedJson: it is not JSON.
-        InvalidRequest: it does not fit the model, or an object in it names a member twice; the faults are listed.
+        BodyTooLarge: the body exceeds 64 KiB.
+        MediaTypeUnsupported: the Content-Type is not JSON.
+        ContentCodingUnsupported: the body is compressed.
+        MalformedJson: the body is not JSON.
+        InvalidRequest: the body does not match the model, or repeats a member of an object.
     """
     body = await read(request)
     if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
@@ -57,20 +57,20 @@ async def parse(request: Request, model: type[M]) -> M:
     try:
         parsed = model.model_validate_json(body)
     except ValidationError as error:
-        faults = error.errors(include_url=False, include_context=False, include_input=False)
-        if any(fault["type"] == "json_invalid" for fault in faults):
+        errors = _details(error)
+        if any(each["type"] == "json_invalid" for each in errors):
             raise MalformedJson from None
-        raise _invalid(faults, "body") from None
-    # The parser above takes the last of equal names; another reader of the same body may have taken the first.
+        raise _invalid(errors, "body") from None
+    # Pydantic takes the last of repeated members; another reader of the same body may have taken the first.
     json.loads(body, object_pairs_hook=_refuse_repeated, parse_int=str, parse_float=str, parse_constant=str)
     return parsed
 
 
 def parse_query(request: Request, model: type[M]) -> M:
-    """The query parameters that a model knows, as that model; others are let be.
+    """Return the query parameters that a model defines, as that model; ignore others.
 
     Raises:
-        InvalidRequest: they do not fit the model; the faults are listed.
+        InvalidRequest: they do not match the model.
     """
     given = request.query_params
     values = {
@@ -81,42 +81,17 @@ def parse_query(request: Request, model: type[M]) -> M:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        faults = error.errors(include_url=False, include_context=False, include_input=False)
-        raise _invalid(faults, "query") from None
-
-
-def _refuse_repeated(members: list[tuple[str, object]]) -> None:
-    repeated = [name for name, times in Counter(name for name, _ in members).items() if times > 1]
-    if repeated:
-        faults = [
-            ErrorDetails(type="repeated", loc=(name,), msg="given more than once", input=None) for name in repeated
-        ]
-        raise _invalid(faults, "body")
-
-
-def _invalid(faults: list[ErrorDetails], place: str) -> InvalidRequest:
-    told = [(_shown(fault["loc"]), fault) for fault in faults[:MOST_FAULTS]]
-    listed: list[dict[str, object]] = [
-        {"loc": [place, *loc], "msg": fault["msg"], "type": fault["type"]} for loc, fault in told
-    ]
-    names = sorted({str(loc[0]) for loc, _ in told if loc})
-    more = " and more" if len(faults) > MOST_FAULTS else ""
-    detail = f"Correct {', '.join(names)}{more} and send the request again." if names else "Send one JSON object."
-    return InvalidRequest(detail, listed)
-
-
-def _shown(loc: tuple[int | str, ...]) -> list[int | str]:
-    return [part[:LONGEST_NAME] if isinstance(part, str) else part for part in loc]
+        raise _invalid(_details(error), "query") from None
 
 
 def idempotency_key(request: Request) -> str | None:
-    """Return the Idempotency-Key, or None if there is none.
+    """Return the Idempotency-Key header, or None without one.
 
     Raises:
-        InvalidRequest: it is not 1 to 255 visible ASCII characters.
+        InvalidRequest: the key is not 1 to 255 visible ASCII characters.
     """
     key = request.headers.get("idempotency-key")
-    if key is not None and not KEY.fullmatch(key):
+    if key is not None and not IDEMPOTENCY_KEY.fullmatch(key):
         error: dict[str, object] = {
             "loc": ["header", "Idempotency-Key"],
             "msg": "not 1 to 255 visible ASCII characters",
@@ -124,3 +99,33 @@ def idempotency_key(request: Request) -> str | None:
         }
         raise InvalidRequest("Send an Idempotency-Key of 1 to 255 visible ASCII characters, or none.", [error])
     return key
+
+
+def _details(error: ValidationError) -> list[ErrorDetails]:
+    return error.errors(include_url=False, include_context=False, include_input=False)
+
+
+def _refuse_repeated(members: list[tuple[str, object]]) -> None:
+    counts = Counter(name for name, _ in members)
+    errors = [
+        ErrorDetails(type="repeated", loc=(name,), msg="given more than once", input=None)
+        for name, count in counts.items()
+        if count > 1
+    ]
+    if errors:
+        raise _invalid(errors, "body")
+
+
+def _invalid(errors: list[ErrorDetails], place: str) -> InvalidRequest:
+    shown = [(_shortened(each["loc"]), each) for each in errors[:MAX_ERRORS]]
+    listed: list[dict[str, object]] = [
+        {"loc": [place, *loc], "msg": each["msg"], "type": each["type"]} for loc, each in shown
+    ]
+    names = sorted({str(loc[0]) for loc, _ in shown if loc})
+    more = " and more" if len(errors) > MAX_ERRORS else ""
+    detail = f"Correct {', '.join(names)}{more} and send the request again." if names else "Send one JSON object."
+    return InvalidRequest(detail, listed)
+
+
+def _shortened(loc: tuple[int | str, ...]) -> list[int | str]:
+    return [part[:MAX_NAME_LENGTH] if isinstance(part, str) else part for part in loc]

@@ -76,7 +76,7 @@ class RunLease:
 
     Every method checks the lease inside the store's write. A process that lost its lease changes nothing: the run was cancelled or
     failed, or another attempt or another copy of the job works on it. Every method returns the run as stored afterwards; check it
-    with `owned`.
+    with `owns`.
 
     Args:
         run_id: id of the run.
@@ -93,7 +93,7 @@ class RunLease:
         self._store = store
         self._clock = clock
 
-    def owned(self, run: Run) -> bool:
+    def owns(self, run: Run) -> bool:
         """Return whether the run is running and this process owns its lease."""
         return run.status is RunState.RUNNING and run.compute.lease_owner == self._owner
 
@@ -150,7 +150,7 @@ class RunLease:
         """
 
         def change(run: Run) -> Run | None:
-            if not self.owned(run):
+            if not self.owns(run):
                 return None
             now = self._clock()
             iterations = run.iterations
@@ -172,7 +172,7 @@ class RunLease:
 
         def change(run: Run) -> Run | None:
             now = self._clock()
-            return run.checked(now, heartbeat_at=now) if self.owned(run) else None
+            return run.checked(now, heartbeat_at=now) if self.owns(run) else None
 
         return await self._store.update(self.run_id, change)
 
@@ -209,7 +209,7 @@ class RunLease:
         return await self._store.update(self.run_id, change)
 
     def _lost(self, run: Run) -> bool:
-        return run.status is RunState.RUNNING and not self.owned(run)
+        return run.status is RunState.RUNNING and not self.owns(run)
 
 
 def _failed(run: Run, failure: Failure, message: str, *, actor: Actor, release: bool, clock: Clock) -> Run | None:

@@ -1,4 +1,4 @@
-"""A headless Chromium for the tests of what a browser makes of our pages."""
+"""A headless Chromium for tests of pages."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 @pytest.fixture(scope="session")
 async def browser() -> AsyncIterator[Browser]:
-    """The system's Chromium; without one a skip for a user and a failure in CI."""
+    """The system's Chromium; without one, tests are skipped locally and fail in CI."""
     found = next((path for name in NAMES if (path := shutil.which(name))), None)
     if not found:
         missing = f"no Chromium on the path ({', '.join(NAMES)})"
@@ -20,7 +20,7 @@ async def browser() -> AsyncIterator[Browser]:
             pytest.fail(f"CI needs a browser: {missing}")
         pytest.skip(missing)
     async with async_playwright() as playwright:
-        # Root in a container has no user namespace for the sandbox; the only pages opened are our own.
+        # Root in a container has no user namespace for the sandbox; only our own pages are opened.
         sandbox = [] if os.geteuid() else ["--no-sandbox"]
         chromium = await playwright.chromium.launch(executable_path=found, args=sandbox)
         yield chromium

@@ -1,4 +1,4 @@
-"""The report in a real browser, opened from a file: what it shows, how it answers to pointer and keys, and what may not run in it."""
+"""The report in a real browser, opened from a file: content, pointer and keyboard, and the security policy."""
 
 import re
 from collections.abc import AsyncIterator, Callable
@@ -11,9 +11,9 @@ from typing import Any, Literal
 import pytest
 from playwright.async_api import Browser, Page
 
-from orchestrator import report
-from orchestrator.finding import Finding
-from tests.orchestrator.findings import FALLING, RISING, UNTESTED, made_up
+from orchestrator.outputs.report import write_report
+from orchestrator.search.search import SearchResult
+from tests.support.orchestrator.search_results import FALLING, RISING, UNTESTED, synthetic_result
 
 SCRIPT = "<script>window.hurt = 1</script>"
 IMAGE = '"><img src=x onerror="window.hurt = 1">'
@@ -23,10 +23,10 @@ COMMENT = "<!--<script> {{ 7 * 7 }} <svg onload=window.hurt=1> <a href=javascrip
 
 @dataclass
 class Opened:
-    """A report in the browser, with what went wrong and what was asked of the network."""
+    """A report in the browser, with its errors and its network requests."""
 
     page: Page
-    faults: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
 
     async def text(self, selector: str) -> str:
@@ -42,22 +42,22 @@ Open = Callable[..., Any]
 
 @pytest.fixture
 def opened(browser: Browser, tmp_path: Path) -> Open:
-    """Write a finding's report and open it from its file."""
+    """Write the report of a result and open it from its file."""
 
     @asynccontextmanager
     async def open_(
-        finding: Finding, *, scheme: Literal["light", "dark"] = "light", width: int = 1100
+        result: SearchResult, *, scheme: Literal["light", "dark"] = "light", width: int = 1100
     ) -> AsyncIterator[Opened]:
-        path = report.write(finding, tmp_path)
+        path = write_report(result, tmp_path)
         context = await browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 800}, offline=True)
         page = await context.new_page()
         here = Opened(page)
-        page.on("console", lambda message: here.faults.append(message.text))
-        page.on("pageerror", lambda error: here.faults.append(str(error)))
+        page.on("console", lambda message: here.errors.append(message.text))
+        page.on("pageerror", lambda error: here.errors.append(str(error)))
         page.on("request", lambda request: here.requests.append(request.url))
         await page.goto(path.as_uri())
         yield here
-        assert here.faults == []
+        assert here.errors == []
         assert here.requests == [path.as_uri()]
         await context.close()
 
@@ -65,7 +65,7 @@ def opened(browser: Browser, tmp_path: Path) -> Open:
 
 
 async def test_pointing_at_a_dot_names_its_gene_and_leaving_takes_the_name_away(opened: Open) -> None:
-    async with opened(made_up()) as here:
+    async with opened(synthetic_result()) as here:
         await here.page.locator(f'circle[aria-label^="{RISING[0]}:"]').hover()
         assert await here.text("#tip") == RISING[0]
         assert await here.text("#readout") == "STAT1: log2 fold change +3.40, adjusted p 1.0e−40"
@@ -74,7 +74,7 @@ async def test_pointing_at_a_dot_names_its_gene_and_leaving_takes_the_name_away(
 
 
 async def test_the_keyboard_goes_from_gene_to_gene_and_names_each(opened: Open) -> None:
-    async with opened(made_up()) as here:
+    async with opened(synthetic_result()) as here:
         await here.page.focus("#search")
         await here.page.keyboard.press("Tab")
         read = [await here.text("#tip")]
@@ -89,7 +89,7 @@ async def test_the_keyboard_goes_from_gene_to_gene_and_names_each(opened: Open) 
 
 
 async def test_the_search_marks_a_gene_in_the_plot_and_in_the_table(opened: Open) -> None:
-    async with opened(made_up()) as here:
+    async with opened(synthetic_result()) as here:
         assert await here.page.locator("#held").is_hidden()
         await here.page.fill("#search", "irf1")
         assert "IRF1: log2 fold change +2.98" in await here.text("#found")
@@ -103,9 +103,9 @@ async def test_the_search_marks_a_gene_in_the_plot_and_in_the_table(opened: Open
 
 
 async def test_the_search_finds_a_gene_that_is_not_drawn_and_tells_of_those_it_cannot_show(opened: Open) -> None:
-    finding = made_up()
-    found = finding.best.differential
-    async with opened(finding) as here:
+    result = synthetic_result()
+    found = result.best.differential
+    async with opened(result) as here:
         drawn = await here.page.eval_on_selector_all(".dot", "dots => dots.map(dot => Number(dot.dataset.gene))")
         hidden = next(i for i in range(len(found.genes)) if i not in drawn and found.statistic[i])
         await here.page.fill("#search", found.genes[hidden])
@@ -114,14 +114,14 @@ async def test_the_search_finds_a_gene_that_is_not_drawn_and_tells_of_those_it_c
         await here.page.fill("#search", UNTESTED)
         assert "too few" in await here.text("#found")
         await here.page.fill("#search", "NOSUCHGENE")
-        assert await here.text("#found") == "NOSUCHGENE is not measured by this atlas."
+        assert await here.text("#found") == "NOSUCHGENE is not measured in this atlas."
         await here.page.fill("#search", "CXC")
-        assert re.fullmatch(r"\d+ genes begin like this\.", await here.text("#found"))
+        assert re.fullmatch(r"\d+ genes start with this\.", await here.text("#found"))
         assert await here.page.locator('#suggestions option[value="CXCL10"]').count() == 1
 
 
 async def test_headings_sort_the_genes_by_number_and_by_name(opened: Open) -> None:
-    async with opened(made_up()) as here:
+    async with opened(synthetic_result()) as here:
         rising_first = [*RISING, *reversed(FALLING)]
         assert await here.genes_in_order() == rising_first
         heading = here.page.get_by_role("button", name="log2 fold change")
@@ -139,13 +139,13 @@ async def test_headings_sort_the_genes_by_number_and_by_name(opened: Open) -> No
 
 
 async def test_gene_links_open_apart_and_tell_nothing_of_this_page(opened: Open) -> None:
-    async with opened(made_up()) as here:
+    async with opened(synthetic_result()) as here:
         links = await here.page.eval_on_selector_all("td.links a", "all => all.map(link => [link.rel, link.protocol])")
         assert links == [["noopener noreferrer", "https:"]] * 3 * (len(RISING) + len(FALLING))
 
 
 async def test_light_and_dark_follow_the_system_and_the_button_turns_them(opened: Open) -> None:
-    async with opened(made_up(), scheme="dark") as here:
+    async with opened(synthetic_result(), scheme="dark") as here:
         paper = "getComputedStyle(document.body).backgroundColor"
         dark = await here.page.evaluate(paper)
         assert await here.text("#theme") == "Light"
@@ -160,26 +160,27 @@ async def test_light_and_dark_follow_the_system_and_the_button_turns_them(opened
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1100), ("dark", 380)])
 async def test_axe_finds_nothing_to_complain_of(opened: Open, scheme: str, width: int) -> None:
     axe = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
-    async with opened(made_up(), scheme=scheme, width=width) as here:
+    async with opened(synthetic_result(), scheme=scheme, width=width) as here:
         await here.page.fill("#search", "STAT1")
         await here.page.evaluate(axe)
         result = await here.page.evaluate("axe.run()")
         assert len(result["passes"]) > 20
-        told = [
-            (fault["id"], [node["html"] for node in fault["nodes"]], fault["help"]) for fault in result["violations"]
+        violations = [
+            (violation["id"], [node["html"] for node in violation["nodes"]], violation["help"])
+            for violation in result["violations"]
         ]
-        assert told == []
+        assert violations == []
 
 
 async def test_the_page_never_scrolls_sideways(opened: Open) -> None:
-    async with opened(made_up("How would CD14 monocytes respond to " + "IFNgamma" * 40)) as here:
+    async with opened(synthetic_result("How would CD14 monocytes respond to " + "IFNgamma" * 40)) as here:
         for width in (1100, 600, 340):
             await here.page.set_viewport_size({"width": width, "height": 800})
             assert await here.page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 async def test_on_a_wide_screen_no_table_is_cut_off(opened: Open) -> None:
-    async with opened(made_up()) as here:
+    async with opened(synthetic_result()) as here:
         rooms = await here.page.eval_on_selector_all(
             ".wide", "all => all.map(box => box.clientWidth - box.scrollWidth)"
         )
@@ -188,7 +189,7 @@ async def test_on_a_wide_screen_no_table_is_cut_off(opened: Open) -> None:
 
 
 async def test_on_paper_it_is_light_and_without_what_paper_cannot_do(opened: Open) -> None:
-    async with opened(made_up(), scheme="dark") as here:
+    async with opened(synthetic_result(), scheme="dark") as here:
         await here.page.emulate_media(media="print")
         assert await here.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
         for selector in ("nav", ".find", "#theme", "#readout", "td.links"):
@@ -200,8 +201,8 @@ async def test_on_paper_it_is_light_and_without_what_paper_cannot_do(opened: Ope
 @pytest.mark.parametrize("markup", [SCRIPT, IMAGE, CLOSING, COMMENT])
 async def test_markup_in_a_question_a_gene_a_donor_a_type_or_a_note_is_text(opened: Open, markup: str) -> None:
     named = {"STAT1": markup, "donor 1": markup, "MDC": markup}
-    finding = made_up(f"How would CD14 monocytes respond to {markup}", renamed=named, notes=(markup,))
-    async with opened(finding) as here:
+    result = synthetic_result(f"How would CD14 monocytes respond to {markup}", renamed=named, notes=(markup,))
+    async with opened(result) as here:
         assert markup in await here.text("h1")
         assert markup in await here.text("table.sortable")
         await here.page.focus('circle[tabindex="0"]')
@@ -225,7 +226,7 @@ async def test_the_policy_refuses_what_is_not_the_reports_own(browser: Browser, 
     page = await browser.new_page()
     refused: list[str] = []
     page.on("console", lambda message: refused.append(message.text))
-    await page.goto(report.write(made_up(), tmp_path).as_uri())
+    await page.goto(write_report(synthetic_result(), tmp_path).as_uri())
     await page.evaluate(attack)
     await page.wait_for_timeout(200)
     assert any("Content Security Policy" in text for text in refused)
@@ -234,8 +235,8 @@ async def test_the_policy_refuses_what_is_not_the_reports_own(browser: Browser, 
 
 
 async def test_a_run_that_calls_no_gene_has_a_report_all_the_same(opened: Open) -> None:
-    async with opened(made_up(scores=(1,), moving=False)) as here:
-        assert "change no single gene" in await here.text(".answer")
+    async with opened(synthetic_result(scores=(1,), changed=False)) as here:
+        assert "change no gene" in await here.text(".answer")
         assert "No gene is called changed" in await here.text("table.sortable")
         await here.page.fill("#search", "STAT1")
         assert "not called changed" in await here.text("#found")

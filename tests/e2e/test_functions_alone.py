@@ -11,13 +11,13 @@ from pathlib import Path
 
 import httpx
 import pytest
-from shared.stores.sqlite import SqliteDatabase, SqliteRunStore
 
 from benchmarks import made_runs
 from local import processes
 from local.processes import Child
 from shared import routes
 from shared.routes import RUNTIME
+from shared.stores.sqlite import SqliteDatabase, SqliteRunStore
 
 ROOT = Path(__file__).parent.parent.parent
 ASKED = {

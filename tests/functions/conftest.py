@@ -1,7 +1,4 @@
-"""All functions as the framework serves them, on real stand-ins, in this process.
-
-Jobs are kept waiting: what they do is tested elsewhere.
-"""
+"""Serve all functions as the framework does, in this process, on emulators. Jobs stay queued; other tests run them."""
 
 import os
 from collections.abc import AsyncIterator, Iterator
@@ -28,7 +25,7 @@ DONORS = ["donor_1", "donor_2"]
 
 @dataclass(frozen=True)
 class Cloud:
-    """What the functions stand on, for the session."""
+    """The emulators that all tests of a session share."""
 
     storage_url: str
     key_file: Path
@@ -39,7 +36,7 @@ class Cloud:
 
 @pytest.fixture(scope="session")
 async def cloud() -> AsyncIterator[Cloud]:
-    """Cloud Storage behind its verifying gateway, and the keys of the service account that calls reconcile."""
+    """Start Cloud Storage with its verifying gateway, and a server of the keys of the account that calls reconcile."""
     storage = StorageServer(data_dir=None, bucket=BUCKET)
     url = await storage.start()
     issuer = TokenIssuer(storage.key)
@@ -50,7 +47,7 @@ async def cloud() -> AsyncIterator[Cloud]:
 
 @pytest.fixture(params=["sqlite", "firestore"])
 def store_settings(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
-    """The settings of an empty store, once of each kind."""
+    """Return the settings of an empty store, once for each kind."""
     if request.param == "sqlite":
         return {"STORE": "sqlite", "SQLITE_PATH": str(tmp_path / "runs.db")}
     database: FirestoreDatabase = request.getfixturevalue("firestore")
@@ -60,7 +57,7 @@ def store_settings(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, 
 
 @pytest.fixture
 async def settings(cloud: Cloud, tmp_path: Path, store_settings: dict[str, str]) -> AsyncIterator[dict[str, str]]:
-    """The functions' environment: development, a fresh store, and a Batch that starts no job."""
+    """Return the functions' environment: development, an empty store, and a Batch that starts no job."""
     batch = BatchStandIn(log_dir=tmp_path / "jobs", job_env={}, cwd=tmp_path, max_parallel=0)
     port = await batch.start()
     yield {
@@ -82,7 +79,7 @@ async def settings(cloud: Cloud, tmp_path: Path, store_settings: dict[str, str])
 
 @pytest.fixture
 def environment(settings: dict[str, str]) -> Iterator[dict[str, str]]:
-    """This process's environment with those settings; what a test puts into it counts for wirings that are made after that."""
+    """Put the settings into this process's environment; a change of it takes effect at the next `wiring.reset`."""
     before = dict(os.environ)
     os.environ.update(settings)
     wiring.replace(None)
@@ -94,14 +91,14 @@ def environment(settings: dict[str, str]) -> Iterator[dict[str, str]]:
 
 @pytest.fixture
 def store(environment: dict[str, str]) -> RunDatabase:
-    """The functions' own run store."""
+    """Return the functions' run store."""
     assert environment
     return wiring.container().run_store
 
 
 @pytest.fixture
 async def api(environment: dict[str, str]) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of all functions, as `dev@example.com`, with a request id of its own; the catalog holds one small dataset."""
+    """Return a client of all functions, as `dev@example.com` with a fixed request id; the catalog has one small dataset."""
     assert environment
     await wiring.container().catalog.put(small_dataset())
     transport = httpx.ASGITransport(Gateway({}))
@@ -111,7 +108,7 @@ async def api(environment: dict[str, str]) -> AsyncIterator[httpx.AsyncClient]:
 
 
 def small_dataset() -> DatasetEntry:
-    """Monocytes and NK cells of two donors, in PBS and IFN-gamma."""
+    """Return a dataset of monocytes and NK cells of two donors, in PBS and IFN-gamma."""
     labels = {"MDC": "CL:0000113", "NK": "CL:0000623"}
     return DatasetEntry(
         name="small_pbmc",

@@ -40,21 +40,21 @@ async def test_perturbations_carry_counts_only_where_cells_were_ingested(api: ht
     assert len(found) >= 90 + 146 - 1
 
 
-async def test_metadata_can_keep_to_a_dataset(api: httpx.AsyncClient) -> None:
+async def test_metadata_can_be_filtered_by_dataset(api: httpx.AsyncClient) -> None:
     perturbations = (await api.get("/api/v1/metadata/perturbations?dataset=small_pbmc")).json()
     cell_types = (await api.get("/api/v1/metadata/cell-types?dataset=small_pbmc")).json()
     assert [entry["name"] for entry in perturbations] == ["IFN-gamma"]
     assert {entry["cell_ontology_id"] for entry in cell_types} == {"CL:0000113", "CL:0000623"}
 
 
-async def test_metadata_may_be_kept_for_a_while(api: httpx.AsyncClient) -> None:
+async def test_metadata_may_be_cached(api: httpx.AsyncClient) -> None:
     first = await api.get("/api/v1/metadata/cell-types")
     assert "max-age" in first.headers["cache-control"]
     again = await api.get("/api/v1/metadata/cell-types", headers={"If-None-Match": first.headers["etag"]})
     assert again.status_code == 304
 
 
-async def test_an_observational_question_is_told_why_and_what_to_do(api: httpx.AsyncClient) -> None:
+async def test_an_observational_question_gets_the_reason_and_advice(api: httpx.AsyncClient) -> None:
     told = (await api.post(VALIDATE, json={"query": "What do NK cells look like in blood?"})).json()
     assert (told["perturbation"], told["recommendation"]) == (None, "query_as_control")
     assert "it asks of cells as they are" in told["warning"]
@@ -66,7 +66,7 @@ async def test_things_that_match_equally_are_candidates(api: httpx.AsyncClient) 
     assert "fits several perturbations (IL-12, IL-18); IL-12 is taken" in told["warning"]
 
 
-async def test_a_perturbation_tells_its_synonyms_targets_and_receptors(api: httpx.AsyncClient) -> None:
+async def test_a_perturbation_has_its_synonyms_targets_and_receptors(api: httpx.AsyncClient) -> None:
     found = {entry["name"]: entry for entry in (await api.get("/api/v1/metadata/perturbations")).json()}
     gamma = found["IFN-gamma"]
     assert (gamma["type"], gamma["targets"], gamma["receptors"]) == ("cytokine", ["IFNG"], ["IFNGR1", "IFNGR2"])
@@ -75,7 +75,7 @@ async def test_a_perturbation_tells_its_synonyms_targets_and_receptors(api: http
     assert "Gleevec" in found["Imatinib"]["synonyms"]
 
 
-async def test_a_cell_type_tells_its_lineage_datasets_and_count(api: httpx.AsyncClient) -> None:
+async def test_a_cell_type_has_its_lineage_datasets_and_count(api: httpx.AsyncClient) -> None:
     found = {entry["name"]: entry for entry in (await api.get("/api/v1/metadata/cell-types")).json()}
     killer = found["natural killer cell"]
     assert (killer["cell_ontology_id"], killer["lineage"]) == ("CL:0000623", "immune/lymphoid")
@@ -106,14 +106,14 @@ async def test_a_dataset_is_described(api: httpx.AsyncClient) -> None:
     assert again.status_code == 304
 
 
-async def test_a_reference_dataset_is_described_though_nobody_ingested_it(api: httpx.AsyncClient) -> None:
+async def test_a_reference_dataset_is_described_before_it_is_ingested(api: httpx.AsyncClient) -> None:
     told = (await api.get("/api/v1/metadata/datasets/parse_pbmc")).json()
     assert (told["ingested"], told["perturbations"], told["cell_types"]) == (False, 90, 18)
     assert (told["cells"], len(told["donors"]), told["control_conditions"]) == (9697974, 12, ["PBS"])
 
 
 @pytest.mark.parametrize("path", ["datasets/atlantis", "perturbations?dataset=atlantis", "datasets?dataset=atlantis"])
-async def test_an_unknown_dataset_is_not_found_and_the_known_ones_are_told(api: httpx.AsyncClient, path: str) -> None:
+async def test_an_unknown_dataset_is_not_found_and_the_known_ones_are_listed(api: httpx.AsyncClient, path: str) -> None:
     answer = await api.get(f"/api/v1/metadata/{path}")
     assert (answer.status_code, answer.json()["code"]) == (404, "dataset_not_found")
     assert "openproblems, parse_pbmc, small_pbmc, tabula_sapiens" in answer.json()["detail"]

@@ -1,4 +1,4 @@
-"""Health: alive without anything, ready only with the store."""
+"""The service is healthy without any dependency, and ready only with its store."""
 
 import os
 
@@ -8,17 +8,17 @@ from local.processes import free_port
 from shared import wiring
 
 
-async def test_being_alive_needs_nothing(api: httpx.AsyncClient) -> None:
+async def test_healthy_needs_no_dependency(api: httpx.AsyncClient) -> None:
     answer = await api.get("/api/v1/health")
     assert (answer.status_code, answer.json()) == (200, {"status": "healthy"})
 
 
-async def test_ready_is_the_store_answering(api: httpx.AsyncClient) -> None:
+async def test_ready_means_that_the_store_responds(api: httpx.AsyncClient) -> None:
     answer = await api.get("/api/v1/health/ready/")
     assert (answer.status_code, answer.json()) == (200, {"status": "ready", "database": "connected"})
 
 
-async def test_a_store_that_is_away_is_a_503_that_says_when_to_try_again(
+async def test_an_unavailable_store_is_a_503_with_retry_after(
     api: httpx.AsyncClient, environment: dict[str, str]
 ) -> None:
     nowhere = {"FIRESTORE_EMULATOR_HOST": f"127.0.0.1:{free_port()}", "SQLITE_PATH": "/nowhere/runs.db"}

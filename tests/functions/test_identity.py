@@ -1,4 +1,4 @@
-"""Who gets in: in production nobody without IAP's assertion, whatever the headers say."""
+"""Production accepts nobody without IAP's assertion, whatever the other headers contain."""
 
 import os
 from pathlib import Path
@@ -13,13 +13,13 @@ PATHS = [(route.method, route.template) for route in routes.ROUTES if not route.
 
 @pytest.fixture
 def store_settings(tmp_path: Path) -> dict[str, str]:
-    """One store is enough: a refusal is the same whatever keeps the runs."""
+    """Use one store: refusals do not depend on it."""
     return {"STORE": "sqlite", "SQLITE_PATH": str(tmp_path / "runs.db")}
 
 
 @pytest.mark.parametrize("environment_name", ["production", ""])
 @pytest.mark.parametrize(("method", "template"), PATHS)
-async def test_production_is_the_default_and_believes_no_header(
+async def test_production_is_the_default_and_trusts_no_header(
     api: httpx.AsyncClient, method: str, template: str, environment_name: str
 ) -> None:
     os.environ["ENVIRONMENT"] = environment_name
@@ -34,19 +34,19 @@ async def test_production_is_the_default_and_believes_no_header(
         "type": "urn:haystack:problem:unauthenticated",
         "title": "Unauthorized",
         "status": 401,
-        "detail": "Sign in at the address of the service and try again.",
+        "detail": "Sign in through the service's address and try again.",
         "code": "unauthenticated",
         "request_id": "request-1",
     }
 
 
-async def test_a_developer_is_whom_the_header_names(api: httpx.AsyncClient) -> None:
+async def test_in_development_the_header_names_the_user(api: httpx.AsyncClient) -> None:
     headers = {"X-Goog-Authenticated-User-Email": "accounts.google.com:Ada@Example.com"}
     query = {"query": "How would CD14 monocytes respond to IFN-gamma?"}
     assert (await api.post("/api/v1/runs", json=query, headers=headers)).json()["user_email"] == "ada@example.com"
 
 
-async def test_wrong_settings_are_a_500_that_tells_nothing(api: httpx.AsyncClient) -> None:
+async def test_invalid_settings_are_a_500_without_details(api: httpx.AsyncClient) -> None:
     del os.environ["PROJECT"]
     wiring.replace(None)
     answer = await api.get("/api/v1/runs")

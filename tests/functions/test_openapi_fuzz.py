@@ -1,7 +1,7 @@
-"""The document and the functions agree: Schemathesis sends what the document allows and what it forbids, and finds nothing to say.
+"""The document and the functions agree: Schemathesis sends what the document allows and what it forbids, and finds no error.
 
-All its checks are on, and the functions run as in production, behind a stand-in for IAP, so that "the service takes requests
-without authentication" is a question too. They run in a loop of Schemathesis's own.
+All its checks are on. The functions run as in production behind an emulator of IAP, so that requests without authentication are checked
+too. They run in Schemathesis's own event loop.
 """
 
 import asyncio
@@ -25,12 +25,12 @@ from local.key_set import key_server
 from local.serving import serving
 from shared import wiring
 from shared.fields import ControlStrategy
-from shared.http.requests import KEY
+from shared.http.requests import IDEMPOTENCY_KEY
 from shared.runs.records import GeneChange, Iteration, PathwayChange, RunOutcome, ScorePart, StoredFile
 from shared.runs.states import Phase
 from tests.functions.conftest import small_dataset
 from tests.support.builders import lease
-from tests.support.iap import AUDIENCE, IapStandIn
+from tests.support.iap import AUDIENCE, IapEmulator
 
 USER = "ada@example.com"
 CONFIG: dict[str, Any] = {
@@ -39,7 +39,7 @@ CONFIG: dict[str, Any] = {
     "checks": {"enabled": True},
     "operations": [
         {
-            # A run that is not completed has no result, and one that is finished cannot be cancelled: well-formed requests too.
+            # These valid requests fail too: a run that is not completed has no result, and a finished one cannot be cancelled.
             "include-operation-id": ["getRunResult", "cancelRun"],
             "checks": {"positive_data_acceptance": {"expected-statuses": ["2xx", "304", "400", "404"]}},
         }
@@ -49,19 +49,19 @@ CONFIG: dict[str, Any] = {
 
 @dataclass
 class Findings:
-    """What came of a session of Schemathesis."""
+    """The results of a session of Schemathesis."""
 
     cases: Counter[str] = field(default_factory=Counter)
     statuses: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
-    faults: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
 
     def take(self, event: events.EngineEvent) -> None:
-        """Note what an event tells."""
+        """Record an event."""
         if isinstance(event, events.ScenarioFinished):
             self.cases[event.phase.value] += len(event.recorder.cases)
             self._look_at(event.recorder, failed=event.status is Status.FAILURE)
         elif isinstance(event, events.NonFatalError):
-            self.faults.append(f"{event.label}: {event.info.format()}")
+            self.errors.append(f"{event.label}: {event.info.format()}")
         elif isinstance(event, events.FatalError):
             raise event.exception
 
@@ -74,18 +74,18 @@ class Findings:
                 if check.failure_info is not None:
                     answer = recorder.interactions[case_id].response
                     told = answer.content[:500] if answer else b""
-                    self.faults.append(f"{check.failure_info.failure}\n{check.failure_info.code_sample}\n{told!r}")
+                    self.errors.append(f"{check.failure_info.failure}\n{check.failure_info.code_sample}\n{told!r}")
 
 
 class EverySecondRunCompletes:
-    """An ASGI application around the functions that does the job of every second run, so that there are results to ask for."""
+    """An ASGI application around the functions that completes every second run, so that there are results."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
         self._count = itertools.count()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hand a request on; where its answer tells of a new run, that run may be completed before the answer arrives."""
+        """Forward a request; if it creates a run, complete every second one before the response arrives."""
 
         async def watched(message: Message) -> None:
             location = dict(message.get("headers", ())).get(b"location")
@@ -97,7 +97,7 @@ class EverySecondRunCompletes:
 
 
 async def complete(run_id: str) -> None:
-    """Do what the job does; its files are not there, but signed all the same."""
+    """Complete a run as the job does; its files do not exist, but their URLs are signed."""
     store, clock = wiring.container().run_store, wiring.container().clock
     await lease(run_id, store=store, clock=clock).begin()
     parts = [ScorePart(name="a", score=8, reason="it fits"), ScorePart(name="b", score=None, reason="not at hand")]
@@ -129,14 +129,14 @@ async def complete(run_id: str) -> None:
 
 
 def sensible(keys: Iterator[int], case: schemathesis.Case[Any]) -> None:
-    """Change what is allowed by the document but cannot be told in it; what it forbids is left as it is."""
+    """Change valid values whose limits the document cannot express; keep invalid ones."""
     query, headers = case.query, case.headers
     if str(query.get("wait")) in {str(seconds) for seconds in range(31)}:
-        query["wait"] = 0  # it would be waited for
+        query["wait"] = 0  # it would take so many seconds
     if len(str(query.get("page_token", ""))) <= 500:
-        query.pop("page_token", None)  # only the service can make one
-    if KEY.fullmatch(str(headers.get("Idempotency-Key", ""))):
-        headers["Idempotency-Key"] = f"key-{next(keys)}"  # the same one stands for the same request
+        query.pop("page_token", None)  # only the service can issue one
+    if IDEMPOTENCY_KEY.fullmatch(str(headers.get("Idempotency-Key", ""))):
+        headers["Idempotency-Key"] = f"key-{next(keys)}"  # an equal key means the same request
 
 
 @pytest.fixture
@@ -145,11 +145,11 @@ def store_settings(tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-async def service(environment: dict[str, str]) -> AsyncIterator[IapStandIn]:
-    """The functions in production, behind IAP."""
+async def service(environment: dict[str, str]) -> AsyncIterator[IapEmulator]:
+    """Serve the functions in production mode, behind IAP."""
     assert environment
     await wiring.container().catalog.put(small_dataset())
-    iap = IapStandIn(EverySecondRunCompletes(Gateway({})))
+    iap = IapEmulator(EverySecondRunCompletes(Gateway({})))
     async with serving(key_server(iap.key_set)) as keys:
         os.environ |= {"ENVIRONMENT": "production", "IAP_AUDIENCE": AUDIENCE, "IAP_KEYS_URL": keys}
         wiring.replace(None)
@@ -158,7 +158,7 @@ async def service(environment: dict[str, str]) -> AsyncIterator[IapStandIn]:
 
 @pytest.fixture
 def hook() -> Iterator[None]:
-    """Have Schemathesis send only what makes sense here."""
+    """Let Schemathesis send only what makes sense here."""
     keys = itertools.count()
 
     def before_call(_context: schemathesis.HookContext, case: schemathesis.Case[Any], _kwargs: dict[str, Any]) -> None:
@@ -170,7 +170,7 @@ def hook() -> Iterator[None]:
 
 
 def session(app: ASGIApp, token: str) -> Findings:
-    """A whole session: examples, the edges of every schema, random requests, and sequences along the links."""
+    """Run a whole session: examples, the limits of every schema, random requests, and sequences along the links."""
     config = schemathesis.Config.from_dict({**CONFIG, "headers": {"Authorization": f"Bearer {token}"}})
     found = Findings()
     for event in from_schema(schemathesis.openapi.from_asgi("/openapi.json", app, config=config)).execute():
@@ -180,11 +180,11 @@ def session(app: ASGIApp, token: str) -> Findings:
 
 @pytest.mark.usefixtures("hook")
 async def test_schemathesis_finds_nothing(
-    service: IapStandIn, record_testsuite_property: Callable[[str, object], None]
+    service: IapEmulator, record_testsuite_property: Callable[[str, object], None]
 ) -> None:
     found = await asyncio.to_thread(session, service, service.token_for(USER))
     record_testsuite_property("schemathesis_cases", dict(found.cases))
-    assert not found.faults, "\n\n".join(found.faults[:10])
+    assert not found.errors, "\n\n".join(found.errors[:10])
     assert min(found.cases[phase] for phase in ("examples", "coverage", "fuzzing", "stateful")) > 20, found.cases
     assert {label for label, statuses in found.statuses.items() if 200 not in statuses} == set()
     assert {200, 304, 400, 404, 422} <= set().union(*found.statuses.values())

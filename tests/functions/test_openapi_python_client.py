@@ -1,4 +1,4 @@
-"""A client that `openapi-python-client` makes of the document works against the functions, over HTTP."""
+"""A client that `openapi-python-client` generates from the document works with the functions over HTTP."""
 
 import importlib
 import subprocess
@@ -22,7 +22,7 @@ QUESTION = "How would CD14 monocytes respond to IFN-gamma?"
 
 @pytest.fixture(scope="module")
 def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the generated package; a warning of the generator is a failure."""
+    """Return the folder of the generated package; a warning of the generator is a failure."""
     folder = tmp_path_factory.mktemp("client")
     config = folder / "config.yaml"
     config.write_text(CONFIG)
@@ -42,7 +42,7 @@ def store_settings(tmp_path: Path) -> dict[str, str]:
 async def client(
     environment: dict[str, str], generated: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator["GeneratedClient"]:
-    """The generated client of functions that are served."""
+    """Return the generated client of functions that are served."""
     assert environment
     await wiring.container().catalog.put(small_dataset())
     monkeypatch.syspath_prepend(generated)
@@ -51,7 +51,7 @@ async def client(
 
 
 class GeneratedClient:
-    """The generated package, whose names mypy cannot know."""
+    """The generated package, whose names mypy does not know."""
 
     def __init__(self, url: str) -> None:
         package = importlib.import_module(PACKAGE)
@@ -59,7 +59,7 @@ class GeneratedClient:
         self._client = package.Client(base_url=url, raise_on_unexpected_status=True, httpx_args={"trust_env": False})
 
     async def call(self, operation: str, *arguments: object, **options: object) -> Any:  # noqa: ANN401  # any model
-        """Call one of the generated operations and give its parsed answer."""
+        """Call a generated operation and return its parsed response."""
         module = importlib.import_module(f"{PACKAGE}.api.{operation}")
         return await module.asyncio(*arguments, client=self._client, **options)
 
@@ -71,7 +71,7 @@ class GeneratedClient:
         await self._client.__aexit__(*error)
 
 
-async def test_a_run_is_created_followed_listed_and_cancelled(client: GeneratedClient) -> None:
+async def test_a_run_is_created_polled_listed_and_cancelled(client: GeneratedClient) -> None:
     models = client.models
     request = models.CreateRunRequest(query=QUESTION, max_iterations=2)
     run = await client.call("runs.create_run", body=request, idempotency_key="once")
@@ -96,7 +96,7 @@ async def test_refusals_come_as_typed_problems(client: GeneratedClient) -> None:
     assert (unknown.status, unknown.code) == (404, "run_not_found")
     short = await client.call("runs.create_run", body=models.CreateRunRequest(query="short"))
     assert isinstance(short, models.InvalidRequestProblem)
-    assert [fault.loc for fault in short.errors] == [["body", "query"]]
+    assert [error.loc for error in short.errors] == [["body", "query"]]
 
 
 async def test_a_question_is_checked_before_it_is_run(client: GeneratedClient) -> None:

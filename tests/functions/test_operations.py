@@ -1,4 +1,4 @@
-"""What each endpoint costs in Firestore, counted on the wire; and that every query that comes by has its index."""
+"""Each endpoint has a fixed cost in Firestore operations, counted on the wire, and every query has its index."""
 
 import json
 from collections.abc import AsyncIterator
@@ -20,9 +20,9 @@ from shared.runs.states import job_id
 from tests.firestore_recorder import Recorder
 from tests.functions.conftest import AUDIENCE, Cloud
 from tests.functions.test_runs import finish
-from tests.orchestrator import small_atlas
-from tests.orchestrator.world import FolderFiles, ListedCatalog
 from tests.support.builders import lease
+from tests.support.orchestrator import small_atlas
+from tests.support.orchestrator.world import FolderFiles, ListedCatalog
 
 RUNS = "/api/v1/runs"
 QUESTION = {"query": "How would CD14 monocytes respond to IFN-gamma?"}
@@ -31,7 +31,7 @@ INDEXES: dict[str, Any] = json.loads((Path(__file__).parent.parent.parent / "fir
 
 @pytest.fixture
 async def recorder(firestore_host: str) -> AsyncIterator[Recorder]:
-    """What stands before the emulator."""
+    """Start a recording proxy in front of the emulator."""
     recorder = Recorder(firestore_host)
     await recorder.start()
     yield recorder
@@ -40,26 +40,26 @@ async def recorder(firestore_host: str) -> AsyncIterator[Recorder]:
 
 @pytest.fixture
 def store_settings(recorder: Recorder) -> dict[str, str]:
-    """Firestore alone, through the recorder."""
+    """Use only Firestore, through the recorder."""
     return {"STORE": "firestore", "FIRESTORE_EMULATOR_HOST": recorder.host, "PROJECT": f"test-{uuid4().hex[:12]}"}
 
 
 class Meter:
-    """Asks, and tells what it cost."""
+    """Send requests and count their operations."""
 
     def __init__(self, api: httpx.AsyncClient, recorder: Recorder) -> None:
         self.api, self.recorder = api, recorder
         self.answer = httpx.Response(500)
 
     async def cost(self, method: str, path: str, **request: Any) -> dict[str, int]:  # noqa: ANN401  # what httpx takes
-        """What one request costs; it must be answered well."""
+        """Return the operations of one request, which must succeed."""
         self.recorder.forget()
         self.answer = await self.api.request(method, path, **request)
         assert self.answer.status_code < 400, self.answer.text
         return dict(+self.recorder.operations)
 
     async def run(self) -> str:
-        """A new run."""
+        """Create a run and return its id."""
         return str((await self.api.post(RUNS, json=QUESTION)).json()["run_id"])
 
 
@@ -122,7 +122,7 @@ async def test_a_result_is_one_read(meter: Meter, store: RunDatabase, tmp_path: 
     assert await meter.cost("GET", f"{RUNS}/{run_id}/result") == {"read": 1}
 
 
-async def test_the_catalog_is_read_once_and_then_kept(meter: Meter) -> None:
+async def test_the_catalog_is_read_once_and_then_cached(meter: Meter) -> None:
     asked = ("POST", f"{RUNS}/validate-control-strategy")
     assert await meter.cost(*asked, json=QUESTION) == {"read": 1}
     assert await meter.cost(*asked, json=QUESTION) == {}
@@ -130,7 +130,7 @@ async def test_the_catalog_is_read_once_and_then_kept(meter: Meter) -> None:
         assert await meter.cost("GET", f"/api/v1/metadata/{kind}") == {}
 
 
-async def test_health_asks_nothing_and_readiness_reads_once(meter: Meter) -> None:
+async def test_health_reads_nothing_and_readiness_reads_once(meter: Meter) -> None:
     assert await meter.cost("GET", "/api/v1/health") == {}
     assert await meter.cost("GET", "/api/v1/health/ready") == {"read": 1}
 
@@ -153,9 +153,9 @@ async def test_the_job_writes_four_times_and_three_times_an_iteration(
     done = await store.get(run_id)
     assert done is not None
     assert len(done.iterations) == iterations
-    # The bar is 4 + 4 an iteration. Fewer are counted where the emulator, as a listener leaves, keeps the answer to a write to itself.
+    # The limit is 4 + 4 per iteration. The count is lower if the emulator does not answer a write because a listener leaves.
     assert 3 * iterations < cost["write"] <= 4 + 3 * iterations
-    # It reads before each write; its watch, which sees a cancel, reads at its beginning and at each change after that.
+    # The job reads before each write; its watch for cancellation reads when it starts and at each later change.
     assert cost["read"] <= 2 * cost["write"]
     assert "aggregation" not in cost
 
@@ -203,7 +203,7 @@ Index = tuple[tuple[str, str], ...]
 
 
 def index_of(query: StructuredQuery) -> Index:
-    """The index that a query needs: equalities first, then the order (which a range without one brings along, ascending).
+    """Return the index that a query needs: equalities first, then the order, which is ascending for a range without one.
 
     https://firebase.google.com/docs/firestore/query-data/index-overview
     """
@@ -217,7 +217,7 @@ def index_of(query: StructuredQuery) -> Index:
 
 
 def has_index(index: Index) -> bool:
-    """Whether the file has a composite index for it, or, for a single field, does not take its own index away."""
+    """Return whether the file has this composite index, or does not disable this single-field index."""
     if len(index) == 1:
         runs = [each for each in INDEXES["fieldOverrides"] if each["collectionGroup"] == "runs"]
         return index[0][0] not in {each["fieldPath"] for each in runs}
@@ -226,7 +226,7 @@ def has_index(index: Index) -> bool:
     }
 
 
-def test_the_derivation_tells_a_missing_index() -> None:
+def test_the_derivation_finds_a_missing_index() -> None:
     field = {"field_filter": {"field": {"field_path": "query"}, "op": "EQUAL", "value": {"string_value": "x"}}}
     newest = [{"field": {"field_path": "created_at"}, "direction": "DESCENDING"}]
     assert not has_index(index_of(StructuredQuery({"where": field, "order_by": newest})))

@@ -1,4 +1,4 @@
-"""Reconcile: only the service account gets in, by a sweep and by a notification."""
+"""Only the service account may reconcile, with a sweep or a notification."""
 
 import httpx
 import pytest
@@ -13,35 +13,33 @@ QUESTION = {"query": "How would CD14 monocytes respond to IFN-gamma?"}
 
 @pytest.fixture
 def token(cloud: Cloud) -> dict[str, str]:
-    """What the scheduler and Pub/Sub send."""
+    """Return the header that the scheduler and Pub/Sub send."""
     return {"Authorization": f"Bearer {cloud.issuer.token(AUDIENCE)}"}
 
 
-async def test_nobody_without_the_token_gets_in_not_even_a_signed_in_user(api: httpx.AsyncClient) -> None:
+async def test_without_the_token_everyone_is_refused_even_a_signed_in_user(api: httpx.AsyncClient) -> None:
     user = {"X-Goog-Authenticated-User-Email": "accounts.google.com:ada@example.com"}
     for headers in ({}, user, {"Authorization": "Bearer made.up.token"}):
         answer = await api.post(RECONCILE, json={}, headers=headers)
         assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
 
 
-async def test_a_token_for_another_audience_does_not_hold(api: httpx.AsyncClient, cloud: Cloud) -> None:
+async def test_a_token_for_another_audience_is_refused(api: httpx.AsyncClient, cloud: Cloud) -> None:
     other = {"Authorization": f"Bearer {cloud.issuer.token('https://elsewhere.example.com')}"}
     assert (await api.post(RECONCILE, json={}, headers=other)).status_code == 401
 
 
-async def test_a_sweep_looks_at_what_is_due(api: httpx.AsyncClient, token: dict[str, str]) -> None:
+async def test_a_sweep_checks_due_runs(api: httpx.AsyncClient, token: dict[str, str]) -> None:
     await api.post("/api/v1/runs", json=QUESTION)
     answer = await api.post(RECONCILE, json={}, headers=token)
     assert answer.json() == {"looked_at": 0, "failed": [], "unanswered": 0}
 
 
-async def test_a_notification_makes_it_look_at_its_run(
-    api: httpx.AsyncClient, token: dict[str, str], store: RunDatabase
-) -> None:
+async def test_a_notification_checks_its_run(api: httpx.AsyncClient, token: dict[str, str], store: RunDatabase) -> None:
     run_id = (await api.post("/api/v1/runs", json=QUESTION)).json()["run_id"]
     run = await store.get(run_id)
     assert run is not None
-    await wiring.container().batch_jobs.cancel(run.compute.job_id)  # behind the service's back
+    await wiring.container().batch_jobs.cancel(run.compute.job_id)  # without the service's knowledge
     name = f"projects/test-project/locations/europe-west4/jobs/{run.compute.job_id}"
     attributes = {"Type": "JOB_STATE_CHANGED", "JobName": name, "NewJobState": "SUCCEEDED", "Region": "europe-west4"}
     push = {"message": {"attributes": attributes, "data": "", "messageId": "1"}, "subscription": "s"}
@@ -50,7 +48,7 @@ async def test_a_notification_makes_it_look_at_its_run(
     assert (status["status"], status["failure"]["reason"]) == ("failed", "JOB_VANISHED")
 
 
-async def test_a_notification_of_a_strangers_job_is_taken_and_let_go(
+async def test_a_notification_of_an_unknown_job_is_accepted_and_ignored(
     api: httpx.AsyncClient, token: dict[str, str]
 ) -> None:
     push = {"message": {"attributes": {"JobName": "projects/p/locations/r/jobs/other"}}}

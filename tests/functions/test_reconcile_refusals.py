@@ -1,4 +1,4 @@
-"""Nobody but the service account gets in to reconcile, and whoever is refused causes no read."""
+"""Everyone but the service account is refused by reconcile, without a read of the store."""
 
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -31,7 +31,7 @@ WRONG: Mapping[str, Mapping[str, object]] = {
 
 @pytest.fixture
 async def recorder(firestore_host: str) -> AsyncIterator[Recorder]:
-    """What stands before the emulator."""
+    """Start a recording proxy in front of the emulator."""
     recorder = Recorder(firestore_host)
     await recorder.start()
     yield recorder
@@ -40,12 +40,12 @@ async def recorder(firestore_host: str) -> AsyncIterator[Recorder]:
 
 @pytest.fixture
 def store_settings(recorder: Recorder) -> dict[str, str]:
-    """Firestore alone, through the recorder."""
+    """Use only Firestore, through the recorder."""
     return {"STORE": "firestore", "FIRESTORE_EMULATOR_HOST": recorder.host, "PROJECT": f"test-{uuid4().hex[:12]}"}
 
 
 def token(cloud: Cloud, **changes: object) -> str:
-    """The scheduler's token with other claims; None takes one away."""
+    """Return the scheduler's token with changed claims; None removes a claim."""
     claims = {
         "iss": ISSUER,
         "aud": AUDIENCE,
@@ -60,7 +60,7 @@ def token(cloud: Cloud, **changes: object) -> str:
     return made.decode()
 
 
-async def test_whoever_is_refused_causes_no_read(api: httpx.AsyncClient, cloud: Cloud, recorder: Recorder) -> None:
+async def test_a_refused_request_reads_nothing(api: httpx.AsyncClient, cloud: Cloud, recorder: Recorder) -> None:
     genuine = token(cloud)
     head, payload, _ = genuine.split(".")
     refused = {name: (401, f"Bearer {token(cloud, **changes)}") for name, changes in WRONG.items()}

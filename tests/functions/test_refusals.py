@@ -1,4 +1,4 @@
-"""Every refusal of the contract, with its exact body."""
+"""Every error of the API has its documented problem body."""
 
 import json
 from pathlib import Path
@@ -7,6 +7,14 @@ from typing import Any
 import httpx
 import pytest
 
+from shared.errors import (
+    DatasetNotFound,
+    IdempotencyMismatch,
+    InvalidPageToken,
+    RunAlreadyFinished,
+    RunNotFound,
+    TooManyRuns,
+)
 from shared.fields import utc_now
 from shared.runs import lifecycle, states
 from shared.runs.jobs import failure
@@ -16,7 +24,7 @@ from tests.support.builders import lease
 
 QUESTION = "How would CD14 monocytes respond to IFN-gamma?"
 RUNS = "/api/v1/runs"
-NOBODYS = "run_0123456789ab"
+UNKNOWN_RUN = "run_0123456789ab"
 VALIDATE = f"{RUNS}/validate-control-strategy"
 TITLES = {
     400: "Bad Request",
@@ -33,12 +41,12 @@ TITLES = {
 
 @pytest.fixture
 def store_settings(tmp_path: Path) -> dict[str, str]:
-    """One store is enough: a refusal is the same whatever keeps the runs."""
+    """Use one store: refusals do not depend on it."""
     return {"STORE": "sqlite", "SQLITE_PATH": str(tmp_path / "runs.db")}
 
 
-def body(status: int, code: str, detail: str, *errors: tuple[list[object], str, str]) -> dict[str, Any]:
-    """A whole problem body; each error is its place, its message and its type."""
+def body(status: int, code: str, detail: str, *errors: tuple[list[object], object, str]) -> dict[str, Any]:
+    """Return a whole problem body; each error is its location, message and type."""
     content: dict[str, Any] = {
         "type": f"urn:haystack:problem:{code}",
         "title": TITLES[status],
@@ -53,7 +61,7 @@ def body(status: int, code: str, detail: str, *errors: tuple[list[object], str, 
 
 
 def assert_problem(answer: httpx.Response, expected: dict[str, Any]) -> None:
-    """The answer is this problem, to the letter."""
+    """Check that the response is exactly this problem."""
     assert answer.json() == expected
     assert answer.status_code == expected["status"]
     assert answer.headers["content-type"] == "application/problem+json"
@@ -61,7 +69,7 @@ def assert_problem(answer: httpx.Response, expected: dict[str, Any]) -> None:
 
 
 def invalid(field: str, msg: str, kind: str) -> dict[str, Any]:
-    """The 422 for one field of a body."""
+    """Return the 422 for one field of a body."""
     return body(422, "invalid_request", f"Correct {field} and send the request again.", (["body", field], msg, kind))
 
 
@@ -108,20 +116,20 @@ BAD_CREATES: list[tuple[dict[str, Any], dict[str, Any]]] = [
 
 @pytest.mark.parametrize("path", [RUNS, VALIDATE])
 @pytest.mark.parametrize(("sent", "expected"), BAD_BODIES)
-async def test_a_body_that_does_not_fit_is_told_what_to_correct(
+async def test_an_invalid_body_gets_what_to_correct(
     api: httpx.AsyncClient, path: str, sent: dict[str, Any], expected: dict[str, Any]
 ) -> None:
     assert_problem(await api.post(path, json=sent), expected)
 
 
 @pytest.mark.parametrize(("sent", "expected"), BAD_CREATES)
-async def test_a_create_out_of_range_is_told_the_range(
+async def test_a_value_out_of_range_gets_the_range(
     api: httpx.AsyncClient, sent: dict[str, Any], expected: dict[str, Any]
 ) -> None:
     assert_problem(await api.post(RUNS, json=sent), expected)
 
 
-async def test_every_fault_of_a_body_is_told_at_once(api: httpx.AsyncClient) -> None:
+async def test_all_errors_of_a_body_are_returned_at_once(api: httpx.AsyncClient) -> None:
     answer = await api.post(RUNS, json={"query": "short", "max_iterations": 99, "colour": 1})
     assert answer.json()["detail"] == "Correct colour, max_iterations, query and send the request again."
     assert len(answer.json()["errors"]) == 3
@@ -135,7 +143,7 @@ async def test_what_is_not_json_is_malformed(api: httpx.AsyncClient, content: by
 
 
 @pytest.mark.parametrize("content", ["[]", "3", "null", '"a question as a string"'])
-async def test_json_that_is_no_object_does_not_fit(api: httpx.AsyncClient, content: str) -> None:
+async def test_json_other_than_an_object_is_invalid(api: httpx.AsyncClient, content: str) -> None:
     answer = await api.post(RUNS, content=content, headers={"Content-Type": "application/json"})
     assert answer.status_code == 422
     assert answer.json()["detail"] == "Send one JSON object."
@@ -168,18 +176,16 @@ async def test_a_body_over_the_limit_is_too_large_announced_or_not(api: httpx.As
     ("method", "path", "allow"),
     [
         ("DELETE", RUNS, "GET, HEAD, POST"),
-        ("PUT", f"{RUNS}/{NOBODYS}", "GET, HEAD"),
-        ("GET", f"{RUNS}/{NOBODYS}/cancel", "POST"),
+        ("PUT", f"{RUNS}/{UNKNOWN_RUN}", "GET, HEAD"),
+        ("GET", f"{RUNS}/{UNKNOWN_RUN}/cancel", "POST"),
         ("POST", "/api/v1/metadata/datasets", "GET, HEAD"),
         ("POST", "/api/v1/health", "GET, HEAD"),
         ("OPTIONS", VALIDATE, "POST"),
     ],
 )
-async def test_a_wrong_method_is_told_the_right_ones(
-    api: httpx.AsyncClient, method: str, path: str, allow: str
-) -> None:
+async def test_a_wrong_method_gets_the_allowed_ones(api: httpx.AsyncClient, method: str, path: str, allow: str) -> None:
     answer = await api.request(method, path)
-    detail = f"{method} is not answered here. Use {' or '.join(allow.split(', '))}."
+    detail = f"{method} is not allowed here. Use {' or '.join(allow.split(', '))}."
     assert_problem(answer, body(405, "method_not_allowed", detail))
     assert answer.headers["allow"] == allow
 
@@ -192,19 +198,18 @@ async def test_a_method_that_the_framework_refuses_is_a_405_too(api: httpx.Async
 
 
 @pytest.mark.parametrize("path", ["/", "/api/v1", "/api/v1/metadata/genes", "/api/v1/runs/a/b/c"])
-async def test_a_path_that_is_not_ours_says_where_the_api_is(api: httpx.AsyncClient, path: str) -> None:
-    detail = "There is nothing at this path. The API is below /api/v1."
+async def test_an_unknown_path_gets_the_path_of_the_api(api: httpx.AsyncClient, path: str) -> None:
+    detail = "This path does not exist. The API is under /api/v1."
     assert_problem(await api.get(path), body(404, "not_found", detail))
 
 
 def no_such_run(run_id: str) -> dict[str, Any]:
-    """The 404 for a run."""
-    detail = f"You have no run {run_id}. Check the id, or list your runs."
-    return body(404, "run_not_found", detail)
+    """Return the 404 for a run."""
+    return body(404, "run_not_found", RunNotFound(run_id).detail)
 
 
 @pytest.mark.parametrize(("method", "tail"), [("GET", ""), ("GET", "/result"), ("POST", "/cancel")])
-@pytest.mark.parametrize("run_id", [NOBODYS, "run_1", "RUN_0123456789AB"])
+@pytest.mark.parametrize("run_id", [UNKNOWN_RUN, "run_1", "RUN_0123456789AB"])
 async def test_an_unknown_run_is_not_found(api: httpx.AsyncClient, method: str, tail: str, run_id: str) -> None:
     assert_problem(await api.request(method, f"{RUNS}/{run_id}{tail}"), no_such_run(run_id))
 
@@ -219,21 +224,24 @@ async def test_another_users_run_is_not_found_in_the_same_words(api: httpx.Async
 
 async def test_a_finished_run_cannot_be_cancelled(api: httpx.AsyncClient, store: RunDatabase) -> None:
     run_id = (await api.post(RUNS, json={"query": QUESTION})).json()["run_id"]
-    fault = failure(FailureReason.TIMEOUT)
-    await lifecycle.fail(run_id, fault, "It took too long.", actor=Actor.RECONCILER, store=store, clock=utc_now)
-    detail = f"Run {run_id} is already failed and cannot be cancelled."
+    timeout = failure(FailureReason.TIMEOUT)
+    await lifecycle.fail(run_id, timeout, "It took too long.", actor=Actor.RECONCILER, store=store, clock=utc_now)
+    detail = RunAlreadyFinished(run_id, "failed").detail
     assert_problem(await api.post(f"{RUNS}/{run_id}/cancel"), body(400, "run_already_finished", detail))
 
 
 async def test_a_run_that_is_not_done_has_no_result(api: httpx.AsyncClient, store: RunDatabase) -> None:
     run_id = (await api.post(RUNS, json={"query": QUESTION})).json()["run_id"]
     await lease(run_id, store=store, clock=utc_now).begin()
-    detail = f"Run {run_id} is running and has no result. Poll /api/v1/runs/{run_id} until it is done."
-    assert_problem(await api.get(f"{RUNS}/{run_id}/result"), body(400, "run_not_completed", detail))
+    answer = await api.get(f"{RUNS}/{run_id}/result")
+    detail = answer.json()["detail"]
+    assert_problem(answer, body(400, "run_not_completed", detail))
+    assert f"Run {run_id} is running" in detail
+    assert f"/api/v1/runs/{run_id}" in detail
 
 
 def bad_query(field: str, msg: str, kind: str) -> dict[str, Any]:
-    """The 422 for one query parameter."""
+    """Return the 422 for one query parameter."""
     detail = f"Correct {field} and send the request again."
     return body(422, "invalid_request", detail, (["query", field], msg, kind))
 
@@ -253,13 +261,13 @@ def bad_query(field: str, msg: str, kind: str) -> dict[str, Any]:
             body(
                 422,
                 "invalid_page_token",
-                "This page_token is not valid for this list. Start again without page_token.",
-                (["query", "page_token"], "not a page token of this list", "page_token"),
+                InvalidPageToken().detail,
+                (["query", "page_token"], InvalidPageToken().errors[0]["msg"], "page_token"),
             ),
         ),
     ],
 )
-async def test_a_list_that_cannot_be_is_told_what_to_correct(
+async def test_an_invalid_list_query_gets_what_to_correct(
     api: httpx.AsyncClient, query: str, expected: dict[str, Any]
 ) -> None:
     assert_problem(await api.get(f"{RUNS}?{query}"), expected)
@@ -267,7 +275,7 @@ async def test_a_list_that_cannot_be_is_told_what_to_correct(
 
 @pytest.mark.parametrize("wait", ["-1", "31", "soon", ""])
 async def test_a_wait_out_of_range_is_refused(api: httpx.AsyncClient, wait: str) -> None:
-    answer = await api.get(f"{RUNS}/{NOBODYS}?wait={wait}")
+    answer = await api.get(f"{RUNS}/{UNKNOWN_RUN}?wait={wait}")
     assert (answer.status_code, answer.json()["errors"][0]["loc"]) == (422, ["query", "wait"])
 
 
@@ -282,50 +290,54 @@ async def test_a_time_that_is_not_one_of_rfc_3339_or_has_no_zone_is_refused(
     assert (answer.status_code, answer.json()["errors"][0]["loc"]) == (422, ["query", "created_after"])
 
 
-async def test_a_state_that_does_not_exist_cannot_be_filtered_by(api: httpx.AsyncClient) -> None:
+async def test_an_unknown_state_is_refused_as_a_filter(api: httpx.AsyncClient) -> None:
     answer = await api.get(f"{RUNS}?status=asleep")
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["loc"] == ["query", "status", 0]
 
 
-async def test_an_unknown_dataset_is_told_the_known_ones(api: httpx.AsyncClient) -> None:
-    known = "openproblems, parse_pbmc, small_pbmc, tabula_sapiens"
-    expected = body(404, "dataset_not_found", f"There is no dataset atlantis. Known datasets: {known}.")
+async def test_an_unknown_dataset_gets_the_known_ones(api: httpx.AsyncClient) -> None:
+    known = ["openproblems", "parse_pbmc", "small_pbmc", "tabula_sapiens"]
+    expected = body(404, "dataset_not_found", DatasetNotFound("atlantis", known).detail)
+    assert ", ".join(known) in expected["detail"]
     for subject in ("perturbations", "cell-types", "datasets"):
         assert_problem(await api.get(f"/api/v1/metadata/{subject}?dataset=atlantis"), expected)
 
 
 @pytest.mark.parametrize("key", ["", "ü", "a b", "x" * 256])
-async def test_a_key_that_is_none_is_refused(api: httpx.AsyncClient, key: str) -> None:
+async def test_an_invalid_key_is_refused(api: httpx.AsyncClient, key: str) -> None:
     headers = {b"Idempotency-Key": key.encode()}
     answer = await api.post(RUNS, json={"query": QUESTION}, headers=headers)
     detail = "Send an Idempotency-Key of 1 to 255 visible ASCII characters, or none."
-    fault: tuple[list[object], str, str] = (
+    error: tuple[list[object], str, str] = (
         ["header", "Idempotency-Key"],
         "not 1 to 255 visible ASCII characters",
         "idempotency_key",
     )
-    assert_problem(answer, body(422, "invalid_request", detail, fault))
+    assert_problem(answer, body(422, "invalid_request", detail, error))
 
 
 async def test_a_key_with_another_body_is_refused(api: httpx.AsyncClient) -> None:
     headers = {"Idempotency-Key": "k1"}
     await api.post(RUNS, json={"query": QUESTION}, headers=headers)
     answer = await api.post(RUNS, json={"query": QUESTION + " Now?"}, headers=headers)
-    detail = "This Idempotency-Key was used with a different request. Use a new key for a new request."
-    fault: tuple[list[object], str, str] = (["header", "Idempotency-Key"], "used with another request", "idempotency_key")
-    assert_problem(answer, body(422, "idempotency_mismatch", detail, fault))
+    mismatch = IdempotencyMismatch()
+    error: tuple[list[object], object, str] = (
+        ["header", "Idempotency-Key"],
+        mismatch.errors[0]["msg"],
+        "idempotency_key",
+    )
+    assert_problem(answer, body(422, "idempotency_mismatch", mismatch.detail, error))
 
 
-async def test_too_many_active_runs_are_told_to_wait(api: httpx.AsyncClient, environment: dict[str, str]) -> None:
+async def test_too_many_active_runs_get_the_advice_to_wait(api: httpx.AsyncClient, environment: dict[str, str]) -> None:
     assert environment["ENVIRONMENT"] == "development"
     for _ in range(20):
         assert (await api.post(RUNS, json={"query": QUESTION})).status_code == 200
     answer = await api.post(RUNS, json={"query": QUESTION})
-    detail = "You have 20 active runs, which is the limit. Wait for one to finish, or cancel one."
-    assert_problem(answer, body(429, "too_many_runs", detail))
+    assert_problem(answer, body(429, "too_many_runs", TooManyRuns(20).detail))
     assert int(answer.headers["retry-after"]) > 0
 
 
 def test_the_ids_of_these_tests_are_ids() -> None:
-    assert states.RUN_ID.fullmatch(NOBODYS)
+    assert states.RUN_ID.fullmatch(UNKNOWN_RUN)

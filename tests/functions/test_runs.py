@@ -1,4 +1,4 @@
-"""The functions of a run, asked as a user asks them: create, status, list, cancel, result."""
+"""The functions of a run, called as a user calls them: create, status, list, cancel and result."""
 
 import asyncio
 import base64
@@ -32,7 +32,7 @@ async def create(api: httpx.AsyncClient, **fields: object) -> dict[str, Any]:
 
 
 async def finish(run_id: str, store: RunDatabase, folder: Path) -> None:
-    """Do what the job does, with three small files."""
+    """Complete a run as the job does, with three small files."""
     await lease(run_id, store=store, clock=utc_now).begin()
     part = ScorePart(name="pathway coherence", score=8, reason="the expected pathway comes first")
     summary = Iteration(number=1, strategy="direct", score=8, components=[part], duration_seconds=2.0)
@@ -62,7 +62,7 @@ async def finish(run_id: str, store: RunDatabase, folder: Path) -> None:
     await lease(run_id, store=store, clock=utc_now).complete(outcome)
 
 
-async def test_a_created_run_is_pending_and_knows_where_it_is(api: httpx.AsyncClient) -> None:
+async def test_a_created_run_is_pending_and_has_its_location(api: httpx.AsyncClient) -> None:
     answer = await api.post(RUNS, json={"query": f"  {QUESTION}  "})
     run = answer.json()
     assert answer.status_code == 200
@@ -83,7 +83,7 @@ async def test_twenty_simultaneous_creates_with_one_key_give_one_run_and_one_job
     assert await wiring.container().batch_jobs.describe(f"haystack-{run_id.removeprefix('run_')}-1") is not None
 
 
-async def test_validate_only_says_what_would_run_and_keeps_nothing(api: httpx.AsyncClient) -> None:
+async def test_validate_only_returns_what_would_run_and_stores_nothing(api: httpx.AsyncClient) -> None:
     answer = await api.post(RUNS, json={"query": QUESTION, "validate_only": True})
     assert answer.status_code == 200
     told = answer.json()
@@ -93,13 +93,13 @@ async def test_validate_only_says_what_would_run_and_keeps_nothing(api: httpx.As
     assert (await api.get(RUNS)).json()["total"] == 0
 
 
-async def test_validate_only_says_why_a_question_would_get_nowhere(api: httpx.AsyncClient) -> None:
+async def test_validate_only_returns_why_a_question_would_fail(api: httpx.AsyncClient) -> None:
     told = (await api.post(RUNS, json={"query": "What does TNF do to NK cells?", "validate_only": True})).json()
     assert not told["would_run"]
     assert "TNF-alpha is known" in told["reason"]
 
 
-async def test_status_is_what_create_answered_and_an_etag_saves_the_body(api: httpx.AsyncClient) -> None:
+async def test_status_equals_the_response_of_create_and_an_etag_saves_the_body(api: httpx.AsyncClient) -> None:
     run = await create(api)
     answer = await api.get(f"{RUNS}/{run['run_id']}/")
     assert answer.json() == run
@@ -119,23 +119,23 @@ async def test_a_wait_is_answered_as_soon_as_the_run_changes(api: httpx.AsyncCli
     assert answer.json()["status"] == "running"
 
 
-async def test_a_wait_from_what_the_client_has_misses_no_change(api: httpx.AsyncClient, store: RunDatabase) -> None:
+async def test_a_wait_with_an_etag_misses_no_change(api: httpx.AsyncClient, store: RunDatabase) -> None:
     run_id = (await create(api))["run_id"]
     tag = (await api.get(f"{RUNS}/{run_id}")).headers["etag"]
-    await lease(run_id, store=store, clock=utc_now).begin()  # before the client asks again
+    await lease(run_id, store=store, clock=utc_now).begin()  # before the client polls again
     async with asyncio.timeout(5):
         answer = await api.get(f"{RUNS}/{run_id}?wait=20", headers={"If-None-Match": tag})
     assert (answer.status_code, answer.json()["status"]) == (200, "running")
 
 
-async def test_a_wait_without_a_change_ends_with_what_is_there(api: httpx.AsyncClient) -> None:
+async def test_a_wait_without_a_change_ends_with_304(api: httpx.AsyncClient) -> None:
     run_id = (await create(api))["run_id"]
     tag = (await api.get(f"{RUNS}/{run_id}")).headers["etag"]
     answer = await api.get(f"{RUNS}/{run_id}?wait=1", headers={"If-None-Match": tag})
     assert answer.status_code == 304
 
 
-async def test_a_finished_run_is_not_waited_for(api: httpx.AsyncClient) -> None:
+async def test_a_wait_for_a_finished_run_ends_at_once(api: httpx.AsyncClient) -> None:
     run_id = (await create(api))["run_id"]
     await api.post(f"{RUNS}/{run_id}/cancel")
     async with asyncio.timeout(5):
@@ -143,7 +143,7 @@ async def test_a_finished_run_is_not_waited_for(api: httpx.AsyncClient) -> None:
 
 
 @pytest.mark.parametrize("run_id", ["run_0123456789ab", "run_1"])
-async def test_nobody_waits_for_a_run_that_is_not_there_or_not_theirs(api: httpx.AsyncClient, run_id: str) -> None:
+async def test_a_wait_for_an_unknown_run_or_another_users_ends_at_once(api: httpx.AsyncClient, run_id: str) -> None:
     mine = (await create(api))["run_id"]
     eve = {"X-Goog-Authenticated-User-Email": "eve@example.com"}
     async with asyncio.timeout(5):
@@ -166,7 +166,7 @@ async def test_an_etag_changes_with_the_run_and_not_with_a_heartbeat(
     assert pending != running == await tag()
 
 
-async def test_head_answers_as_get_without_the_body(api: httpx.AsyncClient) -> None:
+async def test_head_returns_the_headers_of_get_without_the_body(api: httpx.AsyncClient) -> None:
     run_id = (await create(api))["run_id"]
     head, get = await api.head(f"{RUNS}/{run_id}"), await api.get(f"{RUNS}/{run_id}")
     assert (head.status_code, head.content) == (200, b"")
@@ -174,7 +174,7 @@ async def test_head_answers_as_get_without_the_body(api: httpx.AsyncClient) -> N
     assert head.headers["content-length"] == get.headers["content-length"]
 
 
-async def test_a_list_holds_the_callers_runs_newest_first(api: httpx.AsyncClient) -> None:
+async def test_a_list_has_the_callers_runs_newest_first(api: httpx.AsyncClient) -> None:
     made = [(await create(api))["run_id"] for _ in range(3)]
     await api.post(RUNS, json={"query": QUESTION}, headers={"X-Goog-Authenticated-User-Email": "eve@example.com"})
     page = (await api.get(f"{RUNS}?page_size=2")).json()
@@ -186,7 +186,7 @@ async def test_a_list_holds_the_callers_runs_newest_first(api: httpx.AsyncClient
     assert (await api.get(f"{RUNS}?page_size=2&page=2")).json() == rest
 
 
-async def test_a_list_can_keep_to_states(api: httpx.AsyncClient) -> None:
+async def test_a_list_can_be_filtered_by_state(api: httpx.AsyncClient) -> None:
     first, second = [(await create(api))["run_id"] for _ in range(2)]
     await api.post(f"{RUNS}/{first}/cancel")
     cancelled = (await api.get(f"{RUNS}?status=cancelled")).json()
@@ -195,7 +195,7 @@ async def test_a_list_can_keep_to_states(api: httpx.AsyncClient) -> None:
     assert {run["run_id"] for run in both["runs"]} == {first, second}
 
 
-async def test_a_list_can_keep_to_times_across_pages(api: httpx.AsyncClient) -> None:
+async def test_a_list_can_be_filtered_by_time_across_pages(api: httpx.AsyncClient) -> None:
     made = [await create(api) for _ in range(4)]
     query = {"created_after": made[1]["created_at"], "created_before": made[3]["created_at"], "page_size": 1}
     first = (await api.get(RUNS, params=query)).json()
@@ -206,7 +206,7 @@ async def test_a_list_can_keep_to_times_across_pages(api: httpx.AsyncClient) -> 
     assert other.json()["code"] == "invalid_page_token"
 
 
-async def test_a_cancelled_run_stays_cancelled_and_its_job_goes(api: httpx.AsyncClient) -> None:
+async def test_a_cancelled_run_stays_cancelled_and_its_job_ends(api: httpx.AsyncClient) -> None:
     run_id = (await create(api))["run_id"]
     for _ in range(2):
         answer = await api.post(f"{RUNS}/{run_id}/cancel")
@@ -242,7 +242,7 @@ async def test_a_result_gives_files_that_can_be_downloaded_as_they_were_stored(
 
 
 @pytest.mark.parametrize("given", ["client-id-7", "bad id", ""])
-async def test_a_request_id_is_taken_where_it_is_one_and_made_where_not(api: httpx.AsyncClient, given: str) -> None:
+async def test_a_valid_request_id_is_returned_and_another_replaced(api: httpx.AsyncClient, given: str) -> None:
     answer = await api.get(RUNS, headers={"X-Request-Id": given})
     told = answer.headers["x-request-id"]
     assert told == given if given == "client-id-7" else len(told) == 32

@@ -1,4 +1,4 @@
-"""What each endpoint answers when Firestore answers any call of it with an error: a problem that says to come again, never a 500."""
+"""An endpoint whose call to Firestore fails returns a problem with the advice to retry, never a 500."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -34,7 +34,7 @@ ONCE = ("ABORTED", "RESOURCE_EXHAUSTED", "ALREADY_EXISTS", "NOT_FOUND", "DEADLIN
 
 @pytest.fixture
 async def wire(firestore_host: str) -> AsyncIterator[FaultyGrpc]:
-    """What stands before the emulator."""
+    """Start a proxy with faults in front of the emulator."""
     wire = FaultyGrpc(firestore_host)
     await wire.start()
     yield wire
@@ -43,7 +43,7 @@ async def wire(firestore_host: str) -> AsyncIterator[FaultyGrpc]:
 
 @pytest.fixture
 def store_settings(wire: FaultyGrpc) -> dict[str, str]:
-    """Firestore alone, through the proxy."""
+    """Use only Firestore, through the proxy."""
     return {"STORE": "firestore", "FIRESTORE_EMULATOR_HOST": wire.host, "PROJECT": f"test-{uuid4().hex[:12]}"}
 
 

@@ -1,9 +1,9 @@
 """The stored descriptors of Firestore's messages are those of the library that is installed."""
 
 from google.cloud.firestore_v1.types import Document, RunQueryRequest
-from shared.stores import firestore_client as messages
 
 from local.firestore_schema import as_json
+from shared.stores import firestore_client as messages
 
 
 def test_the_descriptors_are_up_to_date() -> None:

@@ -1,4 +1,4 @@
-"""What the tests of the job share: the demo atlas built once, and a run in a world of fakes."""
+"""Fixtures of the job's tests: the demo atlas, built once, and runs with fakes of all ports."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -8,24 +8,24 @@ from pathlib import Path
 import pytest
 
 from local import demo_atlas
-from orchestrator.atlas import Atlas
+from orchestrator.atlas.atlas import Atlas
 from orchestrator.config import JobConfig
 from orchestrator.ingest import ingest
-from orchestrator.loading import CellSource
 from orchestrator.main import Ports
-from orchestrator.query_analysis import Question, analyse
+from orchestrator.question.analysis import Question, analyze
+from orchestrator.search.cells import CellSource
 from shared.catalog.entries import DatasetEntry
 from shared.catalog.reference import datasets
 from shared.catalog.view import CatalogView
 from shared.fields import ControlStrategy
 from shared.runs.records import Compute, Run
-from tests.orchestrator import small_atlas
-from tests.orchestrator.world import FolderFiles, ListedCatalog, MemoryRuns, World
+from tests.support.orchestrator import small_atlas
+from tests.support.orchestrator.world import FolderFiles, ListedCatalog, MemoryRuns, World
 
 
 @pytest.fixture(scope="session")
 def demo_h5ad(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demo atlas; without access to the package index a skip for a user and a failure in CI."""
+    """The demo atlas; without the package index, tests are skipped locally and fail in CI."""
     folder = tmp_path_factory.mktemp("demo")
     try:
         return demo_atlas.build(folder / "demo.h5ad", folder)
@@ -52,19 +52,19 @@ def demo_view(demo_entry: DatasetEntry) -> CatalogView:
 
 @pytest.fixture
 def ask(demo_view: CatalogView) -> Callable[[str], Question]:
-    """Understand a question against the demo atlas."""
-    return lambda text: analyse(text, demo_view)
+    """Interpret a question with the demo atlas."""
+    return lambda text: analyze(text, demo_view)
 
 
 @pytest.fixture
 def source_of(atlas_root: Path) -> Callable[[Question], CellSource]:
-    """The cells of a question, by the default config and a fixed seed."""
-    return lambda question: CellSource(Atlas(atlas_root / question.dataset.name), question.asked, JobConfig(), 7)
+    """Return the cells of a question, with the default config and a fixed seed."""
+    return lambda question: CellSource(Atlas(atlas_root / question.dataset.name), question.target, JobConfig(), 7)
 
 
 @pytest.fixture
 def make_run() -> Callable[..., Run]:
-    """A pending run; fields by name."""
+    """Return a pending run with these fields."""
 
     def make(query: str, **fields: object) -> Run:
         now = datetime.now(UTC)
@@ -89,7 +89,7 @@ def make_run() -> Callable[..., Run]:
 
 @pytest.fixture
 def world(demo_entry: DatasetEntry, atlas_root: Path, tmp_path: Path) -> Callable[[Run], World]:
-    """Put a run into a world of fakes with the demo atlas."""
+    """Return a run with the demo atlas and fakes of all ports."""
 
     def make(run: Run) -> World:
         store = MemoryRuns({run.run_id: run})
@@ -107,7 +107,7 @@ def world(demo_entry: DatasetEntry, atlas_root: Path, tmp_path: Path) -> Callabl
 
 @pytest.fixture
 def answer_from(make_run: Callable[..., Run], tmp_path: Path, ticking: Callable[[], datetime]) -> Callable[..., World]:
-    """A run on a small atlas that has these cell types in these conditions."""
+    """Return a run on a small atlas with these conditions by cell type."""
 
     def make(conditions: Mapping[str, tuple[str, ...]], **fields: object) -> World:
         small_atlas.write(tmp_path / "cells.h5ad", conditions)

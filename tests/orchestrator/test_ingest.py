@@ -1,4 +1,4 @@
-"""Bringing an atlas in, and reading back only what is asked for."""
+"""Ingesting an atlas, and reading back only the requested rows."""
 
 import asyncio
 import subprocess
@@ -14,15 +14,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
-from shared.stores.sqlite import SqliteCatalog, SqliteDatabase
 
-from orchestrator.atlas import Atlas, AtlasUnusable, Group
+from orchestrator.atlas.atlas import Atlas, AtlasUnusable, Group
 from orchestrator.ingest import Description, ingest
 from shared.catalog.entries import DatasetEntry
+from shared.stores.sqlite import SqliteCatalog, SqliteDatabase
 
 
 def small_atlas(**changes: np.ndarray) -> ad.AnnData:
-    """60 shuffled cells: two donors, two types, PBS and IFN-gamma; gene i of cell c has (c + i) % 5 counts."""
+    """Return 60 shuffled cells: two donors, two types, PBS and IFN-gamma; gene i of cell c has (c + i) % 5 counts."""
     n = 60
     order = np.random.default_rng(3).permutation(n)
     obs = pd.DataFrame(
@@ -99,7 +99,7 @@ def shared_small(tmp_path_factory: pytest.TempPathFactory) -> tuple[Atlas, Any]:
     return Atlas(folder / "small"), cells.X.toarray()
 
 
-def test_counts_are_found_in_a_layer_when_x_is_normalised(tmp_path: Path) -> None:
+def test_counts_are_found_in_a_layer_when_x_is_normalized(tmp_path: Path) -> None:
     cells = small_atlas()
     cells.layers["counts"] = cells.X.copy()
     cells.X = cells.X.log1p()
@@ -115,7 +115,7 @@ def test_gene_symbols_stand_in_for_ensembl_ids(tmp_path: Path) -> None:
     assert Atlas(tmp_path / "named").genes == ["A", "B", "A-1", *"DEFGH"]
 
 
-def test_cells_without_a_label_are_left_out_and_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_cells_without_a_label_are_skipped_and_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     cells = small_atlas()
     cells.obs["donor"] = cells.obs["donor"].where(np.arange(60) >= 4)
     entry = ingest("holes", written(cells, tmp_path), tmp_path)
@@ -135,7 +135,7 @@ def test_a_condition_can_be_named_as_control_by_hand(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda cells: setattr(cells, "X", cells.X.log1p()), "no counts"),
+        (lambda cells: setattr(cells, "X", cells.X.log1p()), "not counts"),
         (lambda cells: setattr(cells, "X", cells.X.toarray()), "csr_matrix is needed"),
         (lambda cells: setattr(cells, "X", cells.X.tocsc()), "csc_matrix"),
         (lambda cells: cells.obs.drop(columns="condition", inplace=True), "--condition-column"),

@@ -1,4 +1,4 @@
-"""The job as a process: usage, SIGTERM, and a cancel in the middle of a long phase."""
+"""The job as a process: usage, SIGTERM, and a cancel within a long phase."""
 
 import asyncio
 import signal
@@ -16,8 +16,8 @@ from shared.runs import lifecycle
 from shared.runs.records import Run
 from shared.runs.states import RunState
 from shared.stores.sqlite import SqliteCatalog, SqliteDatabase, SqliteRunStore
-from tests.orchestrator.jobs import settings, start, told
 from tests.support.fakes import FakeBatch
+from tests.support.orchestrator.jobs import settings, start, wait_for_line
 
 MakeRun = Callable[..., Run]
 
@@ -25,22 +25,22 @@ MakeRun = Callable[..., Run]
 @pytest.mark.parametrize("environment", [{}, {"RUN_ID": "run_XYZ"}, {"RUN_ID": "run_0123456789ab"}])
 async def test_wrong_usage_ends_with_2_and_a_line_that_says_why(environment: dict[str, str]) -> None:
     job = await start(environment)
-    _, told = await job.communicate()
+    _, log = await job.communicate()
     assert job.returncode == 2
-    assert b"RUN_ID must" in told or b"PROJECT is missing" in told
-    assert b"Traceback" not in told
+    assert b"RUN_ID must" in log or b"PROJECT is missing" in log
+    assert b"Traceback" not in log
 
 
 async def test_a_run_that_does_not_exist_ends_with_2(tmp_path: Path) -> None:
     job = await start(settings(tmp_path, tmp_path) | {"RUN_ID": "run_0123456789ab"})
-    _, told = await job.communicate()
+    _, log = await job.communicate()
     assert job.returncode == 2
-    assert b"You have no run" in told
+    assert b"There is no run" in log
 
 
 @dataclass(frozen=True)
 class Busy:
-    """A job in the middle of a prediction that takes for ever."""
+    """A job within a prediction that never ends."""
 
     job: asyncio.subprocess.Process
     store: SqliteRunStore
@@ -48,7 +48,7 @@ class Busy:
 
 
 def wait_for(folder: Path, pattern: str) -> None:
-    """Wait until there is such a file; a test's own time limit ends the wait."""
+    """Wait for a matching file; the test's timeout limits the wait."""
     while not list(folder.glob(pattern)):
         time.sleep(0.05)
 
@@ -57,7 +57,7 @@ def wait_for(folder: Path, pattern: str) -> None:
 async def busy(
     tmp_path: Path, sqlite: SqliteDatabase, atlas_root: Path, demo_entry: DatasetEntry, make_run: MakeRun
 ) -> AsyncIterator[Busy]:
-    """A job whose STACK model never answers."""
+    """A job whose STACK process never ends."""
     python = tmp_path / "python"
     python.write_text(f"#!{sys.executable}\nimport sys\nsys.stdin.read()")
     python.chmod(0o755)
@@ -69,8 +69,8 @@ async def busy(
     await store.create(run)
     await SqliteCatalog(sqlite).put(demo_entry)
     job = await start(settings(tmp_path, atlas_root) | model | {"RUN_ID": run.run_id})
-    await told(job, '"inference"')
-    await asyncio.to_thread(wait_for, tmp_path, "stack-*/said.txt")
+    await wait_for_line(job, '"inference"')
+    await asyncio.to_thread(wait_for, tmp_path, "stack-*/output.txt")
     yield Busy(job, store, run)
     if job.returncode is None:
         job.kill()
@@ -82,9 +82,9 @@ async def test_sigterm_ends_the_job_in_the_middle_of_a_prediction_and_leaves_the
 ) -> None:
     busy.job.send_signal(signal.SIGTERM)
     async with asyncio.timeout(10):
-        _, said = await busy.job.communicate()
-    assert busy.job.returncode == 143, said.decode()
-    assert b"stopped by SIGTERM" in said
+        _, log = await busy.job.communicate()
+    assert busy.job.returncode == 143, log.decode()
+    assert b"stopped by SIGTERM" in log
     stored = await busy.store.get(busy.run.run_id)
     assert stored is not None
     assert (stored.status, stored.outcome) == (RunState.RUNNING, None)
@@ -97,8 +97,8 @@ async def test_a_cancel_is_seen_within_five_seconds_in_the_middle_of_a_predictio
     owner = busy.run.user_email
     await lifecycle.cancel(busy.run.run_id, owner, store=busy.store, jobs=batch, clock=ticking)
     async with asyncio.timeout(5):
-        _, said = await busy.job.communicate()
-    assert busy.job.returncode == 0, said.decode()
+        _, log = await busy.job.communicate()
+    assert busy.job.returncode == 0, log.decode()
     stored = await busy.store.get(busy.run.run_id)
     assert stored is not None
     assert (stored.status, stored.outcome) == (RunState.CANCELLED, None)

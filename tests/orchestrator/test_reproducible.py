@@ -1,11 +1,11 @@
-"""The same seed, atlas and config give the same numbers, to the byte."""
+"""The same seed, atlas and config give byte-identical results."""
 
 from collections.abc import Callable
 from typing import Any
 
 from orchestrator.main import run_job
-from tests.orchestrator.delivered import delivered
-from tests.orchestrator.world import World
+from tests.support.orchestrator.delivered import delivered
+from tests.support.orchestrator.world import World
 
 CONDITIONS = {"CD14 Mono": ("IFN-alpha1",), "cDC": ("IFN-beta",), "B cells": ("IFN-beta",)}
 

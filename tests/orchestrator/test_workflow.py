@@ -1,4 +1,4 @@
-"""A run from question to files, in a world of fakes on the demo atlas."""
+"""A run from question to files, with the demo atlas and fakes of all ports."""
 
 import asyncio
 import json
@@ -14,17 +14,18 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from orchestrator.expectations import hallmark
+from orchestrator.evidence.gene_sets import hallmark
 from orchestrator.ingest import ingest
-from orchestrator.main import APOLOGY, Exit, Ports, run_job
-from orchestrator.reporter import Reporter, Stopped
-from orchestrator.search import reason_to_stop
+from orchestrator.main import UNEXPECTED, Exit, Ports, run_job
+from orchestrator.progress import Progress, Stopped
+from orchestrator.search.search import reason_to_stop
 from shared.errors import RunNotCompleted
 from shared.fields import ControlStrategy
 from shared.runs import views
 from shared.runs.records import Run, StoredFile
 from shared.runs.states import Actor, FailureReason, Phase, RunState
-from tests.orchestrator.world import FolderFiles, ListedCatalog, MemoryRuns, World
+from tests.support.builders import lease
+from tests.support.orchestrator.world import FolderFiles, ListedCatalog, MemoryRuns, World
 
 MakeRun = Callable[..., Run]
 MakeWorld = Callable[[Run], World]
@@ -51,7 +52,7 @@ async def test_the_demo_question_is_answered_with_a_good_score_and_three_files(
     )
 
 
-async def test_the_result_says_that_the_atlas_is_semi_synthetic_and_which_type_stood_in(
+async def test_the_result_says_that_the_atlas_is_semi_synthetic_and_which_type_was_used(
     make_run: MakeRun, world: MakeWorld
 ) -> None:
     here = world(make_run(QUESTION))
@@ -94,7 +95,7 @@ async def test_a_run_iterates_with_other_prompts_within_its_budget_of_writes(
     assert here.outcome.grounding_score == max(each.score for each in here.run.iterations)
     scores = [each.score for each in here.run.iterations]
     assert log["best_iteration"] == scores.index(max(scores)) + 1
-    assert any("Chosen now:" in each["rationale"] for each in log["iterations"][1:])
+    assert any("Chosen because" in each["rationale"] for each in log["iterations"][1:])
 
 
 async def test_query_as_control_compares_with_the_query_cells(make_run: MakeRun, world: MakeWorld) -> None:
@@ -131,7 +132,7 @@ async def test_a_cancel_between_two_uploads_shows_nothing_of_the_result(make_run
             here.store.runs[run_id] = here.run.moved(
                 RunState.CANCELLED, now=now, actor=Actor.USER, reason="cancelled by its owner"
             )
-            await asyncio.sleep(5)  # longer than the job takes to hear of it
+            await asyncio.sleep(5)  # longer than the job takes to notice it
             return stored
 
     files = CancelledAfterOne(here.results)
@@ -163,16 +164,16 @@ async def test_a_run_that_is_over_is_left_alone(make_run: MakeRun, world: MakeWo
 
 
 @pytest.mark.parametrize(
-    ("query", "told"),
+    ("query", "words"),
     [
         ("What does banana do to my zebra?", ["banana", "zebra", "IFN-gamma"]),
         ("How would B cells respond to dasatinib?", ["Dasatinib", "no ingested atlas", "TNF-alpha"]),
         ("How would neurons respond to IFN-gamma?", ["neuron", "CD8_T"]),
-        ("What would IFN-gamma do to them?", ["IFN-gamma", "No cell type was recognised"]),
+        ("What would IFN-gamma do to them?", ["IFN-gamma", "No cell type was recogni"]),
     ],
 )
 async def test_a_question_that_cannot_be_answered_fails_with_a_sentence(
-    query: str, told: list[str], make_run: MakeRun, world: MakeWorld
+    query: str, words: list[str], make_run: MakeRun, world: MakeWorld
 ) -> None:
     here = world(make_run(query))
     assert await run_job(here.run_id, here.ports) is Exit.NOT_UNDERSTOOD
@@ -180,10 +181,10 @@ async def test_a_question_that_cannot_be_answered_fails_with_a_sentence(
     assert here.run.failure is not None
     assert here.run.error_message is not None
     assert here.run.failure.reason is FailureReason.QUERY_NOT_UNDERSTOOD
-    assert [word for word in told if word not in here.run.error_message] == []
+    assert [word for word in words if word not in here.run.error_message] == []
 
 
-async def test_an_unexpected_error_fails_the_run_without_telling_its_inside(
+async def test_an_unexpected_error_fails_the_run_without_internal_details(
     make_run: MakeRun, world: MakeWorld, capsys: pytest.CaptureFixture[str]
 ) -> None:
     here = world(make_run(QUESTION))
@@ -191,13 +192,13 @@ async def test_an_unexpected_error_fails_the_run_without_telling_its_inside(
     assert await run_job(here.run_id, here.ports) is Exit.ERROR
     assert here.run.failure is not None
     assert here.run.failure.reason is FailureReason.ORCHESTRATOR_ERROR
-    assert here.run.error_message == APOLOGY
+    assert here.run.error_message == UNEXPECTED
     assert "Error" in capsys.readouterr().err
 
 
-async def test_a_store_that_is_away_for_a_moment_does_not_end_the_run(make_run: MakeRun, world: MakeWorld) -> None:
+async def test_a_short_outage_of_the_store_does_not_end_the_run(make_run: MakeRun, world: MakeWorld) -> None:
     here = world(make_run(QUESTION, max_iterations=1))
-    here.store.away_at = frozenset({4})
+    here.store.unavailable_at = frozenset({4})
     assert await run_job(here.run_id, here.ports) is Exit.DONE
     assert here.run.status is RunState.COMPLETED
     assert here.store.updates == here.store.writes + 1
@@ -224,7 +225,7 @@ async def test_without_matched_controls_the_run_falls_back_and_says_so(
     done = World(ports, store, tmp_path, run.run_id)
     assert done.outcome.control_strategy_effective is ControlStrategy.QUERY_AS_CONTROL
     assert done.run.control_strategy is ControlStrategy.SYNTHETIC_CONTROL
-    assert any("No matched control cells" in note for note in done.outcome.notes)
+    assert any("matched control cells" in note for note in done.outcome.notes)
     assert done.outcome.num_de_genes >= 70
     assert "control_prediction" not in ad.read_h5ad(done.file("predictions.h5ad")).layers
 
@@ -232,8 +233,14 @@ async def test_without_matched_controls_the_run_falls_back_and_says_so(
 async def test_a_heartbeat_that_finds_the_run_over_stops_the_next_phase(
     make_run: MakeRun, ticking: Callable[[], datetime]
 ) -> None:
-    run = make_run(QUESTION, status=RunState.RUNNING)
-    store = MemoryRuns({run.run_id: run}, away_at=frozenset({2}))
+    pending = make_run(QUESTION)
+    run = pending.model_copy(
+        update={
+            "status": RunState.RUNNING,
+            "compute": pending.compute.model_copy(update={"lease_owner": "this process"}),
+        }
+    )
+    store = MemoryRuns({run.run_id: run}, unavailable_at=frozenset({2}))
     beaten = asyncio.Event()
 
     def count(stored: Run) -> Run:
@@ -242,14 +249,14 @@ async def test_a_heartbeat_that_finds_the_run_over_stops_the_next_phase(
         return stored
 
     store.before = count
-    reporter = Reporter(run.run_id, store=store, clock=ticking)
-    beating = asyncio.create_task(reporter.heartbeats(0.01))
+    progress = Progress(run.run_id, lease(run.run_id, owner="this process", store=store, clock=ticking), store)
+    beating = asyncio.create_task(progress.heartbeats(0.01))
     await asyncio.wait_for(beaten.wait(), 5)
     assert store.runs[run.run_id].heartbeat_at is not None
     store.runs[run.run_id] = run.moved(RunState.CANCELLED, now=ticking(), actor=Actor.USER, reason="cancelled")
     await asyncio.wait_for(beating, 5)
     with pytest.raises(Stopped):
-        await reporter.phase(Phase.INFERENCE, 1)
+        await progress.phase(Phase.INFERENCE, 1)
 
 
 @pytest.mark.parametrize(
@@ -266,5 +273,5 @@ async def test_a_heartbeat_that_finds_the_run_over_stops_the_next_phase(
     ],
 )
 def test_a_run_stops_for_the_first_reason_there_is(scores: list[int], another: bool, reason: str | None) -> None:
-    found = reason_to_stop(scores, threshold=7, most=5, plateau=3, another=another)
+    found = reason_to_stop(scores, threshold=7, max_iterations=5, plateau=3, another=another)
     assert (found and found.split(":")[0]) == reason

@@ -1,6 +1,6 @@
-"""The claims of docs/security.md, each tried from outside. These tests follow that page, not the tree of the code.
+"""Test each claim of docs/security.md from outside. These tests follow that page, not the tree of the code.
 
-The functions run as the framework serves them, on SQLite: what is refused is refused before any store hears of it.
+The functions run as the framework serves them, on SQLite: refusals do not depend on the store.
 """
 
 from pathlib import Path

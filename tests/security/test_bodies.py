@@ -1,4 +1,4 @@
-"""No body breaks a function: what is not a question is a refusal that says why, at once, and never a 5xx."""
+"""No body breaks a function: an invalid body gets a problem that says why, and never a 5xx."""
 
 import gzip
 import json
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.http.requests import LIMIT, MOST_FAULTS
+from shared.http.requests import MAX_BODY_BYTES, MAX_ERRORS
 from tests.security.conftest import QUESTION, RUNS, VALIDATE
 
 JSON = {"Content-Type": "application/json"}
@@ -17,12 +17,12 @@ BOTH = (RUNS, VALIDATE)
 
 
 def with_member(member: str) -> bytes:
-    """A good body with one more member, as it is written."""
+    """Return a valid body with one more member, in exactly this spelling."""
     return f'{{"query": "{QUESTION}", {member}}}'.encode()
 
 
 async def refusal(api: httpx.AsyncClient, path: str, content: bytes, **headers: str) -> dict[str, Any]:
-    """The problem that a body is answered with."""
+    """Return the problem that a body gets."""
     answer = await api.post(path, content=content, headers=JSON | headers)
     assert answer.headers["content-type"] == "application/problem+json"
     problem: dict[str, Any] = answer.json()
@@ -49,7 +49,7 @@ NOT_JSON = {
 }
 
 
-async def test_what_json_should_not_be_is_malformed(api: httpx.AsyncClient) -> None:
+async def test_a_body_that_is_not_json_in_utf_8_is_malformed(api: httpx.AsyncClient) -> None:
     for what, content in NOT_JSON.items():
         for path in BOTH:
             problem = await refusal(api, path, content)
@@ -60,7 +60,7 @@ async def test_what_json_should_not_be_is_malformed(api: httpx.AsyncClient) -> N
 async def test_a_number_beyond_all_bounds_is_out_of_range(api: httpx.AsyncClient, field: str) -> None:
     for number in ("1e999", "-1e999", "NaN", "Infinity", "-Infinity", "1e300", "1" + "0" * 4000):
         problem = await refusal(api, RUNS, with_member(f'"{field}": {number}'))
-        assert (problem["status"], [fault["loc"] for fault in problem["errors"]]) == (422, [["body", field]]), number
+        assert (problem["status"], [error["loc"] for error in problem["errors"]]) == (422, [["body", field]]), number
 
 
 async def test_a_number_beyond_all_bounds_in_the_query_is_refused_too(api: httpx.AsyncClient) -> None:
@@ -70,7 +70,7 @@ async def test_a_number_beyond_all_bounds_in_the_query_is_refused_too(api: httpx
         assert (await api.get(f"{RUNS}/run_0123456789ab?wait={wait}")).status_code == 422, wait
 
 
-async def test_a_member_that_is_named_twice_is_refused_since_readers_differ_on_which_counts(
+async def test_a_repeated_member_is_refused_since_readers_differ_on_which_counts(
     api: httpx.AsyncClient,
 ) -> None:
     for path in BOTH:
@@ -80,7 +80,7 @@ async def test_a_member_that_is_named_twice_is_refused_since_readers_differ_on_w
     assert (await api.get(RUNS)).json()["total"] == 0
 
 
-async def test_a_member_that_is_named_twice_inside_another_is_refused(api: httpx.AsyncClient) -> None:
+async def test_a_repeated_member_inside_another_is_refused(api: httpx.AsyncClient) -> None:
     deep = '{"a": 1, "a": ' + "[" * 150 + "9" * 4000 + "]" * 150 + "}"
     problem = await refusal(api, RUNS, f'{{"query": {deep}, "query": "{QUESTION}"}}'.encode())
     assert problem["errors"][0]["type"] == "repeated"
@@ -90,7 +90,7 @@ async def test_a_question_has_no_control_characters(api: httpx.AsyncClient) -> N
     for control in ("\0", "\x07", "\x0c", "\x1b[2J", "\x7f", "\x85", "\x9b31m"):
         for path in BOTH:
             problem = await refusal(api, path, json.dumps({"query": QUESTION + control + "!"}).encode())
-            assert [fault["type"] for fault in problem["errors"]] == ["control_character"], control
+            assert [error["type"] for error in problem["errors"]] == ["control_character"], control
 
 
 async def test_a_question_keeps_its_tabs_and_line_ends(api: httpx.AsyncClient) -> None:
@@ -98,30 +98,30 @@ async def test_a_question_keeps_its_tabs_and_line_ends(api: httpx.AsyncClient) -
     assert (await api.post(RUNS, json={"query": typed})).json()["query"] == typed
 
 
-async def test_a_compressed_body_is_not_opened(api: httpx.AsyncClient) -> None:
+async def test_a_compressed_body_is_not_decompressed(api: httpx.AsyncClient) -> None:
     bomb = gzip.compress(b" " * 10_000_000)
-    assert len(bomb) < LIMIT
+    assert len(bomb) < MAX_BODY_BYTES
     for coding in ("gzip", "deflate", "br", "gzip, identity", "x"):
         answer = await api.post(RUNS, content=bomb, headers={**JSON, "Content-Encoding": coding})
         assert (answer.status_code, answer.json()["code"]) == (415, "media_type_unsupported")
         assert answer.headers["accept-encoding"] == "identity"
 
 
-async def test_identity_is_no_compression(api: httpx.AsyncClient) -> None:
+async def test_the_coding_identity_is_accepted(api: httpx.AsyncClient) -> None:
     answer = await api.post(VALIDATE, json={"query": QUESTION}, headers={"Content-Encoding": "Identity"})
     assert answer.status_code == 200
 
 
-async def test_a_body_of_nothing_but_faults_is_not_answered_with_a_longer_one(api: httpx.AsyncClient) -> None:
-    faults = json.dumps({f"{i}{'x' * 200}": 1 for i in range(250)}).encode()
-    answer = await api.post(RUNS, content=faults, headers=JSON)
-    assert len(answer.json()["errors"]) == MOST_FAULTS
+async def test_a_body_with_many_errors_gets_a_shorter_response(api: httpx.AsyncClient) -> None:
+    content = json.dumps({f"{i}{'x' * 200}": 1 for i in range(250)}).encode()
+    answer = await api.post(RUNS, content=content, headers=JSON)
+    assert len(answer.json()["errors"]) == MAX_ERRORS
     assert "and more" in answer.json()["detail"]
-    assert len(answer.content) < len(faults) / 5
+    assert len(answer.content) < len(content) / 5
 
 
-async def test_a_length_that_is_announced_beyond_the_limit_is_too_large(api: httpx.AsyncClient) -> None:
-    for length in ("9" * 5000, "99999999999999999999", str(LIMIT + 1)):
+async def test_an_announced_length_over_the_limit_is_too_large(api: httpx.AsyncClient) -> None:
+    for length in ("9" * 5000, "99999999999999999999", str(MAX_BODY_BYTES + 1)):
         assert (await refusal(api, RUNS, b"{}", **{"Content-Length": length}))["status"] == 413
 
 
@@ -135,7 +135,7 @@ GOOD = json.dumps({"query": QUESTION, "control_strategy": "query_as_control", "r
 
 @st.composite
 def nearly_good(draw: st.DrawFn) -> bytes:
-    """A good body with a piece of it replaced."""
+    """Draw a valid body with a replaced part."""
     start, end = sorted((draw(st.integers(0, len(GOOD))), draw(st.integers(0, len(GOOD)))))
     return GOOD[:start] + draw(st.binary(max_size=20)) + GOOD[end:]
 
@@ -146,9 +146,7 @@ def nearly_good(draw: st.DrawFn) -> bytes:
     content=st.binary(max_size=300) | nearly_good() | VALUES.map(json.dumps).map(lambda text: text.encode()),
     media_type=st.sampled_from(["application/json"] * 8 + ["application/json;charset=\xff", "", "\0", "text/html"]),
 )
-async def test_no_body_at_all_is_answered_with_a_5xx(
-    api: httpx.AsyncClient, path: str, content: bytes, media_type: str
-) -> None:
+async def test_no_body_gets_a_5xx(api: httpx.AsyncClient, path: str, content: bytes, media_type: str) -> None:
     answer = await api.post(path, content=content, headers={b"Content-Type": media_type.encode("latin-1")})
     assert answer.status_code in {200, 400, 415, 422}
     assert answer.json()

@@ -1,4 +1,4 @@
-"""Names that become files or headers hold nothing that would make them others."""
+"""Names that become paths or headers cannot leave their folder or end their header."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from orchestrator import main
-from orchestrator.atlas import AtlasUnusable
+from orchestrator.atlas.atlas import AtlasUnusable
 from orchestrator.ingest import ingest
 from shared.catalog.entries import DatasetEntry
 from shared.upload import disposition
@@ -19,7 +19,7 @@ def entry(name: str, atlas: str | None) -> DatasetEntry:
 
 
 @pytest.mark.parametrize("name", OUTSIDE)
-def test_a_dataset_and_its_folder_are_below_the_atlases(name: str, tmp_path: Path) -> None:
+def test_a_dataset_and_its_folder_stay_below_the_atlases(name: str, tmp_path: Path) -> None:
     assert entry("good", "good").atlas == "good"
     for outside in ((name, None), ("good", name)):
         with pytest.raises(ValidationError):
@@ -30,7 +30,7 @@ def test_a_dataset_and_its_folder_are_below_the_atlases(name: str, tmp_path: Pat
 
 
 @pytest.mark.parametrize("run_id", ["", "..", "run_0123456789ab\n", "../run_0123456789ab", "run_٠١٢٣٤٥٦٧٨٩ab"])
-def test_the_job_takes_no_run_id_that_is_none(run_id: str) -> None:
+def test_the_job_refuses_an_invalid_run_id(run_id: str) -> None:
     assert main.main({"RUN_ID": run_id}) is main.Exit.USAGE
 
 

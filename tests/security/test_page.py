@@ -1,9 +1,10 @@
-"""docs/security.md leaves no account, role or function out, and names tests that are there."""
+"""docs/security.md lists every account, role and function, and the tests that it names exist."""
 
 import re
 from pathlib import Path
 
-from deploy.identities import ACCOUNTS, bindings
+from deploy.iam import ACCOUNTS, bindings
+
 from deploy.target import Target
 from shared.routes import FUNCTIONS
 
@@ -23,18 +24,18 @@ PLACE = Target(
 
 
 def row(account: str) -> str:
-    """The line of the page's table that is about this account."""
+    """Return the row of this account in the page's table."""
     (found,) = (line for line in PAGE.splitlines() if line.startswith(f"| `{account}` |"))
     return found
 
 
-def test_each_account_is_told_with_all_its_roles_and_no_other() -> None:
+def test_each_account_is_listed_with_exactly_its_roles() -> None:
     for account in ACCOUNTS:
         member = f"serviceAccount:{PLACE.account(account)}"
         held = {each.role.removeprefix("roles/") for each in bindings(PLACE) if each.member == member}
-        told = set(re.findall(r"`([a-z]+\.[A-Za-z]+)`", row(account)))
+        listed = set(re.findall(r"`([a-z]+\.[A-Za-z]+)`", row(account)))
         optional = {"secretmanager.secretAccessor"} if account == "job" else set()
-        assert told - optional == held, account
+        assert listed - optional == held, account
 
 
 def test_each_function_has_its_callers_and_its_account() -> None:
@@ -44,7 +45,7 @@ def test_each_function_has_its_callers_and_its_account() -> None:
         assert function in accounts
 
 
-def test_the_tests_that_it_names_are_there() -> None:
+def test_the_tests_that_it_names_exist() -> None:
     named = set(re.findall(r"`([a-z_/]*test_\w+\.py)`", PAGE))
     assert len(named) > 12
     assert [path for path in sorted(named) if not (ROOT / "tests" / path).is_file()] == []

@@ -1,6 +1,6 @@
-"""No text makes reading it explode: sixteen times the text takes about sixteen times the work, not 256 times or more.
+"""Parsing takes linear time: sixteen times the text takes about sixteen times the work, not 256 times or more.
 
-What is compared is two of the same machine's processor times, each the least of some tries; no time by itself counts.
+The tests compare two processor times of the same machine, each the minimum of some tries, and no absolute time.
 """
 
 import re
@@ -18,25 +18,25 @@ from shared.resolver import validation
 from shared.runs.schemas import RFC3339
 from tests.functions.conftest import small_dataset
 
+# Between linear (16) and quadratic (256), the noise of a busy machine has a factor of four on either side.
 LONGER = 16
-"""Far enough for a busy machine: between linear (16) and quadratic (256) its noise has four times on either side."""
+# The geometric mean of the two.
 WORSE_THAN_LINEAR = LONGER**1.5
-"""Halfway between the two, as ratios go."""
 TRIES = 3
 
 
 def work(act: Callable[[], object]) -> float:
-    """The least processor time of some tries."""
+    """Return the minimum processor time of some tries."""
     times = []
     for _ in range(TRIES):
         began = time.process_time()
         act()
         times.append(time.process_time() - began)
-    return max(min(times), 1e-4)  # below this the clock itself is what is measured
+    return max(min(times), 1e-4)  # the resolution of the clock
 
 
 def growth(act: Callable[[str], object], unit: str, size: int) -> float:
-    """How many times the work grows from a text of repeated units, with an end that fits nothing, to one `LONGER` times as long."""
+    """Return the ratio of the work for a text of repeated units, with an end that matches nothing, to that for a shorter one."""
 
     def of(length: int) -> float:
         text = "How would it " + (unit * length)[: length - 14] + "!"
@@ -45,7 +45,7 @@ def growth(act: Callable[[str], object], unit: str, size: int) -> float:
     return of(size) / of(size // LONGER)
 
 
-def test_what_is_quadratic_is_seen() -> None:
+def test_quadratic_time_is_detected() -> None:
     assert growth(re.compile(r" *\?").search, " ", 8000) > WORSE_THAN_LINEAR
 
 
@@ -75,7 +75,7 @@ def test_reading_a_question_of_two_thousand_characters_is_linear(unit: str) -> N
     def read(text: str) -> object:
         return validation.validate(ControlStrategyValidationRequest(query=text), view)
 
-    read("How would CD14 monocytes respond to IFN-gamma?")  # names are prepared once
+    read("How would CD14 monocytes respond to IFN-gamma?")  # names are indexed once
     assert growth(read, unit, 2000) < WORSE_THAN_LINEAR
 
 

@@ -1,6 +1,6 @@
-"""Requests as bytes, to the functions behind a real server: no header, path or length that a client makes up gets anything past it.
+"""No header, path or length that a client forges has an effect on functions behind a real server. Requests are sent as bytes.
 
-A log line is one JSON object, whatever was asked; no answer has a header that the client wrote.
+A log line is one JSON object, whatever the request; no response has a header that the client wrote.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ FORGED = 'x"}\n{"severity": "ERROR", "message": "forged"}\n'
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back."""
+    """A response."""
 
     status: int
     headers: dict[str, str]
@@ -32,18 +32,18 @@ class Answer:
 
 @dataclass(frozen=True)
 class Wire:
-    """A server that is sent bytes.
+    """A server, and a client that sends it bytes.
 
     Attributes:
-        port: where it listens.
-        parser: what reads them there.
+        port: the port of the server.
+        parser: the parser of its requests.
     """
 
     port: int
     parser: Parser
 
     async def send(self, *parts: bytes) -> Answer:
-        """Send these, one after the other, and read one answer, or the first of what came."""
+        """Send parts one after the other, and return the first response."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         try:
             for part in parts:
@@ -60,14 +60,14 @@ class Wire:
         return Answer(int(first.split()[1]), headers, content)
 
     async def ask(self, method: str = "POST", path: str = RUNS, headers: str = "", body: str = BODY) -> Answer:
-        """A request with these header lines, sent as they are."""
+        """Send a request with exactly these header lines."""
         common = f"Host: test\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
         return await self.send(f"{method} {path} HTTP/1.1\r\n{common}{headers}\r\n{body}".encode("latin-1"))
 
 
 @pytest.fixture(params=get_args(Parser))
 async def wire(environment: dict[str, str], request: pytest.FixtureRequest) -> AsyncIterator[Wire]:
-    """The functions as they are read here and as they are read where they are deployed."""
+    """Serve the functions with the parser of the local service, and with that of production."""
     assert environment
     await wiring.container().catalog.put(small_dataset())
     async with serving(Gateway({}), parser=request.param) as url:
@@ -92,11 +92,25 @@ HEADERS = [
     "If-None-Match: \x80\xff\x1b",
     "Accept-Encoding: gzip\x0b;q=\xb2",
 ]
-ANSWERED: Final[Mapping[Parser, int]] = {"h11": 13, "httptools": 4}
-"""How many of these are headers to a parser; one is stricter about control characters."""
+# How many of these each parser accepts as headers; httptools is stricter about control characters.
+ACCEPTED: Final[Mapping[Parser, int]] = {"h11": 13, "httptools": 4}
 
 
-async def test_no_header_writes_into_the_answer_or_the_log(wire: Wire, capsys: pytest.CaptureFixture[str]) -> None:
+def request_lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """Return the log lines of requests, and check that each line of the log is one sound object."""
+    found = []
+    for line in capsys.readouterr().err.splitlines():
+        assert line.isprintable()
+        content = json.loads(line)
+        if content["message"] == "request":
+            assert content["severity"] == "INFO"
+            found.append(line)
+        else:
+            assert (content["message"], content["logger"]) == ("Invalid HTTP request received.", "uvicorn.error")
+    return found
+
+
+async def test_no_header_writes_into_the_response_or_the_log(wire: Wire, capsys: pytest.CaptureFixture[str]) -> None:
     asked = 0
     for header in HEADERS:
         answer = await wire.ask(headers=header + "\r\n")
@@ -104,32 +118,29 @@ async def test_no_header_writes_into_the_answer_or_the_log(wire: Wire, capsys: p
         assert "x-forged" not in answer.headers
         assert not any("\x1b" in value or "Forged" in value or len(value) > 200 for value in answer.headers.values())
         asked += "x-request-id" in answer.headers
-    lines = capsys.readouterr().err.splitlines()
-    assert asked == len(lines) >= ANSWERED[wire.parser]  # the server itself refuses what is no header at all
-    for line in lines:
-        assert line.isprintable()
-        assert json.loads(line)["severity"] == "INFO"
+    lines = request_lines(capsys)
+    assert asked == len(lines) >= ACCEPTED[wire.parser]  # the server itself refuses the others
 
 
-@pytest.mark.parametrize("wire", ["h11"], indirect=True)  # where functions are deployed, Google's front end does this
-async def test_a_head_without_end_is_read_no_further_than_the_limit(wire: Wire) -> None:
+@pytest.mark.parametrize("wire", ["h11"], indirect=True)  # in production, Google's front end does this
+async def test_an_endless_head_is_read_up_to_the_limit(wire: Wire) -> None:
     begun = f"GET {RUNS} HTTP/1.1\r\nHost: test\r\nX-Request-Id: ".encode()
-    assert (await wire.send(begun, b"a" * 70_000)).status == 400  # neither the line nor the head is ever ended
+    assert (await wire.send(begun, b"a" * 70_000)).status == 400  # neither the line nor the head ever ends
 
 
-async def test_a_good_request_id_comes_back_and_another_is_replaced(wire: Wire) -> None:
+async def test_a_valid_request_id_is_returned_and_another_replaced(wire: Wire) -> None:
     assert (await wire.ask(headers="X-Request-Id: my-id/1\r\n")).headers["x-request-id"] == "my-id/1"
     replaced = (await wire.ask(headers="X-Request-Id: my id\r\n")).headers["x-request-id"]
     assert len(replaced) == 32
 
 
-async def test_where_a_run_is_follows_from_its_id_and_not_from_the_host_or_the_path(wire: Wire) -> None:
+async def test_the_location_of_a_run_depends_only_on_its_id(wire: Wire) -> None:
     answer = await wire.ask(path=RUNS + "/?next=https://evil.example.com", headers="X-Forwarded-Host: evil\r\n")
     assert answer.headers["location"] == f"{RUNS}/{json.loads(answer.content)['run_id']}"
 
 
 @pytest.mark.parametrize("template", [RUNS + "/{}", "/api/v1/metadata/datasets/{}", "/api/v1/metadata/{}", "/{}"])
-async def test_no_path_leads_anywhere_else(wire: Wire, template: str, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_no_path_leads_elsewhere(wire: Wire, template: str, capsys: pytest.CaptureFixture[str]) -> None:
     for name in (
         *(
             "..",
@@ -149,15 +160,13 @@ async def test_no_path_leads_anywhere_else(wire: Wire, template: str, capsys: py
         assert b"root:" not in answer.content
         assert "x-forged" not in answer.headers
         assert answer.headers["content-type"] in {"application/problem+json", "text/plain; charset=utf-8"}
-    for line in capsys.readouterr().err.splitlines():
-        assert line.isprintable()
-        assert json.loads(line)["severity"] == "INFO"
+    assert request_lines(capsys)
 
 
-async def test_a_body_in_chunks_is_read_no_further_than_the_limit(wire: Wire) -> None:
+async def test_a_chunked_body_is_read_up_to_the_limit(wire: Wire) -> None:
     head = f"POST {RUNS} HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
     chunk = b"2000\r\n" + b" " * 8192 + b"\r\n"
-    answer = await wire.send(head.encode(), *[chunk] * 9)  # the last chunk is never sent, and not waited for
+    answer = await wire.send(head.encode(), *[chunk] * 9)  # the last chunk never arrives
     assert (answer.status, json.loads(answer.content)["code"]) == (413, "body_too_large")
     small = b"%x\r\n%b\r\n0\r\n\r\n" % (len(BODY), BODY.encode())
     assert (await wire.send(head.encode(), small)).status == 200
@@ -173,12 +182,12 @@ async def test_a_body_in_chunks_is_read_no_further_than_the_limit(wire: Wire) ->
         "Transfer-Encoding: gzip, chunked\r\n",
     ],
 )
-async def test_a_body_whose_end_two_readers_would_see_in_two_places_is_refused(wire: Wire, lines: str) -> None:
+async def test_a_body_with_an_ambiguous_length_is_refused(wire: Wire, lines: str) -> None:
     head = f"POST {RUNS} HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n{lines}\r\n"
     assert (await wire.send(head.encode() + BODY.encode())).status in {400, 413, 501}
 
 
-async def test_what_is_asked_is_in_no_log_line(wire: Wire, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_no_log_line_has_the_question_the_user_or_the_key(wire: Wire, capsys: pytest.CaptureFixture[str]) -> None:
     query = json.dumps({"query": QUESTION + " " + FORGED})
     headers = "X-Goog-Authenticated-User-Email: ada.lovelace@example.com\r\nIdempotency-Key: secret-key\r\n"
     for path in (RUNS, RUNS + "/validate-control-strategy"):

@@ -1,12 +1,14 @@
-"""Public keys are fetched once, kept, and refetched only as often as is fair."""
+"""Public keys are fetched once, cached, and refetched at a limited rate."""
 
 import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
+import jwt as pyjwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from jwt.types import Options
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -22,15 +24,42 @@ from shared.auth.keys import (
     USABLE_SECONDS,
     PublicKey,
     PublicKeys,
+    public_key,
 )
 from shared.errors import SettingsInvalid, Unavailable
+
+# Examples of RFC 7515, A.2 and A.3: a token, and the public key of its signer.
+RFC_CLAIMS = "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ"
+RFC_RSA = {
+    "kty": "RSA",
+    "n": "ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL-yRT-SFd2lZS-pCgNMs"
+    "D1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0LOL-bSf63kpaSHSXndS5z5rexMdbBYUsLA9e-KXBdQOS-UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uD"
+    "Zlxvb3qCo5ZwKh9kG4LT6_I5IhlJH7aGhyxXFvUK-DWNmoudF8NAco9_h9iaGNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXpoQ",
+    "e": "AQAB",
+}
+RFC_CURVE = {
+    "kty": "EC",
+    "crv": "P-256",
+    "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+    "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
+}
+RFC_RS256 = (
+    f"eyJhbGciOiJSUzI1NiJ9.{RFC_CLAIMS}."
+    "cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_O8W2Fp5jujGbds9uJdbF9CUAr7t1dnZcAcQjbKBYNX4"
+    "BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb1L07Qe7K0GarZRmB_eSN9383LcOLn6_dO--xi12jzDwusC-eOkHWEsqtFZESc6BfI7noOPqv"
+    "hJ1phCnvWh6IeYI2w9QOYEUipUTI8np6LbgGY9Fs98rqVt5AXLIhWkWywlVmtVrBp0igcN_IoypGlUPQGe77Rw"
+)
+RFC_ES256 = (
+    f"eyJhbGciOiJFUzI1NiJ9.{RFC_CLAIMS}."
+    "DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q"
+)
 
 ONE, TWO = (ec.generate_private_key(ec.SECP256R1()).public_key() for _ in range(2))
 
 
 @dataclass
 class Provider:
-    """A key server that counts, and can be away."""
+    """A key server that counts its requests, and can fail."""
 
     keys: dict[str, PublicKey] = field(default_factory=lambda: {"one": ONE})
     body: bytes | None = None
@@ -65,7 +94,7 @@ def watch() -> Stopwatch:
     return Stopwatch()
 
 
-async def test_a_key_is_found_and_asked_for_only_once(provider: Provider, watch: Stopwatch) -> None:
+async def test_a_key_is_fetched_only_once(provider: Provider, watch: Stopwatch) -> None:
     keys = PublicKeys(provider.url, clock=watch)
     assert [await keys.find("one") for _ in range(5)] == [ONE] * 5
     assert provider.asked == 1
@@ -99,7 +128,7 @@ async def test_forged_key_ids_cause_one_refetch_in_thirty_seconds(provider: Prov
     assert await keys.find("one") == ONE
 
 
-async def test_an_unknown_key_right_after_the_first_fetch_is_not_asked_for_twice(
+async def test_an_unknown_key_right_after_the_first_fetch_causes_no_second_one(
     provider: Provider, watch: Stopwatch
 ) -> None:
     assert await PublicKeys(provider.url, clock=watch).find("forged") is None
@@ -119,7 +148,7 @@ async def test_keys_are_fetched_again_when_they_are_old_and_withdrawn_ones_are_f
     assert provider.asked == 2
 
 
-async def test_old_keys_serve_while_the_server_is_away_but_not_for_ever(provider: Provider, watch: Stopwatch) -> None:
+async def test_old_keys_are_used_while_the_server_is_down_but_not_forever(provider: Provider, watch: Stopwatch) -> None:
     keys = PublicKeys(provider.url, clock=watch)
     await keys.find("one")
     provider.status = 500
@@ -132,7 +161,7 @@ async def test_old_keys_serve_while_the_server_is_away_but_not_for_ever(provider
         await keys.find("one")
 
 
-async def test_a_server_that_is_away_is_not_hammered_and_is_found_when_it_is_back(
+async def test_a_server_that_is_down_is_not_flooded_and_is_used_again_when_it_is_up(
     provider: Provider, watch: Stopwatch
 ) -> None:
     provider.status = 503
@@ -157,7 +186,7 @@ async def test_a_server_that_is_away_is_not_hammered_and_is_found_when_it_is_bac
         *("number", "no keys", "no objects", "no key in it", "PEM"),
     ],
 )
-async def test_a_document_that_is_no_set_of_keys_is_as_good_as_none(
+async def test_a_document_that_is_not_a_set_of_keys_gives_no_keys(
     provider: Provider, watch: Stopwatch, body: bytes
 ) -> None:
     provider.body = body
@@ -165,7 +194,7 @@ async def test_a_document_that_is_no_set_of_keys_is_as_good_as_none(
         await PublicKeys(provider.url, clock=watch).find("one")
 
 
-async def test_a_port_where_nobody_listens_is_unavailable(watch: Stopwatch) -> None:
+async def test_a_closed_port_is_unavailable(watch: Stopwatch) -> None:
     async with serving(Starlette()) as url:
         pass
     with pytest.raises(Unavailable):
@@ -173,12 +202,12 @@ async def test_a_port_where_nobody_listens_is_unavailable(watch: Stopwatch) -> N
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://example.com/keys", "keys.json", ""])
-def test_only_http_addresses_are_taken(url: str) -> None:
+def test_only_http_urls_are_accepted(url: str) -> None:
     with pytest.raises(SettingsInvalid):
         PublicKeys(url)
 
 
-async def test_keys_are_taken_from_their_own_address_and_from_nowhere_that_it_points_to(provider: Provider) -> None:
+async def test_redirects_are_not_followed(provider: Provider) -> None:
     async def elsewhere(_: Request) -> Response:
         return Response(status_code=302, headers={"Location": provider.url})
 
@@ -188,7 +217,7 @@ async def test_keys_are_taken_from_their_own_address_and_from_nowhere_that_it_po
     assert provider.asked == 0
 
 
-async def test_what_else_stands_in_a_set_does_not_matter(provider: Provider, watch: Stopwatch) -> None:
+async def test_unsupported_entries_of_a_set_are_ignored(provider: Provider, watch: Stopwatch) -> None:
     strange = [
         1,
         {"kty": "OKP", "crv": "Ed25519", "kid": "new"},
@@ -198,3 +227,40 @@ async def test_what_else_stands_in_a_set_does_not_matter(provider: Provider, wat
     provider.body = json.dumps({"keys": [*strange, *key_set({"one": ONE})["keys"]], "version": 2}).encode()
     keys = PublicKeys(provider.url, clock=watch)
     assert [await keys.find(key_id) for key_id in ("one", "new", "half")] == [ONE, None, None]
+
+
+@pytest.mark.parametrize(
+    ("token", "algorithm", "jwk"),
+    [(RFC_RS256, "RS256", RFC_RSA), (RFC_ES256, "ES256", RFC_CURVE)],
+    ids=["RSA", "curve"],
+)
+def test_the_keys_of_the_standard_verify_its_example_tokens(token: str, algorithm: str, jwk: dict[str, str]) -> None:
+    options: Options = {"verify_exp": False}
+    key = public_key(jwk)
+    assert key is not None
+    assert pyjwt.decode(token, key, algorithms=[algorithm], options=options)["iss"] == "joe"
+
+
+@pytest.mark.parametrize(
+    "jwk",
+    [
+        {},
+        {"kty": "oct", "k": "c2VjcmV0"},
+        {"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"},
+        {**RFC_CURVE, "crv": "P-384"},
+        {**RFC_CURVE, "kty": "RSA"},
+        {**RFC_CURVE, "y": RFC_CURVE["x"]},
+        {**RFC_CURVE, "x": RFC_CURVE["x"] + "="},
+        {**RFC_CURVE, "x": "é"},
+        {**RFC_CURVE, "x": "\ud800"},
+        {**RFC_CURVE, "x": 7},
+        {**RFC_CURVE, "x": ""},
+        {"kty": "EC", "crv": "P-256"},
+        {**RFC_RSA, "kty": ["RSA"]},
+        {**RFC_RSA, "e": ""},
+        {**RFC_RSA, "e": "AAAA"},
+        {"kty": "RSA", "e": "AQAB"},
+    ],
+)
+def test_an_invalid_key_or_one_of_another_kind_is_refused(jwk: dict[str, object]) -> None:
+    assert public_key(jwk) is None

@@ -1,4 +1,4 @@
-"""Reconcile lets one service account in, by a token that Google signed for it, and nobody else."""
+"""Reconcile accepts one service account only, by a token that Google signed for it."""
 
 import base64
 import hashlib
@@ -35,7 +35,7 @@ EC_KEY = ec.generate_private_key(ec.SECP256R1())
 
 
 def claims(**changes: object) -> dict[str, object]:
-    """Good claims with changes; a claim changed to None is left out."""
+    """Return valid claims with changes; None removes a claim."""
     good = {
         "iss": "https://accounts.google.com",
         "aud": AUDIENCE,
@@ -75,7 +75,7 @@ KEYS: Mapping[str, PublicKey] = {"own": OWN_KEY.public_key, "ec": EC_KEY.public_
 
 @dataclass
 class Google:
-    """Google's keys at an address."""
+    """A server of Google's keys."""
 
     keys: dict[str, PublicKey] = field(default_factory=lambda: dict(KEYS))
     asked: int = 0
@@ -109,7 +109,7 @@ def bearer(token: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("issuer", ["https://accounts.google.com", "accounts.google.com"])
-async def test_the_scheduler_is_let_in_by_either_name_of_the_issuer(google: Google, issuer: str) -> None:
+async def test_the_scheduler_is_accepted_with_either_name_of_the_issuer(google: Google, issuer: str) -> None:
     assert await google.guard().identify(bearer(signed(claims(iss=issuer)))) == Caller(SCHEDULER)
 
 
@@ -130,6 +130,7 @@ FORGERIES: dict[str, tuple[dict[str, str], type[HaystackError]]] = {
     "HS256 with the public key as secret": (bearer(hs256_with_the_public_key_as_secret()), Unauthenticated),
     "ES256 by a published key": (bearer(es256_by_a_published_key()), Unauthenticated),
     "another key": (bearer(signed(claims(), OTHER_KEY)), Unauthenticated),
+    "RS256 by the id of a curve's key": (bearer(signed(claims(), OWN_KEY, "ec")), Unauthenticated),
     "an unknown key": (bearer(signed(claims(), OTHER_KEY, "other")), Unauthenticated),
     "IAP's issuer": (bearer(signed(claims(iss="https://cloud.google.com/iap"))), Unauthenticated),
     "wrong audience": (bearer(signed(claims(aud="https://other.example.com"))), Unauthenticated),
@@ -158,13 +159,15 @@ async def test_everyone_else_is_refused(google: Google, headers: dict[str, str],
 
 
 @pytest.mark.parametrize("unset", [{"audience": ""}, {"email": ""}], ids=["audience", "caller"])
-async def test_what_is_not_configured_refuses_everyone(google: Google, unset: dict[str, Any]) -> None:
+async def test_without_a_configured_audience_or_caller_everyone_is_refused(
+    google: Google, unset: dict[str, Any]
+) -> None:
     for changes in ({}, {"aud": ""}, {"email": ""}):
         with pytest.raises(Unauthenticated):
             await google.guard(**unset).identify(bearer(signed(claims(**changes))))
 
 
-async def test_an_unknown_key_is_looked_for_once(google: Google) -> None:
+async def test_an_unknown_key_is_fetched_once(google: Google) -> None:
     guard = google.guard()
     await guard.identify(bearer(signed(claims())))
     google.keys["other"] = OTHER_KEY.public_key

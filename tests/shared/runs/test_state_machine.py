@@ -139,7 +139,7 @@ class Service(RuleBasedStateMachine):
         job_id = states.job_id(run_id, attempt)
         if job_id not in self.batch.jobs:
             return
-        if not process.owned(self.do(process.begin())):
+        if not process.owns(self.do(process.begin())):
             return
         if not self.batch.jobs[job_id].state.over:
             self.batch.put(job_id, JobState.RUNNING)

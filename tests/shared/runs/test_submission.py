@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from orchestrator.proposal import KEYS
+from orchestrator.question.llm import KEYS
 from shared.errors import IdempotencyMismatch, SubmitRejected, TooManyRuns, Unavailable
 from shared.fields import LlmProvider
 from shared.runs.records import Run

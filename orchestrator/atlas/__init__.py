@@ -1,0 +1,1 @@
+"""Ingested atlases on disk, and expression computed from their counts."""

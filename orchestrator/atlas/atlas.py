@@ -1,0 +1,125 @@
+"""An ingested atlas: raw counts by group. Only the requested rows are read.
+
+A group is a (donor, cell type, condition). `groups.npz` holds the `.h5ad` rows of all groups, concatenated (`rows`), the start of each
+group (`starts`, one longer than the number of groups), its labels (`donors`, `cell_types`, `conditions`), and the gene symbols (`genes`).
+`counts.h5` holds the counts in the same order.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+from scipy import sparse
+
+from orchestrator.atlas.counts import COUNTS_FILE, Rows, read_rows
+
+GROUPS_FILE = "groups.npz"
+
+
+class AtlasUnusable(Exception):
+    """An atlas that cannot be read or ingested; the message says why and what to do."""
+
+
+@dataclass(frozen=True, order=True)
+class Group:
+    """A group of cells, by its labels in the dataset."""
+
+    donor: str
+    cell_type: str
+    condition: str
+
+
+@dataclass(frozen=True)
+class GroupIndex:
+    """The sorted `.h5ad` rows of each group, and the gene symbols of the atlas."""
+
+    rows: dict[Group, Rows]
+    genes: list[str]
+
+    @property
+    def order(self) -> Rows:
+        """All rows, group by group: the order of the counts."""
+        parts = [self.rows[group] for group in sorted(self.rows)]
+        return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
+
+    def save(self, path: Path) -> None:
+        """Write the index to `path`, complete or not at all."""
+        groups = sorted(self.rows)
+        draft = path.with_suffix(".part.npz")
+        np.savez(
+            draft,
+            rows=self.order,
+            starts=np.cumsum([0, *(len(self.rows[group]) for group in groups)]),
+            donors=np.array([group.donor for group in groups], dtype=str),
+            cell_types=np.array([group.cell_type for group in groups], dtype=str),
+            conditions=np.array([group.condition for group in groups], dtype=str),
+            genes=np.array(self.genes, dtype=str),
+        )
+        draft.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> "GroupIndex":
+        """Read an index that `save` wrote.
+
+        Raises:
+            AtlasUnusable: the file does not exist.
+        """
+        try:
+            with np.load(path) as saved:
+                rows, starts = saved["rows"], saved["starts"]
+                labels = zip(saved["donors"], saved["cell_types"], saved["conditions"], strict=True)
+                groups = {
+                    Group(str(donor), str(cell_type), str(condition)): rows[starts[i] : starts[i + 1]]
+                    for i, (donor, cell_type, condition) in enumerate(labels)
+                }
+                return cls(groups, [str(gene) for gene in saved["genes"]])
+        except FileNotFoundError as error:
+            raise AtlasUnusable(f"{path.parent} holds no ingested atlas. Run orchestrator.ingest first.") from error
+
+
+class Atlas:
+    """An ingested atlas, open for reading raw counts, in the dataset's folder below `Settings.atlas_root`.
+
+    Raises:
+        AtlasUnusable: the folder holds no ingested atlas.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / COUNTS_FILE
+        self._index = GroupIndex.load(folder / GROUPS_FILE)
+        self._groups = sorted(self._index.rows)
+        if not self._path.exists():
+            raise AtlasUnusable(f"{self._path} is missing. Run orchestrator.ingest again.")
+        order = self._index.order
+        self._positions = np.full(order.max(initial=-1) + 1, -1, dtype=np.int64)
+        self._positions[order] = np.arange(len(order))
+
+    @property
+    def genes(self) -> list[str]:
+        """The gene symbols, in column order."""
+        return self._index.genes
+
+    @property
+    def groups(self) -> list[Group]:
+        """All groups that have cells, sorted."""
+        return self._groups
+
+    def size(self, group: Group) -> int:
+        """Return the number of cells of a group."""
+        return len(self._index.rows.get(group, ()))
+
+    def rows(self, group: Group, limit: int, rng: np.random.Generator) -> Rows:
+        """Return the sorted `.h5ad` rows of a group; a random sample of `limit` rows if it has more."""
+        rows = self._index.rows.get(group, np.empty(0, dtype=np.int64))
+        if len(rows) <= limit:
+            return rows
+        return np.sort(rng.choice(rows, size=limit, replace=False))
+
+    def counts(self, rows: Rows) -> sparse.csr_matrix:
+        """Return the raw counts of these `.h5ad` rows, in the given order: rows × genes, float32 with whole values."""
+        positions = self._positions[rows]
+        in_order = np.argsort(positions)
+        with h5py.File(self._path) as file:
+            found = read_rows(file, positions[in_order], len(self.genes))
+        return found[np.argsort(in_order)]

@@ -1,0 +1,1 @@
+"""Evidence about a prediction: differential expression, enrichment, and the grounding score."""

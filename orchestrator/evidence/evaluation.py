@@ -1,0 +1,65 @@
+"""Evaluate a prediction: differential expression, enrichment in both collections of gene sets, grounding score."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from orchestrator.config import JobConfig
+from orchestrator.evidence.differential import Differential, compare
+from orchestrator.evidence.enrichment import enrich
+from orchestrator.evidence.gene_sets import expectations, hallmark, reactome
+from orchestrator.evidence.grounding import Evidence, Grounding, Origin, ground
+from shared.catalog import reference
+from shared.runs.records import PathwayChange
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The changes that a prediction shows, and how well they are grounded."""
+
+    differential: Differential
+    enrichment: list[PathwayChange]
+    grounding: Grounding
+
+
+@dataclass(frozen=True)
+class Evaluator:
+    """Evaluates the cells of any predictor as the answer to one question."""
+
+    perturbation: str  # canonical name
+    genes: Sequence[str]  # the columns of all cells
+    query: sparse.csr_matrix  # raw counts of the query cells, cells × genes
+    config: JobConfig
+
+    def evaluate(
+        self, perturbed: sparse.csr_matrix, control: sparse.csr_matrix, *, origin: Origin = Origin.EXACT, seed: int
+    ) -> Evaluation:
+        """Evaluate predicted cells against control cells, both as raw counts, cells × genes.
+
+        Args:
+            control: the predicted control cells, or the query cells.
+            origin: the cells that the prediction was made from.
+        """
+        differential = compare(perturbed, control, self.genes, self.config)
+        enrichment = [*enrich(differential, hallmark()), *enrich(differential, reactome())]
+        enrichment.sort(key=lambda change: (-change.score, change.name))
+        known = reference.perturbations().get(self.perturbation)
+        evidence = Evidence(
+            differential=differential,
+            enrichment=enrichment,
+            gene_sets=hallmark(),
+            expectation=expectations().get(self.perturbation),
+            receptors=known.receptors if known else (),
+            query=self.query,
+            origin=origin,
+        )
+        return Evaluation(differential, enrichment, ground(evidence, self.config, seed=seed))
+
+    def shuffled_score(
+        self, perturbed: sparse.csr_matrix, control: sparse.csr_matrix, *, origin: Origin, seed: int
+    ) -> int:
+        """Score the same changes with shuffled gene names: a baseline with as many changed genes, but random ones."""
+        order = np.random.default_rng(seed).permutation(perturbed.shape[1])
+        return self.evaluate(perturbed[:, order], control[:, order], origin=origin, seed=seed).grounding.score

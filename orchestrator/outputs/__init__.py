@@ -1,0 +1,1 @@
+"""The files that a run delivers: predicted cells, report and log."""

@@ -1,0 +1,183 @@
+"""The files for programs: predicted cells as `.h5ad`, and the log of the run as JSON."""
+
+import json
+from collections import Counter
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from platform import python_version
+from typing import Any
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+
+from orchestrator.search.iteration import IterationSummary
+from orchestrator.search.search import SearchResult
+from shared.catalog import reference
+
+# Increased when a field of the log is removed or changes its meaning; fields may be added at any time.
+LOG_SCHEMA_VERSION = 1
+LIBRARIES = ("anndata", "decoupler", "h5py", "numpy", "pandas", "scanpy", "scipy")
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the libraries that results depend on."""
+    return {"python": python_version()} | {name: version(name) for name in LIBRARIES}
+
+
+def write_predictions(result: SearchResult, folder: Path) -> Path:
+    """Write `{run_id}_predictions.h5ad`; `docs/outputs.md` describes its content."""
+    best = result.best
+    cells = ad.AnnData(best.prediction.perturbed, obs=_obs(result), var=_var(result))
+    cells.layers["query"] = result.query.counts
+    if best.prediction.control is not None:
+        cells.layers["control_prediction"] = best.prediction.control
+    cells.uns.update(_uns(result))
+    path = folder / f"{result.run.run_id}_predictions.h5ad"
+    cells.write_h5ad(path, compression="gzip", compression_opts=1)
+    return path
+
+
+def _obs(result: SearchResult) -> pd.DataFrame:
+    """Return a row for each predicted cell and the query cell that it was made from."""
+    question, summary = result.question, result.best.summary
+    n_cells = len(result.query.rows)
+    table = pd.DataFrame(
+        {
+            "cell_id": [f"{question.dataset.name}:{row}" for row in result.query.rows],
+            "cell_type": question.query_type.label,
+            "perturbation": question.perturbation.name,
+            "donor": result.query.donors,
+            "prompt_strategy": summary.prompt.strategy,
+            "iteration": summary.number,
+            "grounding_score": summary.score,
+        },
+        index=pd.Index([f"predicted_{i:05d}" for i in range(n_cells)], name="barcode"),
+    )
+    return table.astype(dict.fromkeys(("cell_type", "perturbation", "donor", "prompt_strategy"), "category"))
+
+
+def _var(result: SearchResult) -> pd.DataFrame:
+    """Return a row for each gene."""
+    found = result.best.differential
+    known = reference.perturbations().get(result.question.perturbation.name)
+    targets = {*known.targets, *known.receptors} if known else set()
+    return pd.DataFrame(
+        {
+            "log2_fold_change": found.log2_fold_change,
+            "statistic": found.statistic,
+            "p_value": found.p_value,
+            "adjusted_p_value": found.adjusted_p,
+            "is_de": found.is_de,
+            "target_gene": np.isin(np.array(found.genes), sorted(targets)),
+        },
+        index=pd.Index(list(found.genes), name="gene_symbol"),
+    )
+
+
+def _uns(result: SearchResult) -> dict[str, Any]:
+    """Return how the prediction was made."""
+    question, best = result.question, result.best
+    return {
+        **_settings(result),
+        "cell_type": question.cell_type.name,
+        "dataset": question.dataset.name,
+        "semi_synthetic": question.dataset.semi_synthetic,
+        "notes": np.array(result.notes, dtype=object),
+        "iterations": pd.DataFrame(
+            [_iteration_row(each) for each in result.iterations], index=[str(each.number) for each in result.iterations]
+        ),
+        "prompt": pd.DataFrame(_groups(best.summary), index=[str(i) for i in range(len(best.summary.groups))]),
+        "enrichment": pd.DataFrame(
+            [each.model_dump() for each in best.enrichment],
+            columns=["name", "score", "adjusted_p_value"],
+            index=[str(i) for i in range(len(best.enrichment))],
+        ),
+    }
+
+
+def write_log(result: SearchResult, folder: Path) -> Path:
+    """Write `{run_id}_log.json`; `docs/run_log.schema.json` describes it."""
+    question, best = result.question, result.best.summary
+    document: dict[str, Any] = {
+        "schema_version": LOG_SCHEMA_VERSION,
+        **_settings(result),
+        "asked_at": result.run.created_at.isoformat(),
+        "understood": {
+            "task_type": question.task_type,
+            "cell_type": question.cell_type.model_dump(),
+            "perturbation": question.perturbation.model_dump(),
+            "dataset": question.dataset.name,
+            "semi_synthetic": question.dataset.semi_synthetic,
+            "query_cell_type": question.query_type.model_dump(),
+            "cell_ontology_distance": question.distance,
+            "receptors": list(question.receptors),
+            "targets": list(question.targets),
+            "expected_pathways": list(question.expected_pathways),
+            "by": question.understood_by,
+        },
+        "query_cells": len(result.query.rows),
+        "query_cells_by_donor": dict(sorted(Counter(result.query.donors).items())),
+        "iterations": [_iteration_entry(each) for each in result.iterations],
+        "best_iteration": best.number,
+        "grounding_score": best.score,
+        "notes": result.notes,
+    }
+    path = folder / f"{result.run.run_id}_log.json"
+    path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return path
+
+
+def _settings(result: SearchResult) -> dict[str, Any]:
+    """Return the settings and results that both files contain."""
+    return {
+        "run_id": result.run.run_id,
+        "query": result.question.text,
+        "control_strategy": result.run.control_strategy.value,
+        "control_strategy_effective": result.best.summary.effective.value,
+        "score_threshold": result.run.score_threshold,
+        "max_iterations": result.run.max_iterations,
+        "shuffled_score": result.shuffled_score,
+        "termination_reason": result.termination_reason,
+        "predictor": result.predictor,
+        "random_seed": result.seed,
+        "config": asdict(result.config),
+        "versions": versions(),
+    }
+
+
+def _iteration_row(iteration: IterationSummary) -> dict[str, Any]:
+    parts = {part.name: np.nan if part.score is None else part.score for part in iteration.record.components}
+    return {
+        "strategy": iteration.prompt.strategy,
+        "rationale": iteration.prompt.rationale,
+        "score": iteration.score,
+        "num_de_genes": iteration.num_de_genes,
+        **parts,
+    }
+
+
+def _iteration_entry(iteration: IterationSummary) -> dict[str, Any]:
+    record, prompt = iteration.record, iteration.prompt
+    return {
+        "number": record.number,
+        "strategy": record.strategy,
+        "score": record.score,
+        "components": [part.model_dump() for part in record.components],
+        "duration_seconds": record.duration_seconds,
+        "num_de_genes": iteration.num_de_genes,
+        "rationale": prompt.rationale,
+        "relevance": round(prompt.relevance, 4),
+        "quality": round(prompt.quality, 4),
+        "control_strategy_effective": iteration.effective.value,
+        "prompt": _groups(iteration),
+    }
+
+
+def _groups(iteration: IterationSummary) -> list[dict[str, Any]]:
+    """Return the use of each group of the prompt, with its condition."""
+    return [
+        {**asdict(used), "condition": group.condition}
+        for group, used in zip(iteration.prompt.groups, iteration.groups, strict=True)
+    ]

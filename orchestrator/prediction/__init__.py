@@ -1,0 +1,1 @@
+"""Predictors: delta transfer, and the optional STACK model."""

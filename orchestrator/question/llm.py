@@ -1,0 +1,217 @@
+"""Let a language model propose the interpretation of a question; the catalog validates it, and the resolver is the fallback.
+
+The question is untrusted text. A proposal can only choose among names of the catalog: anything else is rejected, and none of the model's
+own words reach a result.
+"""
+
+import asyncio
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from importlib import import_module
+from typing import Final, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from orchestrator.question.analysis import NotUnderstood, Question, analyze
+from shared.catalog.schemas import CellTypeInfo, MatchedTerm, PerturbationInfo
+from shared.catalog.view import CatalogView
+from shared.fields import ControlStrategy, LlmProvider
+from shared.logs import Severity, log
+from shared.resolver import Resolution, resolve
+from shared.runs.records import Run
+
+# Small models for a small task; a run may name another.
+DEFAULT_MODELS: Final = {
+    LlmProvider.ANTHROPIC: "claude-haiku-4-5",
+    LlmProvider.OPENAI: "gpt-5-mini",
+    LlmProvider.GOOGLE_GENAI: "gemini-3.5-flash-lite",
+}
+# The environment variables of each provider's key and of its address (optional), with the names that the providers' libraries read.
+KEYS: Final = {
+    LlmProvider.ANTHROPIC: ("ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL"),
+    LlmProvider.OPENAI: ("OPENAI_API_KEY", "OPENAI_BASE_URL"),
+    LlmProvider.GOOGLE_GENAI: ("GOOGLE_API_KEY", "GOOGLE_GEMINI_BASE_URL"),
+}
+TIMEOUT_SECONDS: Final = 20.0
+
+Info = TypeVar("Info", CellTypeInfo, PerturbationInfo)
+
+
+class Proposal(BaseModel):
+    """What a language model fills in. The field descriptions are part of its instructions."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    task_type: Literal["perturbation_response", "observation", "other"] = Field(
+        description="perturbation_response: how cells respond to something; observation: cells as they are."
+    )
+    cell_type: str | None = Field(
+        max_length=200, description="One name of cell_types, spelled exactly; null if none fits."
+    )
+    perturbation: str | None = Field(
+        max_length=200, description="One name of perturbations, spelled exactly; null if none fits."
+    )
+    perturbation_type: Literal["cytokine", "compound", "gene", "other"] | None
+    control_strategy: ControlStrategy
+
+
+class ProposalRejected(Exception):
+    """A proposal that is not used; the message is the reason as a clause, in words of this service only."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """A provider's model and how to reach it; `base_url` is None for the provider's own address."""
+
+    provider: LlmProvider
+    model: str
+    key: str = field(repr=False)
+    base_url: str | None
+
+    @classmethod
+    def from_env(cls, provider: LlmProvider, model: str | None, environment: Mapping[str, str]) -> "Access":
+        """Return the access that the environment configures.
+
+        Raises:
+            ProposalRejected: there is no key, or the model's name is invalid.
+        """
+        key_name, url_name = KEYS[provider]
+        key = environment.get(key_name, "").strip()
+        if not key:
+            raise ProposalRejected(f"{key_name} is not set")
+        name = model or DEFAULT_MODELS[provider]
+        # Some providers put the name into the URL.
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._:-]*(/[A-Za-z0-9][A-Za-z0-9._:-]*)?", name):
+            raise ProposalRejected("the name of the model is invalid")
+        return cls(provider, name, key, environment.get(url_name, "").strip() or None)
+
+
+async def understand(
+    run: Run, view: CatalogView, environment: Mapping[str, str], *, timeout_seconds: float = TIMEOUT_SECONDS
+) -> Question:
+    """Interpret a run's question by a valid proposal of a language model if the run requests one, else by the resolver.
+
+    Raises:
+        NotUnderstood: the resolver does not understand the question, and no proposal was usable.
+    """
+    if run.llm_provider is None:
+        return await asyncio.to_thread(analyze, run.query, view)
+    resolution = await asyncio.to_thread(resolve, run.query, view)
+    try:
+        proposal = await _propose(run, view, resolution, environment, timeout_seconds)
+        question = await asyncio.to_thread(analyze, run.query, view, validated(proposal, view, resolution))
+    except (ProposalRejected, NotUnderstood) as error:
+        why = (
+            str(error) if isinstance(error, ProposalRejected) else "no ingested atlas can answer the proposed question"
+        )
+        log(Severity.WARNING, "the resolver interprets the question instead of the language model", why=why)
+        question = await asyncio.to_thread(analyze, run.query, view, resolution)
+        note = (
+            f"The interpretation by a language model was not used: {why}. The deterministic resolver read the question."
+        )
+        return replace(question, notes=(*question.notes, note))
+    model = f"{run.llm_provider.value} {run.llm_model or DEFAULT_MODELS[run.llm_provider]}"
+    log(
+        Severity.INFO,
+        "the language model's proposal is used",
+        cell_type=question.cell_type.name,
+        perturbation=question.perturbation.name,
+        proposed_type=proposal.perturbation_type,
+        proposed_control_strategy=proposal.control_strategy.value,
+    )
+    note = f"The question was read by a language model ({model}), which could only choose names from the catalog."
+    return replace(
+        question,
+        understood_by=f"language model ({model})",
+        notes=(*question.notes, note, *_differences(resolution, question)),
+    )
+
+
+def validated(proposal: Proposal, view: CatalogView, resolution: Resolution) -> Resolution:
+    """Return a proposal as an interpretation. Where the resolver agrees, its term is used, because it names the matched words.
+
+    Raises:
+        ProposalRejected: the proposal is not about a perturbation, or one of its names is not in the catalog.
+    """
+    if proposal.task_type != "perturbation_response":
+        raise ProposalRejected("the language model did not read a question about a perturbation")
+    cell_type = _agreed(proposal.cell_type, resolution.cell_type) or _cell_type(proposal.cell_type, view)
+    perturbation = _agreed(proposal.perturbation, resolution.perturbation) or _perturbation(proposal.perturbation, view)
+    return Resolution(cell_type, perturbation, observational=False, recognized=(), unrecognized=())
+
+
+def _agreed(name: str | None, term: MatchedTerm | None) -> MatchedTerm | None:
+    return term if term and _folded(name) == _folded(term.name) else None
+
+
+def _cell_type(name: str | None, view: CatalogView) -> MatchedTerm:
+    info = _lookup("cell type", name, view.cell_types())
+    return MatchedTerm(
+        name=info.name,
+        matched_text=info.name,
+        match="proposed",
+        cell_ontology_id=info.cell_ontology_id,
+        kind="cell_type",
+    )
+
+
+def _perturbation(name: str | None, view: CatalogView) -> MatchedTerm:
+    info = _lookup("perturbation", name, view.perturbations())
+    return MatchedTerm(name=info.name, matched_text=info.name, match="proposed", kind=info.type)
+
+
+def _lookup(role: str, name: str | None, infos: Sequence[Info]) -> Info:
+    wanted = _folded(name)
+    if not wanted:
+        raise ProposalRejected(f"the language model named no {role}")
+    by_name = [info for info in infos if _folded(info.name) == wanted]
+    matches = by_name or [info for info in infos if wanted in map(_folded, info.synonyms)]
+    if len(matches) != 1:
+        raise ProposalRejected(f"the language model named a {role} that is not in the catalog")
+    return matches[0]
+
+
+def _folded(name: str | None) -> str:
+    return (name or "").strip().casefold()
+
+
+async def _propose(
+    run: Run, view: CatalogView, resolution: Resolution, environment: Mapping[str, str], timeout_seconds: float
+) -> Proposal:
+    """Return the model's proposal; any failure rejects it."""
+    assert run.llm_provider is not None
+    access = Access.from_env(run.llm_provider, run.llm_model, environment)
+    message = {
+        "question": run.query,
+        "cell_types": _distinct([each.name for each in view.cell_types()], resolution.cell_type),
+        "perturbations": _distinct([each.name for each in view.perturbations()], resolution.perturbation),
+    }
+    try:
+        # Loading the libraries takes seconds; the timeout does not cover it.
+        client = await asyncio.to_thread(import_module, "orchestrator.question.llm_client")
+        model = await asyncio.to_thread(client.model_from, access)
+        async with asyncio.timeout(timeout_seconds):
+            proposal: Proposal = await client.ask(model, Proposal, message)
+            return proposal
+    except ImportError as error:
+        raise ProposalRejected("the libraries for language models are not installed") from error
+    except TimeoutError as error:
+        raise ProposalRejected(f"the language model did not answer within {timeout_seconds:g} seconds") from error
+    except Exception as error:  # whatever fails in a provider or its library, the resolver is the fallback
+        log(Severity.WARNING, "asking the language model failed", kind=type(error).__name__, detail=str(error)[:500])
+        raise ProposalRejected("the language model gave no usable answer") from error
+
+
+def _distinct(names: list[str], term: MatchedTerm | None) -> list[str]:
+    return sorted({*names, *([term.name] if term else [])})
+
+
+def _differences(resolution: Resolution, question: Question) -> list[str]:
+    """Return sentences about the terms that the language model and the resolver interpret differently."""
+    pairs = ((resolution.cell_type, question.cell_type), (resolution.perturbation, question.perturbation))
+    return [
+        f'The deterministic resolver reads "{own.matched_text}" as {own.name}; the language model chose {chosen.name}.'
+        for own, chosen in pairs
+        if own and own.name != chosen.name
+    ]

@@ -1,0 +1,1 @@
+"""The search for the prompt with the best-grounded prediction."""

@@ -1,0 +1,173 @@
+"""One iteration of a run: read a prompt's cells, predict from them, evaluate the prediction."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from scipy import sparse
+
+from orchestrator.config import JobConfig
+from orchestrator.evidence.differential import Differential
+from orchestrator.evidence.evaluation import Evaluator
+from orchestrator.evidence.grounding import Origin
+from orchestrator.prediction.delta_transfer import Prediction, Predictor, PromptCells
+from orchestrator.question.analysis import Question
+from orchestrator.search.cells import CellSource
+from orchestrator.search.prompts import Prompt
+from shared.fields import ControlStrategy
+from shared.runs.records import Iteration, PathwayChange
+from shared.runs.states import Phase
+
+
+@dataclass(frozen=True)
+class GroupUse:
+    """A prompt group as it was used: numbers of cells and matched controls, and its weight in the prediction."""
+
+    donor: str
+    cell_type: str
+    perturbed_cells: int
+    control_cells: int
+    weight: float
+
+
+@dataclass(frozen=True)
+class IterationSummary:
+    """An iteration without its cells."""
+
+    prompt: Prompt
+    groups: tuple[GroupUse, ...]  # the use of each group of the prompt
+    effective: ControlStrategy  # the control strategy that was used
+    num_de_genes: int  # genes called differentially expressed
+    record: Iteration  # as it is stored with the run
+
+    @property
+    def number(self) -> int:
+        """The number of the iteration, from 1."""
+        return self.record.number
+
+    @property
+    def score(self) -> int:
+        """The grounding score."""
+        return self.record.score
+
+
+@dataclass(frozen=True)
+class IterationResult:
+    """An iteration with its prediction; a search holds only the best one. `notes` are the caveats of this iteration."""
+
+    summary: IterationSummary
+    prediction: Prediction
+    differential: Differential
+    enrichment: Sequence[PathwayChange]
+    notes: tuple[str, ...]
+
+
+class OnPhase(Protocol):
+    """Reports the phase that begins; raises `Stopped` if the work must end."""
+
+    def __call__(self, phase: Phase, iteration: int, *, effective: ControlStrategy | None = None) -> Awaitable[None]:
+        """See `Progress.phase`."""
+
+
+@dataclass(frozen=True)
+class IterationRunner:
+    """Runs the iterations of one run. CPU-bound steps run in a thread, so that heartbeats and signals are served."""
+
+    question: Question
+    requested: ControlStrategy
+    source: CellSource
+    predictor: Predictor
+    config: JobConfig
+    seed: int
+
+    async def run(self, prompt: Prompt, number: int, on_phase: OnPhase) -> IterationResult:
+        """Predict from a prompt and evaluate the prediction; the run's seed and the iteration's number seed the random draws."""
+        started = time.monotonic()
+        cells = await asyncio.to_thread(self.source.prompt, prompt)
+        effective = self._effective(cells)
+        notes = caveats(prompt, self.question)
+        if effective is not self.requested:
+            notes.append(
+                "Not all prompt cells have matched control cells (same donor and cell type), so the prediction is compared with the "
+                "query cells instead of a predicted control."
+            )
+        await on_phase(Phase.INFERENCE, number, effective=effective)
+        query = await asyncio.to_thread(lambda: self.source.query)
+        seed = (self.seed + number) % 2**32
+        prediction = await asyncio.to_thread(
+            self.predictor.predict, query.counts, cells, genes=self.source.genes, seed=seed
+        )
+        await on_phase(Phase.EVALUATION, number)
+        control = self._control(prediction, effective)
+        evaluation = await asyncio.to_thread(
+            self._evaluator().evaluate, prediction.perturbed, control, origin=self._origin(prompt), seed=seed
+        )
+        groups = await asyncio.to_thread(self._uses, cells)
+        record = Iteration(
+            number=number,
+            strategy=prompt.strategy,
+            score=evaluation.grounding.score,
+            components=evaluation.grounding.parts,
+            duration_seconds=round(time.monotonic() - started, 2),
+        )
+        num_de_genes = int(evaluation.differential.is_de.sum())
+        summary = IterationSummary(prompt, groups, effective, num_de_genes, record)
+        notes += evaluation.grounding.limits
+        return IterationResult(summary, prediction, evaluation.differential, evaluation.enrichment, tuple(notes))
+
+    def shuffled_score(self, result: IterationResult) -> int:
+        """Score the changes of a result with shuffled gene names."""
+        return self._evaluator().shuffled_score(
+            result.prediction.perturbed,
+            self._control(result.prediction, result.summary.effective),
+            origin=self._origin(result.summary.prompt),
+            seed=self.seed,
+        )
+
+    def _control(self, prediction: Prediction, effective: ControlStrategy) -> sparse.csr_matrix:
+        synthetic = effective is ControlStrategy.SYNTHETIC_CONTROL and prediction.control is not None
+        return prediction.control if synthetic else self.source.query.counts
+
+    def _origin(self, prompt: Prompt) -> Origin:
+        return prompt.origin(self.question.query_type.label)
+
+    def _evaluator(self) -> Evaluator:
+        return Evaluator(self.question.perturbation.name, self.source.genes, self.source.query.counts, self.config)
+
+    def _effective(self, cells: Sequence[PromptCells]) -> ControlStrategy:
+        matched = all(group.control is not None for group in cells)
+        return self.requested if matched else ControlStrategy.QUERY_AS_CONTROL
+
+    def _uses(self, cells: Sequence[PromptCells]) -> tuple[GroupUse, ...]:
+        weights = self.predictor.weights(self.source.query.counts, cells)
+        return tuple(
+            GroupUse(
+                donor=group.donor,
+                cell_type=group.cell_type,
+                perturbed_cells=group.perturbed.shape[0],
+                control_cells=0 if group.control is None else group.control.shape[0],
+                weight=round(weight, 4),
+            )
+            for group, weight in zip(cells, weights, strict=True)
+        )
+
+
+def caveats(prompt: Prompt, question: Question) -> list[str]:
+    """Return sentences about a prediction that was not made from the target combination itself."""
+    label, perturbation = question.query_type.label, question.perturbation.name
+    origin = prompt.origin(label)
+    if origin is Origin.RELATED_PERTURBATION:
+        used = ", ".join(sorted({group.condition for group in prompt.groups}))
+        return [
+            f"This answer is inferred from cells under {used}, not under {perturbation}: {prompt.rationale} "
+            "Treat it as a hypothesis: it cannot show how the two perturbations differ."
+        ]
+    if origin is Origin.CROSS_CELL_TYPE:
+        types = ", ".join(sorted({group.cell_type for group in prompt.groups}))
+        return [
+            f"No {label} cells under {perturbation} were used. The response was transferred from {types}; "
+            f"responses that only {label} cells show are missing."
+        ]
+    return []

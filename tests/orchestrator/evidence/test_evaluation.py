@@ -1,0 +1,27 @@
+"""The evaluation of predicted cells, and its baseline of shuffled gene names."""
+
+import numpy as np
+from scipy import sparse
+
+from orchestrator.config import JobConfig
+from orchestrator.evidence.evaluation import Evaluator
+from orchestrator.evidence.gene_sets import expectations, hallmark
+from orchestrator.evidence.grounding import Origin
+
+
+def test_a_right_answer_scores_low_with_shuffled_gene_names() -> None:
+    expected = expectations()["IFN-gamma"]
+    genes = sorted({gene for members in hallmark().values() for gene in members} | set(expected.responders))
+    raised = hallmark()[expected.primary_sets[0]] | set(expected.responders)
+    rng = np.random.default_rng(3)
+    usual = np.full(len(genes), 0.8)
+    control = sparse.csr_matrix(rng.poisson(usual, (60, len(genes))))
+    perturbed = sparse.csr_matrix(
+        rng.poisson(usual * np.where(np.isin(genes, sorted(raised)), 4.0, 1.0), (60, len(genes)))
+    )
+    evaluator = Evaluator("IFN-gamma", genes, control, JobConfig())
+    right = evaluator.evaluate(perturbed, control, seed=5).grounding.score
+    chance = evaluator.shuffled_score(perturbed, control, origin=Origin.EXACT, seed=5)
+    assert right >= 7
+    assert chance <= 3
+    assert chance == evaluator.shuffled_score(perturbed, control, origin=Origin.EXACT, seed=5)

@@ -1,0 +1,177 @@
+"""The parts of the score: each can come out high and low, and parts that cannot be evaluated are named and left out."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from orchestrator.atlas.atlas import Group
+from orchestrator.config import JobConfig
+from orchestrator.evidence.differential import Differential
+from orchestrator.evidence.gene_sets import Expectation, expectations, hallmark, reactome, readable
+from orchestrator.evidence.grounding import (
+    NO_RECEPTOR_LIMIT,
+    RELATED_LIMIT,
+    UNGROUNDED_LIMIT,
+    Evidence,
+    Grounding,
+    Origin,
+    ground,
+)
+from orchestrator.question.analysis import Question
+from orchestrator.search.cells import CellSource
+from shared.catalog import reference
+from shared.runs.records import PathwayChange
+
+CONFIG = JobConfig()
+SETS = {"HALLMARK_A": frozenset(f"A{i}" for i in range(20)), "HALLMARK_B": frozenset(f"B{i}" for i in range(20))}
+GENES = [*sorted(SETS["HALLMARK_A"]), *sorted(SETS["HALLMARK_B"]), *(f"X{i}" for i in range(200)), "RECEPTOR"]
+EXPECTED = Expectation("a made-up program", ("HALLMARK_A",), ("HALLMARK_B",), ("REACTOME_A",), ("A0", "A1", "A2", "A3"))
+
+
+def moved(names: Sequence[str], change: float = 2.0) -> Differential:
+    """Return a differential in which only these genes are called, with this change."""
+    rng = np.random.default_rng(0)
+    called = np.isin(GENES, names)
+    noise = rng.normal(0, 0.01, len(GENES))
+    p = np.where(called, 1e-9, 0.9)
+    return Differential(GENES, np.where(called, change, noise), np.where(called, change * 10, noise), p, p, called)
+
+
+def raised(*names: str) -> list[PathwayChange]:
+    """Return sets in this order of scores, all of them significant."""
+    return [PathwayChange(name=name, score=40.0 - i, adjusted_p_value=1e-6) for i, name in enumerate(names)]
+
+
+def grounding(
+    differential: Differential,
+    enrichment: Sequence[PathwayChange],
+    *,
+    expectation: Expectation | None = EXPECTED,
+    origin: Origin = Origin.EXACT,
+    expressing: float = 1.0,
+    cells: int = 100,
+) -> Grounding:
+    query = np.zeros((cells, len(GENES)))
+    query[: round(cells * expressing), -1] = 1
+    evidence = Evidence(differential, enrichment, SETS, expectation, ("RECEPTOR",), sparse.csr_matrix(query), origin)
+    return ground(evidence, CONFIG, seed=0)
+
+
+def part(found: Grounding, name: str) -> int | None:
+    return next(each.score for each in found.parts if each.name == name)
+
+
+RESPONSE = moved(sorted(SETS["HALLMARK_A"]))
+FIRST = raised("HALLMARK_A", "REACTOME_A", "HALLMARK_B")
+
+
+def test_a_response_as_expected_scores_high_in_every_part() -> None:
+    found = grounding(RESPONSE, FIRST)
+    assert found.score >= 9
+    assert all(each.score is not None and each.score >= 8 and each.reason for each in found.parts)
+    assert found.limits == ()
+
+
+def test_no_change_scores_one_in_every_part() -> None:
+    found = grounding(moved([]), [])
+    assert found.score == 1
+    assert [each.score for each in found.parts] == [1, 1, 1]
+
+
+def test_the_pathway_part_falls_with_the_place_of_the_expected_sets() -> None:
+    others = [f"HALLMARK_{i}" for i in range(12)]
+    places = [[*others[:before], *("HALLMARK_A", "HALLMARK_B"), *others[before:]] for before in (0, 3, 7, 12)]
+    scores = [part(grounding(RESPONSE, raised(*names)), "pathway_coherence") for names in places]
+    assert scores == sorted(scores, key=lambda score: -(score or 0))
+    assert len(set(scores)) == 4
+    falling = [
+        PathwayChange(name=n, score=s, adjusted_p_value=1e-6) for n, s in (("HALLMARK_X", 9.0), ("HALLMARK_A", -9.0))
+    ]
+    assert part(grounding(RESPONSE, falling), "pathway_coherence") == 1
+
+
+def test_each_collection_is_ranked_on_its_own() -> None:
+    crowd = [f"REACTOME_{i}" for i in range(8)]
+    behind_reactome = grounding(RESPONSE, raised(*crowd, "HALLMARK_A", "HALLMARK_B"))
+    assert part(behind_reactome, "pathway_coherence") == part(
+        grounding(RESPONSE, raised("HALLMARK_A", "HALLMARK_B")), "pathway_coherence"
+    )
+    only_reactome = Expectation("by Reactome alone", (), (), ("REACTOME_A",), EXPECTED.responders)
+    assert part(grounding(RESPONSE, FIRST, expectation=only_reactome), "pathway_coherence") == 10
+
+
+def test_the_target_part_falls_when_responders_fall_or_the_receptor_is_not_expressed() -> None:
+    high = part(grounding(RESPONSE, FIRST), "target_activation")
+    without_receptor = part(grounding(RESPONSE, FIRST, expressing=0.0), "target_activation")
+    falling = part(grounding(moved(sorted(SETS["HALLMARK_A"]), -2.0), FIRST), "target_activation")
+    assert high is not None
+    assert without_receptor is not None
+    assert high > without_receptor
+    assert falling == 1
+
+
+def test_the_network_part_is_low_for_genes_that_have_nothing_in_common() -> None:
+    together = part(grounding(RESPONSE, FIRST), "network_coherence")
+    apart = part(grounding(moved([f"X{i}" for i in range(20)]), FIRST), "network_coherence")
+    assert together == 10
+    assert apart == 1
+
+
+def test_a_part_that_cannot_be_evaluated_is_named_and_not_counted() -> None:
+    unknown = grounding(RESPONSE, FIRST, expectation=None)
+    assert [each.score is None for each in unknown.parts] == [True, True, False]
+    assert all("Not evaluated" in each.reason for each in unknown.parts[:2])
+    assert unknown.score == UNGROUNDED_LIMIT
+    assert unknown.limits
+    unmeasured = Expectation("elsewhere", ("HALLMARK_Z",), (), (), ("Z1", "Z2", "Z3"))
+    assert grounding(RESPONSE, FIRST, expectation=unmeasured).score == UNGROUNDED_LIMIT
+    no_set = grounding(RESPONSE, FIRST, expectation=Expectation("no set", (), (), (), EXPECTED.responders))
+    assert part(no_set, "pathway_coherence") is None
+    assert "no set" in no_set.parts[0].reason
+    assert no_set.score > UNGROUNDED_LIMIT
+
+
+def test_an_answer_from_a_related_perturbation_is_limited_and_says_so() -> None:
+    found = grounding(RESPONSE, FIRST, origin=Origin.RELATED_PERTURBATION)
+    assert found.score == RELATED_LIMIT < 7
+    assert "related perturbation" in found.limits[0]
+    assert grounding(moved([]), [], origin=Origin.RELATED_PERTURBATION).score == 1
+
+
+def test_a_response_transferred_to_cells_without_the_receptor_is_limited_and_says_so() -> None:
+    found = grounding(RESPONSE, FIRST, origin=Origin.CROSS_CELL_TYPE, expressing=0.005, cells=1000)
+    assert found.score == NO_RECEPTOR_LIMIT < 7
+    assert "RECEPTOR: 0.5%" in found.limits[0]
+
+
+@pytest.mark.parametrize(
+    ("origin", "expressing", "cells"),
+    [(Origin.EXACT, 0.0, 1000), (Origin.CROSS_CELL_TYPE, 0.01, 1000), (Origin.CROSS_CELL_TYPE, 0.0, 99)],
+    ids=["cells of this type respond", "some express it", "too few cells"],
+)
+def test_the_score_is_not_limited_if(origin: Origin, expressing: float, cells: int) -> None:
+    found = grounding(RESPONSE, FIRST, origin=origin, expressing=expressing, cells=cells)
+    assert found.score > NO_RECEPTOR_LIMIT
+    assert found.limits == ()
+
+
+def test_every_expected_set_and_perturbation_exists() -> None:
+    for perturbation, expected in expectations().items():
+        assert perturbation in reference.perturbations()
+        assert {*expected.primary_sets, *expected.secondary_sets} <= set(hallmark())
+        assert set(expected.reactome_sets) <= set(reactome())
+        assert len(expected.responders) == len(set(expected.responders)) >= 5
+    assert len(hallmark()) == 50
+    assert readable("HALLMARK_TNFA_SIGNALING_VIA_NFKB") == "TNFA signaling via NFKB"
+    assert readable("REACTOME_INTERFERON_GAMMA_SIGNALING") == "interferon gamma signaling (Reactome)"
+    assert readable("HALLMARK_INTERFERON_GAMMA_RESPONSE") == "interferon gamma response"
+
+
+def test_matched_controls_are_of_the_same_donor_and_cell_type(
+    ask: Callable[[str], Question], source_of: Callable[[Question], CellSource]
+) -> None:
+    source = source_of(ask("How would MDC respond to IFN-gamma?"))
+    for group in source.available.perturbed("MDC"):
+        assert source.available.controls(group) == [Group(group.donor, "MDC", "PBS")]

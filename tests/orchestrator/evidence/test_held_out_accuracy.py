@@ -1,0 +1,78 @@
+"""On held-out cells, the right answer beats wrong answers and baselines. docs/science.md has the whole tables."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from orchestrator.config import JobConfig
+from orchestrator.evidence.evaluation import Evaluator
+from orchestrator.prediction.delta_transfer import DeltaTransfer
+from orchestrator.question.analysis import Question
+from orchestrator.search.cells import CellSource
+from orchestrator.search.prompts import choose
+from orchestrator.search.strategies import candidates
+from shared.catalog.entries import DatasetEntry
+from tests.support.orchestrator.held_out import Data, accuracy, kang, scores
+
+KANG = Path(__file__).parents[4] / "shared" / "data" / "kang_ifnb_small.h5ad"
+SEEDS, ENOUGH = 10, 9
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Data:
+    if not KANG.exists():
+        pytest.skip("the real interferon-beta data is not beside the repository")
+    return kang(KANG, tmp_path_factory.mktemp("kang"))
+
+
+@pytest.fixture
+def demo(demo_entry: DatasetEntry, atlas_root: Path) -> Data:
+    return Data(demo_entry, atlas_root)
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))  # one test per seed: ten in a row may time out on a busy machine
+def test_on_the_demo_atlas_the_right_answer_scores_above_wrong_ones(seed: int, demo: Data) -> None:
+    (found,) = scores(demo, "MDC", "IFN-gamma", "TNF-alpha", [seed])
+    assert found.right >= 7
+    assert found.right >= found.other + 2
+    assert found.shuffled <= 3
+    assert found.unchanged == 1
+
+
+def test_on_real_cells_the_right_answer_scores_above_wrong_ones(real: Data) -> None:
+    found = list(scores(real, "CD8 T cells", "IFN-beta", "TNF-alpha", range(SEEDS)))
+    for kind in range(3):
+        assert sum(each.right > each.wrong[kind] for each in found) >= ENOUGH
+        assert sum(each.true > each.wrong[kind] for each in found) >= ENOUGH
+
+
+def test_where_the_true_cells_score_no_higher_than_wrong_ones_no_answer_does(demo: Data) -> None:
+    (found,) = scores(demo, "CD8_T", "EGF", "IFN-beta", [0])
+    assert max(found.true, found.right) <= found.other
+
+
+def test_on_real_cells_no_held_out_type_is_predicted_worse_than_by_the_mean_of_the_others(real: Data) -> None:
+    found = list(accuracy(real, "IFN-beta"))
+    assert len(found) == 5
+    assert [each.cell_type for each in found if each.pearson < each.pearson_of_mean] == []
+    assert [each.cell_type for each in found if each.error > min(each.error_of_mean, 1.0)] == []
+
+
+def test_on_the_demo_atlas_held_out_types_are_not_predicted_worse_than_by_the_mean_of_the_others(demo: Data) -> None:
+    found = list(accuracy(demo, "TGF-beta1"))
+    assert len(found) >= 5
+    assert sum(each.pearson for each in found) > sum(each.pearson_of_mean for each in found)
+
+
+def test_a_cytokine_without_its_receptor_scores_low(
+    ask: Callable[[str], Question], source_of: Callable[[Question], CellSource]
+) -> None:
+    question = ask("How would CD4 T cells respond to EGF?")
+    source = source_of(question)
+    prompt = choose(candidates(question.target, source.available), [])
+    assert prompt is not None
+    found = DeltaTransfer(4.0).predict(source.query.counts, source.prompt(prompt), genes=source.genes, seed=0)
+    assert found.control is not None
+    evaluator = Evaluator("EGF", source.genes, source.query.counts, JobConfig())
+    assert evaluator.evaluate(found.perturbed, found.control, seed=0).grounding.score <= 2

@@ -1,0 +1,147 @@
+"""The files for programs, as docs/outputs.md and docs/run_log.schema.json describe them."""
+
+import json
+import re
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+import scanpy as sc
+from jsonschema import Draft202012Validator
+
+from orchestrator.outputs.files import write_log, write_predictions
+from orchestrator.search.search import SearchResult
+from tests.support.orchestrator.search_results import N_CELLS, N_GENES, UNTESTED, synthetic_result
+
+DOCS = Path(__file__).parents[3] / "docs"
+SCHEMA: dict[str, Any] = json.loads((DOCS / "run_log.schema.json").read_text(encoding="utf-8"))
+
+
+def opened(result: SearchResult, folder: Path) -> ad.AnnData:
+    """Open the predictions with scanpy; any warning is an error."""
+    path = write_predictions(result, folder)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        return sc.read_h5ad(path)
+
+
+def log_of(result: SearchResult, folder: Path) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(write_log(result, folder).read_text(encoding="utf-8"))
+    return document
+
+
+def test_every_column_layer_and_key_of_the_predictions_is_documented_and_no_other(tmp_path: Path) -> None:
+    cells = opened(synthetic_result(), tmp_path)
+    names = {*cells.obs, *cells.var, *cells.layers, *cells.uns, *cells.obs.index.names, *cells.var.index.names}
+    documented = set(
+        re.findall(r"^\| `(\w+)` \|", (DOCS / "outputs.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    )
+    assert documented == names
+
+
+def test_the_predictions_hold_what_was_found(tmp_path: Path) -> None:
+    result = synthetic_result()
+    cells, found = opened(result, tmp_path), result.best.differential
+    assert cells.shape == (N_CELLS, N_GENES)
+    assert cells.obs["cell_id"].tolist()[:2] == ["synthetic:0", "synthetic:1"]
+    assert set(cells.obs["donor"]) == {"donor 1", "donor 2"}
+    assert cells.obs[["cell_type", "perturbation", "prompt_strategy", "iteration", "grounding_score"]].iloc[
+        0
+    ].tolist() == [*("MDC", "IFN-gamma", "ontology", 2, 8)]
+    assert np.array_equal(cells.var["log2_fold_change"], found.log2_fold_change)
+    assert np.array_equal(cells.var["p_value"], found.p_value)
+    assert np.array_equal(cells.var["adjusted_p_value"], found.adjusted_p)
+    assert cells.var["is_de"].dtype == bool
+    assert cells.var["is_de"].sum() == result.best.summary.num_de_genes
+    assert not cells.var.loc[UNTESTED, "is_de"]
+    assert set(cells.var_names[cells.var["target_gene"]]) == {"IFNGR1", "IFNGR2"} & set(found.genes)
+    assert (cells.layers["query"] != result.query.counts).nnz == 0
+    assert (result.best.prediction.perturbed != cells.X).nnz == 0
+
+
+def test_the_predictions_tell_how_they_were_made(tmp_path: Path) -> None:
+    result = synthetic_result(notes=("Something to know.",))
+    uns = opened(result, tmp_path).uns
+    assert (uns["run_id"], uns["query"], uns["random_seed"]) == (result.run.run_id, result.question.text, 7)
+    assert uns["config"]["max_adjusted_p"] == 0.05
+    assert re.fullmatch(r"\d+(\.\d+)+", uns["versions"]["scanpy"])
+    assert uns["iterations"]["score"].tolist() == [4, 8, 6]
+    assert uns["iterations"]["network_coherence"].isna().all()
+    assert uns["prompt"]["condition"].tolist() == ["IFNG", "IFNG"]
+    assert uns["enrichment"]["name"].tolist() == [change.name for change in result.best.enrichment]
+    assert list(uns["notes"]) == result.notes
+    assert uns["semi_synthetic"]
+
+
+@pytest.mark.parametrize("control", [True, False])
+def test_the_predictions_go_through_the_usual_steps_of_scanpy_without_a_warning(
+    tmp_path: Path, *, control: bool
+) -> None:
+    cells = opened(synthetic_result(controls=control), tmp_path)
+    assert ("control_prediction" in cells.layers) is control
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        sc.pp.normalize_total(cells, target_sum=1e4)
+        sc.pp.log1p(cells)
+        sc.pp.pca(cells, n_comps=5)
+        assert isinstance(sc.get.obs_df(cells, ["STAT1", "donor"]), pd.DataFrame)
+        cells.write_h5ad(tmp_path / "again.h5ad")
+    assert cells.obsm["X_pca"].shape == (N_CELLS, 5)
+
+
+def test_a_run_that_moves_nothing_and_has_no_notes_is_written_all_the_same(tmp_path: Path) -> None:
+    cells = opened(synthetic_result(scores=(1,), changed=False), tmp_path)
+    assert not cells.var["is_de"].any()
+    assert len(cells.uns["enrichment"]) == 0
+    assert list(cells.uns["enrichment"].columns) == ["name", "score", "adjusted_p_value"]
+
+
+def test_the_same_result_gives_the_same_bytes(tmp_path: Path) -> None:
+    first, again = tmp_path / "first", tmp_path / "again"
+    for folder in (first, again):
+        folder.mkdir()
+        write_predictions(synthetic_result(), folder)
+        write_log(synthetic_result(), folder)
+    for path in first.iterdir():
+        assert path.read_bytes() == (again / path.name).read_bytes(), path.name
+
+
+def test_the_log_is_as_its_schema_tells_and_holds_nothing_that_the_schema_does_not_name(tmp_path: Path) -> None:
+    Draft202012Validator.check_schema(SCHEMA)
+    validator = Draft202012Validator(SCHEMA, format_checker=Draft202012Validator.FORMAT_CHECKER)
+    for result in (
+        synthetic_result(),
+        synthetic_result("Wie wirkt „IFN-γ“ auf CD14-Monozyten?", scores=(1,), changed=False),
+    ):
+        document = log_of(result, tmp_path)
+        assert [error.message for error in validator.iter_errors(document)] == []
+        assert list(unnamed(document, SCHEMA)) == []
+        assert document["query"] == result.question.text
+
+
+@pytest.mark.parametrize(
+    ("change", "value"), [("grounding_score", 11), ("iterations", []), ("random_seed", "7"), ("versions", None)]
+)
+def test_the_schema_refuses_a_log_that_is_wrong(tmp_path: Path, change: str, value: object) -> None:
+    document = log_of(synthetic_result(), tmp_path) | {change: value}
+    assert not Draft202012Validator(SCHEMA).is_valid(document)
+
+
+def unnamed(value: object, schema: dict[str, Any], path: str = "log") -> Iterator[str]:
+    """Yield the fields that the schema does not name."""
+    if "$ref" in schema:
+        schema = SCHEMA["$defs"][schema["$ref"].removeprefix("#/$defs/")]
+    if isinstance(value, list):
+        for each in value:
+            yield from unnamed(each, schema.get("items", {}), f"{path}[]")
+    elif isinstance(value, dict) and "additionalProperties" not in schema:
+        for name, each in value.items():
+            if name not in schema.get("properties", {}):
+                yield f"{path}.{name}"
+            else:
+                yield from unnamed(each, schema["properties"][name], f"{path}.{name}")

@@ -1,0 +1,186 @@
+"""The report as a file: text, figures, and well-formed HTML. Its behavior in a browser is tested in tests/browser."""
+
+import json
+import re
+import shlex
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typer
+
+from haystack_client.__main__ import app
+from orchestrator.outputs import figures, text
+from orchestrator.outputs.report import write_report
+from orchestrator.search.search import SearchResult
+from shared.runs.schemas import CreateRunRequest
+from tests.support.orchestrator.search_results import FALLING, RISING, differential, synthetic_result
+
+VOID = {"meta", "input", "br"}
+AWKWARD = "How's CD14 monocytes' $(response) to \"IFN-γ\" & `others`; <b>really</b>?\nNext line."
+
+
+def page_of(result: SearchResult, folder: Path) -> str:
+    return write_report(result, folder).read_text(encoding="utf-8")
+
+
+def test_the_page_is_whole_small_and_fetches_nothing(tmp_path: Path) -> None:
+    page = page_of(synthetic_result(), tmp_path)
+    assert len(page.encode()) < 5_000_000
+    assert unclosed(page) == []
+    assert re.findall(r'(?:src|srcset|data|action|poster)\s*=\s*"|url\(|@import|<link|<iframe|<object', page) == []
+    fetched = [address for address in re.findall(r'href="([^"]+)"', page) if not address.startswith("#")]
+    assert all(address.startswith("https://www.") for address in fetched)
+    assert "style=" not in page
+    assert not re.search(r"\son[a-z]+\s*=", page.split("<body>")[1].split("<script")[0])
+
+
+def test_even_an_atlas_of_forty_thousand_genes_makes_a_page_under_five_megabytes(tmp_path: Path) -> None:
+    result = synthetic_result()
+    small, n = result.best.differential, 40_000
+    rng = np.random.default_rng(0)
+    many = replace(
+        small,
+        genes=tuple(f"ENSG{i:011d}.1" for i in range(n)),
+        log2_fold_change=rng.normal(0, 0.9, n),
+        statistic=rng.normal(0, 3, n),
+        p_value=np.full(n, 1e-5),
+        adjusted_p=rng.uniform(1e-30, 1e-3, n),
+        is_de=np.arange(n) < 6000,
+    )
+    page = page_of(replace(result, best=replace(result.best, differential=many)), tmp_path)
+    assert len(page.encode()) < 5_000_000
+    assert page.count('class="dot none"') == figures.BACKGROUND_GENES
+
+
+def test_the_page_contains_every_part_of_the_result(tmp_path: Path) -> None:
+    result = synthetic_result(notes=("A caveat of this iteration.",))
+    page = page_of(result, tmp_path)
+    expected = [
+        *result.notes,
+        *(part.reason for part in result.best.summary.record.components),
+        *(iteration.prompt.rationale for iteration in result.iterations),
+        "not evaluated",
+        "Grounding score 8 of 10; threshold 7",
+        "known responder",
+        "semi-synthetic",
+        "with shuffled gene names scores 2",
+        result.question.dataset.description,
+        "CL:0000113",
+    ]
+    assert [sentence for sentence in expected if sentence not in page] == []
+    for name in ("random_seed", "max_adjusted_p", "scanpy", "decoupler"):
+        assert f"<dt>{name}</dt>" in page, name
+
+
+def test_the_answer_names_the_genes_that_move_most() -> None:
+    assert text.answer(synthetic_result()) == (
+        "In CD14 monocytes, IFN-gamma is predicted to raise 7 genes (most of all STAT1, IRF1, GBP1, CXCL10 and CXCL9) and to lower HBEGF, "
+        "THBS1 and CD36; the gene set that rises most is interferon gamma response."
+    )
+    assert text.answer(synthetic_result(scores=(1,), changed=False)) == (
+        "In CD14 monocytes, IFN-gamma is predicted to change no gene."
+    )
+
+
+def test_only_a_semi_synthetic_atlas_is_called_one() -> None:
+    result = synthetic_result()
+    assert "semi-synthetic" in text.caveats(result)[0]
+    real = result.question.dataset.model_copy(update={"semi_synthetic": False})
+    sentences = text.caveats(replace(result, question=replace(result.question, dataset=real)))
+    assert not any("semi-synthetic" in sentence for sentence in sentences)
+
+
+@pytest.mark.parametrize("query", [AWKWARD, "--how would CD14 monocytes respond to IFN-gamma?"])
+def test_the_command_line_in_the_report_asks_the_same_question_again(query: str) -> None:
+    words = shlex.split(text.cli_command(synthetic_result(query)))
+    assert words[:2] == ["haystack", "submit"]
+    command = typer.main.get_command(app)
+    submit = command.commands["submit"]  # type: ignore[attr-defined]  # a group, which typer types as a plain command
+    asked = submit.make_context("submit", words[2:]).params
+    assert (asked["question"], asked["seed"], asked["score_threshold"], asked["max_iterations"]) == (query, 7, 7, 5)
+    assert asked["control_strategy"] == "synthetic_control"
+
+
+def test_the_request_in_the_report_asks_the_same_question_again() -> None:
+    words = shlex.split(text.curl_command(synthetic_result(AWKWARD)))
+    body = json.loads(words[words.index("-d") + 1])
+    asked = CreateRunRequest.model_validate(body)
+    assert (asked.query, asked.random_seed, asked.score_threshold) == (AWKWARD, 7, 7)
+
+
+def test_a_gene_that_is_no_word_is_still_a_good_address() -> None:
+    for address in text.gene_pages('HLA-A"><b> &x=1').values():
+        assert re.fullmatch(r"https://[\w./?=&%+:-]+", address)
+        assert "HLA-A%22%3E%3Cb%3E%20%26x%3D1" in address
+
+
+def test_the_volcano_draws_every_called_gene_and_keeps_inside_its_frame() -> None:
+    found = differential()
+    drawing = figures.volcano(found, 7)
+    assert [found.genes[point.gene] for point in drawing.called] == [*FALLING, *reversed(RISING)]
+    assert len(drawing.background) == figures.BACKGROUND_GENES
+    assert drawing.hidden == int((found.statistic != 0).sum()) - len(drawing.called) - len(drawing.background)
+    axes = drawing.axes
+    for point in (*drawing.called, *drawing.background):
+        assert axes.margin <= point.x <= axes.width - axes.margin
+        assert axes.margin <= point.y <= axes.height - axes.margin
+    assert {name.text for name in drawing.names} <= {*RISING, *FALLING}
+    assert "STAT1" in {name.text for name in drawing.names}
+    assert [tick.text for tick in axes.x_ticks][len(axes.x_ticks) // 2] == "0"
+
+
+def test_a_gene_whose_p_is_too_small_for_a_number_is_drawn_at_the_top() -> None:
+    found = differential()
+    adjusted = found.adjusted_p.copy()
+    adjusted[0] = 0.0
+    drawing = figures.volcano(replace(found, adjusted_p=adjusted), 7)
+    top = min(drawing.called, key=lambda point: point.y)
+    assert found.genes[top.gene] == RISING[0]
+    assert drawing.axes.top == pytest.approx(figures.MAX_HEIGHT * 1.08)
+
+
+def test_names_in_the_volcano_do_not_cover_each_other() -> None:
+    found = differential()
+    crowded = replace(
+        found,
+        log2_fold_change=np.where(found.is_de, 2.0, found.log2_fold_change),
+        adjusted_p=found.adjusted_p * 0 + 1e-9,
+    )
+    drawing = figures.volcano(crowded, 7)
+    places = [(name.x, name.y) for name in drawing.names]
+    assert 1 <= len(places) < len(drawing.called)
+    assert len(set(places)) == len(places)
+
+
+def test_a_higher_score_is_drawn_higher_and_fills_more() -> None:
+    points = figures.history([1, 5, 10], 7).points
+    assert [point.x for point in points] == sorted(point.x for point in points)
+    assert points[0].y > points[1].y > points[2].y
+    assert figures.history([7], 7).points[0].y == figures.history([7], 7).threshold
+    filled = [figures.gauge(score, 7).filled for score in range(1, 11)]
+    assert filled == sorted(filled)
+    assert (filled[0] > 0, filled[-1]) == (True, 100.0)
+
+
+def unclosed(page: str) -> list[str]:
+    """Return the elements that are not closed in order."""
+    errors: list[str] = []
+    open_elements: list[str] = []
+
+    class Checker(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002  # the parser's
+            if tag not in VOID:
+                open_elements.append(tag)
+
+        def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            """It closes itself."""
+
+        def handle_endtag(self, tag: str) -> None:
+            if not open_elements or open_elements.pop() != tag:
+                errors.append(f"</{tag}> at {self.getpos()}")
+
+    Checker().feed(page)
+    return errors + open_elements

@@ -1,0 +1,200 @@
+"""Questions whose own combination of cell type and perturbation is withheld from the prompts and serves as the truth."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from orchestrator.atlas.atlas import Atlas, Group
+from orchestrator.atlas.expression import Floats, profile
+from orchestrator.config import JobConfig
+from orchestrator.evidence.evaluation import Evaluator
+from orchestrator.evidence.grounding import Origin
+from orchestrator.ingest import ingest
+from orchestrator.prediction.delta_transfer import DeltaTransfer, Prediction, shifted
+from orchestrator.question.analysis import analyze
+from orchestrator.search.cells import CellSource
+from orchestrator.search.prompts import choose
+from orchestrator.search.strategies import AvailableGroups, candidates
+from shared.catalog.entries import DatasetEntry
+from shared.catalog.reference import datasets
+from shared.catalog.view import CatalogView
+
+CONFIG = JobConfig()
+MIN_TRUE_CELLS = 10  # with fewer true cells, their own noise exceeds any difference between methods
+
+
+class Data(NamedTuple):
+    """An ingested atlas: its catalog entry, and the folder of atlases."""
+
+    entry: DatasetEntry
+    root: Path
+
+
+class HeldOut:
+    """A question whose own combination of cell type and perturbation is withheld from the prompts."""
+
+    def __init__(self, data: Data, cell_type: str, perturbation: str, seed: int) -> None:
+        entry = next(each for each in data.entry.cell_types if each.label == cell_type)
+        text = f"How would {entry.cell_ontology_label or cell_type} respond to {perturbation}?"
+        question = analyze(text, CatalogView(datasets(), [data.entry]))
+        self.target, self.label, self.perturbation = question.target, question.query_type.label, perturbation
+        self.atlas = Atlas(data.root / data.entry.name)
+        self.source = CellSource(self.atlas, self.target, CONFIG, seed)
+        sizes = {
+            group: self.atlas.size(group)
+            for group in self.atlas.groups
+            if not (group.cell_type == self.label and group.condition in self.target.conditions)
+        }
+        self.source.available = AvailableGroups(sizes, self.target, CONFIG)
+
+    def predict(self, seed: int) -> Prediction:
+        """Predict from the first prompt."""
+        prompt = choose(candidates(self.target, self.source.available), [])
+        assert prompt is not None
+        predictor = DeltaTransfer(CONFIG.similarity_power)
+        return predictor.predict(
+            self.source.query.counts, self.source.prompt(prompt), genes=self.source.genes, seed=seed
+        )
+
+    def score(
+        self,
+        perturbed: sparse.csr_matrix,
+        control: sparse.csr_matrix,
+        seed: int,
+        *,
+        perturbation: str = "",
+        origin: Origin = Origin.CROSS_CELL_TYPE,
+    ) -> int:
+        """Score cells as the answer to this question, or to the one about another perturbation."""
+        evaluator = Evaluator(perturbation or self.perturbation, self.source.genes, self.source.query.counts, CONFIG)
+        return evaluator.evaluate(perturbed, control, origin=origin, seed=seed).grounding.score
+
+    def true_score(self, seed: int) -> int:
+        """Score the held-out cells themselves: the best that any prediction can deserve."""
+        true, control = (
+            self._counts(self.label, conditions) for conditions in (self.target.conditions, self.target.controls)
+        )
+        return self.score(true, control, seed, origin=Origin.EXACT)
+
+    def change(self, cell_type: str) -> Floats:
+        """Return the measured change of a cell type under the perturbation."""
+        perturbed, control = (
+            self._counts(cell_type, conditions) for conditions in (self.target.conditions, self.target.controls)
+        )
+        return profile(perturbed) - profile(control)
+
+    def mean_change(self) -> Floats:
+        """Return the mean change of all other cell types."""
+        others = [near.cell_type for near in self.target.neighbors]
+        measured = [name for name in others if self.measured_cells(name) >= CONFIG.min_group_cells]
+        mean: Floats = np.mean([self.change(name) for name in measured], axis=0)
+        return mean
+
+    def measured_cells(self, cell_type: str) -> int:
+        """Return the number of perturbed or control cells of a type, whichever is smaller."""
+        return min(
+            sum(self.atlas.size(group) for group in self._groups(cell_type, conditions))
+            for conditions in (self.target.conditions, self.target.controls)
+        )
+
+    def _counts(self, cell_type: str, conditions: Sequence[str]) -> sparse.csr_matrix:
+        rng = np.random.default_rng(0)
+        rows = [self.atlas.rows(g, self.atlas.size(g), rng) for g in self._groups(cell_type, conditions)]
+        return self.atlas.counts(np.sort(np.concatenate(rows)))
+
+    def _groups(self, cell_type: str, conditions: Sequence[str]) -> list[Group]:
+        return [g for g in self.atlas.groups if g.cell_type == cell_type and g.condition in conditions]
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Pearson correlation with the true change, and squared error relative to "no change"; both also for the mean of the others."""
+
+    cell_type: str
+    pearson: float
+    pearson_of_mean: float
+    error: float
+    error_of_mean: float
+
+
+def accuracy(data: Data, perturbation: str) -> Iterator[Accuracy]:
+    """Yield the accuracy for each cell type that has enough true cells."""
+    for entry in data.entry.cell_types:
+        held_out = HeldOut(data, entry.label, perturbation, 0)
+        if held_out.label != entry.label or held_out.measured_cells(entry.label) < MIN_TRUE_CELLS:
+            continue
+        truth, mean, predicted = held_out.change(entry.label), held_out.mean_change(), predicted_change(held_out, 0)
+        nothing = float(np.sum(truth**2))
+        yield Accuracy(
+            cell_type=entry.label,
+            pearson=float(np.corrcoef(predicted, truth)[0, 1]),
+            pearson_of_mean=float(np.corrcoef(mean, truth)[0, 1]),
+            error=float(np.sum((predicted - truth) ** 2)) / nothing,
+            error_of_mean=float(np.sum((mean - truth) ** 2)) / nothing,
+        )
+
+
+def predicted_change(held_out: HeldOut, seed: int) -> Floats:
+    """Return the predicted change of the group's profile."""
+    prediction = held_out.predict(seed)
+    assert prediction.control is not None
+    return profile(prediction.perturbed) - profile(prediction.control)
+
+
+class Scores(NamedTuple):
+    """The scores of the right answer, of the true cells, and of wrong answers."""
+
+    right: int
+    true: int
+    shuffled: int
+    unchanged: int
+    other: int
+
+    @property
+    def wrong(self) -> tuple[int, int, int]:
+        """The scores of the wrong answers."""
+        return self.shuffled, self.unchanged, self.other
+
+
+def scores(data: Data, cell_type: str, perturbation: str, other: str, seeds: Iterable[int]) -> Iterator[Scores]:
+    """Yield the scores by seed. Wrong answers: the change assigned to random genes, no change, and the response to another cytokine.
+
+    If the atlas lacks the other cytokine, the same prediction is scored as the answer to the question about it.
+    """
+    available = {each.perturbation for each in data.entry.conditions}
+    for seed in seeds:
+        held_out = HeldOut(data, cell_type, perturbation, seed)
+        query, right = held_out.source.query.counts, held_out.predict(seed)
+        rng = np.random.default_rng(seed)
+        shuffled = shifted(query, rng.permutation(predicted_change(held_out, seed)), rng)
+        wrong = HeldOut(data, cell_type, other, seed).predict(seed) if other in available else right
+        yield Scores(
+            right=held_out.score(right.perturbed, right.control, seed),
+            true=held_out.true_score(seed),
+            shuffled=held_out.score(shuffled, query, seed),
+            unchanged=held_out.score(query, query, seed),
+            other=held_out.score(
+                wrong.perturbed, wrong.control, seed, perturbation="" if other in available else other
+            ),
+        )
+
+
+def kang(path: Path, folder: Path) -> Data:
+    """Ingest the data of Kang et al. 2018; the two samples of each donor are joined."""
+    cells = ad.read_h5ad(path)
+    obs = pd.DataFrame(
+        {
+            "cell_type": cells.obs["cluster_id"].astype(str),
+            "condition": cells.obs["group_id"].astype(str).map({"ctrl": "ctrl", "stim": "IFN-beta"}),
+            "donor": cells.obs["sample_id"].astype(str).str.replace(r"\D+", "", regex=True),
+        }
+    )
+    joined = ad.AnnData(sparse.csr_matrix(cells.X), obs=obs, var=pd.DataFrame(index=cells.var_names))
+    joined.write_h5ad(folder / "kang.h5ad")
+    return Data(ingest("kang", folder / "kang.h5ad", folder), folder)

@@ -1,0 +1,198 @@
+"""A small synthetic search result, with the names and numbers that tests of the outputs need."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import numpy as np
+from scipy import sparse
+
+from orchestrator.atlas.atlas import Group
+from orchestrator.config import JobConfig
+from orchestrator.evidence.differential import Differential
+from orchestrator.evidence.gene_sets import expectations, hallmark
+from orchestrator.prediction.delta_transfer import Prediction
+from orchestrator.question.analysis import Question, Target
+from orchestrator.search.cells import QueryCells
+from orchestrator.search.iteration import GroupUse, IterationResult, IterationSummary
+from orchestrator.search.prompts import Prompt
+from orchestrator.search.search import SearchResult
+from shared.catalog.entries import CellTypeEntry, DatasetEntry
+from shared.catalog.schemas import MatchedTerm
+from shared.fields import ControlStrategy
+from shared.runs.records import Compute, Iteration, PathwayChange, Run, ScorePart
+
+QUESTION = "How would CD14 monocytes respond to IFN-gamma?"
+RISING = ("STAT1", "IRF1", "GBP1", "CXCL10", "CXCL9", "TAP1", "WARS1")
+FALLING = ("HBEGF", "THBS1", "CD36")
+UNTESTED = "CD8A"
+LONG_NAME = (
+    "RESPIRATORY_ELECTRON_TRANSPORT_ATP_SYNTHESIS_BY_CHEMIOSMOTIC_COUPLING_AND_HEAT_PRODUCTION_BY_UNCOUPLING_PROTEINS"
+)
+N_GENES, N_CELLS = 1900, 24
+DONORS = ("donor 1", "donor 2")
+
+
+def synthetic_result(
+    text: str = QUESTION,
+    *,
+    scores: Sequence[int] = (4, 8, 6),
+    renamed: dict[str, str] | None = None,
+    notes: tuple[str, ...] = (),
+    controls: bool = True,
+    changed: bool = True,
+) -> SearchResult:
+    """Return a result with these scores, one per iteration; the best iteration is delivered.
+
+    Args:
+        renamed: other names for genes, donors and cell types.
+        notes: caveats.
+        controls: whether there is a predicted control.
+        changed: whether any gene is called changed.
+    """
+    other = renamed or {}
+    best = scores.index(max(scores)) + 1
+    iterations = [_iteration(number, score, other, changed=changed) for number, score in enumerate(scores, start=1)]
+    counts = sparse.csr_matrix(np.random.default_rng(1).poisson(1.0, (N_CELLS, N_GENES)).astype(np.float32))
+    found = differential(other, changed=changed)
+    result = IterationResult(
+        summary=iterations[best - 1],
+        prediction=Prediction(counts, counts.copy() if controls else None),
+        differential=found,
+        enrichment=_enrichment() if changed else [],
+        notes=notes,
+    )
+    donors = [other.get(DONORS[i % 2], DONORS[i % 2]) for i in range(N_CELLS)]
+    return SearchResult(
+        run=_run(text),
+        question=_question(text, other),
+        iterations=iterations,
+        best=result,
+        shuffled_score=2,
+        query=QueryCells(counts, donors, np.arange(N_CELLS)),
+        seed=7,
+        predictor="delta transfer",
+        config=JobConfig(),
+        termination_reason="score_threshold: 8 reaches the threshold of 7",
+    )
+
+
+def _run(text: str) -> Run:
+    created = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    return Run(
+        run_id="run_0123456789ab",
+        user_email="ada@example.com",
+        query=text,
+        control_strategy=ControlStrategy.SYNTHETIC_CONTROL,
+        max_iterations=5,
+        score_threshold=7,
+        compute=Compute(job_id="haystack-0123456789ab-1"),
+        transitions=[],
+        request_fingerprint="none",
+        created_at=created,
+        updated_at=created,
+        check_at=None,
+    )
+
+
+def differential(renamed: dict[str, str] | None = None, *, changed: bool = True) -> Differential:
+    """Return changes of `N_GENES` genes: `RISING` and `FALLING` are called, `UNTESTED` is not tested, the rest is noise."""
+    rng = np.random.default_rng(0)
+    special = (*RISING, *FALLING, UNTESTED)
+    others = sorted({gene for genes in hallmark().values() for gene in genes} - set(special))
+    names = [*special, *others[: N_GENES - len(special)]]
+    change = rng.normal(0, 0.08, N_GENES)
+    adjusted = rng.uniform(0.2, 1.0, N_GENES)
+    n_up, n_down = len(RISING), len(FALLING)
+    if changed:
+        change[:n_up] = np.linspace(3.4, 0.9, n_up)
+        adjusted[:n_up] = 10.0 ** -np.linspace(40, 6, n_up)
+        change[n_up : n_up + n_down] = -np.linspace(1.8, 0.8, n_down)
+        adjusted[n_up : n_up + n_down] = 10.0 ** -np.linspace(15, 3, n_down)
+    tested = np.array(names) != UNTESTED
+    config = JobConfig()
+    return Differential(
+        genes=tuple((renamed or {}).get(name, name) for name in names),
+        log2_fold_change=change * tested,
+        statistic=np.sign(change) * -np.log10(adjusted) * tested,
+        p_value=np.where(tested, adjusted / 2, 1.0),
+        adjusted_p=np.where(tested, adjusted, 1.0),
+        is_de=tested & (adjusted < config.max_adjusted_p) & (np.abs(change) >= config.min_log2_fold_change),
+    )
+
+
+def _iteration(number: int, score: int, renamed: dict[str, str], *, changed: bool) -> IterationSummary:
+    strategy = "direct" if number == 1 else "ontology"
+    cell_type = renamed.get("MDC", "MDC")
+    first, second = (renamed.get(donor, donor) for donor in DONORS)
+    prompt = Prompt(
+        strategy=strategy,
+        rationale=f"{cell_type} cells under the requested perturbation, choice {number}.",
+        groups=(Group(first, cell_type, "IFNG"), Group(second, cell_type, "IFNG")),
+        type_nearness=0.5,
+        perturbation_nearness=1.0,
+        quality=1.0,
+    )
+    groups = (GroupUse(first, cell_type, 120, 90, 0.7), GroupUse(second, cell_type, 45, 60, 0.3))
+    parts = [
+        ScorePart(
+            name="pathway_coherence",
+            score=score,
+            reason="interferon gamma response ranks 1st of 50 Hallmark sets, by rise.",
+        ),
+        ScorePart(name="target_activation", score=max(score - 1, 1), reason="7 of 9 measured responders rise."),
+        ScorePart(name="network_coherence", score=None, reason="Not evaluated: too few genes change."),
+    ]
+    record = Iteration(
+        number=number,
+        strategy=strategy,
+        score=score,
+        components=parts,
+        duration_seconds=1.5,
+    )
+    num_de_genes = len(RISING) + len(FALLING) if changed else 0
+    return IterationSummary(prompt, groups, ControlStrategy.SYNTHETIC_CONTROL, num_de_genes, record)
+
+
+def _enrichment() -> list[PathwayChange]:
+    expected = expectations()["IFN-gamma"].primary_sets[0]
+    return [
+        PathwayChange(name=expected, score=31.4, adjusted_p_value=1e-90),
+        PathwayChange(name="HALLMARK_INTERFERON_ALPHA_RESPONSE", score=22.0, adjusted_p_value=1e-60),
+        PathwayChange(name=f"REACTOME_{LONG_NAME}", score=12.0, adjusted_p_value=1e-20),
+        PathwayChange(name="HALLMARK_HYPOXIA", score=0.2, adjusted_p_value=0.8),
+        PathwayChange(name="HALLMARK_MYC_TARGETS_V1", score=-6.5, adjusted_p_value=1e-8),
+    ]
+
+
+def _question(text: str, renamed: dict[str, str]) -> Question:
+    label = renamed.get("MDC", "MDC")
+    query_type = CellTypeEntry(label=label, cell_ontology_id="CL:0000113", cell_ontology_label="mononuclear phagocyte")
+    dataset = DatasetEntry(
+        name="synthetic",
+        title="Synthetic immune cells",
+        description="Cells without a real donor.",
+        licence="CC0",
+        source="tests",
+        ingested=True,
+        semi_synthetic=True,
+        atlas="synthetic",
+        n_cells=3000,
+        n_genes=N_GENES,
+        donors=list(DONORS),
+        cell_types=[query_type],
+    )
+    return Question(
+        text=text,
+        cell_type=_term("CD14-positive monocyte", "CD14 monocytes", "cell_type", "CL:0001054"),
+        perturbation=_term("IFN-gamma", "IFN-gamma", "cytokine", None),
+        dataset=dataset,
+        query_type=query_type,
+        distance=1,
+        receptors=("IFNGR1", "IFNGR2"),
+        target=Target(label, (), ("IFNG",), ("PBS",)),
+        notes=("The atlas synthetic is SEMI-SYNTHETIC: its perturbed cells are simulated.",),
+    )
+
+
+def _term(name: str, text: str, kind: str, term_id: str | None) -> MatchedTerm:
+    return MatchedTerm(name=name, matched_text=text, match="exact", cell_ontology_id=term_id, kind=kind, candidates=[])

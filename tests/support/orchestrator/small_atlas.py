@@ -1,0 +1,30 @@
+"""A small atlas, built for each test with the cell types and conditions that it needs."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from orchestrator.evidence.gene_sets import hallmark
+
+RESPONDERS = sorted(hallmark()["HALLMARK_INTERFERON_ALPHA_RESPONSE"])[:60]
+GENES = [*RESPONDERS, "IFNAR1", "IFNAR2", *(f"OTHER{i}" for i in range(300))]
+
+
+def write(path: Path, conditions: Mapping[str, tuple[str, ...]]) -> None:
+    """Write cells of two donors: each type in PBS and in its conditions; all conditions except PBS raise the interferon genes."""
+    rng = np.random.default_rng(0)
+    rates = np.random.default_rng(1).gamma(2.0, 1.0, len(GENES))
+    counts, labels = [], []
+    for cell_type, perturbed in conditions.items():
+        own = rates * np.random.default_rng(len(cell_type)).lognormal(0, 0.2, len(GENES))
+        for condition in ("PBS", *perturbed):
+            raised = np.where(np.isin(GENES, RESPONDERS) & (condition != "PBS"), own * 3, own)
+            for donor in ("D1", "D2"):
+                counts.append(rng.poisson(raised, (30, len(GENES))))
+                labels += [(cell_type, condition, donor)] * 30
+    obs = pd.DataFrame(labels, columns=["cell_type", "condition", "donor"], index=[f"c{i}" for i in range(len(labels))])
+    ad.AnnData(sparse.csr_matrix(np.vstack(counts)), obs=obs, var=pd.DataFrame(index=GENES)).write_h5ad(path)
