@@ -1,1 +1,1 @@
-"""Adapters of Google Cloud Batch and Cloud Storage."""
+"""Adapters of Google Cloud: Batch jobs, the results bucket, and the connections below Google's gRPC clients."""

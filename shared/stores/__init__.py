@@ -1,1 +1,1 @@
-"""Run store and catalog on Firestore and on SQLite."""
+"""Adapters of the run store and the catalog: Firestore and SQLite behind the same ports."""

@@ -1,4 +1,204 @@
-"""Runs and catalog on Firestore."""
+"""Runs and the catalog in Firestore: one document per run in `runs`, and one document for the whole catalog.
 
-from shared.store.firestore import FirestoreRunStore as FirestoreRunStore
-from shared.store.firestore_catalog import FirestoreCatalog as FirestoreCatalog
+A change is a read, and a commit whose precondition is the `update_time` that was read: for one document that is a transaction's guarantee,
+without its additional round trip and without its lock, for which the emulator makes two readers wait two seconds.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from datetime import datetime
+from typing import Any, Final
+
+from shared.catalog.entries import DatasetEntry
+from shared.errors import RunExists, RunNotFound, TooManyRuns, Unavailable
+from shared.runs.ports import Cursor, RunFilter
+from shared.runs.records import Run, RunSummary
+from shared.runs.states import ACTIVE, check_transition
+from shared.stores.firestore_client import DocumentExists, FirestoreDatabase, Raw, decode_fields, encode, write
+
+RUNS: Final = "runs"
+# The name in stored databases and in firestore.indexes.json.
+USER_LOCKS: Final = "gates"
+CATALOG: Final = "catalog/ingested"
+# The outcome and the history are most of a run's document, and decoding them would be most of the cost of a poll.
+SUMMARY_FIELDS: Final = tuple(RunSummary.model_fields)
+# Streams that may break before a watch fails.
+MAX_STREAMS: Final = 6
+
+
+class FirestoreRunStore:
+    """The ports `RunStore`, `RunWatch` and `Readiness` on Firestore."""
+
+    def __init__(self, database: FirestoreDatabase) -> None:
+        self._database = database
+
+    async def create(self, run: Run, *, max_active: int = 0) -> None:
+        """See `RunStore.create`."""
+
+        async def attempt() -> None:
+            writes = [write(self._name(run.run_id), run.model_dump(), replaces=None)]
+            if max_active:
+                # All creates of a user write the user's lock. If two count the same runs, the second commit finds the lock changed,
+                # and counts again.
+                writes.append(await self._lock_user(run))
+                if await self.count(RunFilter(run.user_email, ACTIVE)) >= max_active:
+                    if not await self._is_stored(run):
+                        raise TooManyRuns(max_active)
+                    return
+            try:
+                await self._database.commit(*writes)
+            except DocumentExists:
+                if not await self._is_stored(run):
+                    raise
+
+        await self._database.change(attempt)
+
+    async def get(self, run_id: str) -> Run | None:
+        """See `RunStore.get`."""
+        found = await self._database.read(self._name(run_id))
+        return None if found is None else _run(found)
+
+    async def summary(self, run_id: str) -> RunSummary | None:
+        """See `RunStore.summary`."""
+        found = await self._database.read(self._name(run_id), fields=SUMMARY_FIELDS)
+        return None if found is None else _summary(found)
+
+    async def update(self, run_id: str, change: Callable[[Run], Run | None]) -> Run:
+        """See `RunStore.update`."""
+
+        async def attempt() -> Run:
+            found = await self._database.read(self._name(run_id))
+            if found is None:
+                raise RunNotFound(run_id)
+            old = _run(found)
+            new = change(old)
+            if new is None:
+                return old
+            check_transition(run_id, old.status, new.status)
+            await self._database.commit(write(found.name, new.model_dump(), replaces=found))
+            return new
+
+        return await self._database.change(attempt)
+
+    async def page(
+        self, wanted: RunFilter, *, limit: int, after: Cursor | None = None, offset: int = 0
+    ) -> Sequence[RunSummary]:
+        """See `RunStore.page`."""
+        select = {"fields": [{"field_path": path} for path in SUMMARY_FIELDS]}
+        query = {**_matching(wanted), "select": select, "limit": {"value": limit}, "offset": offset}
+        if after is not None:
+            last = [encode(after.created_at), {"reference_value": self._name(after.run_id)}]
+            query["start_at"] = {"values": last, "before": False}
+        return [_summary(found) for found in await self._database.query(query)]
+
+    async def count(self, wanted: RunFilter) -> int:
+        """See `RunStore.count`."""
+        return await self._database.count(_matching(wanted))
+
+    async def due(self, now: datetime, *, limit: int) -> Sequence[Run]:
+        """See `RunStore.due`."""
+        query = {
+            "from_": [{"collection_id": RUNS}],
+            "where": _field("check_at", "LESS_THAN_OR_EQUAL", now),
+            "order_by": [{"field": {"field_path": "check_at"}, "direction": "ASCENDING"}],
+            "limit": {"value": limit},
+        }
+        return [_run(found) for found in await self._database.query(query)]
+
+    async def watch(self, run_id: str) -> AsyncGenerator[Run | None]:
+        """See `RunWatch.watch`. A stream that breaks is opened again, and its first message tells what was missed."""
+        for broken in range(MAX_STREAMS):
+            try:
+                async with aclosing(self._database.changes(self._name(run_id))) as documents:
+                    async for document in documents:
+                        yield None if document is None else _run(document)
+            except Unavailable:
+                if broken + 1 == MAX_STREAMS:
+                    raise
+            await asyncio.sleep(0.1 * 2**broken)
+        raise Unavailable("Firestore")
+
+    async def ping(self) -> None:
+        """See `Readiness.ping`."""
+        await self._database.ping()
+
+    def _name(self, run_id: str) -> str:
+        return f"{self._database.documents}/{RUNS}/{run_id}"
+
+    async def _is_stored(self, run: Run) -> bool:
+        """Return whether this very run is stored, because the answer to an earlier attempt was lost.
+
+        Raises:
+            RunExists: another run with its id is stored.
+        """
+        stored = await self.get(run.run_id)
+        if stored is not None and stored != run:
+            raise RunExists(run.run_id)
+        return stored is not None
+
+    async def _lock_user(self, run: Run) -> Raw:
+        """Return a write to the lock of the run's owner that holds only if no other create of this user comes first."""
+        name = f"{self._database.documents}/{USER_LOCKS}/{hashlib.sha256(run.user_email.encode()).hexdigest()}"
+        return write(name, {"last_run": run.run_id}, replaces=await self._database.read(name))
+
+
+class FirestoreCatalog:
+    """The `Catalog` port on Firestore: a field for each ingested dataset in one document, so that a cold function reads it in one call."""
+
+    def __init__(self, database: FirestoreDatabase) -> None:
+        self._database = database
+        self._name = f"{database.documents}/{CATALOG}"
+
+    async def load(self) -> Sequence[DatasetEntry]:
+        """See `Catalog.load`."""
+        _, entries = await self._read()
+        return [DatasetEntry.from_stored(entries[name]) for name in sorted(entries)]
+
+    async def put(self, entry: DatasetEntry) -> None:
+        """See `Catalog.put`."""
+        await self._change(lambda entries: {**entries, entry.name: entry.model_dump()})
+
+    async def remove(self, name: str) -> None:
+        """See `Catalog.remove`."""
+        await self._change(lambda entries: {key: value for key, value in entries.items() if key != name})
+
+    async def _read(self) -> tuple[Raw | None, dict[str, Any]]:
+        found = await self._database.read(self._name)
+        return found, {} if found is None else decode_fields(found)
+
+    async def _change(self, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+        async def attempt() -> None:
+            found, entries = await self._read()
+            await self._database.commit(write(self._name, change(entries), replaces=found))
+
+        await self._database.change(attempt)
+
+
+def _run(document: Raw) -> Run:
+    return Run.from_stored(decode_fields(document))
+
+
+def _summary(document: Raw) -> RunSummary:
+    return RunSummary.from_stored(decode_fields(document))
+
+
+def _matching(wanted: RunFilter) -> dict[str, object]:
+    filters = [_field("user_email", "EQUAL", wanted.owner)]
+    if wanted.statuses:
+        filters.append(_field("status", "IN", [state.value for state in wanted.statuses]))
+    if wanted.created_after is not None:
+        filters.append(_field("created_at", "GREATER_THAN_OR_EQUAL", wanted.created_after))
+    if wanted.created_before is not None:
+        filters.append(_field("created_at", "LESS_THAN", wanted.created_before))
+    return {
+        "from_": [{"collection_id": RUNS}],
+        "where": {"composite_filter": {"op": "AND", "filters": filters}},
+        # Counts need the order too: without it, a range of times would need another index, an ascending one.
+        "order_by": [{"field": {"field_path": path}, "direction": "DESCENDING"} for path in ("created_at", "__name__")],
+    }
+
+
+def _field(path: str, operator: str, value: object) -> dict[str, object]:
+    return {"field_filter": {"field": {"field_path": path}, "op": operator, "value": encode(value)}}

@@ -17,10 +17,10 @@ from shared import wiring
 from shared.fields import utc_now
 from shared.runs.ports import RunDatabase
 from shared.runs.states import job_id
-from tests.firestore_recorder import Recorder
 from tests.functions.conftest import AUDIENCE, Cloud
 from tests.functions.test_runs import finish
 from tests.support.builders import lease
+from tests.support.firestore_recorder import Recorder
 from tests.support.orchestrator import small_atlas
 from tests.support.orchestrator.world import FolderFiles, ListedCatalog
 

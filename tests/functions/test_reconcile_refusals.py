@@ -12,8 +12,8 @@ from google.auth import jwt
 # mypy: allow-untyped-calls
 from local.oidc import ISSUER, TokenIssuer
 from local.storage.signing_key import SigningKey
-from tests.firestore_recorder import Recorder
 from tests.functions.conftest import AUDIENCE, Cloud
+from tests.support.firestore_recorder import Recorder
 
 RECONCILE = "/api/v1/reconcile"
 PUSH = {"message": {"attributes": {"JobName": "projects/p/locations/r/jobs/haystack-0123456789ab-1"}}}

@@ -13,7 +13,7 @@ from shared import wiring
 from shared.runs.ports import RunDatabase
 from tests.functions.conftest import AUDIENCE, Cloud
 from tests.functions.test_runs import finish
-from tests.wire_faults import FaultyGrpc, WireFault
+from tests.support.wire_faults import FaultyGrpc, WireFault
 
 RUNS = "/api/v1/runs"
 QUESTION = {"query": "How would CD14 monocytes respond to IFN-gamma?"}

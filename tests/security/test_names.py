@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
+from shared.upload import disposition
 
 from orchestrator import main
 from orchestrator.atlas.atlas import AtlasUnusable
 from orchestrator.ingest import ingest
 from shared.catalog.entries import DatasetEntry
-from shared.upload import disposition
 
 OUTSIDE = ["..", "../x", "/etc", "a/b", "a\0", "a\n", "", "A", "a" * 64, "%2e%2e", "a\u202e"]
 
@@ -24,7 +24,7 @@ def test_a_dataset_and_its_folder_stay_below_the_atlases(name: str, tmp_path: Pa
     for outside in ((name, None), ("good", name)):
         with pytest.raises(ValidationError):
             entry(*outside)
-    with pytest.raises(AtlasUnusable, match="no dataset name"):
+    with pytest.raises(AtlasUnusable, match="not a valid dataset name"):
         ingest(name, tmp_path / "a.h5ad", tmp_path / "atlases")
     assert list(tmp_path.iterdir()) == []
 

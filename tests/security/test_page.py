@@ -4,7 +4,6 @@ import re
 from pathlib import Path
 
 from deploy.iam import ACCOUNTS, bindings
-
 from deploy.target import Target
 from shared.routes import FUNCTIONS
 

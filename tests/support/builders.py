@@ -7,7 +7,17 @@ from shared.runs import states
 from shared.runs.lifecycle import RunLease
 from shared.runs.ports import BatchJobs, RunFilter, RunStore
 from shared.runs.reconciler import Reconciler
-from shared.runs.records import Compute, Run, RunOutcome, StoredFile, Transition
+from shared.runs.records import (
+    Compute,
+    GeneChange,
+    Iteration,
+    PathwayChange,
+    Run,
+    RunOutcome,
+    ScorePart,
+    StoredFile,
+    Transition,
+)
 from shared.runs.states import Actor, RunState
 from shared.runs.submission import RunSubmission
 
@@ -71,6 +81,23 @@ def make_run(*, owner: str = ADA, minutes: float = 0, **fields: object) -> Run:
         check_at=at + states.PENDING_LIMIT,
     )
     return run.model_copy(update=fields)
+
+
+def completed_run() -> Run:
+    """Build a completed run with lists of genes and pathways as long as those of the job."""
+    run = make_run()
+    part = ScorePart(name="pathway_coherence", score=7, reason="The expected gene sets are upregulated.")
+    iterations = [
+        Iteration(number=number, strategy="direct", score=6 + number, components=[part], duration_seconds=1.25)
+        for number in (1, 2)
+    ]
+    genes = [GeneChange(gene=f"GENE{i}", log2_fold_change=2.9611, adjusted_p_value=1.366414e-44) for i in range(25)]
+    pathways = [PathwayChange(name=f"SET_{i}", score=18.787, adjusted_p_value=1.2e-13) for i in range(20)]
+    found = outcome(run.run_id).model_copy(
+        update={"top_upregulated": genes, "top_downregulated": genes, "enriched_pathways": pathways}
+    )
+    done = {"outcome": found, "iterations": iterations, "current_iteration": 2, "status": RunState.COMPLETED}
+    return run.model_copy(update=done)
 
 
 def lease(run_id: str, *, attempt: int = 1, owner: str = "process", store: RunStore, clock: Clock) -> RunLease:

@@ -1,8 +1,10 @@
-"""Result files go to a real storage server and come back through signed URLs, signed by a key file or by IAM."""
+"""Result files are uploaded to a real storage server and downloaded through URLs signed with a key file or by IAM."""
 
 import asyncio
 import base64
+import json
 import os
+import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -13,7 +15,8 @@ import google_crc32c
 import httpx
 import pytest
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.asymmetric import ec, padding
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from google.auth.compute_engine import Credentials as ComputeCredentials
 from google.auth.credentials import AnonymousCredentials
 from google.auth.transport.requests import Request as HttpRequest
@@ -36,8 +39,8 @@ from shared.settings import Settings
 
 RUN = "run_0123456789ab"
 KEY = SigningKey.generate()
+# More than the client sends in one request.
 LARGE = 9 * 1024 * 1024
-"""More than the client sends in one request."""
 KINDS = {
     "predictions.h5ad": "application/x-hdf5",
     "report.html": "text/html; charset=utf-8",
@@ -47,7 +50,7 @@ KINDS = {
 
 @pytest.fixture(scope="module")
 async def settings() -> AsyncIterator[Settings]:
-    """Settings that point at a Cloud Storage of our own."""
+    """Settings that point at the storage emulator."""
     server = StorageServer(data_dir=None, bucket="results", key=KEY)
     url = await server.start()
     yield Settings(
@@ -115,6 +118,22 @@ async def test_a_browser_shows_reports_and_logs_and_saves_the_rest_by_name(
     assert answer.headers["content-type"] == kind
     shown = "attachment" if name.endswith(".h5ad") else "inline"
     assert answer.headers["content-disposition"] == f"{shown}; filename*=UTF-8''{name}"
+
+
+@pytest.mark.parametrize("name", ["ü+%2F?#&=.json", "~tilde_-.'()!*", "data é+1.h5ad"])
+async def test_a_signed_url_is_valid_for_any_name_and_not_when_tampered_with(
+    results: GoogleResultFiles, http: httpx.AsyncClient, tmp_path: Path, name: str
+) -> None:
+    [url] = await results.sign([await results.upload(RUN, written(tmp_path, name, b"{}"), "text/plain")], in_an_hour())
+    assert (await http.get(url)).content == b"{}"
+    assert (await http.head(url)).status_code == 403
+    for tampered in (
+        url[:-1] + "g",
+        url.replace(RUN, "run_ba9876543210"),
+        url.replace("X-Goog-Expires=3", "X-Goog-Expires=4"),
+    ):
+        assert tampered != url
+        assert (await http.get(tampered)).status_code == 403
 
 
 async def test_an_upload_takes_the_place_of_an_earlier_one(
@@ -197,7 +216,7 @@ async def test_a_server_that_stores_something_else_than_was_sent_is_found_out(tm
 
 @dataclass
 class Cloud:
-    """The metadata server and IAM: what signing in a function needs of Google, for one service account."""
+    """The metadata server and IAM, which sign for one service account in a function."""
 
     key: SigningKey
     sign_status: int = 200
@@ -224,7 +243,7 @@ class Cloud:
         ):
             return JSONResponse({}, 401)
         payload = base64.b64decode((await request.json())["payload"])
-        # Answers only once as many calls are under way as should be: calls one after another would wait for ever.
+        # Answers only when the expected number of calls is under way, so calls one after another would time out.
         async with asyncio.timeout(5):
             await self.waiting.wait()
         signature = self.key.private_key.sign(payload, padding.PKCS1v15(), hashes.SHA256())
@@ -242,7 +261,7 @@ class Cloud:
 
 
 class ToCloud(HttpRequest):
-    """HTTP to our own cloud, whatever Google's address was."""
+    """Sends HTTP requests for any of Google's addresses to `url`."""
 
     def __init__(self, url: str) -> None:
         super().__init__()
@@ -263,7 +282,7 @@ class ToCloud(HttpRequest):
 
 @pytest.fixture
 async def cloud() -> AsyncIterator[tuple[Cloud, str]]:
-    """A cloud whose service account has the key that the storage server accepts."""
+    """A cloud whose service account has the key that the storage emulator accepts."""
     cloud = Cloud(KEY)
     async with serving(cloud.app()) as url:
         yield cloud, url
@@ -326,3 +345,67 @@ async def test_credentials_of_no_service_account_need_the_signer_named(settings:
     with pytest.raises(SettingsInvalid, match="SIGNER_EMAIL"):
         await results.sign([], in_an_hour())
     results.close()
+
+
+def curve_key() -> str:
+    """Return a private key that is not an RSA key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+def key_file(**fields: object) -> str:
+    """Return the content of a key file with these fields."""
+    return json.dumps({"client_email": "a@b.c", "token_uri": "https://oauth2.googleapis.com/token", **fields})
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        "",
+        "[]",
+        "{}",
+        '"text"',
+        key_file(),
+        key_file(private_key=1),
+        key_file(private_key="b"),
+        key_file(private_key=curve_key()),
+    ],
+    ids=["no file", "empty", "a list", "no fields", "a string", "no key", "a number", "not PEM", "not RSA"],
+)
+async def test_a_key_file_that_cannot_sign_is_an_invalid_setting(
+    settings: Settings, tmp_path: Path, content: str | None
+) -> None:
+    file = tmp_path / "key.json"
+    if content is not None:
+        file.write_text(content)
+    results = GoogleResultFiles(settings._replace(signing_key_file=str(file)))
+    with pytest.raises(SettingsInvalid, match="SIGNING_KEY_FILE"):
+        await results.sign([], in_an_hour())
+    results.close()
+
+
+async def test_without_credentials_cloud_storage_is_unavailable(tmp_path: Path) -> None:
+    program = """
+import asyncio, pathlib, sys
+from datetime import UTC, datetime, timedelta
+from shared.errors import Unavailable
+from shared.gcp.storage import GoogleResultFiles
+from shared.settings import Settings
+async def main():
+    results = GoogleResultFiles(Settings(project="p", results_bucket="b"))
+    for call in (results.upload("r", pathlib.Path(sys.argv[0]), ""), results.sign([], datetime.now(UTC) + timedelta(hours=1))):
+        try:
+            await call
+        except Unavailable as error:
+            print(error.service, end=" ")
+asyncio.run(main())
+"""
+    (tmp_path / "key.json").write_text("{}")
+    env = {"GOOGLE_APPLICATION_CREDENTIALS": str(tmp_path / "key.json")}
+    env["PYTHONPATH"] = str(Path(__file__).parent.parent.parent.parent)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", program), env=env, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    output, errors = await process.communicate()
+    assert output.decode().split() == ["Cloud", "Storage"] * 2, errors.decode()

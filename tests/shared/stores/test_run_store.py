@@ -1,59 +1,33 @@
-"""What every run store promises: the contract suite of the `RunStore` and `Readiness` ports."""
+"""Contract suite of the ports `RunStore`, `RunWatch` and `Readiness`."""
 
 import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Protocol
 
 import pytest
 
-from benchmarks import made_runs
 from shared.errors import RunExists, RunNotFound, TooManyRuns, TransitionRefused
-from shared.fields import ControlStrategy
-from shared.runs import states
 from shared.runs.ports import Cursor, Readiness, RunFilter, RunStore, RunWatch
-from shared.runs.records import Compute, Iteration, Run, RunSummary, ScorePart, Transition
+from shared.runs.records import Iteration, Run, RunSummary, ScorePart
 from shared.runs.states import Actor, Phase, RunState
 from shared.runs.views import run_status
-
-START = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
+from shared.settings import SHORTEST_RETENTION
+from tests.support.builders import START, completed_run, make_run
 
 
 class Store(RunStore, RunWatch, Readiness, Protocol):
-    """What an adapter of the run store is."""
-
-
-def make_run(*, owner: str = "ada@example.com", minutes: float = 0, **fields: object) -> Run:
-    """A pending run of an owner, accepted so many minutes after the start."""
-    run_id = states.new_run_id()
-    at = START + timedelta(minutes=minutes)
-    run = Run(
-        run_id=run_id,
-        user_email=owner,
-        query="How would CD14 monocytes respond to IFN-γ?",
-        control_strategy=ControlStrategy.SYNTHETIC_CONTROL,
-        max_iterations=5,
-        score_threshold=7,
-        compute=Compute(job_id=states.job_id(run_id, 1)),
-        transitions=[
-            Transition(at=at, from_status=None, to_status=RunState.PENDING, actor=Actor.USER, reason="accepted")
-        ],
-        request_fingerprint="f" * 64,
-        created_at=at,
-        updated_at=at,
-        check_at=at + states.PENDING_LIMIT,
-    )
-    return run.model_copy(update=fields)
+    """The ports that every adapter of the run store implements."""
 
 
 def summary_of(run: Run) -> RunSummary:
-    """What its owner is shown of a run."""
+    """Return the summary of a run."""
     return RunSummary.from_stored(run.model_dump())
 
 
 def to(state: RunState, **fields: object) -> Callable[[Run], Run]:
-    """A change that moves a run."""
+    """Return a change that moves a run to a state."""
     return lambda run: run.moved(state, now=START, actor=Actor.JOB, reason="test", **fields)
 
 
@@ -71,7 +45,7 @@ async def test_when_a_run_expires_is_kept_and_put_off_while_it_is_unfinished(run
     await run_store.create(run)
     assert await run_store.get(run.run_id) == run
     begun = await run_store.update(run.run_id, to(RunState.RUNNING))
-    assert begun.expire_at == START + states.SHORTEST_RETENTION
+    assert begun.expire_at == START + SHORTEST_RETENTION
     later = begun.expire_at + timedelta(days=365)
     ended = await run_store.update(run.run_id, to(RunState.COMPLETED, expire_at=later))
     assert (ended.expire_at, await run_store.get(run.run_id)) == (later, ended)
@@ -87,7 +61,7 @@ async def test_a_run_that_newer_code_kept_can_be_read(run_store: Store) -> None:
 
 
 async def test_a_summary_is_what_the_owner_is_shown_and_nothing_else(run_store: Store) -> None:
-    for run in (made_runs.completed(), make_run()):
+    for run in (completed_run(), make_run()):
         await run_store.create(run)
         summary = await run_store.summary(run.run_id)
         assert summary == summary_of(run)
@@ -294,7 +268,7 @@ async def test_a_watch_of_no_run_says_so_and_tells_when_there_is_one(run_store: 
 
 
 async def test_a_write_is_not_harmed_by_watchers_that_leave_at_the_same_moment(run_store: Store) -> None:
-    """A regression: the emulator passes a listener's leaving on to the writer, which then met CANCELLED, and the user a 500."""
+    """Regression: the emulator answers CANCELLED to a writer when a listener leaves, which was a 500 for the user."""
 
     async def look_once(run_id: str) -> None:
         async with aclosing(run_store.watch(run_id)) as told:

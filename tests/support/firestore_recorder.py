@@ -1,4 +1,4 @@
-"""A gRPC proxy before the Firestore emulator that notes what a client asks and is answered, so that costs are counted, not assumed."""
+"""A gRPC proxy in front of the Firestore emulator that counts what Firestore bills, so that costs are measured, not assumed."""
 
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -14,14 +14,16 @@ from google.cloud.firestore_v1.types.firestore import (
 )
 from google.cloud.firestore_v1.types.query import StructuredQuery
 
-from tests.grpc_proxy import Context, GrpcProxy
+from tests.support.proxies import Context, GrpcProxy
 
 
 class Recorder(GrpcProxy):
-    """Stands between a client and the emulator.
+    """Records the calls of a client.
 
-    `operations` counts what Firestore bills: document reads (a document that is not there costs one too), documents written, aggregations;
-    and the calls by name. `queries` are the structured queries that came by, aggregated ones among them.
+    Attributes:
+        operations: what Firestore bills: document reads (a missing document costs one too), documents written, aggregations.
+        calls: number of calls by name.
+        queries: the structured queries, those of aggregations included.
     """
 
     def __init__(self, upstream: str) -> None:
@@ -31,30 +33,30 @@ class Recorder(GrpcProxy):
         self.queries: list[StructuredQuery] = []
 
     def forget(self) -> None:
-        """Begin to count anew."""
+        """Reset all counts."""
         self.operations.clear()
         self.calls.clear()
         self.queries.clear()
 
     async def forward(self, method: str, requests: AsyncIterator[bytes], context: Context) -> AsyncIterator[bytes]:
-        """Pass a call on, and note what it is."""
+        """Pass a call on, and count it."""
         name = method.rpartition("/")[2]
         self.calls[name] += 1
 
-        async def noted() -> AsyncIterator[bytes]:
+        async def recorded() -> AsyncIterator[bytes]:
             async for request in requests:
-                self._note_request(name, request)
+                self._record_request(name, request)
                 yield request
 
         try:
-            async for answer in super().forward(method, noted(), context):
-                self._note_answer(name, answer)
+            async for answer in super().forward(method, recorded(), context):
+                self._record_answer(name, answer)
                 yield answer
         finally:
             if name == "GetDocument" and context.code() is grpc.StatusCode.NOT_FOUND:
                 self.operations["read"] += 1
 
-    def _note_request(self, name: str, request: bytes) -> None:
+    def _record_request(self, name: str, request: bytes) -> None:
         if name == "RunQuery":
             self.queries.append(RunQueryRequest.deserialize(request).structured_query)
         elif name == "RunAggregationQuery":
@@ -64,10 +66,10 @@ class Recorder(GrpcProxy):
         elif name == "GetDocument":
             assert GetDocumentRequest.deserialize(request).name
 
-    def _note_answer(self, name: str, answer: bytes) -> None:
+    def _record_answer(self, name: str, answer: bytes) -> None:
         if name == "GetDocument":
             self.operations["read"] += 1
-        elif name == "Commit":  # one that is refused writes nothing, and is tried again
+        elif name == "Commit":  # a refused commit writes nothing, and is repeated
             self.operations["write"] += len(CommitResponse.deserialize(answer).write_results)
         elif name == "RunQuery":
             self.operations["read"] += "document" in RunQueryResponse.deserialize(answer)

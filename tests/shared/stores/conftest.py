@@ -1,4 +1,4 @@
-"""The two adapters of each port, for their contract suites."""
+"""Fixtures of the contract suites: each port once with each of its two adapters."""
 
 import pytest
 
@@ -12,13 +12,13 @@ ADAPTERS = ["sqlite", "firestore"]
 
 @pytest.fixture(params=ADAPTERS)
 def run_store(request: pytest.FixtureRequest) -> RunStore:
-    """An empty run store, once of each kind."""
+    """An empty run store."""
     database = request.getfixturevalue(request.param)
     return SqliteRunStore(database) if request.param == "sqlite" else FirestoreRunStore(database)
 
 
 @pytest.fixture(params=ADAPTERS)
 def catalog(request: pytest.FixtureRequest) -> Catalog:
-    """An empty catalog, once of each kind."""
+    """An empty catalog."""
     database = request.getfixturevalue(request.param)
     return SqliteCatalog(database) if request.param == "sqlite" else FirestoreCatalog(database)

@@ -1,4 +1,4 @@
-"""The crash matrix on the wire to Firestore: the real adapter, the real emulator, and a proxy between them that fails on order."""
+"""Crash matrix on the wire to Firestore: the real adapter, the emulator, and a proxy between them that injects faults."""
 
 from uuid import uuid4
 
@@ -16,14 +16,14 @@ from tests.support.invariants import (
     create_with_a_key_and_retry_it,
     live_through,
 )
-from tests.wire_faults import FaultyGrpc, Spell, WireFault, grpc_troubles, strike_everywhere
+from tests.support.wire_faults import Duration, FaultyGrpc, WireFault, grpc_troubles, inject_everywhere
 
 TROUBLES = grpc_troubles("Commit")
 
 
 def goes_unnoticed(fault: WireFault) -> bool:
-    """Whether trying again must have helped: nothing struck, a short outage, or a race that was lost once."""
-    if fault.at is None or fault.spell is Spell.LASTING:
+    """Return whether a retry must have helped: nothing struck, a short outage, or a race that was lost once."""
+    if fault.at is None or fault.duration is Duration.LASTING:
         return fault.at is None
     lost_race = fault.trouble is StatusCode.ABORTED and fault.calls[fault.at] in TROUBLES.writes
     return fault.trouble is StatusCode.UNAVAILABLE or lost_race
@@ -31,7 +31,7 @@ def goes_unnoticed(fault: WireFault) -> bool:
 
 @pytest.mark.parametrize(
     "operation", [each for each in ENDS if each is not cancel_a_running_run]
-)  # as of a pending one
+)  # the same calls as for a pending run
 async def test_the_law_holds_whatever_firestore_answers_to_any_call(operation: Operation, firestore_host: str) -> None:
     async def live(fault: WireFault, host: str, deadline: float | None) -> None:
         project = f"test-{uuid4().hex[:12]}"
@@ -46,5 +46,5 @@ async def test_the_law_holds_whatever_firestore_answers_to_any_call(operation: O
         await faulty.close()
         await sound.close()
 
-    tried = await strike_everywhere(lambda: FaultyGrpc(firestore_host), TROUBLES, live)
-    print(f"{tried} on the wire to Firestore")  # noqa: T201  # `pytest -rP` tells it
+    tried = await inject_everywhere(lambda: FaultyGrpc(firestore_host), TROUBLES, live)
+    print(f"{tried} on the wire to Firestore")  # noqa: T201  # shown by `pytest -rP`

@@ -1,4 +1,4 @@
-"""The Batch adapter against the stand-in and against servers that misbehave."""
+"""The Batch adapter against the emulator and against servers that misbehave."""
 
 import asyncio
 import json
@@ -13,7 +13,6 @@ from uuid import UUID
 import grpc.aio
 import pytest
 from google.cloud import batch_v1
-from google.longrunning.operations_pb2 import Operation
 
 from local.batch.server import BatchStandIn
 from shared.errors import SubmitRejected, Unavailable
@@ -44,13 +43,13 @@ sys.exit(int(step))
 """
 
 
-def request(step: str, **changes: Any) -> JobRequest:  # noqa: ANN401  # fields by name
-    """A job whose process waits, or leaves with this exit code."""
+def request(step: str, **changes: Any) -> JobRequest:  # noqa: ANN401  # any field of JobRequest
+    """Return a job whose process waits, or exits with this code."""
     return JobRequest(JOB, {"RUN_ID": "run_0123456789ab", "STEP": step})._replace(**changes)
 
 
 async def until(jobs: BatchJobs, state: JobState) -> JobReport:
-    """The job's report as soon as it is in this state."""
+    """Return the job's report as soon as the job is in this state."""
     async with asyncio.timeout(20):
         while True:
             report = await jobs.describe(JOB)
@@ -60,8 +59,8 @@ async def until(jobs: BatchJobs, state: JobState) -> JobReport:
 
 
 @pytest.fixture
-async def stand_in(tmp_path: Path) -> AsyncIterator[BatchStandIn]:
-    """A stand-in whose jobs find a small orchestrator in the folder that they start in."""
+async def emulator(tmp_path: Path) -> AsyncIterator[BatchStandIn]:
+    """An emulator whose jobs find a small orchestrator in their working directory."""
     (tmp_path / "orchestrator").mkdir()
     (tmp_path / "orchestrator" / "main.py").write_text(MAIN)
     server = BatchStandIn(
@@ -72,16 +71,16 @@ async def stand_in(tmp_path: Path) -> AsyncIterator[BatchStandIn]:
 
 
 @pytest.fixture
-async def jobs(stand_in: BatchStandIn) -> AsyncIterator[GoogleBatchJobs]:
-    """The adapter, pointed at the stand-in."""
-    port = await stand_in.start()
+async def jobs(emulator: BatchStandIn) -> AsyncIterator[GoogleBatchJobs]:
+    """The adapter, pointed at the emulator."""
+    port = await emulator.start()
     adapter = GoogleBatchJobs(SETTINGS._replace(batch_emulator_host=f"127.0.0.1:{port}"))
     yield adapter
     await adapter.close()
 
 
 class Misbehaving:
-    """A Batch server that answers each method by the next status of its list, and keeps what it was asked."""
+    """A Batch server that answers each method with the next status of its list, and records the requests."""
 
     def __init__(self, **statuses: list[grpc.StatusCode]) -> None:
         self.statuses = statuses
@@ -93,14 +92,14 @@ class Misbehaving:
             left = self.statuses[method]
             status = left.pop(0) if len(left) > 1 else left[0]
             if status is not grpc.StatusCode.OK:
-                await context.abort(status, "details that are not for users")
+                await context.abort(status, "internal details")
             return b""
 
         return grpc.unary_unary_rpc_method_handler(answer)
 
     @asynccontextmanager
     async def served(self) -> AsyncIterator[GoogleBatchJobs]:
-        """An adapter that is pointed at this server."""
+        """An adapter that calls this server."""
         server = grpc.aio.server()
         handlers = {method: self.handler(method) for method in self.statuses}
         server.add_generic_rpc_handlers(
@@ -119,11 +118,11 @@ class Misbehaving:
 
 
 async def test_a_submitted_job_runs_the_orchestrator_with_what_it_needs_to_build_its_settings(
-    jobs: GoogleBatchJobs, stand_in: BatchStandIn
+    jobs: GoogleBatchJobs, emulator: BatchStandIn
 ) -> None:
     await jobs.submit(request("0"))
     report = await until(jobs, JobState.SUCCEEDED)
-    environment = json.loads(stand_in.log_path(JOB).read_text())
+    environment = json.loads(emulator.log_path(JOB).read_text())
     assert environment["RUN_ID"] == "run_0123456789ab"
     settings = Settings.from_env(environment)
     assert settings == SETTINGS._replace(job_image="")
@@ -139,11 +138,11 @@ async def test_a_repeated_submit_adopts_the_job_and_runs_nothing_twice(jobs: Goo
     assert await jobs.describe(JOB) == first
 
 
-async def test_a_job_of_another_maker_with_this_id_is_adopted(jobs: GoogleBatchJobs, stand_in: BatchStandIn) -> None:
+async def test_a_job_of_another_maker_with_this_id_is_adopted(jobs: GoogleBatchJobs, emulator: BatchStandIn) -> None:
     other = GoogleBatchJobs(jobs._settings)
     parent = NAME.partition("/jobs/")[0]
     create = batch_v1.CreateJobRequest(parent=parent, job_id=JOB, job=job_spec(request("0"), SETTINGS))
-    await other._ask("CreateJob", create, batch_v1.Job.deserialize, parent=parent)
+    await other._connection.call(lambda client, options: client.create_job(create, **options))
     await other.close()
     await jobs.submit(request("1"))
     await until(jobs, JobState.SUCCEEDED)
@@ -201,12 +200,12 @@ async def test_an_id_that_batch_would_not_take_is_rejected_without_asking(wrong:
     adapter = GoogleBatchJobs(SETTINGS._replace(batch_emulator_host="127.0.0.1:1"))
     with pytest.raises(SubmitRejected, match="id"):
         await adapter.submit(request("0", job_id=wrong))
-    assert adapter._channel is None
+    assert adapter._connection._current is None
 
 
 async def test_a_batch_that_is_not_there_is_unavailable_for_every_call() -> None:
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))  # bound and never listening: nobody answers there
+        taken.bind(("127.0.0.1", 0))  # bound but not listening, so connections are refused
         host = f"127.0.0.1:{taken.getsockname()[1]}"
         jobs = GoogleBatchJobs(SETTINGS._replace(batch_emulator_host=host), attempt_seconds=0.3, total_seconds=0.5)
         calls: list[Callable[[], Awaitable[object]]] = [
@@ -264,9 +263,9 @@ async def test_a_passing_error_is_tried_again_with_the_same_request_id(status: s
 
 async def test_a_job_that_somebody_deleted_is_made_again(jobs: GoogleBatchJobs) -> None:
     await jobs.submit(request("wait"))
-    await jobs._ask("DeleteJob", batch_v1.DeleteJobRequest(name=NAME), Operation.FromString, name=NAME)
+    await jobs._connection.call(lambda client, options: client.delete_job(name=NAME, **options))
     async with asyncio.timeout(20):
-        while await jobs.describe(JOB) is not None:  # noqa: ASYNC110  # what is waited for is in the stand-in
+        while await jobs.describe(JOB) is not None:  # noqa: ASYNC110  # the emulator has no event to wait for
             await asyncio.sleep(0.02)
     await jobs.submit(request("0"))
     await until(jobs, JobState.SUCCEEDED)
@@ -350,8 +349,8 @@ def test_a_request_cannot_point_the_job_at_another_place() -> None:
     assert job.task_groups[0].task_spec.runnables[0].environment.variables["RESULTS_BUCKET"] == "results"
 
 
-async def test_a_full_production_job_keeps_the_rules_of_the_service(stand_in: BatchStandIn) -> None:
-    port = await stand_in.start()
+async def test_a_full_production_job_keeps_the_rules_of_the_service(emulator: BatchStandIn) -> None:
+    port = await emulator.start()
     settings = SETTINGS._replace(
         batch_emulator_host=f"127.0.0.1:{port}",
         job_topic="projects/demo/topics/jobs",

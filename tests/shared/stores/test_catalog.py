@@ -1,4 +1,4 @@
-"""What every catalog promises: the contract suite of the `Catalog` port."""
+"""Contract suite of the `Catalog` port."""
 
 import asyncio
 
@@ -7,7 +7,7 @@ from shared.catalog.entries import CellTypeEntry, ConditionEntry, DatasetEntry, 
 
 
 def make_entry(name: str, cells: int = 10) -> DatasetEntry:
-    """A small ingested dataset."""
+    """Return a small ingested dataset."""
     return DatasetEntry(
         name=name,
         title="A data set",

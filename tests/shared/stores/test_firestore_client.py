@@ -1,4 +1,4 @@
-"""Plain data to Firestore values and back."""
+"""Firestore values hold plain data without loss."""
 
 import math
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ scalars = st.one_of(
     st.integers(-(2**63), 2**63 - 1),
     st.floats(allow_nan=False),
     st.text(st.characters(exclude_categories=["Cs"])),
-    st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30), timezones=st.just(UTC)),  # noqa: DTZ001  # the strategy adds the zone
+    st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30), timezones=st.just(UTC)),  # noqa: DTZ001  # the strategy adds the time zone
 )
 data = st.recursive(
     scalars,
@@ -48,7 +48,7 @@ def test_an_enum_is_its_value() -> None:
     assert decode(encode({"c": [Colour.RED]})) == {"c": ["red"]}
 
 
-@pytest.mark.parametrize("content", [b"bytes", {1, 2}, object(), datetime(2026, 1, 1)])  # noqa: DTZ001  # what it is about
+@pytest.mark.parametrize("content", [b"bytes", {1, 2}, object(), datetime(2026, 1, 1)])  # noqa: DTZ001  # a datetime without time zone is the case
 def test_what_firestore_cannot_hold_is_refused(content: object) -> None:
     with pytest.raises(TypeError, match="cannot hold"):
         encode(content)

@@ -1,4 +1,4 @@
-"""Faults on the wire to Cloud Storage and to IAM: an upload is whole or told to have failed, and so is each signed URL."""
+"""Faults on the wire to Cloud Storage and to IAM: an upload or a signature either succeeds or raises Unavailable."""
 
 import os
 from collections.abc import AsyncIterator
@@ -17,26 +17,34 @@ from shared.errors import Unavailable
 from shared.gcp.storage import SIGN_DEADLINE, UPLOAD_DEADLINE, GoogleResultFiles
 from shared.runs.records import StoredFile
 from shared.settings import Settings
-from tests.http_proxy import FaultyHttp
-from tests.shared.test_storage import KEY, LARGE, Cloud, ToCloud, checksum, in_an_hour, written
-from tests.wire_faults import DROPPED, SHORT, SILENCE, Spell, Troubles, WireFault, strike_everywhere
+from tests.shared.gcp.test_storage import KEY, LARGE, Cloud, ToCloud, checksum, in_an_hour, written
+from tests.support.wire_faults import (
+    DROPPED,
+    SHORT,
+    SILENCE,
+    Duration,
+    FaultyHttp,
+    Troubles,
+    WireFault,
+    inject_everywhere,
+)
 
 PASSING = (503, 429, DROPPED)
+# By the size of a file: a large one is uploaded in pieces.
 TROUBLES = {
     1000: Troubles((*PASSING, 404, SILENCE), (503,), ("POST",)),
     LARGE: Troubles((DROPPED, 404), (503,), ("POST", "PUT")),
 }
-"""By the size of a file: a large one goes up in pieces."""
 FILE = StoredFile(name="a", object_name="runs/a", media_type="text/plain", size=0, crc32c="")
-LIBRARYS_OWN = "GET /storage/v1/b/"
-"""What the client library asks of the bucket in a thread of its own, whenever that runs; nothing depends on the answer."""
+# The client library reads the bucket in a thread of its own, at any time; nothing depends on the answer.
+BACKGROUND = "GET /storage/v1/b/"
+# Seconds to connect, and to receive an answer, within the time limit of a test even if an answer is lost on a busy machine.
 PATIENT = (5.0, 10.0)
-"""Seconds to connect and to be answered: within the time limit of a test, also where an answer is lost on a busy machine."""
 
 
 @pytest.fixture(scope="module")
 async def settings() -> AsyncIterator[Settings]:
-    """Settings that point at a Cloud Storage of our own."""
+    """Settings that point at the storage emulator."""
     server = StorageServer(data_dir=None, bucket="results", key=KEY)
     url = await server.start()
     yield Settings(
@@ -64,7 +72,7 @@ async def test_an_upload_is_whole_or_told_to_have_failed_and_can_be_done_again(
         try:
             stored = await files.upload(run_id, path, "application/x-hdf5")
         except Unavailable:
-            passing = fault.trouble in PASSING and fault.spell is Spell.ONCE
+            passing = fault.trouble in PASSING and fault.duration is Duration.ONCE
             assert fault.at is not None
             assert not passing
             stored = await sound.upload(run_id, path, "application/x-hdf5")
@@ -76,13 +84,13 @@ async def test_an_upload_is_whole_or_told_to_have_failed_and_can_be_done_again(
 
     upstream = settings.storage_emulator_host
     async with httpx.AsyncClient(trust_env=False) as http:
-        tried = await strike_everywhere(lambda: FaultyHttp(upstream, LIBRARYS_OWN), TROUBLES[size], live)
+        tried = await inject_everywhere(lambda: FaultyHttp(upstream, BACKGROUND), TROUBLES[size], live)
     sound.close()
-    print(f"{tried} on the wire to Cloud Storage")  # noqa: T201  # `pytest -rP` tells it
+    print(f"{tried} on the wire to Cloud Storage")  # noqa: T201  # shown by `pytest -rP`
 
 
 def signed_by_iam(settings: Settings, host: str, deadline: float = SIGN_DEADLINE) -> GoogleResultFiles:
-    """Result files whose URLs are signed as in the cloud."""
+    """Return result files whose URLs are signed by IAM, as in a function."""
     return GoogleResultFiles(
         settings._replace(signing_key_file=""),
         credentials=ComputeCredentials(universe_domain="googleapis.com"),
@@ -104,16 +112,14 @@ async def test_a_url_is_signed_or_told_not_to_be_and_can_be_asked_for_again(sett
         assert len(urls) == 1
 
     async with serving(cloud.app()) as google:
-        tried = await strike_everywhere(lambda: FaultyHttp(google), Troubles((503, 404, DROPPED), (), ()), live)
-    print(f"{tried} on the wire to IAM and its tokens")  # noqa: T201  # `pytest -rP` tells it
+        tried = await inject_everywhere(lambda: FaultyHttp(google), Troubles((503, 404, DROPPED), (), ()), live)
+    print(f"{tried} on the wire to IAM and its tokens")  # noqa: T201  # shown by `pytest -rP`
 
 
 async def test_an_iam_that_does_not_answer_is_given_up(settings: Settings) -> None:
     cloud = Cloud(KEY)
     async with serving(cloud.app()) as google:
-        proxy = FaultyHttp(
-            google, "GET "
-        )  # what google-auth looks up in a thread of its own, whenever that runs, is not meant
+        proxy = FaultyHttp(google, "GET ")  # not the background requests of google-auth
         await proxy.start()
         files = signed_by_iam(settings, proxy.host)
         await files.sign([FILE], in_an_hour())

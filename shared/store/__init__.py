@@ -1,1 +1,0 @@
-"""Where runs and the catalog are kept: Firestore and SQLite behind the same two ports."""
