@@ -1,90 +1,111 @@
-# Two commands: `make demo` answers one question end to end, `make test` passes the tests.
-PYTHON ?= python3.11
+# `make demo` answers one question end to end. `make test` runs the tests. `make help` lists the rest.
+# The newest supported Python that runs here; `make PYTHON=/path/to/python3` chooses another.
+PYTHON ?= $(shell for version in 3.13 3.12 3.11; do python$$version -c "" 2>/dev/null && echo python$$version && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 PIP_AUDIT := 2.10.1
+# Locks are universal: one file for every supported Python and platform. Existing pins stay until their input asks for others.
+COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url
 export PYTHONUNBUFFERED = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install atlas demo up test test-clients test-stack check bench check-image audit format openapi derived lock clean
+.PHONY: help install demo up atlas test test-clients test-stack bench load check format audit openapi derived lock clean
 
-help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-install: $(VENV)/.installed ## build the environment (.venv)
+install: $(VENV)/.installed ## Create .venv with the pinned packages
 
-$(VENV)/.installed: requirements-dev.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
-		{ echo "Python 3.11 is needed; call make with PYTHON=/path/to/python3.11"; exit 1; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "installing the pinned requirements into $(VENV); a minute or two the first time"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
-	@echo "compiling numba's kernels once, so that the first run does not wait for them"
+# python-ok CODE: stop unless the chosen Python is a supported version.
+define python-ok
+	@test -n "$(PYTHON)" || \
+		{ echo "No supported Python found. Install Python 3.13, 3.12 or 3.11, or run: make PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+		{ echo "$(PYTHON) does not run Python 3.11, 3.12 or 3.13. Run: make PYTHON=/path/to/python3"; exit 1; }
+endef
+
+# pip installs only uv, which takes seconds for the rest where pip takes minutes.
+$(VENV)/.installed: requirements-uv.txt requirements-dev.txt pyproject.toml
+	$(python-ok)
+	@test -x $(BIN)/python || { echo "creating $(VENV) with $(PYTHON)"; $(PYTHON) -m venv $(VENV); }
+	@echo "installing uv"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-uv.txt
+	@echo "installing the pinned packages into $(VENV)"
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip sync --require-hashes requirements-dev.txt
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@echo "compiling numba kernels, which would otherwise delay the first run by about 20 seconds"
 	@$(BIN)/python -m orchestrator.warm_up
 	@touch $@
 
-atlas: install ## make and ingest the demo atlas
-	@$(BIN)/python -m local atlas
-
-demo: install ## ask one question end to end; ARGS='"my question" --max-iterations 2'
+demo: install ## Ask one question end to end; ARGS='"my question" --max-iterations 2'
 	@$(BIN)/python -m local demo $(ARGS)
 
-up: install ## run the service until Ctrl-C; ARGS='--port 8081 --store sqlite'
-	@$(BIN)/python -m local atlas
-	@exec $(BIN)/python -m local up $(ARGS)
+up: install ## Run the service until Ctrl-C; ARGS='--port 8081 --store firestore'
+	@exec $(BIN)/python -m local up --demo-atlas $(ARGS)
 
-test: install ## pass the tests; ARGS='-k resolve'
+atlas: install ## Build and ingest the demo atlas
+	@$(BIN)/python -m local atlas
+
+test: install ## Run the tests; ARGS='-k resolve'
 	@$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
-test-clients: install ## ask the local service with a TypeScript client made of docs/openapi.yaml (needs npm)
+test-clients: install ## Call the local service with a TypeScript client generated from docs/openapi.yaml (needs npm)
 	@$(BIN)/python -m pytest -s tests/clients/check_typescript.py
 
-test-stack: install .venv-stack/.installed ## prove the STACK predictor with a tiny model; installs torch (2 GB)
-	@STACK_PYTHON=$(CURDIR)/.venv-stack/bin/python $(BIN)/python -m pytest tests/orchestrator/test_stack_package.py $(ARGS)
+test-stack: install .venv-stack/.installed ## Test the STACK predictor with a tiny model; installs torch (2 GB)
+	@STACK_PYTHON=$(CURDIR)/.venv-stack/bin/python $(BIN)/python -m pytest tests/orchestrator/prediction/test_stack_package.py $(ARGS)
 
+# Hashes are not verified here, because a CPU build of torch (named by UV_FIND_LINKS or PIP_FIND_LINKS) is another file than PyPI's.
 .venv-stack/.installed: orchestrator/requirements-stack.in orchestrator/requirements-stack.txt
-	@$(PYTHON) -m venv .venv-stack
-	@.venv-stack/bin/python -m pip install --quiet --disable-pip-version-check --requirement $< --constraint $(word 2,$^)
+	$(python-ok)
+	@test -x .venv-stack/bin/python || $(PYTHON) -m venv --without-pip .venv-stack
+	@VIRTUAL_ENV=.venv-stack UV_FIND_LINKS="$${UV_FIND_LINKS-$$PIP_FIND_LINKS}" \
+		$(BIN)/uv pip install --no-verify-hashes --requirement $< --constraint $(word 2,$^)
 	@touch $@
 
-bench: install ## measure cold starts, latency, memory and settings; writes docs/performance.md (ten minutes)
-	@$(BIN)/python -m benchmarks
+bench: install ## Measure cold starts, latency, memory and settings; writes docs/performance.md (ten minutes)
+	@$(BIN)/python -m tools.benchmarks $(ARGS)
 
-check-image: install ## take the steps of orchestrator/Dockerfile without Docker, in a fresh environment
-	@$(BIN)/python -m benchmarks.image_steps $(ARGS)
+load: install .venv-load/.installed ## Load the local service with locust and check every response
+	@.venv-load/bin/python -m tools.benchmarks.load $(ARGS)
 
-check: install ## format, lint, types, walls
+.venv-load/.installed: tools/requirements-load.txt
+	$(python-ok)
+	@test -x .venv-load/bin/python || $(PYTHON) -m venv --without-pip .venv-load
+	@VIRTUAL_ENV=.venv-load $(BIN)/uv pip sync --require-hashes $<
+	@touch $@
+
+check: install ## Check format, lint, types and import rules
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-audit: install ## ask PyPI for known vulnerabilities of what is pinned (needs the network)
-	@for file in requirements.txt orchestrator/requirements.txt requirements-dev.txt; do \
-		echo "$$file:"; \
-		$(BIN)/uv tool run --quiet pip-audit@$(PIP_AUDIT) --strict --disable-pip --no-deps --progress-spinner off -r $$file || { \
-			echo "$$file is not known to be safe: a vulnerability is listed above, or PyPI's list could not be read from here."; exit 1; }; \
-	done
-
-format: install ## format and mend what can be mended
+format: install ## Format the code and fix what ruff can fix
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-openapi: install ## write docs/openapi.yaml anew from the code
-	@$(BIN)/python -m local.openapi
+audit: install ## Look up known vulnerabilities of the pinned packages (needs the network)
+	@for file in requirements.txt orchestrator/requirements.txt requirements-dev.txt; do \
+		echo "$$file:"; \
+		$(BIN)/uv tool run --quiet pip-audit@$(PIP_AUDIT) --strict --disable-pip --no-deps --progress-spinner off -r $$file || \
+			{ echo "$$file: pip-audit listed a vulnerability above, or could not read PyPI's list."; exit 1; }; \
+	done
 
-derived: install ## write anew what is derived from the facts and from Google's library
-	@$(BIN)/python -m local.reference_datasets
-	@$(BIN)/python -m local.name_index
-	@$(BIN)/python -m local.firestore_schema
+openapi: install ## Regenerate docs/openapi.yaml from the code
+	@$(BIN)/python -m tools.openapi
 
-lock: install ## compile requirements*.txt anew from the .in files
-	@$(BIN)/uv pip compile -q --no-header --no-emit-index-url requirements-dev.in -o requirements-dev.txt
-	@$(BIN)/uv pip compile -q --no-header --no-emit-index-url -c requirements-dev.txt requirements.in -o requirements.txt
-	@$(BIN)/uv pip compile -q --no-header --no-emit-index-url -c requirements-dev.txt orchestrator/requirements.in -o orchestrator/requirements.txt
-	@$(BIN)/uv pip compile -q --no-header --no-emit-index-url orchestrator/requirements-stack.in -o orchestrator/requirements-stack.txt
+derived: install ## Regenerate the data files that derive from other data
+	@$(BIN)/python -m tools.derived
 
-clean: ## remove what was made here, the environment included
-	@rm -rf $(VENV) .local demo-results build *.egg-info
+lock: install ## Recompile requirements*.txt from the .in files
+	@$(COMPILE) requirements-dev.in -o requirements-dev.txt
+	@$(COMPILE) -c requirements-dev.txt requirements.in -o requirements.txt
+	@$(COMPILE) -c requirements-dev.txt orchestrator/requirements.in -o orchestrator/requirements.txt
+	@$(COMPILE) orchestrator/requirements-stack.in -o orchestrator/requirements-stack.txt
+	@echo uv | $(COMPILE) --no-annotate -c requirements-dev.txt - -o requirements-uv.txt
+	@test ! -e tools/requirements-load.in || $(COMPILE) tools/requirements-load.in -o tools/requirements-load.txt
+
+clean: ## Remove everything that make created, including .venv
+	@rm -rf $(VENV) .venv-stack .venv-load .local demo-results build *.egg-info

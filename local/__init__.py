@@ -1,1 +1,1 @@
-"""The whole service on one machine: `python -m local up`, `python -m local demo`."""
+"""The whole service on one machine: `python -m local up` and `python -m local demo`."""

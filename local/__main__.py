@@ -1,96 +1,94 @@
-"""`python -m local up` runs the service; `python -m local demo "a question"` asks it and waits for the answer."""
+"""Run the whole service on this machine, ask it a question, or inject faults into it."""
 
 import asyncio
+import errno
 import signal
 import sys
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from local import atlas, demo, service
+from local import demo, service
 from local.batch import command
-from local.service import Plan
+from local.lock import FolderInUse
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-app.add_typer(command.app, name="rehearse")
+app.add_typer(command.app, name="faults")
 
 
-class StoreChoice(StrEnum):
-    """Where runs are kept."""
-
-    FIRESTORE = "firestore"
-    SQLITE = "sqlite"
-
-
-class StrategyChoice(StrEnum):
-    """What a prediction is compared with."""
-
-    SYNTHETIC_CONTROL = "synthetic_control"
-    QUERY_AS_CONTROL = "query_as_control"
-
-
-DataDir = Annotated[Path, typer.Option(help="Where the service keeps its data.")]
-Store = Annotated[
-    StoreChoice | None,
-    typer.Option(help="Where runs are kept; default: Firestore if its emulator is there, else SQLite."),
-]
+Store = Literal["sqlite", "firestore"]
+Strategy = Literal["synthetic_control", "query_as_control"]
+DataDir = Annotated[Path, typer.Option(resolve_path=True, help="Folder of the service's data.")]
+STORE_HELP = "Store for runs: SQLite survives a restart; the Firestore emulator, which needs Java and gcloud, does not."
 
 
 @app.command()
 def up(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Where to listen on 127.0.0.1; 0: any free port.")] = 8080,
-    store: Store = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0: any free port.")] = 8080,
+    store: Annotated[Store, typer.Option(help=STORE_HELP)] = "sqlite",
     data_dir: DataDir = Path(".local"),
+    demo_atlas: Annotated[
+        bool, typer.Option("--demo-atlas", help="Build the demo atlas first, unless it is there.")
+    ] = False,
 ) -> None:
     """Run the service until Ctrl-C."""
+    if demo_atlas:
+        demo.make_atlas(data_dir)
     try:
-        asyncio.run(_serve(Plan(data_dir, port, store.value if store else None)))
-    except (OSError, RuntimeError) as error:
-        raise SystemExit(f"local: {error}") from error
+        asyncio.run(_serve(data_dir, port, store))
+    except (FolderInUse, OSError, RuntimeError) as error:
+        taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
+        message = f"port {port} is in use; choose another with --port (0: any free port)" if taken else error
+        raise SystemExit(f"local: {message}") from error
 
 
 @app.command(name="atlas")
 def make_atlas(data_dir: DataDir = Path(".local")) -> None:
-    """Make the demo atlas and ingest it, unless that was done before."""
-    atlas.make(data_dir)
+    """Build and ingest the demo atlas, unless it is there."""
+    demo.make_atlas(data_dir)
 
 
 @app.command(name="demo")
 def ask(
     query: Annotated[str, typer.Argument(help="The question.")] = demo.QUESTION,
-    control_strategy: StrategyChoice = StrategyChoice.SYNTHETIC_CONTROL,
-    max_iterations: Annotated[int, typer.Option(min=1, max=10)] = 5,
-    score_threshold: Annotated[int, typer.Option(min=1, max=10)] = 7,
-    random_seed: Annotated[int | None, typer.Option(min=0, help="For a result that can be had again.")] = None,
-    store: Store = None,
+    control_strategy: Annotated[
+        Strategy, typer.Option(help="Compare with a predicted control, or with the query cells.")
+    ] = "synthetic_control",
+    max_iterations: Annotated[int, typer.Option(min=1, max=10, help="Maximum number of iterations.")] = 5,
+    score_threshold: Annotated[
+        int, typer.Option(min=1, max=10, help="Stop when the score reaches this value (1 to 10).")
+    ] = 7,
+    random_seed: Annotated[int | None, typer.Option(min=0, help="Random seed, for reproducible results.")] = None,
+    store: Annotated[Store | None, typer.Option(help=STORE_HELP)] = None,
     data_dir: DataDir = Path(".local"),
-    results_dir: Annotated[Path, typer.Option(help="Where the result files go.")] = Path("demo-results"),
+    results_dir: Annotated[Path, typer.Option(help="Folder for the result files.")] = Path("demo-results"),
 ) -> None:
-    """Start the service, ask it one question, show its progress, fetch its results."""
+    """Ask one question, show its progress, and download its results; start a service if none runs."""
     body: dict[str, object] = {
         "query": query,
-        "control_strategy": control_strategy.value,
+        "control_strategy": control_strategy,
         "max_iterations": max_iterations,
         "score_threshold": score_threshold,
     }
     if random_seed is not None:
         body["random_seed"] = random_seed
-    raise SystemExit(demo.run(body, data_dir=data_dir, store=store.value if store else None, results_dir=results_dir))
+    raise SystemExit(demo.run(body, data_dir=data_dir, store=store, results_dir=results_dir))
 
 
-async def _serve(plan: Plan) -> None:
+async def _serve(data_dir: Path, port: int, store: str) -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stopped.set)
-    async with service.running(plan, service.say_on_stderr) as url:
+    async with service.running(data_dir, port, store, service.say_on_stderr) as url:
         print(f"ready: {url}", flush=True)
         question = f'{{"query": "{demo.QUESTION}"}}'
         print(f"try:   curl -s {url}/api/v1/runs -H 'Content-Type: application/json' -d '{question}'", flush=True)
         await stopped.wait()
-        print("local: stopping", file=sys.stderr, flush=True)
+        print("local: stopping; jobs that run get up to 10 seconds to end", file=sys.stderr, flush=True)
+    if store == "sqlite":
+        print(f"local: stopped; the next start on {data_dir} continues with its runs", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,49 +1,71 @@
-"""One question, from asking to the files on this disk, told to a person as it goes."""
+"""The demo: builds the demo atlas, asks one question, shows its progress, and downloads its results."""
 
 import asyncio
+import os
+import subprocess
 import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
-from uuid import uuid4
+from typing import Any, Final
 
-from client import progress, show
-from client.api import Api
-from client.failures import ExitCode, Failure
-from client.terminal import Terminal
-from local import atlas, processes
+from haystack_client import Client, HaystackError, RequestRefused, RetryPolicy, Unavailable, progress, show
+from haystack_client.terminal import Terminal
+from local import processes, service
+from local.demo_atlas import DATASET
+from local.gateway import ROOT
+from local.lock import FolderInUse, locked, owner_of
 from local.processes import Child
 
 QUESTION: Final = "How would CD14 monocytes respond to IFN-gamma?"
 READY_SECONDS: Final = 60.0
 
 
-def run(body: Mapping[str, object], *, data_dir: Path, store: str | None, results_dir: Path) -> int:
-    """Make the atlas, start the service, ask, wait, fetch the results.
+def make_atlas(data_dir: Path) -> None:
+    """Build and ingest the demo atlas into a data folder, unless it is there.
+
+    Raises:
+        SystemExit: a step failed or the folder is in use; the message says what to do.
+    """
+    atlases = service.atlas_dir(data_dir)
+    if any(entry.name == DATASET for entry in service.ingested(atlases)):
+        return
+    from local.demo_atlas import build  # noqa: PLC0415  # anndata takes two seconds to import, and only this needs it
+
+    try:
+        with locked(data_dir):
+            print("demo atlas: building it once, which takes about 15 seconds", flush=True)
+            _ingest(build.build(data_dir / "demo_atlas.h5ad", data_dir / "downloads"), data_dir, atlases)
+    except (FolderInUse, build.AtlasUnavailable) as error:
+        raise SystemExit(f"local: the demo atlas cannot be built: {error}") from error
+
+
+def run(body: Mapping[str, Any], *, data_dir: Path, store: str | None, results_dir: Path) -> int:
+    """Ask a question and return the exit code: 0 only if the run completes.
+
+    A service that already runs on the data folder is used. Otherwise one is started, and stopped in the end.
 
     Args:
-        body: the request to create a run.
-        data_dir: where the service keeps its data.
-        store: `firestore`, `sqlite`, or None for what there is.
-        results_dir: the result files go into a folder of the run's id below it.
-
-    Returns:
-        0 only if the run completed; else 1.
+        body: the request that creates the run.
+        data_dir: the absolute path of the service's data folder.
+        store: `sqlite` or `firestore`; None: any.
+        results_dir: gets one folder per run with its result files.
     """
     terminal = Terminal()
     try:
-        atlas.make(data_dir)
-        # The service is a child process; only what starts and stops it is asynchronous.
-        with asyncio.Runner() as runner:
-            service = runner.run(_start(data_dir, store))
-            try:
-                url = runner.run(_ready(service, terminal))
-                return _ask(url, body, results_dir, terminal)
-            finally:
-                runner.run(service.stop(grace_seconds=20.0))
-    except Failure as failure:
-        for line in (failure.message, *failure.details):
+        make_atlas(data_dir)
+        owner = owner_of(data_dir)
+        if owner is None or not owner.url:
+            return _ask_own_service(body, data_dir, store or "sqlite", results_dir, terminal)
+        if store not in {None, owner.store}:
+            raise RequestRefused(
+                f"A service with --store {owner.store} runs on {data_dir} at {owner.url}. "
+                "Stop it, omit --store, or choose another folder with --data-dir.",
+            )
+        terminal.line(f"using the service that runs on {data_dir}, at {owner.url}", "dim")
+        return _ask(owner.url, body, results_dir, terminal)
+    except HaystackError as error:
+        for line in (error.message, *error.details):
             terminal.line(line, "red")
         return 1
     except KeyboardInterrupt:
@@ -51,44 +73,70 @@ def run(body: Mapping[str, object], *, data_dir: Path, store: str | None, result
         return 1
 
 
-def _ask(url: str, body: Mapping[str, object], results_dir: Path, terminal: Terminal) -> int:
-    with Api(url, say=terminal.warn) as api:
-        run = api.submit(body, key=uuid4().hex)
-        terminal.line(run["query"], "bold")
-        terminal.line(f"{url}/api/v1/runs/{run['run_id']}")
-        run = progress.watch(terminal, api, run["run_id"])
-        show.outcome(terminal, run)
-        if run["status"] != "completed":
+def _ingest(cells: Path, data_dir: Path, atlases: Path) -> None:
+    """Ingest the cells with the operators' command. The service reads the entry beside the atlas, so the catalog is discarded."""
+    settings = {
+        "PROJECT": service.PROJECT,
+        "REGION": service.REGION,
+        "RESULTS_BUCKET": service.BUCKET,
+        "STORE": "sqlite",
+        "SQLITE_PATH": str(data_dir / "ingest.db"),
+        "ATLAS_DIR": str(atlases),
+        "PYTHONPATH": str(ROOT),
+    }
+    print("demo atlas: ingesting it (a few seconds)", flush=True)
+    command = [sys.executable, "-m", "orchestrator.ingest", DATASET, str(cells), "--semi-synthetic"]
+    done = subprocess.run(command, env={**os.environ, **settings}, cwd=ROOT, check=False)
+    if done.returncode != 0:
+        raise SystemExit(f"local: the demo atlas could not be ingested (exit code {done.returncode})")
+
+
+def _ask_own_service(body: Mapping[str, Any], data_dir: Path, store: str, results_dir: Path, terminal: Terminal) -> int:
+    # The service is a child process; only starting and stopping it is asynchronous.
+    with asyncio.Runner() as runner:
+        child = runner.run(_start(data_dir, store))
+        try:
+            url = runner.run(_ready(child, terminal))
+            return _ask(url, body, results_dir, terminal)
+        finally:
+            runner.run(child.stop(grace_seconds=20.0))
+
+
+def _ask(url: str, body: Mapping[str, Any], results_dir: Path, terminal: Terminal) -> int:
+    with Client(url, retry_policy=RetryPolicy(on_retry=terminal.warn)) as client:
+        created = client.submit(**body)
+        terminal.line(created["query"], "bold")
+        terminal.line(f"{url}/api/v1/runs/{created['run_id']}")
+        done = progress.watch(terminal, client, created["run_id"])
+        show.outcome(terminal, done)
+        if done["status"] != "completed":
             return 1
-        result = api.result(run["run_id"])
-    show.result(terminal, result)
-    terminal.line("results, downloaded through their signed URLs:")
-    progress.download(terminal, result, results_dir / run["run_id"])
+        result = client.result(done["run_id"])
+        show.result(terminal, result)
+        terminal.line("results, downloaded through their signed URLs:")
+        progress.download(terminal, client, result, results_dir / done["run_id"])
     return 0
 
 
-async def _start(data_dir: Path, store: str | None) -> Child:
-    command = [sys.executable, "-m", "local", "up", "--port", "0", "--data-dir", str(data_dir)]
-    if store:
-        command += ["--store", store]
-    return await processes.start(command, log=data_dir / "logs" / "service.log")
+async def _start(data_dir: Path, store: str) -> Child:
+    command = [sys.executable, "-m", "local", "up", "--port", "0", "--store", store, "--data-dir", str(data_dir)]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return await processes.start(command, log=data_dir / "logs" / "service.log", env=env, cwd=ROOT)
 
 
-async def _ready(service: Child, terminal: Terminal) -> str:
-    """Wait until the service prints where it is, and pass on what it says of its parts."""
+async def _ready(child: Child, terminal: Terminal) -> str:
+    """Wait until the service prints its URL, and show what it prints about its parts."""
     began = time.monotonic()
-    told = 0
+    shown = 0
     with terminal.people.status("starting the local service"):
-        while time.monotonic() - began < READY_SECONDS and service.running:
-            lines = service.log.read_text().splitlines()
-            for line in lines[told:]:
+        while time.monotonic() - began < READY_SECONDS and child.running:
+            lines = child.log.read_text().splitlines()
+            for line in lines[shown:]:
                 if line.startswith("local: "):
                     terminal.line(line.removeprefix("local: "), "dim")
-            told = len(lines)
+            shown = len(lines)
             for line in lines:
                 if line.startswith("ready: "):
                     return line.removeprefix("ready: ")
             await asyncio.sleep(0.1)
-    raise Failure(
-        ExitCode.UNAVAILABLE, f"the local service did not get ready; the end of {service.log}:", service.tail()
-    )
+    raise Unavailable(f"The local service did not start. The end of {child.log}:", child.tail())

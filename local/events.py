@@ -1,4 +1,4 @@
-"""What calls reconcile: Pub/Sub's pushes and the scheduler's sweep, in the forms and with the tokens of the real ones."""
+"""The callers of reconcile: Pub/Sub's push requests and Cloud Scheduler's sweep, with the real message formats and tokens."""
 
 import asyncio
 import base64
@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import httpx
 
-from local.oidc import TokenIssuer
+from local.tokens import TokenIssuer
 
 PATH: Final = "/api/v1/reconcile"
 SWEEP_SECONDS: Final = 15.0
@@ -19,12 +19,7 @@ SUBSCRIPTION: Final = "projects/haystack-local/subscriptions/batch-notifications
 
 
 class Events:
-    """Stands in for Pub/Sub and Cloud Scheduler.
-
-    Args:
-        url: where the service is.
-        issuer: makes the tokens that both send.
-    """
+    """An emulator of Pub/Sub and Cloud Scheduler, for the service at a URL."""
 
     def __init__(self, url: str, issuer: TokenIssuer) -> None:
         self._url = url + PATH
@@ -34,17 +29,17 @@ class Events:
         self._deliveries: set[asyncio.Task[None]] = set()
 
     def start(self, every_seconds: float = SWEEP_SECONDS) -> None:
-        """Begin to sweep every so many seconds."""
+        """Start sweeping at this interval."""
         self._sweeping = asyncio.create_task(self._sweep(every_seconds))
 
     async def publish(self, attributes: Mapping[str, str]) -> None:
-        """Push a Batch notification; one that is not taken is delivered again, later each time, and given up in the end."""
+        """Push a Batch notification; retry with growing delays, and give up in the end."""
         task = asyncio.create_task(self._deliver(dict(attributes)))
         self._deliveries.add(task)
         task.add_done_callback(self._deliveries.discard)
 
     async def stop(self) -> None:
-        """End the sweep and what is being delivered."""
+        """Stop the sweep and the deliveries in progress."""
         tasks = [*self._deliveries, *([self._sweeping] if self._sweeping else [])]
         for task in tasks:
             task.cancel()
@@ -66,10 +61,10 @@ class Events:
     async def _post(self, content: object, what: str) -> bool:
         headers = {"Authorization": f"Bearer {self._issuer.token(self._url)}"}
         try:
-            answer = await self._client.post(self._url, json=content, headers=headers)
+            response = await self._client.post(self._url, json=content, headers=headers)
         except httpx.TransportError as error:
-            print(f"local: {what} was not delivered: {error!r}", file=sys.stderr)
+            print(f"local: {what} could not be delivered: {error!r}", file=sys.stderr)
             return False
-        if not answer.is_success:
-            print(f"local: {what} was refused: {answer.status_code} {answer.text}", file=sys.stderr)
-        return answer.is_success
+        if not response.is_success:
+            print(f"local: reconcile refused {what}: {response.status_code} {response.text}", file=sys.stderr)
+        return response.is_success

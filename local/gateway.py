@@ -1,23 +1,42 @@
-"""What the load balancer is in production: one address, each request to the function that the route table names."""
+"""One address for all functions, as the load balancer in production; and the documentation of the API at `/docs`."""
 
+import importlib.util
+import json
 import os
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 import functions_framework.aio
-from starlette.responses import JSONResponse
+import yaml
+from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
+from starlette.types import ASGIApp
 
-from local.docs_page import DocsPage
-from local.key_set import KeySet
+from local.tokens import KeySet
 from shared import routes
 
-FUNCTIONS: Final = Path(__file__).resolve().parent.parent / "functions"
+ROOT: Final = Path(__file__).resolve().parent.parent
+FUNCTIONS: Final = ROOT / "functions"
+OPENAPI: Final = ROOT / "docs" / "openapi.yaml"
 OIDC_KEYS_PATH: Final = "/local/oidc-keys"
+# What the wildcards of the balancer's path templates match: RFC 3986's path characters without `*` and `=`.
 TEMPLATE_PATH: Final = re.compile(r"[A-Za-z0-9._~%!$&'()+,;:@/-]*")
-"""What the wildcards of the balancer's path templates match: RFC 3986's path characters but `*` and `=`."""
 
+DOCS_FOLDER: Final = ROOT / "local" / "docs_page"
+SWAGGER_FILES: Final = ("swagger-ui-bundle.js", "swagger-ui.css", "favicon-32x32.png")
+# `data:` for the arrows in the style sheet; `connect-src` for the document and for "Try it out".
+CONTENT_SECURITY_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+DOCS_HEADERS: Final = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",
+}
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -25,36 +44,34 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class Gateway:
-    """An ASGI application in front of all the functions, each built as the framework builds it in production; `/docs` documents them.
+    """An ASGI application in front of all functions, each built by the framework as in production.
 
     Args:
-        oidc_keys: the set of public keys of the local tokens, which stand in for Google's and are served at `OIDC_KEYS_PATH`.
+        oidc_keys: the public keys of the local tokens, served at `OIDC_KEYS_PATH` in place of Google's.
     """
 
     def __init__(self, oidc_keys: KeySet) -> None:
         self._functions = {name: function_app(name) for name in routes.FUNCTIONS}
         self._oidc_keys = JSONResponse(oidc_keys)
-        self._docs_page = DocsPage()
+        self._docs = _docs()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hand a request to its function; what is nobody's goes to the default function, which says so."""
+        """Route a request to its function; the default function answers 404 for unknown paths."""
         if scope["type"] != "http":
             return
         if scope["path"] == OIDC_KEYS_PATH:
             await self._oidc_keys(scope, receive, send)
-            return
-        if self._docs_page.knows(scope["method"], scope["path"]):
-            await self._docs_page(scope, receive, send)
-            return
-        await self._functions[function_for(scope["method"], scope["raw_path"].decode("latin-1"))](scope, receive, send)
+        elif scope["method"] in {"GET", "HEAD"} and scope["path"] in self._docs:
+            await self._docs[scope["path"]](scope, receive, send)
+        else:
+            name = function_for(scope["method"], scope["raw_path"].decode("latin-1"))
+            await self._functions[name](scope, receive, send)
 
 
 def function_for(method: str, path: str) -> str:
-    """The function that answers a request, a refusal of its method or path included.
+    """Return the function that answers a request, also if it refuses the method or the path.
 
-    Args:
-        method: the HTTP method.
-        path: as it came, without the query and not decoded: that is what the load balancer's rules see.
+    The path is as received, without the query and not decoded, because the load balancer's rules match that.
     """
     found = routes.match(method, path) if TEMPLATE_PATH.fullmatch(path) else None
     if found is None:
@@ -63,9 +80,9 @@ def function_for(method: str, path: str) -> str:
 
 
 def function_app(name: str) -> Application:
-    """A function as the framework serves it.
+    """Return a function as the framework serves it.
 
-    The framework takes its signature from the environment and writes it there; nothing else may see that.
+    The framework writes its signature type to the environment; this restores the environment.
     """
     before = dict(os.environ)
     try:
@@ -76,3 +93,34 @@ def function_app(name: str) -> Application:
         os.environ.clear()
         os.environ.update(before)
     return app
+
+
+def _docs() -> dict[str, ASGIApp]:
+    """Return the documentation by path: Swagger UI from an installed package, so that a browser loads nothing from elsewhere."""
+    files = _swagger_folder()
+    return {
+        "/docs": FileResponse(DOCS_FOLDER / "index.html", headers=DOCS_HEADERS),
+        "/docs/": RedirectResponse("/docs", headers=DOCS_HEADERS),
+        "/docs/start.js": FileResponse(DOCS_FOLDER / "start.js", headers=DOCS_HEADERS),
+        **{f"/docs/{name}": FileResponse(files / name, headers=DOCS_HEADERS) for name in SWAGGER_FILES},
+        "/openapi.yaml": FileResponse(OPENAPI, media_type="application/yaml", headers=DOCS_HEADERS),
+        "/openapi.json": _openapi_json,
+    }
+
+
+def _swagger_folder() -> Path:
+    # Found without importing it: the package is a Flask blueprint.
+    found = importlib.util.find_spec("flask_swagger_ui")
+    if found is None or found.origin is None:
+        raise RuntimeError("flask-swagger-ui is not installed: run `make install`")
+    return Path(found.origin).parent / "dist"
+
+
+async def _openapi_json(scope: Scope, receive: Receive, send: Send) -> None:
+    await Response(_openapi(), media_type="application/json", headers=DOCS_HEADERS)(scope, receive, send)
+
+
+@cache
+def _openapi() -> str:
+    # Parsed at the first request, because it takes 0.1 s.
+    return json.dumps(yaml.safe_load(OPENAPI.read_text(encoding="utf-8")), ensure_ascii=False)

@@ -1,6 +1,6 @@
-"""Becomes a job's command, having made sure that the kernel kills it when the stand-in dies without a chance to do so.
+"""Executes a command after asking the kernel to kill it when the parent dies.
 
-Run as `python -I -S launcher.py PARENT_PID COMMAND ...`, a program of its own: the stand-in must not fork by hand, since gRPC has threads.
+A separate program (`python -I -S launcher.py PARENT_PID COMMAND ...`), because a parent with gRPC threads must not run code after a fork.
 """
 
 import ctypes
@@ -13,13 +13,13 @@ COMMAND_NOT_FOUND = 127
 
 
 def main(parent: int, command: list[str]) -> None:
-    """Become the command; leaves with 127, as a shell would, where there is no such program."""
+    """Execute the command; exit with 127, like a shell, if there is no such program."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if os.getppid() != parent:  # it died before the line above took hold
+        if os.getppid() != parent:  # it died before prctl took effect
             os.kill(os.getpid(), signal.SIGKILL)
     try:
-        os.execvp(command[0], command)  # noqa: S606 # to become another program is what this one is for
+        os.execvp(command[0], command)  # noqa: S606  # executing another program is its purpose
     except OSError as error:
         sys.stderr.write(f"{command[0]}: {error.strerror}\n")
         sys.exit(COMMAND_NOT_FOUND)

@@ -9,7 +9,7 @@ from typing import Final
 
 from shared.resolver import cell_names, perturbation_names, receptors
 
-FACTS: Final = Path(__file__).parent.parent / "shared" / "data"
+FACTS: Final = Path(__file__).parent.parent / "shared" / "facts"
 FILE: Final = FACTS / f"{cell_names.INDEX}.json"
 TABLE: Final = FACTS / f"{cell_names.NAMES}.tsv"
 

@@ -1,4 +1,4 @@
-"""Child processes that end with us: each in a session of its own, stopped by process group, killed by the kernel if we die."""
+"""Child processes that end with this one: each in its own session, stopped by process group, killed by the kernel if this process dies."""
 
 import asyncio
 import os
@@ -15,12 +15,7 @@ GRACE_SECONDS: Final = 5.0
 
 
 class Child:
-    """A child process. Make one with `start`.
-
-    Args:
-        process: the process.
-        log: where its output goes.
-    """
+    """A child process, from `start`."""
 
     def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
         self._process = process
@@ -28,25 +23,25 @@ class Child:
 
     @property
     def running(self) -> bool:
-        """Whether it has not ended."""
+        """Whether it still runs."""
         return self._process.returncode is None
 
     @property
     def pid(self) -> int:
-        """Its process id, which is also the id of its group."""
+        """The process id, which is also the id of the process group."""
         return self._process.pid
 
     def tail(self, lines: int = 10) -> str:
-        """The last lines of its output, for an error message."""
+        """Return the last lines of the output, for an error message."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
     async def wait(self) -> int:
-        """Wait for it to end by itself, and give its exit code as Docker would: 128 + signal. Its children may live on: `kill`."""
+        """Wait until it ends by itself and return the exit code, 128 + signal as in Docker. Its children may still run: `kill` them."""
         code = await self._process.wait()
         return code if code >= 0 else 128 - code
 
     async def stop(self, grace_seconds: float = GRACE_SECONDS) -> int:
-        """Ask its group to end by SIGTERM, end what is left by SIGKILL after the grace time, and give the exit code as `wait` does."""
+        """Send SIGTERM to its group, SIGKILL after the grace time, and return the exit code like `wait`."""
         self._signal(signal.SIGTERM)
         try:
             return await asyncio.wait_for(self.wait(), grace_seconds)
@@ -57,26 +52,26 @@ class Child:
             self.kill()
 
     def kill(self) -> None:
-        """End the group now, also what a process that ended has left behind."""
+        """Kill the process group, including what a process that ended left behind."""
         self._signal(signal.SIGKILL)
 
     def _signal(self, number: signal.Signals) -> None:
         try:
             os.killpg(self._process.pid, number)
         except ProcessLookupError:
-            return  # nothing of the group is left
+            return  # the whole group has ended
 
 
 async def start(
     command: Sequence[str], *, log: Path, env: Mapping[str, str] | None = None, cwd: Path | None = None
 ) -> Child:
-    """Start a child process in a session of its own, so that signals for our group do not reach it.
+    """Start a child process in its own session, so that signals for this process group do not reach it.
 
     Args:
         command: program and arguments.
-        log: the file for its output, written anew.
-        env: its whole environment; None: ours.
-        cwd: the folder that it starts in; None: ours.
+        log: the file for its output, overwritten.
+        env: its whole environment; None: this process's.
+        cwd: its working directory; None: this process's.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
@@ -93,7 +88,7 @@ async def start(
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that was free a moment ago."""
+    """Return a TCP port of 127.0.0.1 that was free a moment ago."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])

@@ -13,7 +13,7 @@ from shared.catalog import reference
 from shared.catalog.entries import CellTypeEntry, ConditionEntry, DatasetEntry
 from shared.catalog.ontology import cell_ontology
 
-FILE: Final = Path(__file__).parent.parent / "shared" / "data" / f"{reference.DATASETS}.json"
+FILE: Final = Path(__file__).parent.parent / "shared" / "facts" / f"{reference.DATASETS}.json"
 
 
 def as_json() -> str:

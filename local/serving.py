@@ -1,4 +1,4 @@
-"""An ASGI application served by uvicorn inside the event loop that runs already, on 127.0.0.1."""
+"""Serves an ASGI application with uvicorn on 127.0.0.1, in the running event loop."""
 
 import asyncio
 import socket
@@ -8,27 +8,27 @@ from typing import Any, Final, Literal
 
 import uvicorn
 
+# How long responses in progress may take after a stop.
 GRACE_SECONDS: Final = 2
-"""How long answers under way may take once it is to stop."""
+# Longer than clients keep an idle connection, so that no request arrives at a connection that the server is closing.
 KEEP_ALIVE_SECONDS: Final = 75
-"""Longer than clients keep a connection that they do not use: who closes last never loses a request on its way."""
+# Deployed functions use `httptools`, behind Google's front end. It loses the body of a request that asks for HTTP/2, as `curl --http2`
+# and Java's client do without TLS. So the default here is `h11`.
 Parser = Literal["h11", "httptools"]
-"""What reads requests. `httptools` does in the deployed functions, behind Google's front end. It loses the body of a request that asks for
-HTTP/2, as `curl --http2` and Java's client do where nothing is encrypted; so here it is `h11`."""
 
 
 @asynccontextmanager
 async def serving(app: Any, *, port: int = 0, parser: Parser = "h11") -> AsyncIterator[str]:  # noqa: ANN401  # any ASGI application; uvicorn names no type
-    """Serve an application and give its URL; when the block is left, nothing listens any more.
+    """Serve an application and yield its URL.
 
     Args:
-        app: the ASGI application; its lifespan is run where it has one.
-        port: where to listen; 0: any free port.
-        parser: what reads requests.
+        app: the ASGI application; its lifespan, if any, runs.
+        port: the port; 0: any free port.
+        parser: uvicorn's HTTP parser.
 
     Raises:
         OSError: the port is taken.
-        RuntimeError: the application's start-up failed; its own error is in the log.
+        RuntimeError: the application's startup failed; the log contains its error.
     """
     with listening(port) as (listener, url):
         async with serving_on(listener, app, parser):
@@ -37,16 +37,16 @@ async def serving(app: Any, *, port: int = 0, parser: Parser = "h11") -> AsyncIt
 
 @contextmanager
 def listening(port: int = 0) -> Iterator[tuple[socket.socket, str]]:
-    """A listening socket on 127.0.0.1 and its URL, for an application that must know its address before it is made."""
+    """Yield a listening socket on 127.0.0.1 and its URL, for an application that needs its address when it is created."""
     with socket.create_server(("127.0.0.1", port)) as listener:
-        # What is accepted inherits this. asyncio would not set it here, and each answer with a body would wait 40 ms for the client's ACK.
+        # Accepted sockets inherit this. asyncio does not set it here, and each response with a body would wait 40 ms for the client's ACK.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         yield listener, f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
 @asynccontextmanager
 async def serving_on(listener: socket.socket, app: Any, parser: Parser = "h11") -> AsyncIterator[None]:  # noqa: ANN401  # as above
-    """Serve an application on a socket that listens already."""
+    """Serve an application on a listening socket."""
     server = _Server(
         uvicorn.Config(
             app,
@@ -74,5 +74,5 @@ async def serving_on(listener: socket.socket, app: Any, parser: Parser = "h11") 
 class _Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave signals to the program around us."""
+        """Leave signals to the program."""
         yield

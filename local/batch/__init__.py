@@ -1,1 +1,1 @@
-"""A stand-in for Google Cloud Batch that the real `google-cloud-batch` client talks to; jobs run as processes of this machine."""
+"""An emulator of Google Cloud Batch for the real `google-cloud-batch` client. Jobs run as processes of this machine."""

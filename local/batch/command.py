@@ -1,4 +1,4 @@
-"""`python -m local rehearse ...`: have something go wrong in the local service that runs, and see how runs fare."""
+"""`python -m local faults ...`: inject faults into a running local service and watch how its runs recover."""
 
 from typing import Annotated, Any
 
@@ -6,26 +6,16 @@ import httpx
 import typer
 
 from local.batch.admin import PATH
-from local.batch.rehearsal import (
-    QUEUE_SECONDS,
-    Code,
-    Fail,
-    ImagePull,
-    LoseJob,
-    Moment,
-    Preempt,
-    Rpc,
-    StayQueued,
-)
+from local.batch.faults import QUEUE_SECONDS, Code, Fail, ImagePull, LoseJob, Moment, Preempt, Rpc, StayQueued
 
 app = typer.Typer(
-    help="Have something go wrong with the next jobs, or the next calls, of the Batch of a local service that runs.",
+    help="Inject faults into the next jobs, or the next calls, of the Batch emulator of a running local service.",
     no_args_is_help=True,
 )
 
-Url = Annotated[str, typer.Option(help="Where the local service is.")]
-Times = Annotated[int, typer.Option(min=1, max=1000, help="How many jobs, or calls, have this trouble.")]
-After = Annotated[float, typer.Option(min=0, max=3600, help="Seconds after the job began to run.")]
+Url = Annotated[str, typer.Option(help="URL of the local service.")]
+Times = Annotated[int, typer.Option(min=1, max=1000, help="Number of jobs, or calls, that get this fault.")]
+After = Annotated[float, typer.Option(min=0, max=3600, help="Seconds after the job starts running.")]
 
 _HERE = "http://127.0.0.1:8080"
 
@@ -33,13 +23,13 @@ _HERE = "http://127.0.0.1:8080"
 @app.command()
 def preempt(times: Times = 1, after: After = 2.0, url: Url = _HERE) -> None:
     """A job loses its Spot VM while it runs."""
-    _order(url, Preempt(times=times, after_seconds=after))
+    _inject(url, Preempt(times=times, after_seconds=after))
 
 
 @app.command(name="image-pull")
 def image_pull(times: Times = 1, url: Url = _HERE) -> None:
-    """A job's container image is not there."""
-    _order(url, ImagePull(times=times))
+    """A job's container image does not exist."""
+    _inject(url, ImagePull(times=times))
 
 
 @app.command(name="stay-queued")
@@ -47,65 +37,69 @@ def stay_queued(
     times: Times = 1,
     seconds: Annotated[
         float,
-        typer.Option(min=0.1, max=QUEUE_SECONDS, help="After so long the job fails; the default is Batch's own limit."),
+        typer.Option(
+            min=0.1, max=QUEUE_SECONDS, help="Fail the job after this time; the default is Batch's own limit."
+        ),
     ] = QUEUE_SECONDS,
     url: Url = _HERE,
 ) -> None:
-    """A job waits for quota, until `off`, or until it has waited too long."""
-    _order(url, StayQueued(times=times, seconds=seconds))
+    """A job waits for quota until `off`, or until it has waited too long."""
+    _inject(url, StayQueued(times=times, seconds=seconds))
 
 
 @app.command(name="lose-job")
 def lose_job(times: Times = 1, after: After = 2.0, url: Url = _HERE) -> None:
     """Somebody deletes a job while it runs."""
-    _order(url, LoseJob(times=times, after_seconds=after))
+    _inject(url, LoseJob(times=times, after_seconds=after))
 
 
 @app.command()
 def error(
     times: Times = 1,
-    code: Code = Code.UNAVAILABLE,
-    rpc: Annotated[Rpc, typer.Option(help="Which calls of Batch.")] = Rpc.ANY,
+    code: Code = "UNAVAILABLE",
+    rpc: Annotated[Rpc, typer.Option(help="Which Batch calls fail.")] = "any",
     moment: Annotated[
-        Moment, typer.Option(help="Before the call has its effect, or after it: only the answer is lost.")
-    ] = Moment.BEFORE,
+        Moment, typer.Option(help="Fail before the call takes effect, or after it: only the response is lost.")
+    ] = "before",
     url: Url = _HERE,
 ) -> None:
-    """Batch answers with an error."""
-    _order(url, Fail(times=times, code=code, rpc=rpc, moment=moment))
+    """Batch calls fail with an error."""
+    _inject(url, Fail(times=times, code=code, rpc=rpc, moment=moment))
 
 
 @app.command()
 def show(url: Url = _HERE) -> None:
-    """What is still to go wrong."""
-    _tell(_call("GET", url))
+    """Show the fault that is still to come."""
+    _print(_call("GET", url))
 
 
 @app.command()
 def off(url: Url = _HERE) -> None:
-    """Nothing goes wrong any more; jobs that were kept waiting run."""
-    _tell(_call("DELETE", url))
+    """Stop injecting faults; jobs that wait for quota run."""
+    _print(_call("DELETE", url))
 
 
-def _order(url: str, order: Preempt | ImagePull | StayQueued | LoseJob | Fail) -> None:
-    _tell(_call("PUT", url, order.model_dump_json()))
+def _inject(url: str, spec: Preempt | ImagePull | StayQueued | LoseJob | Fail) -> None:
+    _print(_call("PUT", url, spec.model_dump_json()))
 
 
 def _call(method: str, url: str, content: str | None = None) -> httpx.Response:
     try:
-        answer = httpx.request(method, url + PATH, content=content, timeout=10.0, trust_env=False)
-    except (httpx.TransportError, httpx.InvalidURL) as fault:
-        raise SystemExit(f"local: no service answers at {url}; `python -m local up` starts one ({fault})") from fault
-    if not answer.is_success:
+        response = httpx.request(method, url + PATH, content=content, timeout=10.0, trust_env=False)
+    except (httpx.TransportError, httpx.InvalidURL) as failure:
         raise SystemExit(
-            f"local: {url} does not take this, is it the local service? {answer.status_code} {answer.text}"
+            f"local: no service answers at {url}; start one with `python -m local up` ({failure})"
+        ) from failure
+    if not response.is_success:
+        raise SystemExit(
+            f"local: {url} refused the request; is it the local service? {response.status_code} {response.text}"
         )
-    return answer
+    return response
 
 
-def _tell(answer: httpx.Response) -> None:
-    order: dict[str, Any] | None = answer.json()
-    if order is None:
-        print("nothing goes wrong")
+def _print(response: httpx.Response) -> None:
+    spec: dict[str, Any] | None = response.json()
+    if spec is None:
+        print("no faults")
         return
-    print(order.pop("trouble"), *(f"{name}={value}" for name, value in order.items()))
+    print(spec.pop("kind"), *(f"{name}={value}" for name, value in spec.items()))

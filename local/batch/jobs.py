@@ -1,32 +1,31 @@
-"""A job as the stand-in keeps it: its states, the events that tell of them, and its one task."""
+"""A job of the Batch emulator, with its states, its status events and its one task; and the operations on jobs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Self
 from uuid import uuid4
 
 from google.cloud import batch_v1
+from google.longrunning import operations_pb2
+from google.protobuf.message import Message
 
-from local.batch.rehearsal import JobOrder
+from local.batch.faults import JobFault
+from local.batch.rules import not_found
 from shared.runs.jobs import JobState
 
+_RELEASES: Final = frozenset({JobState.CANCELLATION_IN_PROGRESS, JobState.DELETION_IN_PROGRESS})
+_DELETION: Final = frozenset({JobState.DELETION_IN_PROGRESS})
 TRANSITIONS: Final = MappingProxyType(
     {
-        JobState.QUEUED: frozenset(
-            {JobState.SCHEDULED, JobState.FAILED, JobState.CANCELLATION_IN_PROGRESS, JobState.DELETION_IN_PROGRESS}
-        ),
-        JobState.SCHEDULED: frozenset(
-            {JobState.RUNNING, JobState.FAILED, JobState.CANCELLATION_IN_PROGRESS, JobState.DELETION_IN_PROGRESS}
-        ),
-        JobState.RUNNING: frozenset(
-            {JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLATION_IN_PROGRESS, JobState.DELETION_IN_PROGRESS}
-        ),
-        JobState.CANCELLATION_IN_PROGRESS: frozenset({JobState.CANCELLED, JobState.DELETION_IN_PROGRESS}),
-        JobState.SUCCEEDED: frozenset({JobState.DELETION_IN_PROGRESS}),
-        JobState.FAILED: frozenset({JobState.DELETION_IN_PROGRESS}),
-        JobState.CANCELLED: frozenset({JobState.DELETION_IN_PROGRESS}),
+        JobState.QUEUED: _RELEASES | {JobState.SCHEDULED, JobState.FAILED},
+        JobState.SCHEDULED: _RELEASES | {JobState.RUNNING, JobState.FAILED},
+        JobState.RUNNING: _RELEASES | {JobState.SUCCEEDED, JobState.FAILED},
+        JobState.CANCELLATION_IN_PROGRESS: _DELETION | {JobState.CANCELLED},
+        JobState.SUCCEEDED: _DELETION,
+        JobState.FAILED: _DELETION,
+        JobState.CANCELLED: _DELETION,
         JobState.DELETION_IN_PROGRESS: frozenset[JobState](),
     }
 )
@@ -47,7 +46,7 @@ _DELAY: Final = "Quota checking process decides to delay scheduling for the job 
 
 @dataclass(frozen=True)
 class Change:
-    """A job has gone from one state to another, and its task, by the names of the Batch API, maybe too."""
+    """A job's change of state, and that of its task, by the names of the Batch API."""
 
     record: "JobRecord"
     old: JobState
@@ -60,21 +59,14 @@ OnChange = Callable[[Change], None]
 
 
 class JobRecord:
-    """One job.
+    """One job, named `projects/{project}/locations/{location}/jobs/{job_id}`."""
 
-    Args:
-        name: `projects/{project}/locations/{location}/jobs/{job_id}`.
-        wanted: the job as it was asked for.
-        on_change: told of each change of state.
-        trouble: what goes wrong with it, in a rehearsal.
-    """
-
-    def __init__(self, name: str, wanted: batch_v1.Job, on_change: OnChange, trouble: JobOrder | None = None) -> None:
-        self.trouble = trouble
+    def __init__(self, name: str, wanted: batch_v1.Job, on_change: OnChange, fault: JobFault | None = None) -> None:
+        self.fault = fault
         now = datetime.now(UTC)
         self.job = batch_v1.Job(wanted)
         self.job.name = name
-        # As the real ones look: 18 characters of the job's id, and half a UUID.
+        # Like the ids of the real service: 18 characters of the job id, and half a UUID.
         self.job.uid = f"{name.rpartition('/')[2][:18].rstrip('-')}-{str(uuid4())[:18]}0"
         self.job.status = batch_v1.JobStatus(state="QUEUED")
         batch_v1.Job.pb(self.job).create_time.FromDatetime(now)
@@ -86,9 +78,18 @@ class JobRecord:
         self.task = batch_v1.Task(name=f"{group.name}/tasks/0", status=batch_v1.TaskStatus(state="PENDING"))
         self._on_change = on_change
         self._state = JobState.QUEUED
-        self._told_task = self.task.status.state.name
+        self._published_task_state = self.task.status.state.name
         self._running_since: datetime | None = None
         self._count()
+
+    @classmethod
+    def restore(cls, job: batch_v1.Job, task: batch_v1.Task, on_change: OnChange) -> Self:
+        """Return the record of a stored job."""
+        record = cls(job.name, job, on_change)
+        record.job, record.task = job, task
+        record._state = JobState(job.status.state.name)
+        record._published_task_state = task.status.state.name
+        return record
 
     @property
     def name(self) -> str:
@@ -107,74 +108,69 @@ class JobRecord:
 
     @property
     def released(self) -> bool:
-        """Whether its place to run is to be taken away, or was: nothing that its process does matters any more."""
-        return self._state in {JobState.CANCELLATION_IN_PROGRESS, JobState.CANCELLED, JobState.DELETION_IN_PROGRESS}
+        """Whether the job is, or is about to be, cancelled or deleted, so that the end of its process does not matter."""
+        return self._state in _RELEASES | {JobState.CANCELLED}
 
-    def move(self, to: JobState) -> None:
-        """Go to another state.
+    def move(self, to: JobState, because: str = "") -> None:
+        """Change the state, with an event that ends in `because`.
 
         Raises:
             ValueError: the real service has no such change of state.
         """
-        self._move(to)
-
-    def end(self, exit_code: int, cause: str = "") -> None:
-        """The task ended: the job SUCCEEDED with exit code 0, else it FAILED.
-
-        Args:
-            exit_code: the task's, or one of those that Batch reserves.
-            cause: why, in Batch's words after "due to"; empty where the task ended by itself.
-        """
-        if exit_code == 0:
-            self._move(JobState.SUCCEEDED)
-            return
-        due = f" due to {cause}" if cause else ""
-        event = self._move_task("FAILED", f"{due} with exit code {exit_code}", exit_code)
-        # The job's own event tells the code in words only, as the real service's does.
-        self._move(
-            JobState.FAILED,
-            f'Job failed due to task failure. Specifically, task with index 0 failed due to the following task event: "{event}"',
-        )
-
-    def delay(self, quota: str) -> None:
-        """Tell that there is no quota to run the job, as yet.
-
-        Args:
-            quota: the quota in Batch's words.
-        """
-        self._tell("OPERATIONAL_INFO", f"{_DELAY.format(uid=self.job.uid)} [{quota}].")
-
-    def _move(self, to: JobState, because: str = "") -> None:
-        old, old_task = self.state, self._told_task
+        old, old_task = self.state, self._published_task_state
         if to not in TRANSITIONS[old]:
             message = f"{self.name} is {old.name} and cannot become {to.name}"
             raise ValueError(message)
         self._state = to
         self.job.status.state = getattr(batch_v1.JobStatus.State, to.value)
-        self._tell("STATUS_CHANGED", f"Job state is set from {old.name} to {to.name} for job {self.name}.{because}")
+        self._add_event(
+            "STATUS_CHANGED", f"Job state is set from {old.name} to {to.name} for job {self.name}.{because}"
+        )
         self._move_task(self._task_state())
         now = datetime.now(UTC)
         if to is JobState.RUNNING:
             self._running_since = now
         elif self._running_since and to.over:
             batch_v1.JobStatus.pb(self.job.status).run_duration.FromTimedelta(now - self._running_since)
-        self._told_task = self.task.status.state.name
-        self._on_change(Change(self, old, to, old_task, self._told_task))
+        self._published_task_state = self.task.status.state.name
+        self._on_change(Change(self, old, to, old_task, self._published_task_state))
 
-    def _tell(self, kind: str, description: str) -> None:
+    def end(self, exit_code: int, cause: str = "") -> None:
+        """End the task: exit code 0 makes the job SUCCEEDED, any other FAILED.
+
+        Args:
+            exit_code: the task's, or one that Batch reserves.
+            cause: the reason in Batch's words, after "due to"; empty if the task ended by itself.
+        """
+        if exit_code == 0:
+            self.move(JobState.SUCCEEDED)
+            return
+        due = f" due to {cause}" if cause else ""
+        event = self._move_task("FAILED", f"{due} with exit code {exit_code}", exit_code)
+        # As in the real service, the job's own event contains the code only in its text.
+        self.move(
+            JobState.FAILED,
+            f'Job failed due to task failure. Specifically, task with index 0 failed due to the following task event: "{event}"',
+        )
+
+    def delay(self, quota: str) -> None:
+        """Add the event of a job that waits for quota, described in Batch's words."""
+        self._add_event("OPERATIONAL_INFO", f"{_DELAY.format(uid=self.job.uid)} [{quota}].")
+
+    def _add_event(self, kind: str, description: str) -> None:
         now = datetime.now(UTC)
         self.job.status.status_events.append(batch_v1.StatusEvent(type_=kind, description=description, event_time=now))
         batch_v1.Job.pb(self.job).update_time.FromDatetime(now)
 
     def _task_state(self) -> str:
-        """What the job's state makes of the task."""
+        """Return the task state that follows from the job's."""
         now = self.task.status.state.name
         if self._state is JobState.CANCELLED:
             return "FAILED" if now in {"ASSIGNED", "RUNNING"} else "UNEXECUTED"
         return _TASK_STATES.get(self._state, now)
 
     def _move_task(self, to: str, how: str = "", exit_code: int = 0) -> str:
-        """Bring the task into a state, and give the event that tells of it; empty where it is in that state."""
+        """Change the task's state and return the text of its event; empty if nothing changes."""
         status = self.task.status
         old = status.state.name
         if old == to:
@@ -193,6 +189,38 @@ class JobRecord:
         return event.description
 
     def _count(self) -> None:
-        """Bring the count of tasks in the job in line with the task."""
+        """Update the job's count of tasks."""
         counts = {self.task.status.state.name: 1}
         self.job.status.task_groups = {_GROUP: batch_v1.JobStatus.TaskGroupStatus(counts=counts)}
+
+
+class Operations:
+    """The long-running operations that CancelJob and DeleteJob return, since the start of the process."""
+
+    def __init__(self) -> None:
+        self._by_name: dict[str, operations_pb2.Operation] = {}
+
+    def begin(self, target: str, verb: str) -> operations_pb2.Operation:
+        """Return a new operation, `cancel` or `delete`, on the job with this resource name."""
+        parent = target.partition("/jobs/")[0]
+        operation = operations_pb2.Operation(name=f"{parent}/operations/operation-{uuid4()}")
+        now = datetime.now(UTC)
+        metadata = batch_v1.OperationMetadata(create_time=now, target=target, verb=verb, api_version="v1")
+        operation.metadata.Pack(batch_v1.OperationMetadata.pb(metadata))
+        self._by_name[operation.name] = operation
+        return operation
+
+    def finish(self, operation: operations_pb2.Operation, response: Message) -> None:
+        """Mark an operation as done, with this response."""
+        metadata = batch_v1.OperationMetadata.pb(batch_v1.OperationMetadata())
+        operation.metadata.Unpack(metadata)
+        metadata.end_time.FromDatetime(datetime.now(UTC))
+        operation.metadata.Pack(metadata)
+        operation.response.Pack(response)
+        operation.done = True
+
+    def get(self, name: str) -> operations_pb2.Operation:
+        """Return the operation of this name, or raise `Refused`."""
+        if name not in self._by_name:
+            raise not_found(name)
+        return self._by_name[name]

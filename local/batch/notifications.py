@@ -1,7 +1,6 @@
-"""What Batch tells a Pub/Sub topic when a job or its task changes its state.
+"""The Pub/Sub messages that Batch publishes when a job or its task changes state.
 
-A job asks for it by a notification with a topic and a message: of type JOB_STATE_CHANGED or TASK_STATE_CHANGED, and where a state is
-named, of that state only.
+A job requests them with a topic and a message filter: of type JOB_STATE_CHANGED or TASK_STATE_CHANGED, optionally for one state only.
 """
 
 import asyncio
@@ -21,23 +20,23 @@ _ANY = "STATE_UNSPECIFIED"
 
 
 def messages(change: Change) -> Iterator[Attributes]:
-    """The attributes of each message that is sent because of a change, for each topic that asked for it."""
+    """Yield the attributes of each message that a change causes, one per topic that requested it."""
     moved = change.new_task != change.old_task
     for notification in change.record.job.notifications:
         wanted = notification.message
         if not notification.pubsub_topic:
             continue
         if wanted.type_.name == "JOB_STATE_CHANGED" and wanted.new_job_state.name in {_ANY, change.new.value}:
-            yield _of_job(change)
+            yield _job_message(change)
         if (
             wanted.type_.name == "TASK_STATE_CHANGED"
             and moved
             and wanted.new_task_state.name in {_ANY, change.new_task}
         ):
-            yield _of_task(change)
+            yield _task_message(change)
 
 
-def _of_job(change: Change) -> Attributes:
+def _job_message(change: Change) -> Attributes:
     return {
         **_common("JOB_STATE_CHANGED", change.record.job),
         "JobName": change.record.name,
@@ -46,7 +45,7 @@ def _of_job(change: Change) -> Attributes:
     }
 
 
-def _of_task(change: Change) -> Attributes:
+def _task_message(change: Change) -> Attributes:
     task = change.record.task
     *_, group, _, index = task.name.split("/")
     return {
@@ -63,11 +62,9 @@ def _common(kind: str, job: batch_v1.Job) -> Attributes:
 
 
 class Notifier:
-    """Publishes one message after the other, away from the job that it tells of.
+    """Publishes messages one after the other, without holding up the jobs.
 
-    Args:
-        publish: takes a message's attributes. It may fail: that is logged, and the job goes on. A notification is a hint, as with the
-            real service.
+    An error of `publish` is logged and its message is lost: a notification is a hint, as with the real service.
     """
 
     def __init__(self, publish: Publish) -> None:
@@ -75,17 +72,17 @@ class Notifier:
         self._messages: asyncio.Queue[Attributes] = asyncio.Queue()
         self._sender: asyncio.Task[None] | None = None
 
-    def tell(self, change: Change) -> None:
-        """Publish a change to each topic that asked for it; returns at once."""
+    def notify(self, change: Change) -> None:
+        """Queue the messages of a change."""
         for attributes in messages(change):
             self._messages.put_nowait(attributes)
 
     def start(self) -> None:
-        """Begin to publish, on the running loop."""
+        """Start publishing on the running loop."""
         self._sender = asyncio.get_running_loop().create_task(self._send(), name="batch notifications")
 
     async def stop(self) -> None:
-        """End; what is not published by now never is."""
+        """Stop publishing; messages still queued are lost."""
         if self._sender is not None:
             self._sender.cancel()
             await asyncio.gather(self._sender, return_exceptions=True)
@@ -95,4 +92,4 @@ class Notifier:
             message = await self._messages.get()
             [outcome] = await asyncio.gather(self._publish(message), return_exceptions=True)
             if outcome is not None:
-                logger.error("a notification of %s was not taken", message["JobUID"], exc_info=outcome)
+                logger.error("a notification of %s could not be published", message["JobUID"], exc_info=outcome)

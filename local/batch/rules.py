@@ -1,6 +1,6 @@
-"""What the real service accepts, as its API reference and its quotas page say; pure.
+"""The rules of the real service, from its API reference and its quotas page; pure. Each check raises `Refused`.
 
-Sources: the field comments of `google.cloud.batch.v1` (job ids, request ids, ranges) and
+Sources: the field comments of `google.cloud.batch.v1` (job ids, request ids, ranges),
 https://cloud.google.com/batch/docs/organize-resources-using-labels (labels), https://docs.cloud.google.com/batch/quotas (sizes) and
 https://docs.cloud.google.com/batch/docs/create-run-job-secret-manager (secrets).
 """
@@ -12,8 +12,6 @@ from uuid import UUID
 
 import grpc
 from google.cloud import batch_v1
-
-from local.batch.refusal import Refused, invalid
 
 JOB_ID: Final = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
 PARENT: Final = re.compile(r"projects/[a-z0-9][a-z0-9:.-]*/locations/[a-z0-9-]+")
@@ -27,15 +25,37 @@ MAX_PRIORITY: Final = 99
 MAX_TASKS: Final = 100_000
 MAX_PARALLEL_TASKS: Final = 5_000
 MAX_BYTES: Final = 1_000_000
+DEFAULT_PAGE: Final = 100
+MAX_PAGE: Final = 1000
 SECRET: Final = re.compile(r"projects/[a-z0-9][a-z0-9:.-]*/secrets/[A-Za-z0-9_-]{1,255}/versions/[A-Za-z0-9_-]+")
 
 
-def check_create(request: batch_v1.CreateJobRequest) -> None:
-    """Refuse what the real service refuses on CreateJob, and what this stand-in cannot run.
+class Refused(Exception):
+    """A request that the real service answers with an error: a gRPC status and a text."""
 
-    Raises:
-        Refused: INVALID_ARGUMENT or OUT_OF_RANGE as the real service; UNIMPLEMENTED for jobs that only the real one can run.
-    """
+    def __init__(self, code: grpc.StatusCode, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+def invalid(message: str) -> Refused:
+    """Return the error of an invalid request."""
+    return Refused(grpc.StatusCode.INVALID_ARGUMENT, message)
+
+
+def not_found(name: str) -> Refused:
+    """Return the error of a resource that does not exist."""
+    return Refused(grpc.StatusCode.NOT_FOUND, f"Resource '{name}' was not found")
+
+
+def unimplemented(reason: str) -> Refused:
+    """Return the error of a request that only the real service can serve."""
+    return Refused(grpc.StatusCode.UNIMPLEMENTED, f"The local Batch emulator {reason}")
+
+
+def check_create(request: batch_v1.CreateJobRequest) -> None:
+    """Check a CreateJob request; UNIMPLEMENTED for jobs that only the real service can run."""
     check_parent(request.parent)
     check_request_id(request.request_id)
     if request.job_id and not JOB_ID.fullmatch(request.job_id):
@@ -57,23 +77,26 @@ def check_create(request: batch_v1.CreateJobRequest) -> None:
 
 
 def check_parent(parent: str) -> None:
-    """Refuse a parent that is no location.
-
-    Raises:
-        Refused: it is not `projects/{project}/locations/{location}`.
-    """
+    """Check that a parent is `projects/{project}/locations/{location}`."""
     if not PARENT.fullmatch(parent):
         raise invalid(
             f"parent field is invalid. Its format is projects/{{project}}/locations/{{location}}, got {parent!r}"
         )
 
 
-def check_request_id(request_id: str) -> None:
-    """Refuse a request id that is neither empty nor a UUID; the zero UUID is not supported.
+def check_list(request: batch_v1.ListJobsRequest) -> None:
+    """Check a ListJobs request; UNIMPLEMENTED for a filter or an order."""
+    check_parent(request.parent)
+    if request.filter or request.order_by:
+        raise unimplemented("lists jobs without filter and order_by; leave both out and select from the response")
+    if request.page_size < 0:
+        raise invalid(f"page_size field is invalid. It must not be negative, got {request.page_size}")
+    if request.page_token and not request.page_token.isdecimal():
+        raise invalid("page_token field is invalid")
 
-    Raises:
-        Refused: it is something else.
-    """
+
+def check_request_id(request_id: str) -> None:
+    """Check that a request id is empty or a UUID other than zero."""
     if not request_id:
         return
     try:
@@ -85,18 +108,14 @@ def check_request_id(request_id: str) -> None:
 
 
 def check_labels(labels: Mapping[str, str], field: str) -> None:
-    """Refuse labels that Google Cloud does not take.
-
-    Raises:
-        Refused: too many, a key or value out of its alphabet, or a reserved key.
-    """
+    """Check that Google Cloud accepts these labels."""
     if len(labels) > MAX_LABELS:
         raise invalid(f"{field} field is invalid. At most {MAX_LABELS} labels, got {len(labels)}")
     for key, value in labels.items():
         if not LABEL_KEY.fullmatch(key) or key.startswith(RESERVED_LABELS):
-            raise invalid(f"{field} field is invalid. {key!r} is not a label key")
+            raise invalid(f"{field} field is invalid. {key!r} is not a valid label key")
         if not LABEL_VALUE.fullmatch(value):
-            raise invalid(f"{field} field is invalid. {value!r} is not a label value")
+            raise invalid(f"{field} field is invalid. {value!r} is not a valid label value")
 
 
 def _check_task(group: batch_v1.TaskGroup) -> None:
@@ -104,10 +123,8 @@ def _check_task(group: batch_v1.TaskGroup) -> None:
     if not spec.runnables:
         raise invalid("runnables field is invalid. A task needs at least one runnable")
     if not 0 <= spec.max_retry_count <= MAX_RETRIES:
-        raise Refused(
-            grpc.StatusCode.OUT_OF_RANGE,
-            f"max_retry_count {spec.max_retry_count} is not in between 0 and {MAX_RETRIES}",
-        )
+        message = f"max_retry_count {spec.max_retry_count} is not in between 0 and {MAX_RETRIES}"
+        raise Refused(grpc.StatusCode.OUT_OF_RANGE, message)
     if batch_v1.TaskSpec.pb(spec).max_run_duration.ToNanoseconds() < 0:
         raise invalid("max_run_duration field is invalid. It must not be negative")
     if not (0 <= group.task_count <= MAX_TASKS and 0 <= group.parallelism <= MAX_PARALLEL_TASKS):
@@ -134,12 +151,12 @@ def _check_secrets(environment: batch_v1.Environment) -> None:
     for version in environment.secret_variables.values():
         if not SECRET.fullmatch(version):
             raise invalid(
-                f"secret_variables field is invalid. Its values are projects/P/secrets/S/versions/V, got {version!r}"
+                f"secret_variables field is invalid. The format is projects/P/secrets/S/versions/V, got {version!r}"
             )
 
 
 def _check_runs_here(group: batch_v1.TaskGroup) -> None:
-    """Refuse what the real service takes and this stand-in cannot run, rather than run something else."""
+    """Refuse jobs that the emulator cannot run, rather than run something else."""
     spec = group.task_spec
     environments = [spec.environment, *(runnable.environment for runnable in spec.runnables)]
     if group.task_count > 1 or len(spec.runnables) > 1 or "container" not in spec.runnables[0]:
@@ -150,4 +167,4 @@ def _check_runs_here(group: batch_v1.TaskGroup) -> None:
         reason = "has no Secret Manager, so it runs no job with secret variables"
     else:
         return
-    raise Refused(grpc.StatusCode.UNIMPLEMENTED, f"The local stand-in {reason}")
+    raise unimplemented(reason)

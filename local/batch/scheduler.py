@@ -1,4 +1,4 @@
-"""Gives jobs a place to run, a few at a time, and takes the place away again."""
+"""Runs the jobs of the Batch emulator as processes, a few at a time."""
 
 import asyncio
 import logging
@@ -11,23 +11,23 @@ from typing import Final, NamedTuple
 from google.cloud import batch_v1
 
 from local import processes
+from local.batch.faults import QUEUE_SECONDS, ImagePull, Preempt, StayQueued
 from local.batch.jobs import JobRecord
-from local.batch.rehearsal import QUEUE_SECONDS, ImagePull, Preempt, StayQueued
 from local.processes import Child
 from shared.runs.jobs import JobState
 
 logger = logging.getLogger(__name__)
 
 NOT_STARTED: Final = 50000
+# Docker's own exit code. Batch passes it on, and its events give no further detail.
 IMAGE_NOT_STARTED: Final = 125
-"""Docker's own exit code; Batch passes it on, and its events say no more."""
+# Batch's limit for every job (https://docs.cloud.google.com/batch/quotas).
 RUN_SECONDS: Final = 14 * 24 * 3600.0
-"""How long Batch lets any job run (https://docs.cloud.google.com/batch/quotas)."""
 NO_QUOTA: Final = "Quota: CPUS, limit: 0, usage: 0, wanted: 4"
 
 
 class Cut(NamedTuple):
-    """What ends a task from outside, when it has run for so many seconds: the exit code, and why in Batch's words."""
+    """Why a task is stopped after `seconds`: the exit code, and the cause in Batch's words."""
 
     seconds: float
     exit_code: int
@@ -35,14 +35,9 @@ class Cut(NamedTuple):
 
 
 class Scheduler:
-    """Runs jobs in the order they come; those without a place stay QUEUED.
+    """Runs jobs in the order of their admission; jobs that wait for their turn stay QUEUED.
 
-    Args:
-        log_dir: takes one file `{job_id}.log` a job.
-        job_env: what every job finds in its environment; the job's own variables win.
-        cwd: the folder that jobs start in.
-        max_parallel: how many run at once.
-        grace_seconds: how long a job may go on after SIGTERM.
+    The arguments are those of `BatchEmulator`. `closing` is true once all processes are being stopped.
     """
 
     def __init__(
@@ -54,32 +49,32 @@ class Scheduler:
         self._max_parallel = max_parallel
         self._grace_seconds = grace_seconds
         self._waiting: deque[JobRecord] = deque()
-        self._patience: dict[str, asyncio.TimerHandle] = {}
+        self._queue_limits: dict[str, asyncio.TimerHandle] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
         self._children: dict[str, Child] = {}
-        self._closing = False
+        self.closing = False
 
     def admit(self, record: JobRecord) -> None:
-        """Run a job as soon as there is a place; one that waits for two days fails."""
+        """Run a job when its turn comes; fail it after two days in the queue."""
         limit = QUEUE_SECONDS
-        if isinstance(record.trouble, StayQueued):
-            limit = record.trouble.seconds
+        if isinstance(record.fault, StayQueued):
+            limit = record.fault.seconds
             record.delay(NO_QUOTA)
         self._waiting.append(record)
-        self._patience[record.name] = asyncio.get_running_loop().call_later(limit, self._give_up, record)
+        self._queue_limits[record.name] = asyncio.get_running_loop().call_later(limit, self._give_up, record)
         self._fill()
 
     def resume(self) -> None:
-        """Let the jobs that a rehearsal keeps waiting run as the others do."""
-        for record in [record for record in self._waiting if isinstance(record.trouble, StayQueued)]:
+        """Let the jobs run that fault injection keeps in the queue."""
+        for record in [record for record in self._waiting if isinstance(record.fault, StayQueued)]:
             self._leave_queue(record)
-            record.trouble = None
+            record.fault = None
             self.admit(record)
 
     async def release(self, record: JobRecord) -> None:
-        """Take away what a job holds, and return when it holds nothing.
+        """Stop a job's process and wait for its end.
 
-        The record must be `released` when this is called, or the end of its process is taken for a failure.
+        The record must already be `released`; otherwise the end of its process counts as a failure.
         """
         if record in self._waiting:
             self._leave_queue(record)
@@ -89,8 +84,8 @@ class Scheduler:
             await asyncio.wait([self._running[record.name]])
 
     async def close(self) -> None:
-        """End all jobs and their processes."""
-        self._closing = True
+        """Stop all processes. Jobs keep their states, as after a power failure; `BatchService.recover` decides what becomes of them."""
+        self.closing = True
         for record in [*self._waiting]:
             self._leave_queue(record)
         try:
@@ -101,11 +96,11 @@ class Scheduler:
                 child.kill()
 
     def log_path(self, job_id: str) -> Path:
-        """The file that takes a job's output."""
+        """Return the file with a job's output."""
         return self._log_dir / f"{job_id}.log"
 
     def _fill(self) -> None:
-        for record in [record for record in self._waiting if not isinstance(record.trouble, StayQueued)]:
+        for record in [record for record in self._waiting if not isinstance(record.fault, StayQueued)]:
             if len(self._running) >= self._max_parallel:
                 return
             self._leave_queue(record)
@@ -115,7 +110,7 @@ class Scheduler:
 
     def _leave_queue(self, record: JobRecord) -> None:
         self._waiting.remove(record)
-        self._patience.pop(record.name).cancel()
+        self._queue_limits.pop(record.name).cancel()
 
     def _give_up(self, record: JobRecord) -> None:
         if not record.released:
@@ -125,24 +120,24 @@ class Scheduler:
     def _ended(self, task: asyncio.Task[None]) -> None:
         del self._running[task.get_name()]
         if not task.cancelled() and (error := task.exception()):
-            logger.error("the stand-in failed to run %s", task.get_name(), exc_info=error)
+            logger.error("the Batch emulator failed to run %s", task.get_name(), exc_info=error)
         self._fill()
 
     async def _run(self, record: JobRecord) -> None:
         if record.released:
             return
         record.move(JobState.SCHEDULED)
-        if isinstance(record.trouble, ImagePull):
+        if isinstance(record.fault, ImagePull):
             self._refuse_image(record)
             return
         try:
             child = await self._start(record)
         except OSError as error:
-            self._end(record, NOT_STARTED, f"the stand-in could not start the container: {error}")
+            self._end(record, NOT_STARTED, f"the emulator could not start the container: {error}")
             return
         self._children[record.name] = child
         try:
-            if self._closing or record.released:
+            if self.closing or record.released:
                 await child.stop(self._grace_seconds)
                 return
             record.move(JobState.RUNNING)
@@ -157,12 +152,12 @@ class Scheduler:
             del self._children[record.name]
 
     def _end(self, record: JobRecord, exit_code: int, cause: str) -> None:
-        """Tell the record how its process ended, unless it was taken away and its end means nothing."""
-        if not record.released:
+        """Record how a process ended, unless the job was released or the emulator itself stopped it while closing."""
+        if not record.released and not (self.closing and exit_code):
             record.end(exit_code, cause)
 
     def _refuse_image(self, record: JobRecord) -> None:
-        """End a job as where Docker finds no image: Batch tells Docker's exit code, and only the job's log says what it stands for."""
+        """Fail a job as if its image were missing: Batch reports Docker's exit code, and only the job's log explains it."""
         image = record.job.task_groups[0].task_spec.runnables[0].container.image_uri
         self.log_path(record.job_id).write_text(
             f"Unable to find image '{image}' locally\n"
@@ -184,21 +179,21 @@ class Scheduler:
             **spec.environment.variables,
             **runnable.environment.variables,
         }
-        # The image has a `python`; here it is this interpreter.
+        # `python` is the image's interpreter; here it is this one.
         argv = [sys.executable if word == "python" and not place else word for place, word in enumerate(command)]
         return await processes.start(argv, log=self.log_path(record.job_id), env=environment, cwd=self._cwd)
 
 
 def cut_of(record: JobRecord) -> Cut:
-    """What ends a job's task from outside, unless it ends before."""
+    """Return when and why a job's task is stopped, unless it ends first."""
     limit = Cut(time_limit(record.job), 50005, "task runs over the maximum runtime")
-    if not isinstance(record.trouble, Preempt):
+    if not isinstance(record.fault, Preempt):
         return limit
-    return min(limit, Cut(record.trouble.after_seconds, 50001, "Spot Preemption"))
+    return min(limit, Cut(record.fault.after_seconds, 50001, "Spot Preemption"))
 
 
 def time_limit(job: batch_v1.Job) -> float:
-    """How many seconds a job's task may run: the shortest of the task's, the runnable's and Batch's own limit."""
+    """Return the shortest of the task's, the runnable's and Batch's own time limit, in seconds."""
     spec = batch_v1.Job.pb(job).task_groups[0].task_spec
     both = (spec.max_run_duration, spec.runnables[0].timeout)
     limits: list[float] = [limit.ToTimedelta().total_seconds() for limit in both]

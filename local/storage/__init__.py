@@ -1,1 +1,1 @@
-"""Cloud Storage on one machine: fake-gcs-server keeps the objects, a gateway in front of it checks signed URLs as the real service does."""
+"""Cloud Storage on one machine: fake-gcs-server stores the objects, and a gateway in front of it verifies signed URLs."""

@@ -1,7 +1,7 @@
-"""A transport that hears an answer which comes before the request is sent whole.
+"""An httpx transport that receives a response which arrives before the whole request is sent.
 
-fake-gcs-server answers a piece of an upload whose session is over at once, and closes the connection without reading the piece. What still
-writes then meets a reset; httpx on asyncio takes that for the end and loses the answer, where urllib3 reads it.
+If an upload session is over, fake-gcs-server answers a chunk at once and closes the connection without reading the chunk. The client's next
+write then fails with a reset; httpx on asyncio gives up and loses the response, while urllib3 reads it.
 """
 
 import asyncio
@@ -13,22 +13,22 @@ import httpx
 import urllib3
 
 TIMEOUT: Final = urllib3.Timeout(connect=5.0, read=60.0)
+# Not the event loop's own threads: clients in this process that wait for these very responses may occupy all of them.
 THREADS: Final = 8
-"""Our own, each with a connection: the event loop's may all be taken by clients in this process that wait for these very answers."""
 
 
 class EarlyAnswers(httpx.AsyncBaseTransport):
-    """Sends a request from a thread. Its body and the answer's are in memory as a whole: for pieces of uploads, not for downloads."""
+    """Sends requests from threads, with whole bodies in memory: for chunks of uploads, not for downloads."""
 
     def __init__(self) -> None:
         self._pool = urllib3.PoolManager(maxsize=THREADS, retries=False, timeout=TIMEOUT)
         self._threads = ThreadPoolExecutor(THREADS, "early-answers")
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request and give the answer, still encoded as it came.
+        """Send a request and return the response, with its content encoding intact.
 
         Raises:
-            httpx.TransportError: there is no answer.
+            httpx.TransportError: there is no response.
         """
         body = await request.aread()
         headers = urllib3.HTTPHeaderDict(
@@ -44,12 +44,14 @@ class EarlyAnswers(httpx.AsyncBaseTransport):
             decode_content=False,
         )
         try:
-            answer = await asyncio.get_running_loop().run_in_executor(self._threads, send)
+            response = await asyncio.get_running_loop().run_in_executor(self._threads, send)
         except urllib3.exceptions.HTTPError as error:
             raise httpx.ReadError(type(error).__name__, request=request) from error
-        return httpx.Response(answer.status, headers=list(answer.headers.items()), stream=httpx.ByteStream(answer.data))
+        return httpx.Response(
+            response.status, headers=list(response.headers.items()), stream=httpx.ByteStream(response.data)
+        )
 
     async def aclose(self) -> None:
-        """Close the connections; what is under way is not waited for."""
+        """Close the connections without waiting for requests in progress."""
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._pool.clear()

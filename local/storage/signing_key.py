@@ -1,4 +1,4 @@
-"""The key that stands in for Google's: made at each start, it signs URLs and OpenID Connect tokens of the local service."""
+"""The key of the local service account, new at each start: it signs URLs and OpenID Connect tokens in place of Google's keys."""
 
 import json
 import os
@@ -14,13 +14,7 @@ LOCAL_ACCOUNT: Final = "haystack-runs@local.iam.gserviceaccount.com"
 
 @dataclass(frozen=True)
 class SigningKey:
-    """An RSA key of a service account.
-
-    Attributes:
-        email: the service account.
-        key_id: names the key, as `kid` does in a token.
-        private_key: never printed.
-    """
+    """An RSA key of a service account; `key_id` is the `kid` of its tokens."""
 
     email: str
     key_id: str
@@ -28,20 +22,20 @@ class SigningKey:
 
     @classmethod
     def generate(cls, email: str = LOCAL_ACCOUNT) -> Self:
-        """A fresh key."""
+        """Return a new key."""
         return cls(email, os.urandom(20).hex(), rsa.generate_private_key(public_exponent=65537, key_size=2048))
 
     @property
     def public_key(self) -> rsa.RSAPublicKey:
-        """What signatures are checked with."""
+        """The key that verifies signatures."""
         return self.private_key.public_key()
 
     def private_pem(self) -> str:
-        """The private key as unencrypted PKCS #8."""
+        """Return the private key as unencrypted PKCS #8."""
         return self.private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
     def write(self, path: Path) -> None:
-        """Write the service-account file that Google's libraries load, readable by its owner only from the first byte on."""
+        """Write the service-account file that Google's libraries load, created with access for its owner only."""
         content = {
             "type": "service_account",
             "project_id": "local",

@@ -20,7 +20,7 @@ from shared.stores.firestore_client import DocumentExists, FirestoreDatabase, Ra
 
 RUNS: Final = "runs"
 # The name in stored databases and in firestore.indexes.json.
-USER_LOCKS: Final = "gates"
+USER_LOCKS: Final = "user_locks"
 CATALOG: Final = "catalog/ingested"
 # The outcome and the history are most of a run's document, and decoding them would be most of the cost of a poll.
 SUMMARY_FIELDS: Final = tuple(RunSummary.model_fields)

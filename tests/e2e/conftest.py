@@ -1,4 +1,4 @@
-"""The local service as a person starts it: `python -m local up` in a process of its own, on the demo atlas."""
+"""The local service as a user starts it: `python -m local up` in its own process, on the demo atlas."""
 
 import asyncio
 import os
@@ -13,9 +13,10 @@ from typing import Any
 import httpx
 import pytest
 
-from local import atlas, processes
+from local import demo, processes
 from local.processes import Child
 
+ROOT = Path(__file__).parent.parent.parent
 READY_SECONDS = 30.0
 RUN_SECONDS = 50.0
 RUNS = "/api/v1/runs"
@@ -35,57 +36,77 @@ class Service:
         return await self._json("POST", RUNS, {"query": query, **fields})
 
     async def status(self, run_id: str) -> dict[str, Any]:
-        """Where a run stands."""
+        """Return a run's status."""
         return await self._json("GET", f"{RUNS}/{run_id}")
 
     async def result(self, run_id: str) -> dict[str, Any]:
-        """What a run found."""
+        """Return a run's result."""
         return await self._json("GET", f"{RUNS}/{run_id}/result")
 
-    async def until(self, run_id: str, *wanted: str) -> dict[str, Any]:
-        """Poll until the run's status or phase is one of those, or it is done."""
-        deadline = time.monotonic() + RUN_SECONDS
+    async def download(self, run_id: str) -> dict[str, bytes]:
+        """Return a run's result files by name, from their signed URLs."""
+        files = {}
+        async with httpx.AsyncClient(trust_env=False) as client:
+            for file in (await self.result(run_id))["files"]:
+                response = await client.get(file["url"])
+                assert response.status_code == 200, response.text
+                files[file["name"]] = response.content
+        return files
+
+    async def until(self, run_id: str, *wanted: str, seconds: float = RUN_SECONDS) -> dict[str, Any]:
+        """Poll until the run's status or phase is one of those, or the run is done."""
+        deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             run = await self.status(run_id)
             if run["done"] or {run["status"], run["current_phase"]} & set(wanted):
                 return run
             await asyncio.sleep(0.1)
-        raise AssertionError(f"{run_id} did not get there in {RUN_SECONDS} s: {run}")
+        raise AssertionError(f"{run_id} did not get there in {seconds} s: {run}")
 
     def job_log(self, run_id: str) -> str:
-        """What a run's job has written."""
+        """Return the output of a run's first job."""
         return (self.data_dir / "jobs" / f"haystack-{run_id.removeprefix('run_')}-1.log").read_text()
 
+    async def stop(self) -> None:
+        """Stop the service as Ctrl-C does."""
+        await self.client.aclose()
+        await self.child.stop(grace_seconds=20.0)
+
     async def _json(self, method: str, path: str, body: object = None) -> dict[str, Any]:
-        answer = await self.client.request(method, path, json=body)
-        assert answer.status_code == 200, answer.text
-        content: dict[str, Any] = answer.json()
+        response = await self.client.request(method, path, json=body)
+        assert response.status_code == 200, response.text
+        content: dict[str, Any] = response.json()
         return content
 
 
 @pytest.fixture(scope="session")
 def ingested(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder with the demo atlas; it needs the package registry, so without one it is a skip, but in CI a failure."""
+    """A data folder with the demo atlas. Without a package registry the tests are skipped, but in CI they fail."""
     folder = tmp_path_factory.mktemp("demo")
     try:
-        atlas.make(folder)
-    except (RuntimeError, SystemExit) as error:
+        demo.make_atlas(folder)
+    except SystemExit as error:
         if os.environ.get("CI"):
             raise
-        pytest.skip(f"the demo atlas cannot be made here: {error}")
+        pytest.skip(str(error))
     return folder
 
 
 def copy_of(ingested: Path, folder: Path) -> Path:
-    """A data folder of one's own with the same atlas, by hard links."""
+    """Return another data folder with the same atlas, by hard links."""
     shutil.copytree(ingested / "atlases", folder / "atlases", copy_function=os.link)
     return folder
 
 
+def command(*arguments: str) -> list[str]:
+    """Return a command of the local service, to be run in `ROOT`."""
+    return [sys.executable, "-m", "local", *arguments]
+
+
 async def start(data_dir: Path, store: str) -> Service:
-    """Start the service and wait until it says that it is ready."""
-    command = [sys.executable, "-m", "local", "up", "--port", "0", "--store", store, "--data-dir", str(data_dir)]
-    child = await processes.start(command, log=data_dir / "service.log")
+    """Start the service and wait until it prints that it is ready."""
+    up = command("up", "--port", "0", "--store", store, "--data-dir", str(data_dir))
+    child = await processes.start(up, log=data_dir / "service.log", cwd=ROOT)
     deadline = time.monotonic() + READY_SECONDS
     while child.running and time.monotonic() < deadline:
         for line in child.log.read_text().splitlines():
@@ -95,12 +116,12 @@ async def start(data_dir: Path, store: str) -> Service:
                 return Service(url, child, data_dir, client)
         await asyncio.sleep(0.1)
     await child.stop()
-    raise AssertionError(f"the service did not get ready: {child.tail(20)}")
+    raise AssertionError(f"the service did not start: {child.tail(20)}")
 
 
 @pytest.fixture(params=["sqlite", "firestore"], scope="session")
 def store(request: pytest.FixtureRequest) -> str:
-    """Each kind of store; Firestore is a skip, or in CI a failure, where there is no emulator."""
+    """Each kind of store. Without the Firestore emulator its tests are skipped, but in CI they fail."""
     kind: str = request.param
     if kind == "firestore":
         request.getfixturevalue("firestore_host")
@@ -109,8 +130,7 @@ def store(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="session")
 async def service(store: str, ingested: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Service]:
-    """The service, once on each store; it serves all tests of the session."""
+    """The service, once per store, for all tests of the session."""
     running = await start(copy_of(ingested, tmp_path_factory.mktemp(store)), store)
     yield running
-    await running.client.aclose()
-    await running.child.stop(grace_seconds=20.0)
+    await running.stop()

@@ -1,23 +1,27 @@
-"""The demo command, as `make demo` calls it."""
+"""The demo command, as `make demo` runs it."""
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import copy_of
-
-ROOT = Path(__file__).parent.parent.parent
+from tests.e2e.conftest import ROOT, command, copy_of
 
 
 def demo(ingested: Path, tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the demo on an atlas that is there already."""
+    """Run the demo on an existing atlas."""
     folders = ["--data-dir", str(copy_of(ingested, tmp_path / "data")), "--results-dir", str(tmp_path / "results")]
-    command = [sys.executable, "-m", "local", "demo", *arguments, *folders, "--store", "sqlite"]
     environment = {**os.environ, "COLUMNS": "60"}
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=100)
+    return subprocess.run(
+        command("demo", *arguments, *folders),
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
 
 
 @pytest.mark.timeout(120)

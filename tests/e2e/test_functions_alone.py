@@ -1,23 +1,23 @@
-"""Each function in a process of its own, started by the framework's own command: as in the README, and as it is deployed."""
+"""Each function in its own process, started with the command and the environment of a deployed function."""
 
 import asyncio
 import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 
-from benchmarks import made_runs
+from deploy.target import RUNTIME, START_COMMAND
 from local import processes
 from local.processes import Child
 from shared import routes
-from shared.routes import RUNTIME
 from shared.stores.sqlite import SqliteDatabase, SqliteRunStore
+from tests.support.builders import make_run
 
 ROOT = Path(__file__).parent.parent.parent
 ASKED = {
@@ -33,17 +33,12 @@ ASKED = {
 }
 
 
-@asynccontextmanager
-async def alone(
-    name: str, folder: Path, runtime: Mapping[str, str], **settings: str
-) -> AsyncIterator[tuple[Child, httpx.AsyncClient]]:
-    """A function that listens, and who asks it; its log and its runs are in this folder.
+async def start(source: Path, folder: Path) -> tuple[Child, int]:
+    """Start a function and return its process and port; its log and its runs are in `folder`.
 
     Args:
-        name: the function.
-        folder: takes `log` and `runs.db`.
-        runtime: what its environment tells the libraries.
-        settings: others than these tests' own.
+        source: its `main.py`.
+        folder: contains `log` and `runs.db`.
     """
     port = processes.free_port()
     environment = {
@@ -54,14 +49,18 @@ async def alone(
         "STORE": "sqlite",
         "SQLITE_PATH": str(folder / "runs.db"),
         "PATH": os.environ["PATH"],
-        **runtime,
-        **settings,
+        "PYTHONPATH": str(ROOT),  # a deployed folder contains `shared` beside `main.py`
+        "FUNCTION_SOURCE": str(source),
+        **RUNTIME,
     }
-    framework = str(Path(sys.executable).parent / "functions-framework")
-    command = [framework, "--target", "handle", "--source", f"functions/{name}/main.py"]
-    child = await processes.start(
-        [*command, "--host", "127.0.0.1", "--port", str(port)], log=folder / "log", env=environment, cwd=ROOT
-    )
+    words = START_COMMAND.replace("$PORT", str(port)).replace("0.0.0.0", "127.0.0.1").split()  # noqa: S104  # replaced
+    return await processes.start([sys.executable, "-m", *words], log=folder / "log", env=environment, cwd=folder), port
+
+
+@asynccontextmanager
+async def running(name: str, folder: Path) -> AsyncIterator[tuple[Child, httpx.AsyncClient]]:
+    """Run a function and yield its process and a client."""
+    child, port = await start(ROOT / "functions" / name / "main.py", folder)
     try:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as api:
             await listening(child, port)
@@ -71,7 +70,7 @@ async def alone(
 
 
 async def listening(child: Child, port: int) -> None:
-    """Wait until a process takes connections."""
+    """Wait until a process accepts connections."""
     for _ in range(200):
         try:
             _, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -86,9 +85,14 @@ async def listening(child: Child, port: int) -> None:
 
 
 def children(pid: int) -> set[int]:
-    """The processes that a process has started, and that live; none where the system does not tell."""
+    """Return the running children of a process; none on systems without /proc."""
     tasks = Path(f"/proc/{pid}/task").glob("*/children")
     return {int(child) for task in tasks for child in task.read_text().split()}
+
+
+def server_lines(lines: list[str]) -> set[str]:
+    """Return the lines in which uvicorn reports its own start and stop."""
+    return {line for line in lines if line.startswith("INFO: ")}
 
 
 def test_each_function_is_asked() -> None:
@@ -96,49 +100,46 @@ def test_each_function_is_asked() -> None:
 
 
 @pytest.mark.parametrize("name", ASKED)
-async def test_a_function_runs_alone_by_the_command_of_the_readme(name: str, tmp_path: Path) -> None:
+async def test_a_deployed_function_is_one_process_and_logs_json(name: str, tmp_path: Path) -> None:
     method, path, expected = ASKED[name]
-    async with alone(name, tmp_path, {}) as (child, api):
-        answer = await api.request(method, path)
-        assert answer.status_code == expected, answer.text + child.tail()
-
-
-@pytest.mark.parametrize("name", ASKED)
-async def test_as_it_is_deployed_a_function_is_one_process_and_every_line_is_its_own(name: str, tmp_path: Path) -> None:
-    method, path, expected = ASKED[name]
-    async with alone(name, tmp_path, RUNTIME) as (child, api):
-        answer = await api.request(method, path)
-        assert answer.status_code == expected, answer.text + child.tail()
+    async with running(name, tmp_path) as (child, api):
+        response = await api.request(method, path)
+        assert response.status_code == expected, response.text + child.tail()
         assert children(child.pid) == set()
-    lines = [json.loads(line) for line in child.log.read_text().splitlines()]
-    assert [line["status"] for line in lines if line["message"] == "request"] == [expected]
+    lines = child.log.read_text().splitlines()
+    entries = [json.loads(line) for line in lines if line not in server_lines(lines)]
+    assert [entry["status"] for entry in entries if entry["message"] == "request"] == [expected]
 
 
-async def test_as_it_is_deployed_an_answer_to_an_unexpected_error_tells_nothing_of_it(
-    tmp_path: Path, sqlite: SqliteDatabase
-) -> None:
-    run = made_runs.waiting()
+async def test_a_main_that_raises_fails_the_start(tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text('raise RuntimeError("this function cannot start")\n')
+    child, _ = await start(tmp_path / "main.py", tmp_path)
+    assert await asyncio.wait_for(child.wait(), 30) not in {0, 128 + signal.SIGTERM}
+    assert "this function cannot start" in child.log.read_text()
+
+
+async def test_the_response_to_an_unexpected_error_reveals_nothing(tmp_path: Path, sqlite: SqliteDatabase) -> None:
+    run = make_run()
     await SqliteRunStore(sqlite).create(run)
     await sqlite.write(lambda connection: connection.execute("update runs set body = '{\"broken\": 1}'"))
-    async with alone("status", tmp_path, RUNTIME) as (child, api):
-        answer = await api.get(f"/api/v1/runs/{run.run_id}")
-    assert answer.status_code == 500
-    assert answer.json()["code"] == "internal"
-    assert not {word for word in ("broken", "validation", "Traceback", ".py") if word in answer.text}
-    [told] = [line for line in map(json.loads, child.log.read_text().splitlines()) if "stack_trace" in line]
-    assert (told["message"], "ValidationError" in told["stack_trace"]) == ("unexpected error", True)
+    async with running("status", tmp_path) as (child, api):
+        response = await api.get(f"/api/v1/runs/{run.run_id}")
+    assert response.status_code == 500
+    assert response.json()["code"] == "internal"
+    assert not {word for word in ("broken", "validation", "Traceback", ".py") if word in response.text}
+    lines = child.log.read_text().splitlines()
+    [logged] = [json.loads(line) for line in lines if "stack_trace" in line]
+    assert (logged["message"], "ValidationError" in logged["stack_trace"]) == ("unexpected error", True)
 
 
-async def test_as_it_is_deployed_a_poll_under_way_is_answered_before_the_process_ends(
-    tmp_path: Path, sqlite: SqliteDatabase
-) -> None:
-    run = made_runs.waiting().model_copy(update={"user_email": "dev@example.com"})
+async def test_a_poll_in_progress_is_answered_before_the_process_ends(tmp_path: Path, sqlite: SqliteDatabase) -> None:
+    run = make_run(owner="dev@example.com")
     await SqliteRunStore(sqlite).create(run)
-    async with alone("status", tmp_path, RUNTIME) as (child, api):
+    async with running("status", tmp_path) as (child, api):
         await api.get(f"/api/v1/runs/{run.run_id}")
         poll = asyncio.create_task(api.get(f"/api/v1/runs/{run.run_id}?wait=3"))
-        await asyncio.sleep(1)  # it is on its way, on the connection that is open
+        await asyncio.sleep(1)  # the request has arrived on the open connection
         ended = await child.stop()
-        answer = await poll
-    assert (answer.status_code, answer.json()["status"]) == (200, "pending")
+        response = await poll
+    assert (response.status_code, response.json()["status"]) == (200, "pending")
     assert ended == 128 + signal.SIGTERM

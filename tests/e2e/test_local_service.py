@@ -1,4 +1,4 @@
-"""One question all the way through the local service, and what may come between."""
+"""One question all the way through the local service, and what may interrupt it."""
 
 import asyncio
 import json
@@ -63,7 +63,7 @@ async def test_a_running_run_can_be_cancelled_and_its_job_leaves(service: Servic
     assert (await service.status(run["run_id"]))["status"] == "cancelled"
 
 
-async def test_what_no_function_answers_is_told_by_the_gateway(service: Service) -> None:
+async def test_unknown_paths_get_404(service: Service) -> None:
     answer = await service.client.get("/nowhere")
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
@@ -89,7 +89,7 @@ def _lives(pid: int) -> bool:
 
 
 def _descendants(pid: int) -> list[int]:
-    """A process and all that it started, by their parents."""
+    """Return a process and all its descendants."""
     parents = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -104,7 +104,7 @@ def _descendants(pid: int) -> list[int]:
 
 
 def _processes_with(job: str, run_id: str) -> list[str]:
-    """The processes that carry a run's id in their environment."""
+    """Return the processes with a run's id in their environment."""
     found = []
     for environ in Path("/proc").glob("[0-9]*/environ"):
         try:

@@ -8,11 +8,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from local.batch.server import BatchStandIn
+from local.batch.service import BatchEmulator
 from local.gateway import Gateway
-from local.oidc import TokenIssuer
 from local.serving import serving
 from local.storage.server import StorageServer
+from local.tokens import TokenIssuer
 from shared import wiring
 from shared.catalog.entries import CellTypeEntry, ConditionEntry, DatasetEntry, GroupCount
 from shared.runs.ports import RunDatabase
@@ -58,7 +58,7 @@ def store_settings(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, 
 @pytest.fixture
 async def settings(cloud: Cloud, tmp_path: Path, store_settings: dict[str, str]) -> AsyncIterator[dict[str, str]]:
     """Return the functions' environment: development, an empty store, and a Batch that starts no job."""
-    batch = BatchStandIn(log_dir=tmp_path / "jobs", job_env={}, cwd=tmp_path, max_parallel=0)
+    batch = BatchEmulator(log_dir=tmp_path / "jobs", job_env={}, cwd=tmp_path, max_parallel=0)
     port = await batch.start()
     yield {
         "ENVIRONMENT": "development",

@@ -21,8 +21,8 @@ from schemathesis.engine.recorder import ScenarioRecorder
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from local.gateway import Gateway
-from local.key_set import key_server
 from local.serving import serving
+from local.tokens import key_server
 from shared import wiring
 from shared.fields import ControlStrategy
 from shared.http.requests import IDEMPOTENCY_KEY

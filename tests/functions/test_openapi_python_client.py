@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from local.gateway import Gateway
-from local.openapi.document import FILE
+from local.gateway import OPENAPI, Gateway
 from local.serving import serving
 from shared import wiring
 from tests.functions.conftest import small_dataset
@@ -27,7 +26,7 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = folder / "config.yaml"
     config.write_text(CONFIG)
     command = [sys.executable, "-m", "openapi_python_client", "generate", "--fail-on-warning", "--meta", "none"]
-    options = ["--path", str(FILE), "--config", str(config), "--output-path", str(folder / PACKAGE)]
+    options = ["--path", str(OPENAPI), "--config", str(config), "--output-path", str(folder / PACKAGE)]
     done = subprocess.run([*command, *options], capture_output=True, text=True, timeout=50, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder

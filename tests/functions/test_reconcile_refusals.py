@@ -6,12 +6,12 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from google.auth import jwt
+
+from local.storage.signing_key import SigningKey
 
 # google-auth carries no types.
 # mypy: allow-untyped-calls
-from local.oidc import ISSUER, TokenIssuer
-from local.storage.signing_key import SigningKey
+from local.tokens import ISSUER, TokenIssuer
 from tests.functions.conftest import AUDIENCE, Cloud
 from tests.support.firestore_recorder import Recorder
 
@@ -56,8 +56,7 @@ def token(cloud: Cloud, **changes: object) -> str:
         "exp": int(time.time()) + 3600,
         **changes,
     }
-    made: bytes = jwt.encode(cloud.issuer._signer, {name: value for name, value in claims.items() if value is not None})
-    return made.decode()
+    return cloud.issuer.sign({name: value for name, value in claims.items() if value is not None})
 
 
 async def test_a_refused_request_reads_nothing(api: httpx.AsyncClient, cloud: Cloud, recorder: Recorder) -> None:

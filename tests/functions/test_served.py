@@ -13,8 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
-from local.key_set import key_server
 from local.serving import serving
+from local.tokens import key_server
 from tests.support.iap import AUDIENCE, IapEmulator
 
 ROOT = Path(__file__).parent.parent.parent

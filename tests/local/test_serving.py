@@ -1,4 +1,4 @@
-"""The server that the local service runs in its own loop."""
+"""The server inside the event loop of the local service."""
 
 import asyncio
 import socket
@@ -11,8 +11,8 @@ from starlette.routing import Route
 
 from local.serving import listening, serving
 
+# By default uvicorn closes connections that are idle for five seconds. httpx keeps them as long, and a request at that moment fails.
 LONGER_THAN_CLIENTS_WAIT = 5.5
-"""uvicorn, left to itself, closes what nobody has used for five seconds; httpx keeps it as long, and a request of then is lost."""
 
 
 def test_an_answer_in_two_parts_does_not_wait_for_the_first_to_be_acknowledged() -> None:
@@ -38,7 +38,7 @@ async def test_a_connection_is_still_there_when_a_client_that_paused_uses_it_aga
 
 
 async def test_a_request_that_asks_for_another_protocol_too_keeps_its_body() -> None:
-    """`curl --http2` and Java's client ask for HTTP/2 so; a body that was lost would be a question without text."""
+    """`curl --http2` and Java's client request HTTP/2 like this; without its body, a question has no text."""
 
     async def echo(request: Request) -> PlainTextResponse:
         return PlainTextResponse(await request.body())

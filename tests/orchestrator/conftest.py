@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from local import demo_atlas
+from local.demo_atlas import DATASET
+from local.demo_atlas import build as demo_atlas
 from orchestrator.atlas.atlas import Atlas
 from orchestrator.config import JobConfig
 from orchestrator.ingest import ingest
@@ -42,7 +43,7 @@ def atlas_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def demo_entry(demo_h5ad: Path, atlas_root: Path) -> DatasetEntry:
-    return ingest(demo_atlas.DATASET, demo_h5ad, atlas_root)
+    return ingest(DATASET, demo_h5ad, atlas_root)
 
 
 @pytest.fixture

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
-from shared.upload import disposition
 
 from orchestrator import main
 from orchestrator.atlas.atlas import AtlasUnusable
 from orchestrator.ingest import ingest
 from shared.catalog.entries import DatasetEntry
+from shared.gcp.storage import disposition
 
 OUTSIDE = ["..", "../x", "/etc", "a/b", "a\0", "a\n", "", "A", "a" * 64, "%2e%2e", "a\u202e"]
 

@@ -8,7 +8,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from local.key_set import KeySet, key_set
+from local.tokens import KeySet, key_set
 from shared.auth.identity import ASSERTION_HEADER, ISSUER, MAX_LIFETIME
 
 AUDIENCE: Final = "/projects/1234/global/backendServices/5678"

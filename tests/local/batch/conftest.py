@@ -1,4 +1,4 @@
-"""The stand-in, and the real client that talks to it."""
+"""The Batch emulator and the real client that talks to it."""
 
 import asyncio
 import os
@@ -13,25 +13,27 @@ from google.cloud import batch_v1
 from google.cloud.batch_v1.services.batch_service.transports import BatchServiceGrpcAsyncIOTransport
 from google.protobuf.duration_pb2 import Duration
 
-from local.batch.server import BatchStandIn
+from local.batch.service import BatchEmulator
 
 
 class World:
-    """A stand-in that serves, the real client, and what was published."""
+    """A running emulator, the real client, and the published messages."""
 
     parent = "projects/demo/locations/europe-west1"
     topic = "projects/demo/topics/jobs"
 
-    def __init__(self, stand_in: BatchStandIn, client: batch_v1.BatchServiceAsyncClient) -> None:
-        self.stand_in = stand_in
+    def __init__(
+        self, emulator: BatchEmulator, client: batch_v1.BatchServiceAsyncClient, published: list[dict[str, str]]
+    ) -> None:
+        self.emulator = emulator
         self.client = client
-        self.published: list[dict[str, str]] = []
+        self.published = published
 
     @staticmethod
     def job(
         *commands: str, seconds: float = 0, topic: str = "", environment: dict[str, str] | None = None
     ) -> batch_v1.Job:
-        """A job with one container of these commands."""
+        """Return a job with one container that runs this command."""
         limit = Duration()
         limit.FromNanoseconds(int(seconds * 1e9))
         message = batch_v1.JobNotification.Message(type_=batch_v1.JobNotification.Type.JOB_STATE_CHANGED)
@@ -56,7 +58,7 @@ class World:
     async def run(
         self, job_id: str, code: str, *, seconds: float = 0, topic: str = "", environment: dict[str, str] | None = None
     ) -> batch_v1.Job:
-        """Have a job run this Python code."""
+        """Run Python code as a job."""
         return await self.create(
             job_id, self.job("python", "-c", code, seconds=seconds, topic=topic, environment=environment)
         )
@@ -75,7 +77,7 @@ class World:
         await operation.result(timeout=10)  # type: ignore[no-untyped-call]  # the client has no types there
 
     async def until(self, job_id: str, *states: str) -> batch_v1.Job:
-        """The job as soon as it is in one of these states."""
+        """Wait until the job is in one of these states and return it."""
         async with asyncio.timeout(20):
             while True:
                 found = await self.get(job_id)
@@ -84,14 +86,14 @@ class World:
                 await asyncio.sleep(0.02)
 
     async def log_says(self, job_id: str, text: str) -> str:
-        """The job's log as soon as it holds this text."""
-        path = self.stand_in.log_path(job_id)
+        """Wait until the job's log contains this text and return the log."""
+        path = self.emulator.log_path(job_id)
         await self.eventually(lambda: path.exists() and text in path.read_text())
         return path.read_text()
 
     @staticmethod
     async def eventually(condition: Callable[[], bool]) -> None:
-        """Return as soon as this holds."""
+        """Wait until a condition holds."""
         async with asyncio.timeout(20):
             while True:
                 if condition():
@@ -101,12 +103,14 @@ class World:
 
 @pytest.fixture
 async def start(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[World]]]:
-    """Starts a stand-in with these options, and ends it after the test."""
+    """Return a function that starts an emulator with these options, until the end of the test."""
     async with AsyncExitStack() as ends:
 
-        async def begin(**options: Any) -> World:  # noqa: ANN401 # the stand-in's options, which differ in type
+        async def begin(**options: Any) -> World:  # noqa: ANN401 # the emulator's options, which differ in type
+            published: list[dict[str, str]] = []
+
             async def publish(attributes: dict[str, str]) -> None:
-                made.published.append(attributes)
+                published.append(attributes)
 
             usual: dict[str, Any] = {
                 "log_dir": tmp_path / "logs",
@@ -115,18 +119,17 @@ async def start(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[World]]
                 "on_notification": publish,
                 "grace_seconds": 5.0,
             }
-            stand_in = BatchStandIn(**(usual | options))
-            ends.push_async_callback(stand_in.stop)
-            channel = grpc.aio.insecure_channel(f"127.0.0.1:{await stand_in.start()}")
+            emulator = BatchEmulator(**(usual | options))
+            ends.push_async_callback(emulator.stop)
+            channel = grpc.aio.insecure_channel(f"127.0.0.1:{await emulator.start()}")
             ends.push_async_callback(channel.close)
             transport = BatchServiceGrpcAsyncIOTransport(channel=channel)
-            made = World(stand_in, batch_v1.BatchServiceAsyncClient(transport=transport))
-            return made
+            return World(emulator, batch_v1.BatchServiceAsyncClient(transport=transport), published)
 
         yield begin
 
 
 @pytest.fixture
 async def world(start: Callable[..., Awaitable[World]]) -> World:
-    """A stand-in with the usual options."""
+    """Start an emulator with the usual options."""
     return await start()

@@ -1,4 +1,4 @@
-"""Jobs of the stand-in are real processes: they run, tell, are stopped, and leave nothing behind."""
+"""Jobs of the emulator are real processes: they run, report, can be stopped, and leave nothing behind."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ PARENT_OF_ONE = (
 
 
 def runs(pid: int) -> bool:
-    """Whether a process of this id runs; one that is dead and only not buried yet does not."""
+    """Return whether a process with this id runs; a zombie does not."""
     try:
         if Path("/proc/self/stat").exists():
             return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in {"Z", "X"}
@@ -64,14 +64,14 @@ async def test_a_job_runs_its_command_with_its_environment_in_the_given_folder(s
     assert log == f"{tmp_path} yes job run_1 {sys.executable}\nbad\n"
 
 
-async def test_a_job_sees_nothing_of_the_stand_ins_own_environment(world: World) -> None:
+async def test_a_job_sees_nothing_of_the_emulators_own_environment(world: World) -> None:
     os.environ["SECRET_OF_THE_STAND_IN"] = "x"
     try:
         await world.run("one", "import os; print('SECRET_OF_THE_STAND_IN' in os.environ)")
         await world.until("one", "SUCCEEDED")
     finally:
         del os.environ["SECRET_OF_THE_STAND_IN"]
-    assert world.stand_in.log_path("one").read_text() == "False\n"
+    assert world.emulator.log_path("one").read_text() == "False\n"
 
 
 async def test_a_job_that_succeeds_passes_through_all_its_states_and_tells_each(world: World) -> None:
@@ -110,7 +110,7 @@ async def test_a_program_that_is_not_there_fails_with_127_and_says_so(world: Wor
     await world.create("one", world.job("no-such-program"))
     job = await world.until("one", "FAILED")
     assert "with exit code 127" in job.status.status_events[-1].description
-    assert "no-such-program" in world.stand_in.log_path("one").read_text()
+    assert "no-such-program" in world.emulator.log_path("one").read_text()
 
 
 async def test_a_job_whose_folder_is_gone_fails_without_having_run(start: Start, tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ async def test_a_job_over_its_time_is_stopped_with_50005(world: World) -> None:
     pid = await pid_in_log(world, "one")
     job = await world.until("one", "FAILED", "SUCCEEDED")
     assert "task runs over the maximum runtime with exit code 50005" in job.status.status_events[-1].description
-    assert "asked to stop" in world.stand_in.log_path("one").read_text()
+    assert "asked to stop" in world.emulator.log_path("one").read_text()
     assert not runs(pid)
 
 
@@ -135,7 +135,7 @@ async def test_a_cancelled_job_is_asked_to_stop_and_is_cancelled_when_it_has(wor
     await world.cancel("one")
     job = await world.get("one")
     assert job.status.state.name == "CANCELLED"
-    assert "asked to stop" in world.stand_in.log_path("one").read_text()
+    assert "asked to stop" in world.emulator.log_path("one").read_text()
     assert not runs(pid)
     assert "FAILED" not in " ".join(event.description for event in job.status.status_events)
 
@@ -184,7 +184,7 @@ async def test_a_queued_job_is_cancelled_without_ever_running(start: Start) -> N
     await world.cancel("two")
     assert (await world.get("two")).status.state.name == "CANCELLED"
     await world.cancel("one")
-    assert not world.stand_in.log_path("two").exists()
+    assert not world.emulator.log_path("two").exists()
 
 
 async def test_a_job_cancelled_at_once_ends_cancelled_whatever_it_was_doing(
@@ -213,13 +213,13 @@ async def test_nothing_is_left_after_stop(start: Start) -> None:
     await world.run("two", PARENT_OF_ONE + "time.sleep(60)")
     await world.run("three", "print('never')")
     pids = [await pid_in_log(world, "one"), await pid_in_log(world, "two")]
-    await world.stand_in.stop()
+    await world.emulator.stop()
     await world.eventually(lambda: not any(runs(pid) for pid in pids))
-    assert not world.stand_in.log_path("three").exists()
+    assert not world.emulator.log_path("three").exists()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent died")
-async def test_a_job_does_not_outlive_a_stand_in_that_is_killed(world: World, tmp_path: Path) -> None:
+async def test_a_job_does_not_outlive_a_emulator_that_is_killed(world: World, tmp_path: Path) -> None:
     server = textwrap.dedent(
         """
         import asyncio, pathlib, sys

@@ -1,4 +1,4 @@
-"""The scheduler in the moments that no client can hit on purpose: a job that is taken away before it runs, or while it starts."""
+"""The scheduler at moments that no client can time: a job that is released before it runs, or while it starts."""
 
 import asyncio
 from collections.abc import Iterator
@@ -8,8 +8,8 @@ import pytest
 from google.cloud import batch_v1
 from google.protobuf.duration_pb2 import Duration
 
+from local.batch.faults import StayQueued
 from local.batch.jobs import Change, JobRecord
-from local.batch.rehearsal import StayQueued
 from local.batch.scheduler import RUN_SECONDS, Scheduler, time_limit
 from shared.runs.jobs import JobState
 
@@ -21,7 +21,7 @@ def wanted() -> batch_v1.Job:
 
 
 class Watched:
-    """A scheduler with one place, and a record that takes itself away when it reaches a state."""
+    """A scheduler for one job at a time, and a record that cancels itself when it reaches a state."""
 
     def __init__(self, folder: Path, leave_at: JobState | None = None) -> None:
         self.scheduler = Scheduler(log_dir=folder, job_env={}, cwd=folder, max_parallel=1, grace_seconds=1)
@@ -40,7 +40,7 @@ class Watched:
 
 @pytest.fixture(autouse=True)
 def nothing_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """None of this is an error of the stand-in."""
+    """Check that nothing here counts as an error of the emulator."""
     yield
     assert caplog.get_records("call") == []
 
@@ -75,7 +75,7 @@ async def test_a_job_that_is_just_starting_does_not_hold_up_the_end(tmp_path: Pa
 
 async def test_a_job_that_is_cancelled_just_before_it_has_waited_too_long_does_not_fail(tmp_path: Path) -> None:
     watched = Watched(tmp_path)
-    watched.record.trouble = StayQueued(seconds=0.01)
+    watched.record.fault = StayQueued(seconds=0.01)
     watched.scheduler.admit(watched.record)
     watched.record.move(JobState.CANCELLATION_IN_PROGRESS)
     await asyncio.sleep(0.05)

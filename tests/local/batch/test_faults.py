@@ -1,4 +1,4 @@
-"""With each trouble that can be rehearsed a run ends as the law wants: the real submission, reconciler, Batch client and store."""
+"""With each injectable fault a run ends as the invariants demand: real submission, reconciler, Batch client and store."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from local.batch.rehearsal import Code, Fail, ImagePull, LoseJob, Moment, Preempt, Rpc, StayQueued
-from local.batch.server import BatchStandIn
+from local.batch.faults import Code, Fail, ImagePull, LoseJob, Preempt, StayQueued
+from local.batch.service import BatchEmulator
 from shared.errors import Unavailable
 from shared.fields import ControlStrategy
 from shared.gcp.batch import GoogleBatchJobs
@@ -44,21 +44,20 @@ OUTCOME = RunOutcome(
     notes=[],
     files=[],
 )
+# Takes the place of the job's module: it occupies its machine, and the test writes what a job would write.
 WAITS = "import pathlib, time\nwhile not pathlib.Path('go').exists(): time.sleep(0.02)\n"
-"""What stands in for the job, where the container's command finds it: it holds its machine, and what it writes the test writes."""
 
 
 class Service:
-    """A run and what it stands on; Batch's notifications reach the reconciler by themselves.
+    """A run with its store and its Batch; notifications reach the reconciler by themselves.
 
-    The reconciler takes its turn: time does not move, and no job begins, between what it saw and what it wrote of it. Without that a
-    slow machine decides what these tests see.
+    A lock keeps the clock and new jobs still while the reconciler works. Otherwise the speed of the machine decides the tests.
     """
 
     def __init__(self, folder: Path, store: SqliteRunStore, clock: TestClock) -> None:
         self.folder, self.store, self.clock = folder, store, clock
         self.reconciler = asyncio.Lock()
-        self.batch = BatchStandIn(
+        self.batch = BatchEmulator(
             log_dir=folder / "logs",
             job_env={"PATH": os.environ["PATH"]},
             cwd=folder,
@@ -76,36 +75,36 @@ class Service:
         self.jobs = GoogleBatchJobs(settings, total_seconds=1.5)
 
     async def create(self, key: str | None = None) -> Run:
-        """Ask the question."""
+        """Submit the run."""
         run = await RunSubmission(self.store, self.jobs, self.clock).create(QUESTION, ADA, key)
         self.run_id = run.run_id
         return run
 
     async def create_and_begin(self) -> Run:
-        """Ask the question, and the job begins before the reconciler hears of anything that happens to it."""
+        """Submit the run and begin it before the reconciler receives any notification."""
         async with self.reconciler:
             run = await self.create()
             return await lease(run.run_id, store=self.store, clock=self.clock).begin()
 
     async def begin(self, attempt: int = 1) -> None:
-        """What a job does first, as soon as Batch runs it."""
+        """Begin the run as its job would, once Batch runs the job."""
         await self.until_job(attempt, JobState.RUNNING)
         await lease(self.run_id, attempt=attempt, store=self.store, clock=self.clock).begin()
 
     async def sweep(self, **later: float) -> reconciler.SweepReport:
-        """Sweep, so much later."""
+        """Move the clock and sweep."""
         async with self.reconciler:
             self.clock.move(**later)
             return await make_reconciler(self.store, self.jobs, self.clock).sweep()
 
     async def now(self) -> Run:
-        """The run as it is."""
+        """Return the stored run."""
         run = await self.store.get(self.run_id)
         assert run is not None
         return run
 
     async def until(self, status: RunState, attempt: int = 1) -> Run:
-        """The run as soon as it has this status in this attempt."""
+        """Wait until the run has this status in this attempt and return it."""
         async with asyncio.timeout(15):
             while True:
                 run = await self.now()
@@ -114,7 +113,7 @@ class Service:
                 await asyncio.sleep(0.02)
 
     async def until_job(self, attempt: int, state: JobState | None) -> tuple[str, ...]:
-        """What Batch tells of the job as soon as it is in this state; None: is gone."""
+        """Wait until the job is in this state (None: deleted) and return its events."""
         async with asyncio.timeout(15):
             while True:
                 report = await self.jobs.describe(states.job_id(self.run_id, attempt))
@@ -140,7 +139,7 @@ async def service(tmp_path: Path, sqlite: SqliteDatabase, clock: TestClock) -> A
 
 
 async def test_a_run_that_loses_its_machine_once_is_done_by_a_second_job(service: Service) -> None:
-    service.batch.rehearsal.begin(Preempt(after_seconds=0.5))
+    service.batch.faults.begin(Preempt(after_seconds=0.5))
     run = await service.create_and_begin()
     events = await service.until_job(1, JobState.FAILED)
     assert "due to Spot Preemption with exit code 50001." in events[-1]
@@ -156,17 +155,17 @@ async def test_a_run_that_loses_its_machine_once_is_done_by_a_second_job(service
 
 
 async def test_a_run_that_loses_its_machine_twice_fails_and_says_to_submit_it_again(service: Service) -> None:
-    service.batch.rehearsal.begin(Preempt(times=2, after_seconds=0.2))
+    service.batch.faults.begin(Preempt(times=2, after_seconds=0.2))
     await service.create()
     run = await service.until(RunState.FAILED, attempt=2)
     assert run.failure
     assert (run.failure.reason, run.failure.retryable) == (FailureReason.PREEMPTED, True)
     assert "submit it again" in run.failure.advice
-    assert service.batch.rehearsal.order is None
+    assert service.batch.faults.spec is None
 
 
 async def test_a_job_that_ends_before_its_machine_is_lost_ends_as_it_would(service: Service) -> None:
-    service.batch.rehearsal.begin(Preempt(after_seconds=3600))
+    service.batch.faults.begin(Preempt(after_seconds=3600))
     (service.folder / "go").touch()
     await service.create()
     await service.until_job(1, JobState.SUCCEEDED)
@@ -175,7 +174,7 @@ async def test_a_job_that_ends_before_its_machine_is_lost_ends_as_it_would(servi
 async def test_an_image_that_is_not_there_fails_the_run_at_once_and_only_the_jobs_log_says_which(
     service: Service,
 ) -> None:
-    service.batch.rehearsal.begin(ImagePull())
+    service.batch.faults.begin(ImagePull())
     await service.create()
     run = await service.until(RunState.FAILED)
     assert run.failure
@@ -186,8 +185,8 @@ async def test_an_image_that_is_not_there_fails_the_run_at_once_and_only_the_job
     assert "manifest for job:1 not found" in service.batch.log_path(states.job_id(run.run_id, 1)).read_text()
 
 
-async def test_a_run_whose_job_waits_stays_pending_until_the_rehearsal_ends(service: Service) -> None:
-    service.batch.rehearsal.begin(StayQueued())
+async def test_a_run_whose_job_waits_stays_pending_until_fault_injection_ends(service: Service) -> None:
+    service.batch.faults.begin(StayQueued())
     await service.create()
     for _ in range(3):
         assert (await service.sweep(minutes=3)).looked_at == 1
@@ -195,13 +194,13 @@ async def test_a_run_whose_job_waits_stays_pending_until_the_rehearsal_ends(serv
     events = await service.until_job(1, JobState.QUEUED)
     assert "decides to delay scheduling" in events[-1]
     assert "inadequate quotas [Quota: CPUS" in events[-1]
-    service.batch.end_rehearsal()
+    service.batch.end_faults()
     await service.begin()
     assert (await service.now()).status is RunState.RUNNING
 
 
 async def test_a_run_whose_jobs_wait_too_long_twice_fails_for_want_of_quota(service: Service) -> None:
-    service.batch.rehearsal.begin(StayQueued(times=2, seconds=0.2))
+    service.batch.faults.begin(StayQueued(times=2, seconds=0.2))
     await service.create()
     run = await service.until(RunState.FAILED, attempt=2)
     assert run.failure
@@ -209,7 +208,7 @@ async def test_a_run_whose_jobs_wait_too_long_twice_fails_for_want_of_quota(serv
 
 
 async def test_a_run_that_waits_can_be_cancelled(service: Service) -> None:
-    service.batch.rehearsal.begin(StayQueued())
+    service.batch.faults.begin(StayQueued())
     await service.create()
     await lifecycle.cancel(service.run_id, ADA, store=service.store, jobs=service.jobs, clock=service.clock)
     await service.until_job(1, JobState.CANCELLED)
@@ -218,7 +217,7 @@ async def test_a_run_that_waits_can_be_cancelled(service: Service) -> None:
 
 
 async def test_a_run_whose_job_somebody_deletes_fails_and_gets_no_other(service: Service) -> None:
-    service.batch.rehearsal.begin(LoseJob(after_seconds=0.3))
+    service.batch.faults.begin(LoseJob(after_seconds=0.3))
     run = await service.create_and_begin()
     await service.until_job(1, None)
     # The notification may have come when the job was gone already; then its heartbeat is believed until it is stale.
@@ -230,39 +229,39 @@ async def test_a_run_whose_job_somebody_deletes_fails_and_gets_no_other(service:
 
 
 async def test_a_passing_error_is_not_noticed(service: Service) -> None:
-    service.batch.rehearsal.begin(Fail(rpc=Rpc.CREATE))
+    service.batch.faults.begin(Fail(rpc="CreateJob"))
     await service.create()
     await service.begin()
-    assert service.batch.rehearsal.order is None
+    assert service.batch.faults.spec is None
 
 
-@pytest.mark.parametrize("code", [Code.UNAVAILABLE, Code.RESOURCE_EXHAUSTED, Code.INTERNAL])
+@pytest.mark.parametrize("code", ["UNAVAILABLE", "RESOURCE_EXHAUSTED", "INTERNAL"])
 async def test_when_batch_answers_with_errors_only_nothing_is_promised_and_nothing_runs_twice(
     service: Service, code: Code
 ) -> None:
-    service.batch.rehearsal.begin(Fail(times=1000, code=code))
+    service.batch.faults.begin(Fail(times=1000, code=code))
     with pytest.raises(Unavailable):
         await service.create(key="k")
-    service.batch.end_rehearsal()
+    service.batch.end_faults()
     run = await service.create(key="k")
     await service.begin()
     assert run.compute.attempt == 1
 
 
-@pytest.mark.parametrize("code", [Code.DEADLINE_EXCEEDED, Code.RESOURCE_EXHAUSTED])
+@pytest.mark.parametrize("code", ["DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED"])
 async def test_an_answer_that_is_lost_leaves_one_job_and_the_retry_adopts_it(service: Service, code: Code) -> None:
-    service.batch.rehearsal.begin(Fail(times=1000, code=code, rpc=Rpc.CREATE, moment=Moment.AFTER))
+    service.batch.faults.begin(Fail(times=1000, code=code, rpc="CreateJob", moment="after"))
     with pytest.raises(Unavailable):
         await service.create(key="k")
-    service.batch.end_rehearsal()
+    service.batch.end_faults()
     run = await service.create(key="k")
     await service.begin()
     assert [path.name for path in (service.folder / "logs").iterdir()] == [f"{states.job_id(run.run_id, 1)}.log"]
 
 
-@pytest.mark.parametrize("code", [Code.INVALID_ARGUMENT, Code.PERMISSION_DENIED])
+@pytest.mark.parametrize("code", ["INVALID_ARGUMENT", "PERMISSION_DENIED"])
 async def test_a_job_that_batch_refuses_fails_its_run(service: Service, code: Code) -> None:
-    service.batch.rehearsal.begin(Fail(code=code, rpc=Rpc.CREATE))
+    service.batch.faults.begin(Fail(code=code, rpc="CreateJob"))
     run = await service.create()
     assert run.failure
     assert run.failure.reason is FailureReason.SUBMIT_FAILED
@@ -271,9 +270,9 @@ async def test_a_job_that_batch_refuses_fails_its_run(service: Service, code: Co
 async def test_an_error_while_asking_never_counts_as_a_lost_job(service: Service) -> None:
     await service.create()
     await service.begin()
-    service.batch.rehearsal.begin(Fail(times=1000, code=Code.RESOURCE_EXHAUSTED, rpc=Rpc.GET))
+    service.batch.faults.begin(Fail(times=1000, code="RESOURCE_EXHAUSTED", rpc="GetJob"))
     assert (await service.sweep(minutes=6)).unanswered == 1
     assert (await service.now()).status is RunState.RUNNING
-    service.batch.end_rehearsal()
+    service.batch.end_faults()
     assert (await service.sweep(seconds=1)).unanswered == 0
     assert (await service.now()).status is RunState.RUNNING

@@ -4,8 +4,8 @@ Nothing here is measured. A response is a shift of log1p(counts per 10,000) of e
 
     shift = MAX_SHIFT · tanh(Σ_pathway strength · branch · weight / HALF_WEIGHT) · activity(cell type) · donor
 
-where the weights are PROGENy's, `branch` tells type I from type II interferon (they share the JAK-STAT pathway), and the activity of a
-cell type grows with the fraction of its cells that express the cytokine's receptor genes.
+where the weights are PROGENy's, `branch` separates type I from type II interferon (they share the JAK-STAT pathway), and the activity of
+a cell type grows with the fraction of its cells that express the cytokine's receptor genes.
 """
 
 import csv
@@ -18,16 +18,16 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
+# The largest shift of log1p(counts per 10,000) that a cytokine can cause.
 MAX_SHIFT = 2.6
-"""The largest shift of log1p(counts per 10,000) that a cytokine can cause."""
+# The PROGENy weight at which tanh reaches three quarters of that.
 HALF_WEIGHT = 12.0
-"""The PROGENy weight at which tanh has reached three quarters of that."""
+# Smaller weighted sums cause no shift, because PROGENy's long tail is noise.
 MIN_WEIGHT = 1.0
-"""Weighted sums below this move nothing: PROGENy's long tail is noise, not response."""
+# The fraction of receptor-positive cells at which a cell type responds at half its maximum.
 RECEPTOR_HALF = 0.12
-"""The fraction of receptor-positive cells at which a cell type responds half as strongly as it can."""
+# How far a resampled cell moves toward the mean of its cell type before Poisson noise is added.
 SMOOTHING = 0.5
-"""How far a resampled cell is drawn towards the mean of its cell type before Poisson noise is added."""
 
 BRANCH_FACTORS: Mapping[str, Mapping[str, float]] = {
     "IFN-gamma": {"GAS": 1.3, "ISRE": 0.35},
@@ -40,7 +40,7 @@ BRANCH_FACTORS: Mapping[str, Mapping[str, float]] = {
 
 @dataclass(frozen=True)
 class Cytokine:
-    """A cytokine of the demo atlas: the pathways it drives (PROGENy name to strength) and its receptor genes."""
+    """A cytokine of the demo atlas, with the pathways it drives (PROGENy name to strength) and its receptor genes."""
 
     name: str
     pathways: Mapping[str, float]
@@ -48,12 +48,12 @@ class Cytokine:
 
 
 def _rows(name: str) -> list[dict[str, str]]:
-    with files("local").joinpath("facts", name).open(encoding="utf-8") as table:
+    with files("local.demo_atlas").joinpath("data", name).open(encoding="utf-8") as table:
         return list(csv.DictReader(table, delimiter="\t"))
 
 
 def cytokines() -> list[Cytokine]:
-    """The cytokines of `facts/demo_cytokines.tsv`, in the file's order."""
+    """Return the cytokines of `data/demo_cytokines.tsv`, in the file's order."""
     pathways: dict[str, dict[str, float]] = {}
     receptors: dict[str, tuple[str, ...]] = {}
     for row in _rows("demo_cytokines.tsv"):
@@ -63,7 +63,7 @@ def cytokines() -> list[Cytokine]:
 
 
 def pathway_weights(genes: Sequence[str]) -> dict[str, Floats]:
-    """PROGENy's weights on these genes: pathway to an array of one weight a gene, 0 where the pathway lacks it."""
+    """Return PROGENy's weights by pathway: one weight per gene, 0 for genes that the pathway lacks."""
     place = {gene: i for i, gene in enumerate(genes)}
     weights: dict[str, Floats] = {}
     for row in _rows("progeny_human.tsv"):
@@ -74,7 +74,7 @@ def pathway_weights(genes: Sequence[str]) -> dict[str, Floats]:
 
 
 def full_shift(cytokine: Cytokine, genes: Sequence[str], weights: Mapping[str, Floats]) -> Floats:
-    """The shift of log1p(counts per 10,000) of each gene in a cell type that responds as strongly as it can."""
+    """Return the shift of log1p(counts per 10,000) of each gene in a cell type with full response."""
     total = np.zeros(len(genes))
     for pathway, strength in cytokine.pathways.items():
         total += strength * weights[pathway]
@@ -86,12 +86,12 @@ def full_shift(cytokine: Cytokine, genes: Sequence[str], weights: Mapping[str, F
 
 
 def activity(counts: NDArray[np.int32], genes: Sequence[str], receptors: Sequence[str]) -> float:
-    """How strongly a cell type responds, 0..1, from the mean fraction of cells that express each receptor gene.
+    """Return the strength of a cell type's response, 0..1, from the mean fraction of cells that express each receptor gene.
 
     Args:
         counts: cells × genes.
         genes: the columns of `counts`.
-        receptors: receptor genes; those that are not measured count for nothing.
+        receptors: receptor genes; unmeasured ones are ignored.
     """
     measured = [genes.index(gene) for gene in receptors if gene in genes]
     if not measured:
@@ -101,12 +101,12 @@ def activity(counts: NDArray[np.int32], genes: Sequence[str], receptors: Sequenc
 
 
 def respond(counts: NDArray[np.int32], shift: Floats, rng: np.random.Generator) -> NDArray[np.int32]:
-    """One simulated perturbed cell for each control cell, with its depth and, in part, its own expression.
+    """Simulate one perturbed cell for each control cell, with its depth and, in part, its own expression.
 
     Args:
         counts: cells × genes, control cells of one cell type.
-        shift: genes, the shift of log1p(counts per 10,000).
-        rng: where the noise comes from; each cell also responds a little more or less than its neighbours.
+        shift: per gene, the shift of log1p(counts per 10,000).
+        rng: the source of the noise; each cell also responds a little more or less than the others.
     """
     depth = counts.sum(axis=1, keepdims=True)
     rates = counts / depth * 1e4

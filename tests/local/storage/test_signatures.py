@@ -1,4 +1,4 @@
-"""What Google's library signs is accepted, for any name and parameters; what was changed afterwards is not."""
+"""Signatures by Google's library are valid for any name and parameters; changed requests are refused."""
 
 import hashlib
 import string
@@ -15,10 +15,11 @@ from google.oauth2 import service_account
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from local.storage.signatures import Refused, SignedRequest, check_signature
+
 # google-auth and google-cloud-storage carry no types.
 # mypy: allow-untyped-calls
 from local.storage.signing_key import SigningKey
-from local.storage.v4_signature import Refused, SignedRequest, check_signature
 
 HOST = "storage.example.com:8080"
 KEY = SigningKey.generate()
@@ -173,7 +174,7 @@ def test_without_any_signature_the_caller_is_anonymous() -> None:
 
 
 def signed_by_hand(*extra: str, **changes: str) -> SignedRequest:
-    """A request whose signature fits it, whatever rule its parameters break."""
+    """Return a request with a matching signature, whatever rule its parameters break."""
     now = datetime.now(UTC)
     scope = f"{now:%Y%m%d}/auto/storage/goog4_request"
     parameters = {

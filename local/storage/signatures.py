@@ -1,4 +1,4 @@
-"""Whether a request carries a V4 query signature that holds; pure.
+"""Verifies the V4 query signature of a request; pure.
 
 Rules: https://cloud.google.com/storage/docs/authentication/canonical-requests and
 https://cloud.google.com/storage/docs/authentication/signatures.
@@ -18,16 +18,11 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 ALGORITHM: Final = "GOOG4-RSA-SHA256"
 LONGEST_EXPIRY: Final = 604_800
+# How far in the future the date of a signature may be.
 CLOCK_SKEW: Final = timedelta(minutes=1)
-"""How far in the future a signature may have been made."""
 
-_PARAMETERS: Final = (
-    "X-Goog-Algorithm",
-    "X-Goog-Credential",
-    "X-Goog-Date",
-    "X-Goog-Expires",
-    "X-Goog-SignedHeaders",
-    "X-Goog-Signature",
+_PARAMETERS: Final = tuple(
+    f"X-Goog-{name}" for name in ("Algorithm", "Credential", "Date", "Expires", "SignedHeaders", "Signature")
 )
 _CREDENTIAL: Final = re.compile(r"(?P<email>[^/]+)/(?P<scope>(?P<date>[0-9]{8})/[^/]+/storage/goog4_request)")
 _DATE: Final = re.compile(r"[0-9]{8}T[0-9]{6}Z")
@@ -36,13 +31,7 @@ _SIGNATURE: Final = re.compile(r"([0-9a-fA-F]{2})+")
 
 
 class Refused(Exception):
-    """A request that the signature does not allow.
-
-    Attributes:
-        code: Cloud Storage's name for the fault.
-        message: its sentence for it.
-        details: what exactly, for whoever builds the URL.
-    """
+    """A request that the signature does not allow, with code, message and details as in Cloud Storage's response."""
 
     def __init__(self, code: str, message: str, details: str) -> None:
         super().__init__(f"{code}: {details}")
@@ -53,14 +42,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class SignedRequest:
-    """A request as it came over the wire.
-
-    Attributes:
-        method: in capitals.
-        path: still percent-encoded.
-        query: still percent-encoded, without the question mark.
-        headers: names in lower case and values, in order; names may repeat.
-    """
+    """A request as received: path and query percent-encoded, headers in order with names in lower case."""
 
     method: str
     path: str
@@ -68,26 +50,26 @@ class SignedRequest:
     headers: Sequence[tuple[str, str]]
 
     def parameters(self) -> Sequence[tuple[str, str]]:
-        """The query's names and values, decoded as bytes and encoded anew in the one canonical way."""
+        """Return the names and values of the query, decoded as bytes and encoded in canonical form."""
         pairs = (pair.partition("=") for pair in self.query.split("&") if pair)
         return [(_canonical(name), _canonical(value)) for name, _, value in pairs]
 
     def header(self, name: str) -> str | None:
-        """A header's canonical value: repeated ones joined by commas, runs of blanks folded."""
+        """Return the canonical value of a header: repeated values joined by commas, whitespace collapsed."""
         values = [" ".join(value.split()) for given, value in self.headers if given == name]
         return ",".join(values) if values else None
 
 
 def check_signature(request: SignedRequest, keys: Mapping[str, rsa.RSAPublicKey], now: datetime) -> None:
-    """Let a request pass whose signature holds.
+    """Check the signature of a request.
 
     Args:
-        request: the request as it came.
-        keys: the signing accounts' public keys, by e-mail.
-        now: the time to check against.
+        request: the request.
+        keys: the public keys of the signing accounts, by e-mail.
+        now: the current time.
 
     Raises:
-        Refused: it does not hold.
+        Refused: the signature is missing, invalid or expired.
     """
     parameters = _signature_parameters(request)
     credential = _CREDENTIAL.fullmatch(parameters["X-Goog-Credential"])
@@ -95,7 +77,7 @@ def check_signature(request: SignedRequest, keys: Mapping[str, rsa.RSAPublicKey]
     if parameters["X-Goog-Algorithm"] != ALGORITHM:
         raise _denied(f"X-Goog-Algorithm must be {ALGORITHM}.")
     if not _DATE.fullmatch(date) or not credential or credential["date"] != date[:8]:
-        raise _denied("X-Goog-Credential must end in the day of X-Goog-Date, a location and storage/goog4_request.")
+        raise _denied("X-Goog-Credential must end with the day of X-Goog-Date, a location and storage/goog4_request.")
     expires = parameters["X-Goog-Expires"]
     if not _EXPIRES.fullmatch(expires) or not 1 <= int(expires) <= LONGEST_EXPIRY:
         raise _denied(f"X-Goog-Expires must be between 1 and {LONGEST_EXPIRY} seconds.")
@@ -108,14 +90,14 @@ def check_signature(request: SignedRequest, keys: Mapping[str, rsa.RSAPublicKey]
 
 
 def canonical_request(request: SignedRequest, parameters: Mapping[str, str]) -> str:
-    """The text whose digest is signed: method, path, query, headers, names of the signed headers, and the payload's digest.
+    """Return the text whose digest is signed: method, path, query, headers, names of the signed headers, and the payload's digest.
 
     Raises:
-        Refused: the signed headers are not those of the request.
+        Refused: the signed headers do not match the request.
     """
     signed = parameters["X-Goog-SignedHeaders"].split(";")
     if signed != sorted(set(signed)) or "host" not in signed:
-        raise _denied("X-Goog-SignedHeaders must be sorted and hold host.")
+        raise _denied("X-Goog-SignedHeaders must be sorted and contain host.")
     unsigned = {name for name, _ in request.headers if name.startswith("x-goog-")} - set(signed)
     if unsigned:
         raise _denied(f"These headers must be signed: {', '.join(sorted(unsigned))}.")
@@ -144,7 +126,7 @@ def _signature_parameters(request: SignedRequest) -> Mapping[str, str]:
     if not any(name in found for name in _PARAMETERS):
         raise Refused("AccessDenied", "Access denied.", "Anonymous caller does not have access to this object.")
     if any(len(found.get(name, ())) != 1 for name in _PARAMETERS):
-        raise _denied(f"A signed request has each of these once: {', '.join(_PARAMETERS)}.")
+        raise _denied(f"A signed request must have each of these exactly once: {', '.join(_PARAMETERS)}.")
     return {name: found[name][0] for name in _PARAMETERS}
 
 
@@ -152,7 +134,7 @@ def _verify(key: rsa.RSAPublicKey, signature: str, text: str) -> None:
     mismatch = Refused(
         "SignatureDoesNotMatch",
         "Access denied.",
-        "The signature is not the one of this method, host, path, query and headers.",
+        "The signature does not match this method, host, path, query and headers.",
     )
     if not _SIGNATURE.fullmatch(signature):
         raise mismatch
@@ -166,9 +148,9 @@ def _check_time(date: str, expires: int, now: datetime) -> None:
     try:
         made = datetime.strptime(date, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
     except ValueError:
-        raise _denied("X-Goog-Date is no date.") from None
+        raise _denied("X-Goog-Date is not a valid date.") from None
     if made > now + CLOCK_SKEW:
-        raise _denied("X-Goog-Date lies in the future.")
+        raise _denied("X-Goog-Date is in the future.")
     end = made + timedelta(seconds=expires)
     if end <= now:
         raise Refused("ExpiredToken", "The provided token has expired.", f"The signature expired at {end.isoformat()}.")
