@@ -57,13 +57,13 @@ async def test_metadata_may_be_cached(api: httpx.AsyncClient) -> None:
 async def test_an_observational_question_gets_the_reason_and_advice(api: httpx.AsyncClient) -> None:
     told = (await api.post(VALIDATE, json={"query": "What do NK cells look like in blood?"})).json()
     assert (told["perturbation"], told["recommendation"]) == (None, "query_as_control")
-    assert "it asks of cells as they are" in told["warning"]
+    assert "It asks about unperturbed cells" in told["warning"]
 
 
 async def test_things_that_match_equally_are_candidates(api: httpx.AsyncClient) -> None:
     told = (await api.post(VALIDATE, json={"query": "Do NK cells respond to IL-12 or IL-18?"})).json()
     assert told["perturbation"]["candidates"] == ["IL-12", "IL-18"]
-    assert "fits several perturbations (IL-12, IL-18); IL-12 is taken" in told["warning"]
+    assert "matches several perturbations (IL-12, IL-18); using IL-12" in told["warning"]
 
 
 async def test_a_perturbation_has_its_synonyms_targets_and_receptors(api: httpx.AsyncClient) -> None:

@@ -34,7 +34,7 @@ async def test_production_is_the_default_and_trusts_no_header(
         "type": "urn:haystack:problem:unauthenticated",
         "title": "Unauthorized",
         "status": 401,
-        "detail": "Sign in through the service's address and try again.",
+        "detail": "Sign in at the address of the service and try again.",
         "code": "unauthenticated",
         "request_id": "request-1",
     }

@@ -96,7 +96,7 @@ async def test_validate_only_returns_what_would_run_and_stores_nothing(api: http
 async def test_validate_only_returns_why_a_question_would_fail(api: httpx.AsyncClient) -> None:
     told = (await api.post(RUNS, json={"query": "What does TNF do to NK cells?", "validate_only": True})).json()
     assert not told["would_run"]
-    assert "TNF-alpha is known" in told["reason"]
+    assert "No ingested dataset has TNF-alpha" in told["reason"]
 
 
 async def test_status_equals_the_response_of_create_and_an_etag_saves_the_body(api: httpx.AsyncClient) -> None:

@@ -35,7 +35,7 @@ async def test_a_run_that_does_not_exist_ends_with_2(tmp_path: Path) -> None:
     job = await start(settings(tmp_path, tmp_path) | {"RUN_ID": "run_0123456789ab"})
     _, log = await job.communicate()
     assert job.returncode == 2
-    assert b"There is no run" in log
+    assert b"You have no run" in log
 
 
 @dataclass(frozen=True)
