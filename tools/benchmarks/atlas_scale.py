@@ -1,0 +1,180 @@
+"""Time and memory of an ingest and a run by the size of the atlas.
+
+    python -m tools.benchmarks.atlas_scale FOLDER [--cells 10000 100000 1000000] [--rounds 9]
+
+Synthetic atlases (2,000 genes, sparse counts) are written to FOLDER and kept there. Each step is a process of its own: the
+ingest is `python -m orchestrator.ingest`, the run is the job with one iteration. Memory is the peak resident size.
+"""
+
+import argparse
+import asyncio
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from tools import ROOT
+from tools.benchmarks.report import Section, Verdict, table, verdict_table
+
+CELLS: Final = (10_000, 100_000, 1_000_000)
+# The size that fits into the time of `make bench`.
+BENCH_CELLS: Final = (100_000,)
+ROUNDS: Final = 9
+ATLAS, DATASET, RUN_ID = "made.h5ad", "scale", "run_0000000000aa"
+QUESTION: Final = "How would CD14 monocytes respond to IFN-gamma?"
+# Upper bounds for a million cells.
+INGEST_SECONDS, PEAK_MB = 180, 2_000
+# From this size on memory must not grow by more than FLAT; below it, the libraries take most of it.
+LARGE, FLAT = 100_000, 1.25
+
+
+class Usage(NamedTuple):
+    """Resources of one step: seconds of the process and of the CPU, peak memory in MB."""
+
+    seconds: float
+    cpu_seconds: float
+    peak_mb: float
+
+
+async def measure(folder: Path, rounds: int = ROUNDS, cells: Sequence[int] = BENCH_CELLS) -> Section:
+    """Measure ingest and run on atlases of these sizes, which are written to the folder unless they exist."""
+    found = {size: _medians(folder / str(size), size, rounds) for size in cells}
+    rows = [
+        (
+            f"{size:,}",
+            f"{(folder / str(size) / ATLAS).stat().st_size / 1e6:,.0f}",
+            step,
+            f"{each.seconds:.1f}",
+            f"{each.cpu_seconds:.1f}",
+            f"{each.peak_mb:,.0f}",
+        )
+        for size, steps in found.items()
+        for step, each in steps.items()
+    ]
+    verdicts, columns = _verdicts(found), ("cells", "file MB", "step", "seconds", "CPU s", "peak MB")
+    return Section("atlas_scale", f"{table(columns, rows)}\n\n{verdict_table(verdicts)}", verdicts)
+
+
+def _verdicts(found: Mapping[int, Mapping[str, Usage]]) -> tuple[Verdict, ...]:
+    largest = found[max(found)]
+    verdicts = [
+        Verdict(f"ingest of {max(found):,} cells, s", largest["ingest"].seconds, INGEST_SECONDS),
+        *(Verdict(f"{step} of {max(found):,} cells, peak MB", each.peak_mb, PEAK_MB) for step, each in largest.items()),
+    ]
+    large = [size for size in found if size >= LARGE]
+    if len(large) > 1:
+        least, most = min(large), max(large)
+        verdicts += [
+            Verdict(f"{step}: memory of {most:,} cells / of {least:,}", each.peak_mb / found[least][step].peak_mb, FLAT)
+            for step, each in largest.items()
+        ]
+    return tuple(verdicts)
+
+
+def _medians(folder: Path, n_cells: int, rounds: int) -> dict[str, Usage]:
+    """Return the median usage of each step; ingest and run take turns."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / ATLAS).exists():
+        _usage(folder, "tools.benchmarks.synthetic_atlas", str(folder / ATLAS), str(n_cells))
+    ingest = ("orchestrator.ingest", DATASET, str(folder / ATLAS))
+    run = ("tools.benchmarks.atlas_scale", str(folder), "--run")
+    taken = [{"ingest": _usage(folder, *ingest), "run": _usage(folder, *run)} for _ in range(rounds)]
+    return {
+        step: Usage(*map(statistics.median, zip(*(each[step] for each in taken), strict=True))) for step in taken[0]
+    }
+
+
+def _usage(folder: Path, module: str, *arguments: str) -> Usage:
+    """Run a module in a process of its own, and return its resources.
+
+    This process stays small and imports no scientific library, because the peak memory of a child is never less than that of
+    its parent at the fork.
+
+    Raises:
+        SystemExit: the step failed.
+    """
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "ENVIRONMENT": "development",
+        "PROJECT": "p",
+        "REGION": "r",
+        "RESULTS_BUCKET": "b",
+        "STORE": "sqlite",
+        "SQLITE_PATH": str(folder / "scale.db"),
+        "ATLAS_DIR": str(folder),
+    }
+    log, started = folder / "step.log", time.monotonic()
+    with log.open("wb") as output:
+        command = [sys.executable, "-m", module, *arguments]
+        process = subprocess.Popen(command, stdout=output, stderr=output, env=environment)
+        _, status, usage = os.wait4(process.pid, 0)
+    seconds, process.returncode = time.monotonic() - started, os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{module} failed:\n{log.read_text(errors='replace')[-3000:]}")
+    return Usage(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+
+
+async def _run(folder: Path) -> None:
+    """Do one run with one iteration on the ingested atlas, without uploads.
+
+    Raises:
+        SystemExit: the run did not complete.
+    """
+    from orchestrator.main import Exit, Ports, run_job  # noqa: PLC0415  # the measuring process does not load the job
+    from shared import wiring  # noqa: PLC0415
+    from shared.runs.records import StoredFile  # noqa: PLC0415
+    from shared.stores.sqlite import SqliteDatabase, SqliteRunStore  # noqa: PLC0415
+    from tools.benchmarks import runs  # noqa: PLC0415
+
+    class LocalFiles:
+        async def upload(self, run_id: str, path: Path, media_type: str) -> StoredFile:
+            size = (await asyncio.to_thread(path.stat)).st_size
+            name = f"runs/{run_id}/{path.name}"
+            return StoredFile(name=path.name, object_name=name, media_type=media_type, size=size, crc32c="AAAAAA==")
+
+        async def sign(self, files: Sequence[StoredFile], expires_at: datetime) -> Sequence[str]:
+            raise NotImplementedError("a job signs nothing")
+
+    (folder / "run.db").unlink(missing_ok=True)
+    database = SqliteDatabase(folder / "run.db")
+    store = SqliteRunStore(database)
+    await store.create(runs.pending().model_copy(update={"run_id": RUN_ID, "query": QUESTION, "max_iterations": 1}))
+    ports = Ports(
+        store=store,
+        catalog=wiring.container().catalog,
+        files=LocalFiles(),
+        clock=lambda: datetime.now(UTC),
+        atlas_root=folder,
+    )
+    code = await run_job(RUN_ID, ports)
+    await database.close()
+    if code is not Exit.DONE:
+        sys.exit(f"the run ended with {code}")
+
+
+def main() -> None:
+    """Run the command."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.benchmarks.atlas_scale",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--cells", type=int, nargs="+", default=CELLS)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--run", action="store_true", help="only do one run on the atlas ingested in the folder")
+    options = parser.parse_args()
+    if options.run:
+        asyncio.run(_run(options.folder))
+    else:
+        print(asyncio.run(measure(options.folder, options.rounds, options.cells)).text)
+
+
+if __name__ == "__main__":
+    main()

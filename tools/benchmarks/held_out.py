@@ -1,0 +1,293 @@
+"""Held-out accuracy: predictions for combinations of cell type and perturbation that are removed from the prompts.
+
+    python -m tools.benchmarks.held_out FOLDER [--kang PATH.h5ad] [--seeds 10] [--only TEXT ...] [--json]
+
+The removed cells are the truth. The first table compares the predicted with the true change of expression, next to two
+baselines that any method must beat: no change, and the mean change of the other cell types. The second table compares the
+grounding score of the right answer with those of wrong answers, and with the score of the true cells: if the truth does not
+score higher than a wrong answer, the expectations cannot tell them apart on this data, and the question is not judged.
+
+The demo atlas is built in FOLDER; its responses are simulated, so its figures show that the method works, not that it is
+right. The data of Kang et al. 2018 (interferon-beta, real) are used if `--kang` names them.
+
+Exit code: 1 if, for a judged question, the right answer does not score higher in nine of ten seeds.
+"""
+
+import argparse
+import json
+import operator
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any, Final
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from local.demo_atlas import DATASET
+from local.demo_atlas import build as demo_atlas
+from orchestrator.atlas.atlas import Atlas, Group
+from orchestrator.atlas.expression import Floats, profile
+from orchestrator.config import JobConfig
+from orchestrator.evidence.evaluation import Evaluator
+from orchestrator.evidence.grounding import Origin
+from orchestrator.ingest import ingest
+from orchestrator.prediction.delta_transfer import DeltaTransfer, Prediction, shifted
+from orchestrator.question.analysis import Question, analyze
+from orchestrator.search.cells import CellSource
+from orchestrator.search.prompts import choose
+from orchestrator.search.strategies import AvailableGroups, candidates
+from shared.catalog.entries import DatasetEntry
+from shared.catalog.reference import datasets
+from shared.catalog.view import CatalogView
+from tools.benchmarks.report import table
+
+CONFIG: Final = JobConfig()
+# The noise of a held-out group with fewer true cells is larger than any difference between methods.
+MIN_TRUE_CELLS: Final = 10
+# Cytokines of the demo atlas, each with one of another program, whose response is a wrong answer.
+DEMO_OTHERS: Final = {
+    "IFN-gamma": "TNF-alpha",
+    "IFN-beta": "TNF-alpha",
+    "TNF-alpha": "IFN-beta",
+    "TGF-beta1": "TNF-alpha",
+    "IFN-alpha1": "TNF-alpha",
+    "IL-1-beta": "IFN-beta",
+    "IL-2": "TNF-alpha",
+    "IL-6": "TNF-alpha",
+    "TRAIL": "IFN-beta",
+    "EGF": "IFN-beta",
+}
+DEMO_TYPES: Final = ("MDC", "CD8_T")
+# Share of the seeds in which the right answer must score higher than each wrong answer.
+ENOUGH: Final = 0.9
+WRONG: Final = ("shuffled", "unchanged", "other")
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """An ingested atlas; compared by identity, so that profiles can be cached."""
+
+    name: str
+    entry: DatasetEntry
+    root: Path
+
+    @cached_property
+    def atlas(self) -> Atlas:
+        """The opened atlas."""
+        return Atlas(self.root / self.entry.name)
+
+    @property
+    def perturbations(self) -> list[str]:
+        """Names of the perturbations."""
+        return sorted({each.perturbation for each in self.entry.conditions if each.perturbation})
+
+    @cache  # noqa: B019  # the data live as long as the program
+    def profile(self, cell_type: str, conditions: tuple[str, ...]) -> Floats:
+        """Return the profile of all cells of a type in these conditions."""
+        return profile(self.counts(cell_type, conditions))
+
+    def cells(self, cell_type: str, conditions: Sequence[str]) -> int:
+        """Return the number of cells of a type in these conditions."""
+        return sum(self.atlas.size(group) for group in self._groups(cell_type, conditions))
+
+    def counts(self, cell_type: str, conditions: Sequence[str]) -> sparse.csr_matrix:
+        """Return the counts of all cells of a type in these conditions."""
+        rng = np.random.default_rng(0)
+        rows = [self.atlas.rows(group, self.atlas.size(group), rng) for group in self._groups(cell_type, conditions)]
+        return self.atlas.counts(np.sort(np.concatenate(rows)))
+
+    def _groups(self, cell_type: str, conditions: Sequence[str]) -> list[Group]:
+        return [g for g in self.atlas.groups if g.cell_type == cell_type and g.condition in conditions]
+
+
+class HeldOut:
+    """A question whose own cells are removed from the prompts.
+
+    Args:
+        cell_type: label of the cell type in the atlas.
+        perturbation: catalog name.
+        seed: selects the cells that are drawn.
+    """
+
+    def __init__(self, data: Data, cell_type: str, perturbation: str, seed: int) -> None:
+        entry = next(each for each in data.entry.cell_types if each.label == cell_type)
+        text = f"How would {entry.cell_ontology_label or cell_type} respond to {perturbation}?"
+        self.question: Question = analyze(text, CatalogView(datasets(), [data.entry]))
+        self.data, self.target, self.seed = data, self.question.target, seed
+        self.label = self.question.query_type.label
+        self.source = CellSource(data.atlas, self.target, CONFIG, seed)
+        sizes = {
+            group: data.atlas.size(group)
+            for group in data.atlas.groups
+            if not (group.cell_type == self.label and group.condition in self.target.conditions)
+        }
+        self.source.available = AvailableGroups(sizes, self.target, CONFIG)
+
+    @property
+    def true_cells(self) -> int:
+        """Number of true cells: perturbed or control, whichever are fewer."""
+        return self._measured_cells(self.label)
+
+    def predict(self) -> Prediction:
+        """Return the prediction from the first prompt that the job would choose."""
+        prompt = choose(candidates(self.target, self.source.available), [])
+        assert prompt is not None, f"no prompt for {self.question.text}"
+        predictor, cells = DeltaTransfer(CONFIG.similarity_power), self.source.prompt(prompt)
+        return predictor.predict(self.source.query.counts, cells, genes=self.source.genes, seed=self.seed)
+
+    def true_change(self) -> Floats:
+        """Return the measured change of the held-out cells."""
+        return self._change(self.label)
+
+    def mean_change(self) -> Floats:
+        """Return the baseline: the unweighted mean change of all other cell types."""
+        others = [near.cell_type for near in self.target.neighbors]
+        measured = [name for name in others if self._measured_cells(name) >= CONFIG.min_group_cells]
+        mean: Floats = np.mean([self._change(name) for name in measured], axis=0)
+        return mean
+
+    def true_score(self) -> int:
+        """Return the score of the held-out cells themselves: the highest that a prediction can deserve."""
+        true, control = (
+            self.data.counts(self.label, labels) for labels in (self.target.conditions, self.target.controls)
+        )
+        return self.score_cells(true, control, origin=Origin.EXACT)
+
+    def score(self, answer: Prediction, perturbation: str = "") -> int:
+        """Return the score of a prediction as the answer to this question, or to one about another perturbation."""
+        assert answer.control is not None
+        return self.score_cells(answer.perturbed, answer.control, perturbation)
+
+    def score_cells(
+        self,
+        perturbed: sparse.csr_matrix,
+        control: sparse.csr_matrix,
+        perturbation: str = "",
+        origin: Origin = Origin.CROSS_CELL_TYPE,
+    ) -> int:
+        """Return the score of cells as the answer to this question, or to one about another perturbation."""
+        name = perturbation or self.question.perturbation.name
+        evaluator = Evaluator(name, self.source.genes, self.source.query.counts, CONFIG)
+        return evaluator.evaluate(perturbed, control, origin=origin, seed=self.seed).grounding.score
+
+    def _change(self, cell_type: str) -> Floats:
+        perturbed, control = tuple(self.target.conditions), tuple(self.target.controls)
+        return self.data.profile(cell_type, perturbed) - self.data.profile(cell_type, control)
+
+    def _measured_cells(self, cell_type: str) -> int:
+        return min(self.data.cells(cell_type, labels) for labels in (self.target.conditions, self.target.controls))
+
+
+def _change(prediction: Prediction) -> Floats:
+    assert prediction.control is not None
+    return profile(prediction.perturbed) - profile(prediction.control)
+
+
+def accuracy(data: Data, cell_type: str, perturbation: str) -> Iterator[Row]:
+    """Yield the accuracy of the prediction and of the mean change, if there are enough true cells.
+
+    `pearson` is the correlation with the true change, `error` the squared error relative to that of no change.
+    """
+    held_out = HeldOut(data, cell_type, perturbation, seed=0)
+    if held_out.label == cell_type and held_out.true_cells >= MIN_TRUE_CELLS:
+        truth, row = held_out.true_change(), Row(data=data.name, perturbation=perturbation, cell_type=cell_type)
+        row["cells"] = held_out.true_cells
+        for name, change in (("", _change(held_out.predict())), ("_mean", held_out.mean_change())):
+            row[f"pearson{name}"] = float(np.corrcoef(change, truth)[0, 1])
+            row[f"error{name}"] = float(np.sum((change - truth) ** 2) / np.sum(truth**2))
+        yield row
+
+
+def scores(data: Data, cell_type: str, perturbation: str, other: str, seeds: int) -> Row:
+    """Score the right answer, the true cells and wrong answers for each seed.
+
+    Wrong answers are the right change shuffled among genes, no change, and the response to another cytokine. If the atlas
+    does not have the other cytokine, the right answer is scored as the answer to a question about it. `wins` counts the
+    seeds in which the right answer scores higher than each wrong one; `judged` says whether the truth does so, often enough.
+    """
+    found: dict[str, list[int]] = {name: [] for name in ("right", "true", *WRONG)}
+    for seed in range(seeds):
+        held_out = HeldOut(data, cell_type, perturbation, seed)
+        query, right = held_out.source.query.counts, held_out.predict()
+        rng = np.random.default_rng(seed)
+        shuffled = shifted(query, rng.permutation(_change(right)), rng)
+        found["right"].append(held_out.score(right))
+        found["true"].append(held_out.true_score())
+        found["shuffled"].append(held_out.score_cells(shuffled, query))
+        found["unchanged"].append(held_out.score_cells(query, query))
+        if other in data.perturbations:
+            found["other"].append(held_out.score(HeldOut(data, cell_type, other, seed).predict()))
+        else:
+            found["other"].append(held_out.score(right, perturbation=other))
+    wins, true_wins = (
+        [sum(map(operator.gt, found[name], found[wrong])) for wrong in WRONG] for name in ("right", "true")
+    )
+    question = f"{data.name}: {cell_type}, {perturbation}, not {other}"
+    return Row(question=question, **found, wins=wins, judged=min(true_wins) >= ENOUGH * seeds)
+
+
+def demo(folder: Path) -> Data:
+    """Build and ingest the demo atlas in a folder."""
+    path = demo_atlas.build(folder / "demo.h5ad", folder)
+    return Data("demo (simulated)", ingest(DATASET, path, folder), folder)
+
+
+def kang(path: Path, folder: Path) -> Data:
+    """Ingest the data of Kang et al. 2018 in a folder, with the two samples of each donor joined."""
+    cells = ad.read_h5ad(path)
+    obs = pd.DataFrame(
+        {
+            "cell_type": cells.obs["cluster_id"].astype(str),
+            "condition": cells.obs["group_id"].astype(str).map({"ctrl": "ctrl", "stim": "IFN-beta"}),
+            "donor": cells.obs["sample_id"].astype(str).str.replace(r"\D+", "", regex=True),
+        }
+    )
+    joined = ad.AnnData(sparse.csr_matrix(cells.X), obs=obs, var=pd.DataFrame(index=cells.var_names))
+    joined.write_h5ad(folder / "kang.h5ad")
+    return Data("Kang 2018 (real)", ingest("kang", folder / "kang.h5ad", folder), folder)
+
+
+def _table(rows: Sequence[Row]) -> str:
+    def cell(value: object) -> str:
+        return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+    return table([name.replace("_", " ") for name in rows[0]], [list(map(cell, row.values())) for row in rows])
+
+
+def main() -> int:
+    """Run the command, and return its exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.benchmarks.held_out",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("folder", type=Path, help="where atlases are built")
+    parser.add_argument("--kang", type=Path, help="the data of Kang et al. 2018")
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--only", nargs="+", default=[""], help="only questions with one of these texts in their label")
+    parser.add_argument("--json", action="store_true", help="print all values as JSON instead of tables")
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    with redirect_stdout(sys.stderr):
+        atlases = [demo(options.folder)] + ([kang(options.kang, options.folder)] if options.kang else [])
+    found: dict[str, list[Row]] = {"accuracy": [], "scores": []}
+    for data, perturbation, entry in [(d, p, e) for d in atlases for p in d.perturbations for e in d.entry.cell_types]:
+        if any(text in f"{data.name}: {entry.label}, {perturbation}" for text in options.only):
+            found["accuracy"] += accuracy(data, entry.label, perturbation)
+            if data is not atlases[0] or entry.label in DEMO_TYPES:
+                other = DEMO_OTHERS[perturbation] if data is atlases[0] else "TNF-alpha"
+                found["scores"].append(scores(data, entry.label, perturbation, other, options.seeds))
+    print(json.dumps(found) if options.json else "\n\n".join(map(_table, found.values())))
+    lost = [row for row in found["scores"] if row["judged"] and min(row["wins"]) < ENOUGH * options.seeds]
+    return 1 if lost else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

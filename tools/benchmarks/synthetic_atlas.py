@@ -1,0 +1,81 @@
+"""Write a synthetic atlas of any size: `python -m tools.benchmarks.synthetic_atlas PATH.h5ad CELLS`."""
+
+import sys
+from pathlib import Path
+from typing import Final
+
+import anndata as ad
+import h5py
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from orchestrator.evidence.gene_sets import hallmark
+from shared.catalog.reference import perturbations
+
+N_GENES: Final = 2000
+MOLECULES: Final = 250
+CHUNK: Final = 5_000
+DONORS: Final = tuple(f"D{i:02}" for i in range(1, 13))
+CELL_TYPES: Final = (
+    "B cell",
+    "CD14 monocyte",
+    "CD4 T cell",
+    "CD8 T cell",
+    "NK cell",
+    "plasma cell",
+    "dendritic cell",
+    "Treg",
+)
+CELLS_PER_CONDITION: Final = 10_000
+MAX_CONDITIONS: Final = 91
+STIMULATED, CONTROL = "IFN-gamma", "PBS"
+
+
+def write(path: Path, n_cells: int) -> None:
+    """Write an atlas with `CHUNK` cells in memory at a time; cells of all groups are mixed, the worst case for reading.
+
+    A larger atlas has more conditions, not more cells of each: from 2 to 91, which with 12 donors equals the Parse PBMC atlas.
+    """
+    rng, sets = np.random.default_rng(0), hallmark()
+    response = sorted(sets["HALLMARK_INTERFERON_GAMMA_RESPONSE"])
+    genes = list(dict.fromkeys([*response, *sorted(set().union(*sets.values()))]))[:N_GENES]
+    others = [name for name, known in perturbations().items() if known.kind == "cytokine" and name != STIMULATED]
+    conditions = (CONTROL, STIMULATED, *others)[: min(max(n_cells // CELLS_PER_CONDITION, 2), MAX_CONDITIONS)]
+    names = {"donor": DONORS, "cell_type": CELL_TYPES, "condition": conditions}
+    labels = {name: rng.integers(0, len(of), n_cells).astype(np.int8) for name, of in names.items()}
+    obs = pd.DataFrame(
+        {name: pd.Categorical.from_codes(labels[name], of) for name, of in names.items()},
+        index=np.arange(n_cells).astype(str),
+    )
+    # Expression rates by condition (others, stimulated), cell type and gene.
+    rates = np.tile(rng.gamma(0.6, 1.0, (len(CELL_TYPES), len(genes))) + 0.01, (2, 1, 1))
+    rates[1][:, np.isin(genes, response)] *= 4.0
+    rates *= MOLECULES / rates.sum(axis=2, keepdims=True)
+    stimulated = (labels["condition"] == conditions.index(STIMULATED)).astype(np.int8)
+    shape = (n_cells, len(genes))
+    with h5py.File(path, "w") as file:
+        empty = sparse.csr_matrix(shape, dtype=np.float32)
+        ad.io.write_elem(file, "/", ad.AnnData(empty, obs=obs, var=pd.DataFrame(index=genes)))
+        del file["X"]
+        matrix = file.create_group("X")
+        matrix.attrs.update({"encoding-type": "csr_matrix", "encoding-version": "0.1.0", "shape": shape})
+        data, indices = (
+            matrix.create_dataset(name, (0,), maxshape=(None,), chunks=(1 << 16,), dtype=dtype)
+            for name, dtype in (("data", np.float32), ("indices", np.int32))
+        )
+        pointers = np.zeros(n_cells + 1, dtype=np.int64)
+        for start in range(0, n_cells, CHUNK):
+            cells = slice(start, start + CHUNK)
+            drawn = rng.poisson(rates[stimulated[cells], labels["cell_type"][cells]])
+            counts = sparse.csr_matrix(drawn.astype(np.float32))
+            begin, end = pointers[start], pointers[start] + counts.nnz
+            pointers[start + 1 : start + 1 + counts.shape[0]] = begin + counts.indptr[1:]
+            for dataset, values in ((data, counts.data), (indices, counts.indices)):
+                dataset.resize((end,))
+                dataset[begin:end] = values
+        matrix.create_dataset("indptr", data=pointers)
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]), int(sys.argv[2]))

@@ -1,0 +1,5 @@
+"""Generate the OpenAPI document from the route table, the wire models and the table of problems.
+
+Internal routes are left out, because the user-facing load balancer does not serve them. The local service serves the
+generated file, `docs/openapi.yaml`.
+"""
