@@ -25,7 +25,8 @@ define python-ok
 		{ echo "$(PYTHON) does not run Python 3.11, 3.12 or 3.13. Run: make PYTHON=/path/to/python3"; exit 1; }
 endef
 
-# pip installs only uv, which takes seconds for the rest where pip takes minutes.
+# pip installs only uv, which takes seconds for the rest where pip takes minutes. The package itself is only haystack_client;
+# checkout.pth lets the programs of this environment, such as functions-framework, import the other folders from here.
 $(VENV)/.installed: requirements-uv.txt requirements-dev.txt pyproject.toml
 	$(python-ok)
 	@test -x $(BIN)/python || { echo "creating $(VENV) with $(PYTHON)"; $(PYTHON) -m venv $(VENV); }
@@ -34,6 +35,7 @@ $(VENV)/.installed: requirements-uv.txt requirements-dev.txt pyproject.toml
 	@echo "installing the pinned packages into $(VENV)"
 	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip sync --require-hashes requirements-dev.txt
 	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -c 'import pathlib, sysconfig; pathlib.Path(sysconfig.get_path("purelib"), "checkout.pth").write_text("$(CURDIR)\n")'
 	@echo "compiling numba kernels, which would otherwise delay the first run by about 20 seconds"
 	@$(BIN)/python -m orchestrator.warm_up
 	@touch $@
