@@ -110,4 +110,4 @@ lock: install ## Recompile requirements*.txt from the .in files
 	@test ! -e tools/requirements-load.in || $(COMPILE) tools/requirements-load.in -o tools/requirements-load.txt
 
 clean: ## Remove everything that make created, including .venv
-	@rm -rf $(VENV) .venv-stack .venv-load .local demo-results build *.egg-info
+	@rm -rf $(VENV) .venv-stack .venv-load .local demo-results results build *.egg-info

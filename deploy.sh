@@ -48,7 +48,7 @@ readonly python
 [[ -n "${python}" ]] || die "Python 3.11, 3.12 or 3.13 is required. Set PYTHON to its path."
 
 case "${1:-}" in
-  "" | -h | --help | help) arguments=(--help) ;;
+  "" | -h | --help | help) arguments=(deploy --help) ;;
   deploy | destroy) arguments=("$@") ;;
   *) arguments=(deploy "$@") ;;
 esac
@@ -58,4 +58,5 @@ if ! command -v gcloud >/dev/null && ! has_option --dry-run "$@" && ! has_option
 fi
 
 # Write no bytecode into the repository.
-PYTHONPATH="${root}" PYTHONDONTWRITEBYTECODE=1 "${python}" -m deploy "${arguments[@]}"
+# Python reports its own errors, so the trap adds nothing to them.
+PYTHONPATH="${root}" PYTHONDONTWRITEBYTECODE=1 "${python}" -m deploy "${arguments[@]}" || exit $?

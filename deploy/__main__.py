@@ -20,6 +20,7 @@ REGION: Final = re.compile(r"[a-z]+-[a-z]+[0-9]+")
 DOMAIN: Final = re.compile(r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
 # As browsers write an origin, without a trailing slash; plain HTTP only from the developer's own machine.
 ORIGIN: Final = re.compile(r"(https://[a-z0-9.-]+|http://(localhost|127\.0\.0\.1))(:[0-9]{1,5})?")
+MEMBER: Final = re.compile(r"(user|group|serviceAccount|domain|principal|principalSet):[^\s,]+")
 ADDRESS: Final = re.compile(r"[^@\s,]+@[^@\s,]+")
 
 
@@ -105,7 +106,8 @@ def _parser() -> argparse.ArgumentParser:
         description="Deploy the HAYSTACK run service to Google Cloud. A repeated run applies only the changes.",
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    up = commands.add_parser("deploy", help="create or update the service (default)")
+    other = "`./deploy.sh destroy --help` shows how to delete the service."
+    up = commands.add_parser("deploy", help="create or update the service (default)", epilog=other)
     down = commands.add_parser("destroy", help="delete the service; data stays unless you confirm its deletion twice")
     for each in (up, down):
         each.add_argument("--project", required=True, type=_matching(PROJECT, "a project id"), help="project id")
@@ -120,7 +122,14 @@ def _parser() -> argparse.ArgumentParser:
     add("--only", type=functions, default=(), metavar="create,status", help="deploy only these functions")
     add("--skip-image", action="store_true", help="do not rebuild the job's image")
     member = "IAM member who may use the service; repeatable"
-    add("--member", action="append", default=[], metavar="group:lab@example.org", help=member)
+    add(
+        "--member",
+        action="append",
+        default=[],
+        type=_matching(MEMBER, "an IAM member such as group:lab@example.org"),
+        metavar="group:lab@example.org",
+        help=member,
+    )
     add(
         "--origins",
         type=_list_of(_matching(ORIGIN, "an origin such as https://app.example.org")),
