@@ -9,6 +9,7 @@ ingest is `python -m orchestrator.ingest`, the run is the job with one iteration
 import argparse
 import asyncio
 import os
+import random
 import statistics
 import subprocess
 import sys
@@ -30,7 +31,7 @@ CELLS: Final = (100_000, 1_000_000)
 # The size that fits into the time of `make bench`.
 BENCH_CELLS: Final = (100_000,)
 ROUNDS: Final = 9
-ATLAS, DATASET, DATABASE, RUN_ID = "made.h5ad", "scale", "scale.db", "run_0000000000aa"
+ATLAS, DATASET, DATABASE = "made.h5ad", "scale", "scale.db"
 QUESTION: Final = "How would CD14 monocytes respond to IFN-gamma?"
 # Upper bounds for a million cells, and of the memory for the most cells in multiples of that for the fewest.
 INGEST_SECONDS, PEAK_MB, FLAT = 180, 2_000, 1.25
@@ -47,17 +48,11 @@ class Usage(NamedTuple):
 async def measure(folder: Path, rounds: int = ROUNDS, cells: Sequence[int] = BENCH_CELLS) -> Section:
     """Measure ingest and run on atlases of these sizes, which are written to the folder unless they exist."""
     found = {size: _medians(folder / str(size), size, rounds) for size in cells}
+    megabytes = {size: (folder / str(size) / ATLAS).stat().st_size / 1e6 for size in cells}
     rows = [
-        (
-            f"{size:,}",
-            f"{(folder / str(size) / ATLAS).stat().st_size / 1e6:,.0f}",
-            step,
-            f"{each.seconds:.1f}",
-            f"{each.cpu_seconds:.1f}",
-            f"{each.peak_mb:,.0f}",
-        )
+        (f"{size:,}", f"{megabytes[size]:,.0f}", step, *(f"{value:,.1f}" for value in usage))
         for size, steps in found.items()
-        for step, each in steps.items()
+        for step, usage in steps.items()
     ]
     columns = ("cells", "file MB", "step", "seconds", "CPU s", "peak MB")
     return Section("atlas_scale", table(columns, rows), _verdicts(found))
@@ -141,14 +136,14 @@ async def _run(folder: Path) -> None:
     Raises:
         SystemExit: the run did not complete.
     """
-    (folder / "run.db").unlink(missing_ok=True)
-    database, ingested = SqliteDatabase(folder / "run.db"), SqliteDatabase(folder / DATABASE)
+    database = SqliteDatabase(folder / DATABASE)
     store = SqliteRunStore(database)
-    await store.create(runs.pending().model_copy(update={"run_id": RUN_ID, "query": QUESTION, "max_iterations": 1}))
-    ports = Ports(store=store, catalog=SqliteCatalog(ingested), files=LocalFiles(), clock=utc_now, atlas_root=folder)
-    code = await run_job(RUN_ID, ports)
+    asked = runs.pending().model_copy(update={"query": QUESTION, "max_iterations": 1})
+    run = runs.owned(asked, asked.user_email, 0, random.SystemRandom())
+    await store.create(run)
+    ports = Ports(store=store, catalog=SqliteCatalog(database), files=LocalFiles(), clock=utc_now, atlas_root=folder)
+    code = await run_job(run.run_id, ports)
     await database.close()
-    await ingested.close()
     if code is not Exit.DONE:
         sys.exit(f"the run ended with {code}")
 
@@ -162,7 +157,7 @@ def main() -> None:
     )
     parser.add_argument("folder", type=Path)
     parser.add_argument(
-        "--cells", type=int, nargs="+", default=CELLS, help="sizes; below 100,000 the libraries take most of the memory"
+        "--cells", type=int, nargs="+", default=CELLS, help="below 100,000, libraries take most of the memory"
     )
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--run", action="store_true", help="only do one run on the atlas ingested in the folder")

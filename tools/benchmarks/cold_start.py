@@ -14,7 +14,6 @@ from tools.benchmarks import runs
 from tools.benchmarks.generator import Request
 from tools.benchmarks.harness import HELLO, PEER, Harness
 from tools.benchmarks.report import Section, Verdict, progress, table
-from tools.benchmarks.service import Command
 
 ROUNDS: Final = 21
 # Upper bounds, in multiples of the hello world.
@@ -33,13 +32,13 @@ async def measure(harness: Harness, rounds: int = ROUNDS) -> Section:
     seconds: defaultdict[str, list[float]] = defaultdict(list)
     for _ in progress("cold_start", rounds):
         hello, *others = await _first_requests(harness)
-        for command, request in (hello, *others[:3], hello, *others[3:6], hello, *others[6:]):
-            async with harness.running(command, request) as service:
-                seconds[command.name].append(service.first_response)
+        for name, request in (hello, *others[:3], hello, *others[3:6], hello, *others[6:]):
+            async with harness.running(name, request) as service:
+                seconds[name].append(service.first_response)
     return _section(seconds)
 
 
-async def _first_requests(harness: Harness) -> list[tuple[Command, Request]]:
+async def _first_requests(harness: Harness) -> list[tuple[str, Request]]:
     """Return each service with its first request, the hello world first; runs to read and to cancel are new."""
     completed = (await harness.add(runs.completed())).run_id
     pending = (await harness.add(runs.pending())).run_id
@@ -58,8 +57,7 @@ async def _first_requests(harness: Harness) -> list[tuple[Command, Request]]:
         "cancel": request("POST", f"{RUNS}/{pending}/cancel"),
         "result": request("GET", f"{RUNS}/{completed}/result"),
     }
-    services = [(harness.function(name), first) for name, first in functions.items()]
-    return [(harness.function(HELLO), request("GET", "/")), (harness.peer(), status), *services]
+    return [(HELLO, request("GET", "/")), (PEER, status), *functions.items()]
 
 
 def _section(seconds: Mapping[str, list[float]]) -> Section:

@@ -17,7 +17,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import Executor, ProcessPoolExecutor
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -26,10 +26,11 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from deploy import staging
-from deploy.target import RUNTIME
+from deploy.target import RUNTIME, START_COMMAND
 from local import firestore_emulator
 from local.batch.service import BatchEmulator
 from local.firestore_emulator import FirestoreEmulator
+from local.processes import free_port
 from local.serving import serving
 from local.storage.signing_key import SigningKey
 from local.tokens import key_server, key_set
@@ -41,7 +42,7 @@ from shared.stores.firestore_client import FirestoreDatabase
 from tools import ROOT
 from tools.benchmarks import runs
 from tools.benchmarks.generator import Request
-from tools.benchmarks.service import Command, Service, running
+from tools.benchmarks.service import Service
 
 PEERS: Final = Path(__file__).parent / "peers"
 OWNER: Final = "ada@example.com"
@@ -51,12 +52,17 @@ PEER_PACKAGES: Final = ("fastapi",)
 GOOGLE_AUTH: Final = "import google.auth, google.auth.transport.grpc\n"
 AUDIENCE: Final = "/projects/1234/global/backendServices/5678"
 KEY_ID: Final = "benchmark"
-SERVED: Final = ("--host", "127.0.0.1", "--port", "{port}")
+# Functions start as in production; the peer as FastAPI's documentation starts it in a container.
+FUNCTION_COMMAND: Final = START_COMMAND.replace("0.0.0.0", "127.0.0.1")  # noqa: S104  # replaced
+PEER_COMMAND: Final = "uvicorn fastapi_service:app --host 127.0.0.1 --port $PORT"
+LONGEST_START: Final = 60.0
+# Seconds between two attempts to connect: short compared to a start, and long enough to leave the CPU to the service.
+RETRY_SECONDS: Final = 0.002
 
 
 @dataclass(frozen=True)
 class Harness:
-    """Commands of the measured services, and the run store that they use.
+    """Starts the measured services, and stores the runs that they read.
 
     Attributes:
         scratch: folder that is removed at the end.
@@ -78,18 +84,39 @@ class Harness:
         assertion = jwt.encode(claims, self.iap_key, algorithm="ES256", headers={"kid": KEY_ID})
         return {ASSERTION_HEADER: assertion, "X-Goog-Authenticated-User-Email": user}
 
-    def function(self, name: str) -> Command:
-        """Return the command of a function, as in production; `HELLO` is the smallest function."""
-        served = ("functions_framework.aio:app", *SERVED, "--lifespan", "on", "--no-access-log")
-        return self._command(name, *served, FUNCTION_SOURCE="main.py", **RUNTIME)
+    @asynccontextmanager
+    async def running(self, name: str, first: Request) -> AsyncIterator[Service]:
+        """Start a function, `HELLO` or `PEER`, send the first request, and end the process on exit.
 
-    def peer(self) -> Command:
-        """Return the command of the FastAPI service, as its documentation starts it in a container."""
-        return self._command(PEER, "fastapi_service:app", *SERVED)
-
-    def running(self, command: Command, first: Request) -> AbstractAsyncContextManager[Service]:
-        """Start a service and send the first request; see `service.running`."""
-        return running(command, first, self.scratch / "services.log", self.generator)
+        Raises:
+            RuntimeError: the service ended, did not listen in time, or gave an unexpected response.
+        """
+        port, log = free_port(), self.scratch / "services.log"
+        program, *arguments = (PEER_COMMAND if name == PEER else FUNCTION_COMMAND).replace("$PORT", str(port)).split()
+        with log.open("ab") as output:
+            started = time.perf_counter()
+            process = await asyncio.create_subprocess_exec(
+                self.scratch / "environment" / "bin" / program,
+                *arguments,
+                cwd=self.scratch / name,
+                env={**self.environment, **({} if name == PEER else RUNTIME)},
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+        try:
+            reader, writer = await _connect(process, port, started + LONGEST_START)
+            body = await first.send(reader, writer)
+            elapsed = time.perf_counter() - started
+            writer.close()
+            yield Service(process.pid, port, elapsed, body, self.generator)
+        except (ConnectionError, EOFError, RuntimeError) as error:
+            output_end = (await asyncio.to_thread(log.read_text, errors="replace"))[-2000:]
+            raise RuntimeError(f"{name}: {error}\n{output_end}") from error
+        finally:
+            with suppress(ProcessLookupError):  # it may have ended
+                process.kill()
+            await process.wait()
 
     async def add(self, run: Run, *, owner: str = OWNER, number: int = 0) -> Run:
         """Store a run with this owner and a new id."""
@@ -97,9 +124,15 @@ class Harness:
         await self.store.create(made)
         return made
 
-    def _command(self, name: str, *arguments: str, **environment: str) -> Command:
-        uvicorn = str(self.scratch / "environment" / "bin" / "uvicorn")
-        return Command(name, (uvicorn, *arguments), self.scratch / name, {**self.environment, **environment})
+
+async def _connect(
+    process: asyncio.subprocess.Process, port: int, deadline: float
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    while process.returncode is None and time.perf_counter() < deadline:
+        with suppress(ConnectionRefusedError):
+            return await asyncio.open_connection("127.0.0.1", port)
+        await asyncio.sleep(RETRY_SECONDS)
+    raise RuntimeError("it did not start")
 
 
 @asynccontextmanager

@@ -15,9 +15,9 @@ from typing import Final
 from tools import ROOT
 from tools.benchmarks import runs
 from tools.benchmarks.generator import Request
-from tools.benchmarks.harness import Harness
+from tools.benchmarks.harness import PEER, Harness
 from tools.benchmarks.report import Section, Verdict, progress, table
-from tools.benchmarks.service import Command, Service
+from tools.benchmarks.service import Service
 
 ROUNDS: Final = 9
 # Owners that no other benchmark uses, so that their lists do not depend on previous benchmarks.
@@ -43,10 +43,13 @@ class Figures:
     def __init__(self) -> None:
         self._values: defaultdict[str, list[float]] = defaultdict(list)
 
-    def add(self, name: str, value: float) -> float:
-        """Add the value of a round, and return it."""
+    def add(self, name: str, value: float) -> None:
+        """Add the value of a round."""
         self._values[name].append(value)
-        return value
+
+    def compare(self, one: str, other: str) -> None:
+        """Add the ratio of the last two values, as `one / other`."""
+        self.add(f"{one} / {other}", self._values[one][-1] / self._values[other][-1])
 
     def __getitem__(self, name: str) -> float:
         """Return the median of a value."""
@@ -61,26 +64,25 @@ async def measure(harness: Harness, rounds: int = ROUNDS) -> Section:
     figures = Figures()
     async with AsyncExitStack() as stack:
 
-        async def start(command: Command, request: Request) -> Service:
-            return await stack.enter_async_context(harness.running(command, request))
+        async def start(name: str, request: Request) -> Service:
+            return await stack.enter_async_context(harness.running(name, request))
 
         headers = harness.headers(OWNER)
         polls = [Request("GET", f"{API}/{run.run_id}", headers) for run in completed[:20]]
         page, questions = Request("GET", f"{API}?page_size=20", headers), _questions(headers)
-        ours, peer = await start(harness.function("status"), polls[0]), await start(harness.peer(), polls[0])
+        ours, peer = await start("status", polls[0]), await start(PEER, polls[0])
         if ours.body != peer.body:
             raise RuntimeError(f"the response of the peer differs:\n{ours.body!r}\n{peer.body!r}")
-        lists = await start(harness.function("list"), page)
-        validate = await start(harness.function("validate"), questions[0])
+        lists = await start("list", page)
+        validate = await start("validate", questions[0])
         for number in progress("warm", rounds + 1):
             found = Figures() if number == 1 else figures  # the first round warms up
             await _unchanged(ours, polls[0], found)
             await _status(ours, peer, polls, found)
-            pages = [await service.load([page], count=LISTS, concurrency=1) for service in (lists, peer)]
-            ours_p50, peer_p50 = (
-                found.add(name, each.percentile(0.5)) for name, each in zip(("list", "peer's list"), pages, strict=True)
-            )
-            found.add("list / peer", ours_p50 / peer_p50)
+            for name, service in (("list", lists), ("peer's list", peer)):
+                pages = await service.load([page], count=LISTS, concurrency=1)
+                found.add(name, pages.percentile(0.5))
+            found.compare("list", "peer's list")
             validations = await validate.load(questions, count=VALIDATIONS, concurrency=1)
             found.add("validate", validations.percentile(0.5))
             found.add("validate p95", validations.percentile(0.95))
@@ -92,30 +94,25 @@ async def _unchanged(service: Service, poll: Request, figures: Figures) -> None:
     unchanged = Request(poll.method, poll.path, {**poll.headers, "If-None-Match": "*"}, status=304)
     # Alternating requests: the difference is smaller than the fluctuation of the machine from second to second.
     both = await service.load([poll, unchanged], count=2 * REQUESTS[1], concurrency=1)
-    changed_p50, unchanged_p50 = (1000 * statistics.median(both.latencies[start::2]) for start in (0, 1))
-    figures.add("status", changed_p50)
-    figures.add("304", unchanged_p50)
-    figures.add("304 / 200", unchanged_p50 / changed_p50)
+    for start, name in enumerate(("status", "304")):
+        figures.add(name, 1000 * statistics.median(both.latencies[start::2]))
+    figures.compare("304", "status")
 
 
 async def _status(ours: Service, peer: Service, polls: Sequence[Request], figures: Figures) -> None:
     """Compare the throughput, the latencies and the CPU time of status with those of the peer."""
-    for concurrency, count in REQUESTS.items():
-        rates, cpu = [], []
+    for at, count in REQUESTS.items():
         for name, service in (("status", ours), ("peer", peer)):
             before = service.cpu_seconds()
-            responses = await service.load(polls, count=count, concurrency=concurrency)
-            spent = 1000 * (service.cpu_seconds() - before) / count
-            cpu.append(figures.add(f"{name} CPU {concurrency}", spent))
-            rates.append(figures.add(f"{name}/s {concurrency}", count / responses.seconds))
-            p50, p99 = (
-                figures.add(f"{name} p{percent} {concurrency}", responses.percentile(percent / 100))
-                for percent in (50, 99)
-            )
-            figures.add(f"{name} p99 / p50 {concurrency}", p99 / p50)
-            figures.add(f"generator CPU {concurrency}", 1000 * responses.cpu_seconds / count)
-        figures.add(f"throughput {concurrency}", rates[0] / rates[1])
-        figures.add(f"CPU {concurrency}", cpu[0] / cpu[1])
+            responses = await service.load(polls, count=count, concurrency=at)
+            figures.add(f"{name} CPU {at}", 1000 * (service.cpu_seconds() - before) / count)
+            figures.add(f"generator CPU {at}", 1000 * responses.cpu_seconds / count)
+            figures.add(f"{name}/s {at}", count / responses.seconds)
+            figures.add(f"{name} p50 {at}", responses.percentile(0.5))
+            figures.add(f"{name} p99 {at}", responses.percentile(0.99))
+        figures.compare(f"status/s {at}", f"peer/s {at}")
+        figures.compare(f"status CPU {at}", f"peer CPU {at}")
+        figures.compare(f"status p99 {at}", f"status p50 {at}")
 
 
 def _questions(headers: dict[str, str]) -> list[Request]:
@@ -145,13 +142,18 @@ def _section(figures: Figures) -> Section:
     ]
     verdicts = [
         *(
-            Verdict(f"requests/s / peer at concurrency {each}", figures[f"throughput {each}"], bar, at_least=True)
+            Verdict(
+                f"requests/s / peer at concurrency {each}",
+                figures[f"status/s {each} / peer/s {each}"],
+                bar,
+                at_least=True,
+            )
             for each, bar in THROUGHPUT.items()
         ),
-        Verdict("CPU per request / peer at concurrency 8", figures["CPU 8"], 0.65),
-        Verdict("p99 / p50 at concurrency 8", figures["status p99 / p50 8"], 3),
-        Verdict("list / peer", figures["list / peer"], 0.65),
-        Verdict("304 / 200", figures["304 / 200"], 1),
+        Verdict("CPU per request / peer at concurrency 8", figures["status CPU 8 / peer CPU 8"], 0.65),
+        Verdict("p99 / p50 at concurrency 8", figures["status p99 8 / status p50 8"], 3),
+        Verdict("list / peer's list", figures["list / peer's list"], 0.65),
+        Verdict("304 / 200", figures["304 / status"], 1),
         Verdict("validate p95, ms", figures["validate p95"], 5),
     ]
     loads = table(("concurrency", *columns), rows)
@@ -165,7 +167,7 @@ async def memory(harness: Harness, rounds: int = MEMORY_STEPS) -> Section:
     """
     requests = [Request("GET", f"{API}/{(await harness.add(runs.completed())).run_id}", harness.headers())]
     totals, growing = [], []
-    async with harness.running(harness.function("status"), requests[0]) as service:
+    async with harness.running("status", requests[0]) as service:
         for _ in progress("memory", rounds):
             await service.load(requests, count=MEMORY_STEP, concurrency=8)
             totals.append(service.memory_mib())

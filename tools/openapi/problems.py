@@ -4,24 +4,15 @@ import json
 from collections.abc import Iterable
 from http import HTTPStatus
 from itertools import groupby
+from operator import attrgetter
 from typing import Final
 
-from shared.errors import (
-    DatasetNotFound,
-    Forbidden,
-    HaystackError,
-    IdempotencyMismatch,
-    InvalidPageToken,
-    InvalidRequest,
-    RunAlreadyFinished,
-    RunNotCompleted,
-    RunNotFound,
-    TooManyRuns,
-    Unauthenticated,
-    Unavailable,
-)
+from starlette.responses import Response
+
+from shared import errors
+from shared.errors import HaystackError, InvalidRequest
 from shared.http import cors, requests
-from shared.http.problems import MEDIA_TYPE, STATUS_OF, BodyTooLarge, MalformedJson, MediaTypeUnsupported, problem
+from shared.http.problems import MEDIA_TYPE, BodyTooLarge, MalformedJson, MediaTypeUnsupported, problem
 from tools.openapi.schemas import Json
 
 REQUEST_ID: Final = "22bdba5bbce4420c854a9d8b386f9aef"
@@ -47,8 +38,8 @@ def _invalid(place: str, name: str, msg: str, kind: str) -> InvalidRequest:
 
 # Errors of every operation, and of those that authenticate the caller and read the store.
 ANY: Final = (HaystackError("unexpected"),)
-AUTHENTICATED: Final = (Unauthenticated(), Unavailable("Firestore"))
-FOREIGN: Final = (Forbidden(cors.FOREIGN_PAGE),)
+AUTHENTICATED: Final = (errors.Unauthenticated(), errors.Unavailable("Firestore"))
+FOREIGN: Final = (errors.Forbidden(cors.FOREIGN_PAGE),)
 BODY: Final = (
     *FOREIGN,
     MalformedJson(),
@@ -56,23 +47,24 @@ BODY: Final = (
     MediaTypeUnsupported(),
     _invalid("body", "query", "String should have at least 10 characters", "string_too_short"),
 )
-SUBMIT: Final = (IdempotencyMismatch(), TooManyRuns(20))
+SUBMIT: Final = (errors.IdempotencyMismatch(), errors.TooManyRuns(20))
 LIST: Final = (
     _invalid("query", "page_size", "Input should be less than or equal to 100", "less_than_equal"),
-    InvalidPageToken(),
+    errors.InvalidPageToken(),
 )
 WAIT: Final = (_invalid("query", "wait", "Input should be less than or equal to 30", "less_than_equal"),)
-RUN: Final = (RunNotFound(RUN_ID),)
-NO_RESULT: Final = (RunNotCompleted(RUN_ID, "running", f"Poll /api/v1/runs/{RUN_ID} until it is done."),)
-FINISHED: Final = (RunAlreadyFinished(RUN_ID, "completed"),)
-DATASET: Final = (DatasetNotFound("atlantis", ["openproblems", "parse_pbmc", "tabula_sapiens"]),)
+RUN: Final = (errors.RunNotFound(RUN_ID),)
+NO_RESULT: Final = (errors.RunNotCompleted(RUN_ID, "running", f"Poll /api/v1/runs/{RUN_ID} until it is done."),)
+FINISHED: Final = (errors.RunAlreadyFinished(RUN_ID, "completed"),)
+DATASET: Final = (errors.DatasetNotFound("atlantis", ["openproblems", "parse_pbmc", "tabula_sapiens"]),)
 NAME: Final = (_invalid("query", "dataset", "String should have at most 63 characters", "string_too_long"),)
 
 
-def responses(errors: Iterable[HaystackError]) -> dict[str, Json]:
+def responses(possible: Iterable[HaystackError]) -> dict[str, Json]:
     """Return the error responses of an operation, by status; errors with the same status share a response."""
-    ordered = sorted(errors, key=_status_of)
-    return {str(status): _response(status, list(same)) for status, same in groupby(ordered, key=_status_of)}
+    status_of = attrgetter("status_code")
+    answers = sorted((problem(error, REQUEST_ID) for error in possible), key=status_of)
+    return {str(status): _response(status, list(same)) for status, same in groupby(answers, key=status_of)}
 
 
 def headers(components: Iterable[str]) -> Json:
@@ -80,12 +72,7 @@ def headers(components: Iterable[str]) -> Json:
     return {HEADERS[name]: {"$ref": f"#/components/headers/{name}"} for name in components}
 
 
-def _status_of(error: HaystackError) -> int:
-    return STATUS_OF.get(error.slug, 500)
-
-
-def _response(status: int, errors: list[HaystackError]) -> Json:
-    answers = [problem(error, REQUEST_ID) for error in errors]
+def _response(status: int, answers: list[Response]) -> Json:
     examples = {content["code"]: {"value": content} for content in (json.loads(bytes(each.body)) for each in answers)}
     sent = [name for name in ("RetryAfter", "Authenticate") if HEADERS[name] in answers[0].headers]
     schema = "InvalidRequestProblem" if status == 422 else "Problem"
