@@ -13,14 +13,9 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 
 
 def generate(description: str | None, files: Mapping[Path, Callable[[], str]], *, make_target: str) -> None:
-    """Write the generated files that are not current, or exit with 1 if `--check` finds one.
+    """Write the files whose generated content is not current, or exit with 1 if `--check` finds one.
 
     The files are generated in order, each after the previous one is written: later files may depend on earlier ones.
-
-    Args:
-        description: help text of the program.
-        files: function that generates the content of each file.
-        make_target: target of the Makefile that writes the files.
     """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if a file is not current")

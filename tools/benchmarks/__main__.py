@@ -1,7 +1,7 @@
 """Run benchmarks and print their figures: `python -m tools.benchmarks [NAME ...] [--rounds N] [--write]`.
 
 Without names, all benchmarks run and `docs/performance.md` is updated (`make bench`, about ten minutes).
-Exit code: 1 if a bar is missed.
+Exit code: 2 if a bar is missed.
 """
 
 import argparse
@@ -11,53 +11,46 @@ import platform
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from tools import ROOT
 from tools.benchmarks import atlas_scale, cold_start, growth, warm
-from tools.benchmarks.harness import Harness, harness
+from tools.benchmarks.harness import harness
 from tools.benchmarks.report import Section
 
 DOCUMENT: Final = ROOT / "docs" / "performance.md"
-OF_SERVICES: Final[dict[str, Callable[..., Awaitable[Section]]]] = {
-    "cold_start": cold_start.measure,
-    "warm": warm.measure,
-    "memory": warm.memory,
-}
-ALONE: Final[dict[str, Callable[..., Awaitable[Section]]]] = {
-    "growth": growth.measure,
-    "atlas_scale": atlas_scale.measure,
-}
+Benchmarks = Mapping[str, Callable[..., Awaitable[Section]]]
+OF_SERVICES: Final[Benchmarks] = {"cold_start": cold_start.measure, "warm": warm.measure, "memory": warm.memory}
+ALONE: Final[Benchmarks] = {"growth": growth.measure, "atlas_scale": atlas_scale.measure}
 
 
-async def run(names: Sequence[str], rounds: int | None, *, write: bool) -> int:
+async def run(names: Collection[str], options: Mapping[str, int], *, write: bool) -> int:
     """Run benchmarks, and return the number of missed bars."""
-    options = {} if rounds is None else {"rounds": rounds}
     missed, began = 0, time.monotonic()
 
-    async def report(name: str, measure: Callable[..., Awaitable[Section]], place: Harness | Path) -> None:
+    async def report(benchmarks: Benchmarks, place: Any) -> None:  # noqa: ANN401  # a harness or a folder
         nonlocal missed
-        started = time.monotonic()
-        section = await measure(place, **options)
-        print(f"\n## {name}, {time.monotonic() - started:.0f} s\n\n{section.text}", flush=True)
-        missed += sum(not verdict.holds for verdict in section.verdicts)
-        if write:
-            section.write(DOCUMENT)
+        for name in filter(names.__contains__, benchmarks):
+            started = time.monotonic()
+            section = await benchmarks[name](place, **options)
+            print(f"\n## {name}, {time.monotonic() - started:.0f} s\n\n{section.text}\n", flush=True)
+            missed += sum(not verdict.holds for verdict in section.verdicts)
+            if write:
+                section.write(DOCUMENT)
 
-    if any(name in OF_SERVICES for name in names):
+    if not OF_SERVICES.keys().isdisjoint(names):
+        print("installing the services and starting the emulators", file=sys.stderr)
         async with harness() as services:
-            for name in filter(names.__contains__, OF_SERVICES):
-                await report(name, OF_SERVICES[name], services)
+            await report(OF_SERVICES, services)
     with tempfile.TemporaryDirectory(prefix="haystack_benchmarks_") as folder:
-        for name in filter(names.__contains__, ALONE):
-            await report(name, ALONE[name], Path(folder))
+        await report(ALONE, Path(folder))
     minutes = (time.monotonic() - began) / 60
     if write:
         Section("machine", f"{_machine()}, {datetime.now(UTC):%Y-%m-%d}, in {minutes:.1f} minutes.").write(DOCUMENT)
-    print(f"\n{minutes:.1f} minutes; {missed or 'no'} bars missed")
+    print(f"{minutes:.1f} minutes; {missed or 'no'} bars missed")
     return missed
 
 
@@ -74,16 +67,15 @@ def main() -> int:
         prog="python -m tools.benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     known = [*OF_SERVICES, *ALONE]
-    parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"benchmarks to run: {', '.join(known)} (default: all)"
-    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"any of {', '.join(known)} (default: all)")
     parser.add_argument("--rounds", type=int, help="rounds of each benchmark (default: as documented)")
     parser.add_argument("--write", action="store_true", help="update docs/performance.md also for named benchmarks")
     options = parser.parse_args()
     if unknown := set(options.names) - set(known):
         parser.error(f"unknown benchmarks: {', '.join(sorted(unknown))}; choose from {', '.join(known)}")
-    missed = asyncio.run(run(options.names or known, options.rounds, write=options.write or not options.names))
-    return 1 if missed else 0
+    rounds = {} if options.rounds is None else {"rounds": options.rounds}
+    missed = asyncio.run(run(options.names or known, rounds, write=options.write or not options.names))
+    return 2 if missed else 0
 
 
 if __name__ == "__main__":

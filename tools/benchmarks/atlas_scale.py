@@ -1,6 +1,6 @@
 """Time and memory of an ingest and a run by the size of the atlas.
 
-    python -m tools.benchmarks.atlas_scale FOLDER [--cells 10000 100000 1000000] [--rounds 9]
+    python -m tools.benchmarks.atlas_scale FOLDER [--cells 100000 1000000] [--rounds 9]
 
 Synthetic atlases (2,000 genes, sparse counts) are written to FOLDER and kept there. Each step is a process of its own: the
 ingest is `python -m orchestrator.ingest`, the run is the job with one iteration. Memory is the peak resident size.
@@ -9,28 +9,32 @@ ingest is `python -m orchestrator.ingest`, the run is the job with one iteration
 import argparse
 import asyncio
 import os
+import random
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from orchestrator.main import Exit, Ports, run_job
+from shared.fields import utc_now
+from shared.runs.records import StoredFile
+from shared.stores.sqlite import SqliteCatalog, SqliteDatabase, SqliteRunStore
 from tools import ROOT
-from tools.benchmarks.report import Section, Verdict, table, verdict_table
+from tools.benchmarks import runs
+from tools.benchmarks.report import Section, Verdict, progress, table
 
-CELLS: Final = (10_000, 100_000, 1_000_000)
+CELLS: Final = (100_000, 1_000_000)
 # The size that fits into the time of `make bench`.
 BENCH_CELLS: Final = (100_000,)
 ROUNDS: Final = 9
-ATLAS, DATASET, RUN_ID = "made.h5ad", "scale", "run_0000000000aa"
+ATLAS, DATASET, DATABASE = "made.h5ad", "scale", "scale.db"
 QUESTION: Final = "How would CD14 monocytes respond to IFN-gamma?"
-# Upper bounds for a million cells.
-INGEST_SECONDS, PEAK_MB = 180, 2_000
-# From this size on memory must not grow by more than FLAT; below it, the libraries take most of it.
-LARGE, FLAT = 100_000, 1.25
+# Upper bounds for a million cells, and of the memory for the most cells in multiples of that for the fewest.
+INGEST_SECONDS, PEAK_MB, FLAT = 180, 2_000, 1.25
 
 
 class Usage(NamedTuple):
@@ -44,36 +48,25 @@ class Usage(NamedTuple):
 async def measure(folder: Path, rounds: int = ROUNDS, cells: Sequence[int] = BENCH_CELLS) -> Section:
     """Measure ingest and run on atlases of these sizes, which are written to the folder unless they exist."""
     found = {size: _medians(folder / str(size), size, rounds) for size in cells}
+    megabytes = {size: (folder / str(size) / ATLAS).stat().st_size / 1e6 for size in cells}
     rows = [
-        (
-            f"{size:,}",
-            f"{(folder / str(size) / ATLAS).stat().st_size / 1e6:,.0f}",
-            step,
-            f"{each.seconds:.1f}",
-            f"{each.cpu_seconds:.1f}",
-            f"{each.peak_mb:,.0f}",
-        )
+        (f"{size:,}", f"{megabytes[size]:,.0f}", step, *(f"{value:,.1f}" for value in usage))
         for size, steps in found.items()
-        for step, each in steps.items()
+        for step, usage in steps.items()
     ]
-    verdicts, columns = _verdicts(found), ("cells", "file MB", "step", "seconds", "CPU s", "peak MB")
-    return Section("atlas_scale", f"{table(columns, rows)}\n\n{verdict_table(verdicts)}", verdicts)
+    columns = ("cells", "file MB", "step", "seconds", "CPU s", "peak MB")
+    return Section("atlas_scale", table(columns, rows), _verdicts(found))
 
 
-def _verdicts(found: Mapping[int, Mapping[str, Usage]]) -> tuple[Verdict, ...]:
-    largest = found[max(found)]
-    verdicts = [
-        Verdict(f"ingest of {max(found):,} cells, s", largest["ingest"].seconds, INGEST_SECONDS),
-        *(Verdict(f"{step} of {max(found):,} cells, peak MB", each.peak_mb, PEAK_MB) for step, each in largest.items()),
-    ]
-    large = [size for size in found if size >= LARGE]
-    if len(large) > 1:
-        least, most = min(large), max(large)
-        verdicts += [
-            Verdict(f"{step}: memory of {most:,} cells / of {least:,}", each.peak_mb / found[least][step].peak_mb, FLAT)
-            for step, each in largest.items()
-        ]
-    return tuple(verdicts)
+def _verdicts(found: Mapping[int, Mapping[str, Usage]]) -> Sequence[Verdict]:
+    least, most = min(found), max(found)
+    verdicts = [Verdict(f"ingest of {most:,} cells, s", found[most]["ingest"].seconds, INGEST_SECONDS)]
+    for step, usage in found[most].items():
+        verdicts.append(Verdict(f"{step} of {most:,} cells, peak MB", usage.peak_mb, PEAK_MB))
+        if most > least:
+            growth = usage.peak_mb / found[least][step].peak_mb
+            verdicts.append(Verdict(f"{step}: memory of {most:,} cells / {least:,}", growth, FLAT))
+    return verdicts
 
 
 def _medians(folder: Path, n_cells: int, rounds: int) -> dict[str, Usage]:
@@ -81,12 +74,15 @@ def _medians(folder: Path, n_cells: int, rounds: int) -> dict[str, Usage]:
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / ATLAS).exists():
         _usage(folder, "tools.benchmarks.synthetic_atlas", str(folder / ATLAS), str(n_cells))
-    ingest = ("orchestrator.ingest", DATASET, str(folder / ATLAS))
-    run = ("tools.benchmarks.atlas_scale", str(folder), "--run")
-    taken = [{"ingest": _usage(folder, *ingest), "run": _usage(folder, *run)} for _ in range(rounds)]
-    return {
-        step: Usage(*map(statistics.median, zip(*(each[step] for each in taken), strict=True))) for step in taken[0]
+    steps = {
+        "ingest": ("orchestrator.ingest", DATASET, str(folder / ATLAS)),
+        "run": ("tools.benchmarks.atlas_scale", str(folder), "--run"),
     }
+    taken = [
+        {step: _usage(folder, *command) for step, command in steps.items()}
+        for _ in progress(f"atlas_scale, {n_cells:,} cells", rounds)
+    ]
+    return {step: Usage(*map(statistics.median, zip(*(each[step] for each in taken), strict=True))) for step in steps}
 
 
 def _usage(folder: Path, module: str, *arguments: str) -> Usage:
@@ -106,7 +102,7 @@ def _usage(folder: Path, module: str, *arguments: str) -> Usage:
         "REGION": "r",
         "RESULTS_BUCKET": "b",
         "STORE": "sqlite",
-        "SQLITE_PATH": str(folder / "scale.db"),
+        "SQLITE_PATH": str(folder / DATABASE),
         "ATLAS_DIR": str(folder),
     }
     log, started = folder / "step.log", time.monotonic()
@@ -120,39 +116,33 @@ def _usage(folder: Path, module: str, *arguments: str) -> Usage:
     return Usage(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
+class LocalFiles:
+    """Results bucket that stores nothing."""
+
+    async def upload(self, run_id: str, path: Path, media_type: str) -> StoredFile:
+        """Return the entry of a file."""
+        size = (await asyncio.to_thread(path.stat)).st_size
+        name = f"runs/{run_id}/{path.name}"
+        return StoredFile(name=path.name, object_name=name, media_type=media_type, size=size, crc32c="AAAAAA==")
+
+    async def sign(self, files: Sequence[StoredFile], expires_at: datetime) -> Sequence[str]:
+        """Refuse: a job signs nothing."""
+        raise NotImplementedError
+
+
 async def _run(folder: Path) -> None:
     """Do one run with one iteration on the ingested atlas, without uploads.
 
     Raises:
         SystemExit: the run did not complete.
     """
-    from orchestrator.main import Exit, Ports, run_job  # noqa: PLC0415  # the measuring process does not load the job
-    from shared import wiring  # noqa: PLC0415
-    from shared.runs.records import StoredFile  # noqa: PLC0415
-    from shared.stores.sqlite import SqliteDatabase, SqliteRunStore  # noqa: PLC0415
-    from tools.benchmarks import runs  # noqa: PLC0415
-
-    class LocalFiles:
-        async def upload(self, run_id: str, path: Path, media_type: str) -> StoredFile:
-            size = (await asyncio.to_thread(path.stat)).st_size
-            name = f"runs/{run_id}/{path.name}"
-            return StoredFile(name=path.name, object_name=name, media_type=media_type, size=size, crc32c="AAAAAA==")
-
-        async def sign(self, files: Sequence[StoredFile], expires_at: datetime) -> Sequence[str]:
-            raise NotImplementedError("a job signs nothing")
-
-    (folder / "run.db").unlink(missing_ok=True)
-    database = SqliteDatabase(folder / "run.db")
+    database = SqliteDatabase(folder / DATABASE)
     store = SqliteRunStore(database)
-    await store.create(runs.pending().model_copy(update={"run_id": RUN_ID, "query": QUESTION, "max_iterations": 1}))
-    ports = Ports(
-        store=store,
-        catalog=wiring.container().catalog,
-        files=LocalFiles(),
-        clock=lambda: datetime.now(UTC),
-        atlas_root=folder,
-    )
-    code = await run_job(RUN_ID, ports)
+    asked = runs.pending().model_copy(update={"query": QUESTION, "max_iterations": 1})
+    run = runs.owned(asked, asked.user_email, 0, random.SystemRandom())
+    await store.create(run)
+    ports = Ports(store=store, catalog=SqliteCatalog(database), files=LocalFiles(), clock=utc_now, atlas_root=folder)
+    code = await run_job(run.run_id, ports)
     await database.close()
     if code is not Exit.DONE:
         sys.exit(f"the run ended with {code}")
@@ -166,7 +156,9 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--cells", type=int, nargs="+", default=CELLS)
+    parser.add_argument(
+        "--cells", type=int, nargs="+", default=CELLS, help="below 100,000, libraries take most of the memory"
+    )
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--run", action="store_true", help="only do one run on the atlas ingested in the folder")
     options = parser.parse_args()

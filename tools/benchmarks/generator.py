@@ -1,16 +1,43 @@
-"""Load generator: sends requests as fast as a service responds, `python -m tools.benchmarks.generator`, with a plan on standard input.
+"""Load generator: sends requests as fast as a service responds, with HTTP/1.1 on persistent connections.
 
-It runs in its own process and uses HTTP/1.1 on persistent connections, one request at a time on each. The warm benchmark
-reports its CPU time per request, which must stay small compared to that of the service.
+It works on plain streams, because the warm benchmark compares services that share the CPUs with it: its CPU time per request,
+which the benchmark reports, must stay small compared to theirs.
 """
 
 import asyncio
-import json
-import sys
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import cycle, islice
+
+
+@dataclass(frozen=True)
+class Request:
+    """HTTP request and the expected status of its response."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes = b""
+    status: int = 200
+
+    async def send(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        """Send the request on a connection, and return the body of the response.
+
+        Raises:
+            RuntimeError: the response has an unexpected status.
+        """
+        headers = {"Host": "benchmark", **self.headers}
+        if self.body:
+            headers |= {"Content-Type": "application/json", "Content-Length": str(len(self.body))}
+        lines = [f"{self.method} {self.path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+        writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + self.body)
+        head = (await reader.readuntil(b"\r\n\r\n")).lower()
+        _, found, rest = head.partition(b"content-length:")  # without it, the response has no body
+        body = await reader.readexactly(int(rest.split(b"\r\n", 1)[0]) if found else 0)
+        if (status := int(head[9:12])) != self.status:
+            raise RuntimeError(f"unexpected response {status} to {self.method} {self.path}: {body.decode()}")
+        return body
 
 
 @dataclass(frozen=True)
@@ -24,49 +51,29 @@ class Responses:
     """
 
     seconds: float
-    latencies: list[float]
+    latencies: Sequence[float]
     cpu_seconds: float
 
-    @property
-    def per_second(self) -> float:
-        """Requests per second."""
-        return len(self.latencies) / self.seconds
+    def percentile(self, share: float) -> float:
+        """Return a percentile of the latencies in milliseconds."""
+        return 1000 * sorted(self.latencies)[int(share * (len(self.latencies) - 1))]
 
 
-async def read_response(reader: asyncio.StreamReader) -> tuple[int, bytes]:
-    """Return status and body of a response that has a Content-Length or no body."""
-    head = (await reader.readuntil(b"\r\n\r\n")).lower()
-    _, found, rest = head.partition(b"content-length:")
-    length = int(rest.split(b"\r\n", 1)[0]) if found else 0
-    return int(head[9:12]), await reader.readexactly(length)
-
-
-async def _send(port: int, requests: Iterator[tuple[bytes, int]], latencies: list[float]) -> None:
-    """Send requests on one connection until there are no more.
-
-    Raises:
-        RuntimeError: a response has an unexpected status.
-    """
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    for request, expected in requests:
-        started = time.perf_counter()
-        writer.write(request)
-        status, body = await read_response(reader)
-        latencies.append(time.perf_counter() - started)
-        if status != expected:
-            raise RuntimeError(f"unexpected response {status}: {body.decode(errors='replace')}")
-    writer.close()
-
-
-async def _main() -> None:
-    plan = json.load(sys.stdin)
-    each = [(text.encode("latin-1"), status) for text, status in zip(plan["requests"], plan["statuses"], strict=True)]
-    requests, latencies = islice(cycle(each), plan["count"]), list[float]()
+def load(port: int, requests: Sequence[Request], count: int, concurrency: int) -> Responses:
+    """Send `count` requests, cycling through `requests`, with one at a time on each connection."""
+    queue, latencies = islice(cycle(requests), count), list[float]()
     cpu, started = time.process_time(), time.perf_counter()
-    await asyncio.gather(*(_send(plan["port"], requests, latencies) for _ in range(plan["concurrency"])))
-    responses = Responses(time.perf_counter() - started, latencies, time.process_time() - cpu)
-    json.dump(asdict(responses), sys.stdout)
+    asyncio.run(_load(port, queue, latencies, concurrency))
+    return Responses(time.perf_counter() - started, latencies, time.process_time() - cpu)
 
 
-if __name__ == "__main__":
-    asyncio.run(_main())
+async def _load(port: int, queue: Iterator[Request], latencies: list[float], concurrency: int) -> None:
+    async def connection() -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for request in queue:
+            started = time.perf_counter()
+            await request.send(reader, writer)
+            latencies.append(time.perf_counter() - started)
+        writer.close()
+
+    await asyncio.gather(*(connection() for _ in range(concurrency)))

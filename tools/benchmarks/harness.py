@@ -6,12 +6,8 @@ import google-auth and its gRPC transport at their start, because in production 
 which the Firestore emulator does not require.
 """
 
-# google-auth has no type annotations.
-# mypy: allow-untyped-calls
-
 import asyncio
-import base64
-import json
+import multiprocessing
 import os
 import random
 import shutil
@@ -20,28 +16,33 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from google.auth import jwt
-from google.auth.crypt import ES256Signer
 
 from deploy import staging
+from deploy.target import RUNTIME, START_COMMAND
 from local import firestore_emulator
 from local.batch.service import BatchEmulator
 from local.firestore_emulator import FirestoreEmulator
+from local.processes import free_port
+from local.serving import serving
 from local.storage.signing_key import SigningKey
+from local.tokens import key_server, key_set
+from shared.auth.identity import ASSERTION_HEADER, ISSUER, MAX_LIFETIME
 from shared.routes import FUNCTIONS
 from shared.runs.records import Run
 from shared.stores.firestore import FirestoreCatalog, FirestoreRunStore
 from shared.stores.firestore_client import FirestoreDatabase
 from tools import ROOT
 from tools.benchmarks import runs
-from tools.benchmarks.service import Command
+from tools.benchmarks.generator import Request
+from tools.benchmarks.service import Service
 
 PEERS: Final = Path(__file__).parent / "peers"
 OWNER: Final = "ada@example.com"
@@ -50,83 +51,72 @@ HELLO, PEER = "hello world", "FastAPI peer"
 PEER_PACKAGES: Final = ("fastapi",)
 GOOGLE_AUTH: Final = "import google.auth, google.auth.transport.grpc\n"
 AUDIENCE: Final = "/projects/1234/global/backendServices/5678"
-
-
-class Iap:
-    """Signs assertions like Identity-Aware Proxy, and publishes its key."""
-
-    def __init__(self) -> None:
-        key = ec.generate_private_key(ec.SECP256R1())
-        pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        self._signer = ES256Signer.from_string(pem, key_id="benchmark")
-        numbers = key.public_key().public_numbers()
-        point = {name: _base64url(value) for name, value in (("x", numbers.x), ("y", numbers.y))}
-        self._keys = {
-            "keys": [{"kid": "benchmark", "use": "sig", "kty": "EC", "alg": "ES256", "crv": "P-256", **point}]
-        }
-
-    def headers(self, user: str = OWNER) -> dict[str, str]:
-        """Return the headers that identify a user: an assertion for the functions, a plain header for the peer."""
-        now = int(time.time())
-        claims = {"iss": "https://cloud.google.com/iap", "aud": AUDIENCE, "email": user, "iat": now, "exp": now + 600}
-        assertion = jwt.encode(self._signer, claims).decode()
-        return {"X-Goog-IAP-JWT-Assertion": assertion, "X-Goog-Authenticated-User-Email": user}
-
-    @asynccontextmanager
-    async def publishing_keys(self) -> AsyncIterator[str]:
-        """Serve the public key as a JSON web key set, and yield the URL."""
-        body = json.dumps(self._keys).encode()
-        head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-
-        async def respond(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await reader.readuntil(b"\r\n\r\n")
-            writer.write(head.encode() + body)
-            writer.close()
-
-        async with await asyncio.start_server(respond, "127.0.0.1", 0) as server:
-            yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/keys"
-
-
-def _base64url(number: int) -> str:
-    return base64.urlsafe_b64encode(number.to_bytes(32)).rstrip(b"=").decode()
+KEY_ID: Final = "benchmark"
+# Functions start as in production; the peer as FastAPI's documentation starts it in a container.
+FUNCTION_COMMAND: Final = START_COMMAND.replace("0.0.0.0", "127.0.0.1")  # noqa: S104  # replaced
+PEER_COMMAND: Final = "uvicorn fastapi_service:app --host 127.0.0.1 --port $PORT"
+LONGEST_START: Final = 60.0
+# Seconds between two attempts to connect: short compared to a start, and long enough to leave the CPU to the service.
+RETRY_SECONDS: Final = 0.002
 
 
 @dataclass(frozen=True)
 class Harness:
-    """Commands of the measured services, and the run store that they use.
+    """Starts the measured services, and stores the runs that they read.
 
     Attributes:
         scratch: folder that is removed at the end.
         environment: environment of every service.
+        iap_key: signs assertions like Identity-Aware Proxy.
+        generator: process that sends the load.
     """
 
     scratch: Path
     store: FirestoreRunStore
     environment: Mapping[str, str]
-    iap: Iap
+    iap_key: ec.EllipticCurvePrivateKey
+    generator: Executor
 
-    @property
-    def log(self) -> Path:
-        """Output of the services."""
-        return self.scratch / "services.log"
+    def headers(self, user: str = OWNER) -> dict[str, str]:
+        """Return the headers that identify a user: an assertion for the functions, a plain header for the peer."""
+        now = int(time.time())
+        claims = {"iss": ISSUER, "aud": AUDIENCE, "email": user, "iat": now, "exp": now + MAX_LIFETIME}
+        assertion = jwt.encode(claims, self.iap_key, algorithm="ES256", headers={"kid": KEY_ID})
+        return {ASSERTION_HEADER: assertion, "X-Goog-Authenticated-User-Email": user}
 
-    def function(self, name: str) -> Command:
-        """Return the command of a function, as in production."""
-        target = {"FUNCTION_TARGET": "handle", "FUNCTION_SOURCE": "main.py", "PYDANTIC_DISABLE_PLUGINS": "__all__"}
-        served = ("uvicorn", "functions_framework.aio:app", "--host", "127.0.0.1", "--port", "{port}")
-        return self._command(name, *served, "--lifespan", "on", "--no-access-log", **target)
+    @asynccontextmanager
+    async def running(self, name: str, first: Request) -> AsyncIterator[Service]:
+        """Start a function, `HELLO` or `PEER`, send the first request, and end the process on exit.
 
-    def hello(self) -> Command:
-        """Return the command of the smallest function, which is served like the others."""
-        return self.function(HELLO)
-
-    def peer(self) -> Command:
-        """Return the command of the FastAPI service, as its documentation starts it in a container."""
-        return self._command(PEER, "uvicorn", "fastapi_service:app", "--host", "127.0.0.1", "--port", "{port}")
-
-    def firestore_loops(self) -> Command:
-        """Return the command of the loops with Firestore's own client."""
-        return self._command(PEER, "python", "firestore_loops.py")
+        Raises:
+            RuntimeError: the service ended, did not listen in time, or gave an unexpected response.
+        """
+        port, log = free_port(), self.scratch / "services.log"
+        program, *arguments = (PEER_COMMAND if name == PEER else FUNCTION_COMMAND).replace("$PORT", str(port)).split()
+        with log.open("ab") as output:
+            started = time.perf_counter()
+            process = await asyncio.create_subprocess_exec(
+                self.scratch / "environment" / "bin" / program,
+                *arguments,
+                cwd=self.scratch / name,
+                env={**self.environment, **({} if name == PEER else RUNTIME)},
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+        try:
+            reader, writer = await _connect(process, port, started + LONGEST_START)
+            body = await first.send(reader, writer)
+            elapsed = time.perf_counter() - started
+            writer.close()
+            yield Service(process.pid, port, elapsed, body, self.generator)
+        except (ConnectionError, EOFError, RuntimeError) as error:
+            output_end = (await asyncio.to_thread(log.read_text, errors="replace"))[-2000:]
+            raise RuntimeError(f"{name}: {error}\n{output_end}") from error
+        finally:
+            with suppress(ProcessLookupError):  # it may have ended
+                process.kill()
+            await process.wait()
 
     async def add(self, run: Run, *, owner: str = OWNER, number: int = 0) -> Run:
         """Store a run with this owner and a new id."""
@@ -134,9 +124,15 @@ class Harness:
         await self.store.create(made)
         return made
 
-    def _command(self, name: str, program: str, *arguments: str, **environment: str) -> Command:
-        path = str(self.scratch / "environment" / "bin" / program)
-        return Command(name, (path, *arguments), self.scratch / name, {**self.environment, **environment})
+
+async def _connect(
+    process: asyncio.subprocess.Process, port: int, deadline: float
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    while process.returncode is None and time.perf_counter() < deadline:
+        with suppress(ConnectionRefusedError):
+            return await asyncio.open_connection("127.0.0.1", port)
+        await asyncio.sleep(RETRY_SECONDS)
+    raise RuntimeError("it did not start")
 
 
 @asynccontextmanager
@@ -149,36 +145,37 @@ async def harness() -> AsyncIterator[Harness]:
     found = firestore_emulator.find()
     if isinstance(found, str):
         raise RuntimeError(f"The benchmarks need the Firestore emulator: {found}.")
-    with tempfile.TemporaryDirectory(prefix="haystack_benchmarks_") as folder:
-        scratch, iap = Path(folder), Iap()
+    async with AsyncExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="haystack_benchmarks_")))
         await asyncio.to_thread(_install, scratch)
         SigningKey.generate().write(scratch / "key.json")
         emulator = FirestoreEmulator(found, scratch / "emulator.log")
         batch = BatchEmulator(log_dir=scratch / "jobs", job_env={}, cwd=scratch, max_parallel=0)
-        try:
-            host, batch_port = await emulator.start(), await batch.start()
-            async with iap.publishing_keys() as keys_url:
-                database = FirestoreDatabase("benchmark", "(default)", host)
-                await FirestoreCatalog(database).put(runs.dataset())
-                environment = {
-                    "PATH": os.defpath,
-                    "PROJECT": "benchmark",
-                    "REGION": "europe-west4",
-                    "RESULTS_BUCKET": "results",
-                    "JOB_IMAGE": "haystack/orchestrator",
-                    "MAX_ACTIVE_RUNS": "1000000",
-                    "IAP_AUDIENCE": AUDIENCE,
-                    "IAP_KEYS_URL": keys_url,
-                    "FIRESTORE_EMULATOR_HOST": host,
-                    "BATCH_EMULATOR_HOST": f"127.0.0.1:{batch_port}",
-                    "STORAGE_EMULATOR_HOST": "http://127.0.0.1:9",  # signing sends no request
-                    "SIGNING_KEY_FILE": str(scratch / "key.json"),
-                }
-                yield Harness(scratch, FirestoreRunStore(database), environment, iap)
-                await database.close()
-        finally:
-            await batch.stop()
-            await emulator.stop()
+        stack.push_async_callback(emulator.stop)
+        host = await emulator.start()
+        stack.push_async_callback(batch.stop)
+        batch_port = await batch.start()
+        database = FirestoreDatabase("benchmark", "(default)", host)
+        stack.push_async_callback(database.close)
+        await FirestoreCatalog(database).put(runs.dataset())
+        iap_key = ec.generate_private_key(ec.SECP256R1())
+        published = key_set({KEY_ID: iap_key.public_key()})
+        environment = {
+            "PATH": os.defpath,
+            "PROJECT": "benchmark",
+            "REGION": "europe-west4",
+            "RESULTS_BUCKET": "results",
+            "JOB_IMAGE": "haystack/orchestrator",
+            "MAX_ACTIVE_RUNS": "1000000",
+            "IAP_AUDIENCE": AUDIENCE,
+            "IAP_KEYS_URL": await stack.enter_async_context(serving(key_server(lambda: published))),
+            "FIRESTORE_EMULATOR_HOST": host,
+            "BATCH_EMULATOR_HOST": f"127.0.0.1:{batch_port}",
+            "STORAGE_EMULATOR_HOST": "http://127.0.0.1:9",  # signing sends no request
+            "SIGNING_KEY_FILE": str(scratch / "key.json"),
+        }
+        generator = stack.enter_context(ProcessPoolExecutor(1, multiprocessing.get_context("spawn")))
+        yield Harness(scratch, FirestoreRunStore(database), environment, iap_key, generator)
 
 
 def _install(scratch: Path) -> None:
@@ -191,13 +188,10 @@ def _install(scratch: Path) -> None:
     subprocess.run(install, cwd=ROOT, check=True)
     (site_packages,) = environment.glob("lib/python*/site-packages")
     (site_packages / "google_auth.pth").write_text(GOOGLE_AUTH)
-    for name in FUNCTIONS:
-        staging.stage(name, scratch)
-    for name in (HELLO, PEER):
-        (scratch / name).mkdir()
-    shutil.copyfile(PEERS / "hello.py", scratch / HELLO / "main.py")
+    folders = [staging.stage(name, scratch) for name in FUNCTIONS]
+    for name, file, copied in ((HELLO, "hello.py", "main.py"), (PEER, "fastapi_service.py", "fastapi_service.py")):
+        folders.append(scratch / name)
+        folders[-1].mkdir()
+        shutil.copyfile(PEERS / file, folders[-1] / copied)
     shutil.copytree(scratch / "status" / "shared", scratch / PEER / "shared")
-    for name in ("fastapi_service.py", "firestore_loops.py"):
-        shutil.copyfile(PEERS / name, scratch / PEER / name)
-    folders = [str(scratch / name) for name in (*FUNCTIONS, HELLO, PEER)]
-    subprocess.run([python, "-m", "compileall", "-q", *folders], check=True)
+    subprocess.run([python, "-m", "compileall", "-q", *map(str, folders)], check=True)

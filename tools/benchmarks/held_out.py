@@ -19,10 +19,9 @@ import operator
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import redirect_stdout
-from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import anndata as ad
 import numpy as np
@@ -37,8 +36,8 @@ from orchestrator.config import JobConfig
 from orchestrator.evidence.evaluation import Evaluator
 from orchestrator.evidence.grounding import Origin
 from orchestrator.ingest import ingest
-from orchestrator.prediction.delta_transfer import DeltaTransfer, Prediction, shifted
-from orchestrator.question.analysis import Question, analyze
+from orchestrator.prediction.delta_transfer import DeltaTransfer, shifted
+from orchestrator.question.analysis import analyze
 from orchestrator.search.cells import CellSource
 from orchestrator.search.prompts import choose
 from orchestrator.search.strategies import AvailableGroups, candidates
@@ -50,19 +49,8 @@ from tools.benchmarks.report import table
 CONFIG: Final = JobConfig()
 # The noise of a held-out group with fewer true cells is larger than any difference between methods.
 MIN_TRUE_CELLS: Final = 10
-# Cytokines of the demo atlas, each with one of another program, whose response is a wrong answer.
-DEMO_OTHERS: Final = {
-    "IFN-gamma": "TNF-alpha",
-    "IFN-beta": "TNF-alpha",
-    "TNF-alpha": "IFN-beta",
-    "TGF-beta1": "TNF-alpha",
-    "IFN-alpha1": "TNF-alpha",
-    "IL-1-beta": "IFN-beta",
-    "IL-2": "TNF-alpha",
-    "IL-6": "TNF-alpha",
-    "TRAIL": "IFN-beta",
-    "EGF": "IFN-beta",
-}
+# The wrong answer is the response to a cytokine of another program: IFN-beta for these, TNF-alpha for all others.
+UNLIKE_IFN_BETA: Final = frozenset({"TNF-alpha", "IL-1-beta", "TRAIL", "EGF"})
 DEMO_TYPES: Final = ("MDC", "CD8_T")
 # Share of the seeds in which the right answer must score higher than each wrong answer.
 ENOUGH: Final = 0.9
@@ -70,28 +58,12 @@ WRONG: Final = ("shuffled", "unchanged", "other")
 Row = dict[str, Any]
 
 
-@dataclass(frozen=True, eq=False)
 class Data:
-    """An ingested atlas; compared by identity, so that profiles can be cached."""
+    """An ingested atlas."""
 
-    name: str
-    entry: DatasetEntry
-    root: Path
-
-    @cached_property
-    def atlas(self) -> Atlas:
-        """The opened atlas."""
-        return Atlas(self.root / self.entry.name)
-
-    @property
-    def perturbations(self) -> list[str]:
-        """Names of the perturbations."""
-        return sorted({each.perturbation for each in self.entry.conditions if each.perturbation})
-
-    @cache  # noqa: B019  # the data live as long as the program
-    def profile(self, cell_type: str, conditions: tuple[str, ...]) -> Floats:
-        """Return the profile of all cells of a type in these conditions."""
-        return profile(self.counts(cell_type, conditions))
+    def __init__(self, name: str, entry: DatasetEntry, root: Path) -> None:
+        self.name, self.entry, self.atlas = name, entry, Atlas(root / entry.name)
+        self.perturbations = sorted({each.perturbation for each in entry.conditions if each.perturbation})
 
     def cells(self, cell_type: str, conditions: Sequence[str]) -> int:
         """Return the number of cells of a type in these conditions."""
@@ -107,6 +79,17 @@ class Data:
         return [g for g in self.atlas.groups if g.cell_type == cell_type and g.condition in conditions]
 
 
+class Answer(NamedTuple):
+    """Counts of perturbed cells and of the control that they are compared with."""
+
+    perturbed: sparse.csr_matrix
+    control: sparse.csr_matrix
+
+    def change(self) -> Floats:
+        """Return the change of expression."""
+        return profile(self.perturbed) - profile(self.control)
+
+
 class HeldOut:
     """A question whose own cells are removed from the prompts.
 
@@ -119,9 +102,9 @@ class HeldOut:
     def __init__(self, data: Data, cell_type: str, perturbation: str, seed: int) -> None:
         entry = next(each for each in data.entry.cell_types if each.label == cell_type)
         text = f"How would {entry.cell_ontology_label or cell_type} respond to {perturbation}?"
-        self.question: Question = analyze(text, CatalogView(datasets(), [data.entry]))
-        self.data, self.target, self.seed = data, self.question.target, seed
-        self.label = self.question.query_type.label
+        question = analyze(text, CatalogView(datasets(), [data.entry]))
+        self.data, self.perturbation, self.seed = data, question.perturbation.name, seed
+        self.target, self.label = question.target, question.query_type.label
         self.source = CellSource(data.atlas, self.target, CONFIG, seed)
         sizes = {
             group: data.atlas.size(group)
@@ -130,64 +113,44 @@ class HeldOut:
         }
         self.source.available = AvailableGroups(sizes, self.target, CONFIG)
 
-    @property
-    def true_cells(self) -> int:
-        """Number of true cells: perturbed or control, whichever are fewer."""
-        return self._measured_cells(self.label)
-
-    def predict(self) -> Prediction:
+    def predict(self) -> Answer:
         """Return the prediction from the first prompt that the job would choose."""
         prompt = choose(candidates(self.target, self.source.available), [])
-        assert prompt is not None, f"no prompt for {self.question.text}"
+        assert prompt is not None, f"no prompt for {self.perturbation} in {self.label}"
         predictor, cells = DeltaTransfer(CONFIG.similarity_power), self.source.prompt(prompt)
-        return predictor.predict(self.source.query.counts, cells, genes=self.source.genes, seed=self.seed)
+        found = predictor.predict(self.source.query.counts, cells, genes=self.source.genes, seed=self.seed)
+        assert found.control is not None
+        return Answer(found.perturbed, found.control)
 
-    def true_change(self) -> Floats:
-        """Return the measured change of the held-out cells."""
-        return self._change(self.label)
+    def truth(self) -> Answer:
+        """Return the held-out cells."""
+        return Answer(*(self.data.counts(self.label, labels) for labels in self._conditions))
 
     def mean_change(self) -> Floats:
         """Return the baseline: the unweighted mean change of all other cell types."""
         others = [near.cell_type for near in self.target.neighbors]
-        measured = [name for name in others if self._measured_cells(name) >= CONFIG.min_group_cells]
-        mean: Floats = np.mean([self._change(name) for name in measured], axis=0)
+        measured = [name for name in others if self.cells(name) >= CONFIG.min_group_cells]
+        mean: Floats = np.mean([_change(self.data, name, *self._conditions) for name in measured], axis=0)
         return mean
 
-    def true_score(self) -> int:
-        """Return the score of the held-out cells themselves: the highest that a prediction can deserve."""
-        true, control = (
-            self.data.counts(self.label, labels) for labels in (self.target.conditions, self.target.controls)
-        )
-        return self.score_cells(true, control, origin=Origin.EXACT)
+    def cells(self, cell_type: str) -> int:
+        """Return the number of measured cells of a type: perturbed or control, whichever are fewer."""
+        return min(self.data.cells(cell_type, labels) for labels in self._conditions)
 
-    def score(self, answer: Prediction, perturbation: str = "") -> int:
-        """Return the score of a prediction as the answer to this question, or to one about another perturbation."""
-        assert answer.control is not None
-        return self.score_cells(answer.perturbed, answer.control, perturbation)
-
-    def score_cells(
-        self,
-        perturbed: sparse.csr_matrix,
-        control: sparse.csr_matrix,
-        perturbation: str = "",
-        origin: Origin = Origin.CROSS_CELL_TYPE,
-    ) -> int:
-        """Return the score of cells as the answer to this question, or to one about another perturbation."""
-        name = perturbation or self.question.perturbation.name
+    def score(self, answer: Answer, perturbation: str = "", origin: Origin = Origin.CROSS_CELL_TYPE) -> int:
+        """Return the score of an answer to this question, or to one about another perturbation."""
+        name = perturbation or self.perturbation
         evaluator = Evaluator(name, self.source.genes, self.source.query.counts, CONFIG)
-        return evaluator.evaluate(perturbed, control, origin=origin, seed=self.seed).grounding.score
+        return evaluator.evaluate(*answer, origin=origin, seed=self.seed).grounding.score
 
-    def _change(self, cell_type: str) -> Floats:
-        perturbed, control = tuple(self.target.conditions), tuple(self.target.controls)
-        return self.data.profile(cell_type, perturbed) - self.data.profile(cell_type, control)
-
-    def _measured_cells(self, cell_type: str) -> int:
-        return min(self.data.cells(cell_type, labels) for labels in (self.target.conditions, self.target.controls))
+    @property
+    def _conditions(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        return tuple(self.target.conditions), tuple(self.target.controls)
 
 
-def _change(prediction: Prediction) -> Floats:
-    assert prediction.control is not None
-    return profile(prediction.perturbed) - profile(prediction.control)
+@cache
+def _change(data: Data, cell_type: str, conditions: tuple[str, ...], controls: tuple[str, ...]) -> Floats:
+    return Answer(data.counts(cell_type, conditions), data.counts(cell_type, controls)).change()
 
 
 def accuracy(data: Data, cell_type: str, perturbation: str) -> Iterator[Row]:
@@ -196,32 +159,34 @@ def accuracy(data: Data, cell_type: str, perturbation: str) -> Iterator[Row]:
     `pearson` is the correlation with the true change, `error` the squared error relative to that of no change.
     """
     held_out = HeldOut(data, cell_type, perturbation, seed=0)
-    if held_out.label == cell_type and held_out.true_cells >= MIN_TRUE_CELLS:
-        truth, row = held_out.true_change(), Row(data=data.name, perturbation=perturbation, cell_type=cell_type)
-        row["cells"] = held_out.true_cells
-        for name, change in (("", _change(held_out.predict())), ("_mean", held_out.mean_change())):
+    cells = held_out.cells(held_out.label)
+    if held_out.label == cell_type and cells >= MIN_TRUE_CELLS:
+        truth = held_out.truth().change()
+        row = Row(data=data.name, perturbation=perturbation, cell_type=cell_type, cells=cells)
+        for name, change in (("", held_out.predict().change()), ("_mean", held_out.mean_change())):
             row[f"pearson{name}"] = float(np.corrcoef(change, truth)[0, 1])
             row[f"error{name}"] = float(np.sum((change - truth) ** 2) / np.sum(truth**2))
         yield row
 
 
-def scores(data: Data, cell_type: str, perturbation: str, other: str, seeds: int) -> Row:
+def scores(data: Data, cell_type: str, perturbation: str, seeds: int) -> Row:
     """Score the right answer, the true cells and wrong answers for each seed.
 
     Wrong answers are the right change shuffled among genes, no change, and the response to another cytokine. If the atlas
     does not have the other cytokine, the right answer is scored as the answer to a question about it. `wins` counts the
     seeds in which the right answer scores higher than each wrong one; `judged` says whether the truth does so, often enough.
     """
+    other = "IFN-beta" if perturbation in UNLIKE_IFN_BETA else "TNF-alpha"
     found: dict[str, list[int]] = {name: [] for name in ("right", "true", *WRONG)}
     for seed in range(seeds):
         held_out = HeldOut(data, cell_type, perturbation, seed)
         query, right = held_out.source.query.counts, held_out.predict()
         rng = np.random.default_rng(seed)
-        shuffled = shifted(query, rng.permutation(_change(right)), rng)
+        shuffled = shifted(query, rng.permutation(right.change()), rng)
         found["right"].append(held_out.score(right))
-        found["true"].append(held_out.true_score())
-        found["shuffled"].append(held_out.score_cells(shuffled, query))
-        found["unchanged"].append(held_out.score_cells(query, query))
+        found["true"].append(held_out.score(held_out.truth(), origin=Origin.EXACT))
+        found["shuffled"].append(held_out.score(Answer(shuffled, query)))
+        found["unchanged"].append(held_out.score(Answer(query, query)))
         if other in data.perturbations:
             found["other"].append(held_out.score(HeldOut(data, cell_type, other, seed).predict()))
         else:
@@ -282,8 +247,7 @@ def main() -> int:
         if any(text in f"{data.name}: {entry.label}, {perturbation}" for text in options.only):
             found["accuracy"] += accuracy(data, entry.label, perturbation)
             if data is not atlases[0] or entry.label in DEMO_TYPES:
-                other = DEMO_OTHERS[perturbation] if data is atlases[0] else "TNF-alpha"
-                found["scores"].append(scores(data, entry.label, perturbation, other, options.seeds))
+                found["scores"].append(scores(data, entry.label, perturbation, options.seeds))
     print(json.dumps(found) if options.json else "\n\n".join(map(_table, found.values())))
     lost = [row for row in found["scores"] if row["judged"] and min(row["wins"]) < ENOUGH * options.seeds]
     return 1 if lost else 0

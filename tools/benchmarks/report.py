@@ -1,7 +1,8 @@
 """Report of a benchmark: measured values, their bars, and the generated section of docs/performance.md."""
 
 import re
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,14 +21,24 @@ class Verdict:
         """Whether the value meets the bar."""
         return self.value >= self.bar if self.at_least else self.value <= self.bar
 
+    def __str__(self) -> str:
+        sign, missed = "≥" if self.at_least else "≤", "" if self.holds else " **missed**"
+        return f"{self.figure} {self.value:.2f} ({sign} {self.bar:g}{missed})"
+
 
 @dataclass(frozen=True)
 class Section:
     """Generated section of a document, between `<!-- NAME -->` and `<!-- end of NAME -->`."""
 
     name: str
-    text: str
-    verdicts: tuple[Verdict, ...] = ()
+    content: str
+    verdicts: Sequence[Verdict] = ()
+
+    @property
+    def text(self) -> str:
+        """Content and bars as Markdown."""
+        bars = f"\n\nBars: {'; '.join(map(str, self.verdicts))}." if self.verdicts else ""
+        return self.content + bars
 
     def write(self, document: Path) -> None:
         """Replace the section in a document.
@@ -43,26 +54,14 @@ class Section:
         document.write_text(written, encoding="utf-8")
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[str]], text_columns: int = 1) -> str:
-    """Return a Markdown table; columns after the first `text_columns` are aligned to the right."""
-    marks = "|".join("--" if number < text_columns else "--:" for number in range(len(columns)))
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a Markdown table; columns after the first are aligned to the right."""
     lines = [f"| {' | '.join(row)} |" for row in (columns, *rows)]
-    return "\n".join([lines[0], f"|{marks}|", *lines[1:]])
+    return "\n".join([lines[0], "|--" + "|--:" * (len(columns) - 1) + "|", *lines[1:]])
 
 
-def verdict_table(verdicts: Iterable[Verdict]) -> str:
-    """Return the values and their bars as a Markdown table."""
-    rows = [
-        (
-            each.figure,
-            f"{each.value:.2f}",
-            f"{'≥' if each.at_least else '≤'} {each.bar:g}{'' if each.holds else ' **missed**'}",
-        )
-        for each in verdicts
-    ]
-    return table(("figure", "measured", "bar"), rows)
-
-
-def percentile(seconds: Sequence[float], share: float) -> float:
-    """Return a percentile of durations in milliseconds."""
-    return 1000 * sorted(seconds)[int(share * (len(seconds) - 1))]
+def progress(name: str, rounds: int) -> Iterator[int]:
+    """Yield the number of each round, and print it as progress."""
+    for number in range(1, rounds + 1):
+        print(f"{name}: round {number} of {rounds}", file=sys.stderr, flush=True)
+        yield number

@@ -2,12 +2,13 @@
 
 import random
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from typing import Final
 
 from shared.catalog.entries import DatasetEntry, GroupCount
 from shared.fields import ControlStrategy
 from shared.resolver import labels
-from shared.runs.records import Compute, GeneChange, PathwayChange, Run, RunOutcome, ScorePart, StoredFile, Transition
+from shared.runs.records import Compute, Run, Transition
 from shared.runs.states import Actor, ComputeState, RunState
 
 FIRST: Final = datetime(2025, 1, 1, tzinfo=UTC)
@@ -35,52 +36,43 @@ def pending() -> Run:
 
 def completed() -> Run:
     """Return a completed run with as many genes and pathways as the job reports: about 9 kB."""
-    parts = ("pathway_coherence", "target_activation", "network_coherence")
     reason = "21 of 21 measured responders of the expected pathway rise; random sets of as many genes: 3 of 21."
-    genes = [GeneChange(gene=f"GENE{i}", log2_fold_change=2.9611, adjusted_p_value=1.366414e-44) for i in range(25)]
-    outcome = RunOutcome(
-        grounding_score=8,
-        termination_reason="score_threshold: 8 reaches the threshold of 7",
-        control_strategy_effective=ControlStrategy.SYNTHETIC_CONTROL,
-        num_de_genes=245,
-        top_upregulated=genes,
-        top_downregulated=genes,
-        enriched_pathways=[
-            PathwayChange(name=f"HALLMARK_INFLAMMATORY_RESPONSE_{i}", score=18.787, adjusted_p_value=1.2e-13)
-            for i in range(20)
-        ],
-        notes=2 * ["No cells of this type were measured; cells of the nearest type replace them."],
-        files=[
-            StoredFile(name=name, object_name=f"runs/x/{name}", media_type="text/html", size=10**6, crc32c="AAAAAA==")
+    names = ("pathway_coherence", "target_activation", "network_coherence")
+    parts = [{"name": name, "score": 8, "reason": reason} for name in names]
+    iteration = {"strategy": "direct", "score": 8, "components": parts, "duration_seconds": 1.25}
+    change = {"log2_fold_change": 2.9611, "adjusted_p_value": 1.366414e-44}
+    genes = [{"gene": f"GENE{number}", **change} for number in range(25)]
+    pathway = {"score": 18.787, "adjusted_p_value": 1.2e-13}
+    file = {"media_type": "text/html", "size": 10**6, "crc32c": "AAAAAA=="}
+    outcome = {
+        "grounding_score": 8,
+        "termination_reason": "score_threshold: 8 reaches the threshold of 7",
+        "control_strategy_effective": ControlStrategy.SYNTHETIC_CONTROL,
+        "num_de_genes": 245,
+        "top_upregulated": genes,
+        "top_downregulated": genes,
+        "enriched_pathways": [{"name": f"HALLMARK_INFLAMMATORY_RESPONSE_{i}", **pathway} for i in range(20)],
+        "notes": 2 * ["No cells of this type were measured; cells of the nearest type replace them."],
+        "files": [
+            {"name": name, "object_name": f"runs/x/{name}", **file}
             for name in ("predictions.h5ad", "report.html", "log.json")
         ],
-    )
-    return Run.model_validate(
-        {
-            **pending().model_dump(),
-            "control_strategy_effective": ControlStrategy.SYNTHETIC_CONTROL,
-            "status": RunState.COMPLETED,
-            "current_iteration": 2,
-            "iterations": [
-                {
-                    "number": number,
-                    "strategy": "direct",
-                    "score": 6 + number,
-                    "components": [ScorePart(name=name, score=6 + number, reason=reason) for name in parts],
-                    "duration_seconds": 1.25,
-                }
-                for number in (1, 2)
-            ],
-            "compute": Compute(job_id="haystack-0123456789ab-1", state=ComputeState.RELEASED),
-            "outcome": outcome,
-            "transitions": [
-                _transition(None, RunState.PENDING),
-                _transition(RunState.PENDING, RunState.RUNNING),
-                _transition(RunState.RUNNING, RunState.COMPLETED),
-            ],
-            "heartbeat_at": FIRST,
-        }
-    )
+    }
+    changes = {
+        "control_strategy_effective": ControlStrategy.SYNTHETIC_CONTROL,
+        "status": RunState.COMPLETED,
+        "current_iteration": 2,
+        "iterations": [{"number": number, **iteration} for number in (1, 2)],
+        "compute": {"job_id": "haystack-0123456789ab-1", "state": ComputeState.RELEASED},
+        "outcome": outcome,
+        "transitions": [
+            _transition(None, RunState.PENDING),
+            _transition(RunState.PENDING, RunState.RUNNING),
+            _transition(RunState.RUNNING, RunState.COMPLETED),
+        ],
+        "heartbeat_at": FIRST,
+    }
+    return Run.model_validate(pending().model_dump() | changes)
 
 
 def owned(run: Run, owner: str, number: int, rng: random.Random) -> Run:
@@ -91,12 +83,11 @@ def owned(run: Run, owner: str, number: int, rng: random.Random) -> Run:
 
 def dataset() -> DatasetEntry:
     """Return the entry of an ingested dataset: 12 cell types, 3 conditions, 3 donors."""
-    cell_types = ("MDC", "CD8_T", "CD4_T", "Treg", "B_memory", "NK", "plasma", "B_naive", "DC", "gdT", "pDC", "mast")
+    cell_types = ["MDC", "CD8_T", "CD4_T", "Treg", "B_memory", "NK", "plasma", "B_naive", "DC", "gdT", "pDC", "mast"]
     conditions = ("PBS", "IFN-gamma", "IL-4")
     groups = [
         GroupCount(cell_type=cell_type, condition=condition, cells=30, donors=[10, 10, 10])
-        for cell_type in cell_types
-        for condition in conditions
+        for cell_type, condition in product(cell_types, conditions)
     ]
     return DatasetEntry(
         name="small_pbmc",

@@ -53,28 +53,15 @@ def write(path: Path, n_cells: int) -> None:
     rates[1][:, np.isin(genes, response)] *= 4.0
     rates *= MOLECULES / rates.sum(axis=2, keepdims=True)
     stimulated = (labels["condition"] == conditions.index(STIMULATED)).astype(np.int8)
-    shape = (n_cells, len(genes))
-    with h5py.File(path, "w") as file:
-        empty = sparse.csr_matrix(shape, dtype=np.float32)
-        ad.io.write_elem(file, "/", ad.AnnData(empty, obs=obs, var=pd.DataFrame(index=genes)))
-        del file["X"]
-        matrix = file.create_group("X")
-        matrix.attrs.update({"encoding-type": "csr_matrix", "encoding-version": "0.1.0", "shape": shape})
-        data, indices = (
-            matrix.create_dataset(name, (0,), maxshape=(None,), chunks=(1 << 16,), dtype=dtype)
-            for name, dtype in (("data", np.float32), ("indices", np.int32))
-        )
-        pointers = np.zeros(n_cells + 1, dtype=np.int64)
+    ad.AnnData(obs=obs, var=pd.DataFrame(index=genes)).write_h5ad(path)
+    with h5py.File(path, "a") as file:
+        empty = sparse.csr_matrix((0, len(genes)), dtype=np.float32)
+        ad.io.write_elem(file, "X", empty, dataset_kwargs={"chunks": (1 << 16,)})
+        matrix = ad.io.sparse_dataset(file["X"])
         for start in range(0, n_cells, CHUNK):
             cells = slice(start, start + CHUNK)
             drawn = rng.poisson(rates[stimulated[cells], labels["cell_type"][cells]])
-            counts = sparse.csr_matrix(drawn.astype(np.float32))
-            begin, end = pointers[start], pointers[start] + counts.nnz
-            pointers[start + 1 : start + 1 + counts.shape[0]] = begin + counts.indptr[1:]
-            for dataset, values in ((data, counts.data), (indices, counts.indices)):
-                dataset.resize((end,))
-                dataset[begin:end] = values
-        matrix.create_dataset("indptr", data=pointers)
+            matrix.append(sparse.csr_matrix(drawn.astype(np.float32)))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
-"""Generate the OpenAPI document from the route table, the wire models and the table of problems.
+"""Generate the OpenAPI document from the route table, the wire models and the errors of the code.
 
-Internal routes are left out, because the user-facing load balancer does not serve them. The local service serves the
-generated file, `docs/openapi.yaml`.
+`document.yaml` and `operations.yaml` hold what no code defines. Internal routes are left out, because the user-facing load
+balancer does not serve them. The local service serves the generated file, `docs/openapi.yaml`.
 """

@@ -7,87 +7,47 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
+from pydantic import TypeAdapter
 
 from shared import routes
 from shared.fields import RunId
 from shared.http.requests import IDEMPOTENCY_KEY
-from shared.routes import Route
 from tools import ROOT
 from tools.openapi import problems
 from tools.openapi.operations import OPERATIONS, Operation
-from tools.openapi.schemas import Json, Mode, Schemas, optional, schemas
+from tools.openapi.schemas import Json, Mode, Schemas, schemas
 
 FILE: Final = ROOT / "docs" / "openapi.yaml"
-VERSION: Final = "1.0.0"
-DESCRIPTION: Final = """\
-Ask in plain language how a cell type would respond to a perturbation. A run selects prompt cells from single-cell atlases, predicts the
-response, scores the agreement of the prediction with prior knowledge, and returns an AnnData file, a report and a log.
-
-**Workflow**: `createRun`, then `getRun` until `done`, then `getRunResult`; `cancelRun` stops the run.
-
-**Errors** are `application/problem+json` (RFC 9457). `code` is stable and meant for programs, `detail` says what to do, and `request_id`
-identifies the request in the logs. Unknown paths return 404 `not_found`; methods that a path does not support return 405 with `Allow`.
-Runs of other users return 404, like runs that do not exist.
-
-**Compatibility**: paths and field names are stable. Responses may gain fields, so ignore unknown fields; requests with unknown fields are
-rejected. All paths accept a trailing slash, and HEAD works wherever GET does.
-"""
-HEADER_NAMES: Final = {
-    "ETag": "ETag",
-    "CacheControl": "Cache-Control",
-    "OptionalCacheControl": "Cache-Control",
-    "Location": "Location",
-    "RetryAfterWhileNotDone": "Retry-After",
-    "RequestId": "X-Request-Id",
-}
-
-
-def _load(name: str) -> Json:
-    content: Json = yaml.safe_load((Path(__file__).parent / name).read_text(encoding="utf-8"))
-    return content
 
 
 def build() -> Json:
     """Return the document.
 
     Raises:
-        KeyError: a user-facing route has no operation in `OPERATIONS`, or an operation has no text.
+        KeyError: an operation has no text in `operations.yaml`.
     """
-    found, static, texts = schemas(dict(_types())), _load("components.yaml"), _load("operations.yaml")
-    static["parameters"]["RunId"]["schema"] = found.of["run_id"]
-    static["parameters"]["IdempotencyKey"]["schema"]["pattern"] = f"^{IDEMPOTENCY_KEY.pattern}$"
-    queries = {operation.query.__name__ for _, operation in _documented() if operation.query is not None}
-    paths: Json = {}
-    for route, operation in _documented():
-        path = paths.setdefault(operation.path or route.template, {})
-        path[route.method.lower()] = _operation(route, operation, found, texts[operation.name])
-    responses = _share_responses(paths)
+    found, document, texts = schemas(dict(_types())), _load("document.yaml"), _load("operations.yaml")
+    components = document.pop("components")
+    components["parameters"]["RunId"]["schema"] = TypeAdapter(RunId).json_schema()
+    components["parameters"]["IdempotencyKey"]["schema"]["pattern"] = f"^{IDEMPOTENCY_KEY.pattern}$"
+    queries = {operation.query.__name__ for operation in OPERATIONS if operation.query}
+    named = {name: schema for name, schema in found.named.items() if name not in queries} | components.pop("schemas")
+    paths: defaultdict[str, Json] = defaultdict(dict)
+    for operation in OPERATIONS:
+        paths[operation.path][operation.method.lower()] = _operation(operation, found, texts[operation.name])
+    responses = _share_responses(paths.values())
     return {
-        "openapi": "3.1.0",
-        "info": {
-            "title": "HAYSTACK run service",
-            "version": VERSION,
-            "summary": "Ask how cells respond; get a grounded prediction.",
-            "description": DESCRIPTION,
-            "license": {"name": "MIT", "identifier": "MIT"},
-        },
-        "servers": [{"url": "/", "description": "The service that serves this document"}],
-        "security": [{name: []} for name in static["securitySchemes"]],  # each scheme alone is sufficient
-        "tags": static.pop("tags"),
-        "paths": paths,
-        "components": {
-            "schemas": {name: schema for name, schema in found.named.items() if name not in queries},
-            "responses": responses,
-            **static,
-        },
+        **{name: document.pop(name) for name in ("openapi", "info", "servers")},
+        "security": [{name: []} for name in components["securitySchemes"]],  # each scheme alone is sufficient
+        **document,
+        "paths": dict(paths),
+        "components": {"schemas": dict(sorted(named.items())), "responses": responses, **components},
     }
 
 
 def as_yaml() -> str:
     """Return the content of `docs/openapi.yaml`."""
-    text: str = yaml.dump(
-        build(), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120, default_flow_style=False
-    )
+    text: str = yaml.dump(build(), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
     return "# Generated by `make openapi`; a test fails if it is not current.\n" + text
 
 
@@ -104,80 +64,52 @@ def _literal(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _literal)
 
 
-def _documented() -> Iterator[tuple[Route, Operation]]:
-    for route in routes.ROUTES:
-        if not route.internal:
-            for operation in OPERATIONS[route.method, route.template]:
-                yield route, operation
-
-
-def _types() -> Iterator[tuple[str, tuple[Any, Mode]]]:
-    yield "run_id", (RunId, "validation")
-    yield "problem", (problems.Problem, "serialization")
-    yield "invalid", (problems.InvalidRequestProblem, "serialization")
-    for _, operation in _documented():
-        yield f"{operation.name} response", (operation.model, "serialization")
-        if operation.body is not None:
-            yield f"{operation.name} body", (operation.body, "validation")
-        if operation.query is not None:
-            yield f"{operation.name} query", (operation.query, "validation")
-
-
-def _operation(route: Route, operation: Operation, found: Schemas, text: Json) -> Json:
-    content: Json = {
-        "operationId": operation.name,
-        "tags": [text["tag"]],
-        "summary": text.get("summary", route.summary),
-        "description": text["description"],
-    }
-    if route.anonymous:
-        content["security"] = []
-    headers = text.get("headers", ["ETag", "CacheControl"])
-    cached = route.method == "GET" and "ETag" in headers
-    named = [*text.get("parameters", ()), *(["IfNoneMatch"] if cached else []), "RequestId"]
-    content["parameters"] = [{"$ref": f"#/components/parameters/{name}"} for name in named]
-    if operation.query is not None:
-        content["parameters"] += _query(found.named[operation.query.__name__])
-    if operation.body is not None:
-        media = _media(found.of[f"{operation.name} body"], text["requests"])
-        content["requestBody"] = {"required": True, "content": media}
-    response: Json = {
-        "description": text["response"],
-        "headers": _headers(headers),
-        "content": _media(found.of[f"{operation.name} response"], text["responses"]),
-    }
-    if "links" in text:
-        response["links"] = {name: {"$ref": f"#/components/links/{name}"} for name in text["links"]}
-    content["responses"] = {"200": response}
-    if cached:
-        unchanged = "The content still matches `If-None-Match`."
-        content["responses"]["304"] = {"description": unchanged, "headers": _headers(headers)}
-    content["responses"] |= problems.responses(operation.errors)
+def _load(name: str) -> Json:
+    content: Json = yaml.safe_load((Path(__file__).parent / name).read_text(encoding="utf-8"))
     return content
 
 
-def _share_responses(paths: Json) -> Json:
-    """Replace responses that several operations have in common by references, and return these responses by name."""
-    uses = defaultdict(list)
-    for path in paths.values():
-        for operation in path.values():
-            for status, response in operation["responses"].items():
-                uses[json.dumps(response)].append((operation["responses"], status))
-    shared: Json = {}
-    for text, places in uses.items():
-        response = json.loads(text)
-        name = _response_name(response)
-        if len(places) > 1 and name not in shared:
-            shared[name] = response
-            for responses, status in places:
-                responses[status] = {"$ref": f"#/components/responses/{name}"}
-    return shared
+def _types() -> Iterator[tuple[str, tuple[Any, Mode]]]:
+    for operation in OPERATIONS:
+        yield f"{operation.name} response", (operation.model, "serialization")
+        if operation.body:
+            yield f"{operation.name} body", (operation.body, "validation")
+        if operation.query:
+            yield f"{operation.name} query", (operation.query, "validation")
 
 
-def _response_name(response: Json) -> str:
-    content = list(response.get("content", {}).values())
-    codes = "_or_".join(content[0]["examples"]) if content else "not_modified"
-    return codes.title().replace("_", "")
+def _operation(operation: Operation, found: Schemas, text: Json) -> Json:
+    match = routes.match(operation.method, operation.path)
+    assert isinstance(match, routes.Match), f"no route serves {operation.path}"
+    content: Json = {
+        "operationId": operation.name,
+        "tags": [text["tag"]],
+        "summary": text.get("summary", match.route.summary),
+        "description": text["description"],
+    }
+    if match.route.anonymous:
+        content["security"] = []
+    header_names = [*text.get("headers", ["ETag", "CacheControl"]), "RequestId"]
+    cached = operation.method == "GET" and "ETag" in header_names
+    parameters = [*text.get("parameters", ()), *(["IfNoneMatch"] if cached else []), "RequestId"]
+    content["parameters"] = [{"$ref": f"#/components/parameters/{name}"} for name in parameters]
+    if operation.query:
+        content["parameters"] += _query(found.named[operation.query.__name__])
+    if operation.body:
+        media = _media(found.of[f"{operation.name} body"], text["requests"])
+        content["requestBody"] = {"required": True, "content": media}
+    headers = problems.headers(header_names)
+    media = _media(found.of[f"{operation.name} response"], text["responses"])
+    success: Json = {"description": text["response"], "headers": headers, "content": media}
+    if "links" in text:
+        success["links"] = {name: {"$ref": f"#/components/links/{name}"} for name in text["links"]}
+    content["responses"] = {"200": success}
+    if cached:
+        unchanged = "The content still matches `If-None-Match`."
+        content["responses"]["304"] = {"description": unchanged, "headers": headers}
+    usual = problems.ANY if match.route.anonymous else (*problems.ANY, *problems.AUTHENTICATED)
+    content["responses"] |= problems.responses((*usual, *operation.errors))
+    return content
 
 
 def _media(schema: Json, examples: Json) -> Json:
@@ -185,14 +117,28 @@ def _media(schema: Json, examples: Json) -> Json:
     return {"application/json": {"schema": schema, "examples": shown}}
 
 
-def _headers(names: Iterable[str]) -> Json:
-    return problems.refer({HEADER_NAMES[name]: name for name in [*names, "RequestId"]})
-
-
-def _query(model: Json) -> list[Json]:
-    parameters = []
+def _query(model: Json) -> Iterator[Json]:
+    """Yield the parameters of a query model, without null: clients omit a parameter instead."""
     for name, field in model["properties"].items():
-        schema = optional(field)
-        description = schema.pop("description")
-        parameters.append({"name": name, "in": "query", "description": description, "schema": schema})
-    return parameters
+        schema = {key: value for key, value in field.items() if (key, value) != ("default", None)}
+        for choice in schema.pop("anyOf", []):
+            schema |= choice if choice != {"type": "null"} else {}
+        yield {"name": name, "in": "query", "description": schema.pop("description"), "schema": schema}
+
+
+def _share_responses(paths: Iterable[Json]) -> Json:
+    """Replace responses that several operations have in common by references, and return these responses by name."""
+    uses = defaultdict(list)
+    for responses in (operation["responses"] for path in paths for operation in path.values()):
+        for status, response in responses.items():
+            uses[json.dumps(response)].append((responses, status))
+    shared: Json = {}
+    for text, places in uses.items():
+        response = json.loads(text)
+        (media,) = response.get("content", {"": {"examples": ["not_modified"]}}).values()
+        name = "_or_".join(media["examples"]).title().replace("_", "")
+        if len(places) > 1 and name not in shared:
+            shared[name] = response
+            for responses, status in places:
+                responses[status] = {"$ref": f"#/components/responses/{name}"}
+    return shared

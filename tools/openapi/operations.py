@@ -1,8 +1,6 @@
-"""Operations of each user-facing route, with the models and errors of the code; `operations.yaml` has their text and examples."""
+"""User-facing operations, with the models and errors of the code; `operations.yaml` has their text and examples."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel
@@ -28,12 +26,11 @@ from shared.runs.schemas import (
     StatusQuery,
 )
 from tools.openapi import problems
-from tools.openapi.problems import ANY
 
 RUNS: Final = "/api/v1/runs"
 RUN: Final = f"{RUNS}/{{run_id}}"
 METADATA: Final = "/api/v1/metadata"
-CATALOG: Final = (*ANY, *problems.DATASET, *problems.NAME)
+HEALTH: Final = "/api/v1/health"
 
 
 class Health(BaseModel):
@@ -55,51 +52,47 @@ class Operation:
 
     Attributes:
         name: operation id.
+        path: template of the path; one route may serve several operations.
         model: type of the 200 response.
-        errors: an example of each error that can occur.
+        errors: an example of each error that not every operation has.
         body: model of the request body.
         query: model of the query parameters.
-        path: replaces the template of the route if the route has several operations.
     """
 
     name: str
+    method: Literal["GET", "POST"]
+    path: str
     model: Any
-    errors: tuple[HaystackError, ...]
+    errors: tuple[HaystackError, ...] = ()
     body: type[Model] | None = None
     query: type[Model] | None = None
-    path: str | None = None
 
 
-_OPERATIONS: Final[dict[tuple[str, str], Operation | tuple[Operation, ...]]] = {
-    ("POST", RUNS): Operation(
-        "createRun", RunStatus | RunPreview, (*ANY, *problems.BODY, *problems.SUBMIT), body=CreateRunRequest
+CATALOG: Final = (*problems.DATASET, *problems.NAME)
+OPERATIONS: Final = (
+    Operation(
+        "createRun", "POST", RUNS, RunStatus | RunPreview, (*problems.BODY, *problems.SUBMIT), body=CreateRunRequest
     ),
-    ("GET", RUNS): Operation("listRuns", RunList, (*ANY, *problems.LIST), query=ListQuery),
-    ("POST", f"{RUNS}/validate-control-strategy"): Operation(
+    Operation("listRuns", "GET", RUNS, RunList, problems.LIST, query=ListQuery),
+    Operation(
         "validateControlStrategy",
+        "POST",
+        f"{RUNS}/validate-control-strategy",
         ControlStrategyValidation,
-        (*ANY, *problems.BODY),
+        problems.BODY,
         body=ControlStrategyValidationRequest,
     ),
-    ("GET", RUN): Operation("getRun", RunStatus, (*ANY, *problems.RUN, *problems.WAIT), query=StatusQuery),
-    ("GET", f"{RUN}/result"): Operation("getRunResult", RunResult, (*ANY, *problems.RUN, *problems.NO_RESULT)),
-    ("POST", f"{RUN}/cancel"): Operation(
-        "cancelRun", CancelAnswer, (*ANY, *problems.FOREIGN, *problems.RUN, *problems.FINISHED)
+    Operation("getRun", "GET", RUN, RunStatus, (*problems.RUN, *problems.WAIT), query=StatusQuery),
+    Operation("getRunResult", "GET", f"{RUN}/result", RunResult, (*problems.RUN, *problems.NO_RESULT)),
+    Operation(
+        "cancelRun", "POST", f"{RUN}/cancel", CancelAnswer, (*problems.FOREIGN, *problems.RUN, *problems.FINISHED)
     ),
-    ("GET", f"{METADATA}/{{subject}}"): (
-        Operation(
-            "listPerturbations", list[PerturbationInfo], CATALOG, None, MetadataQuery, f"{METADATA}/perturbations"
-        ),
-        Operation("listCellTypes", list[CellTypeInfo], CATALOG, None, MetadataQuery, f"{METADATA}/cell-types"),
-        Operation("listDatasets", list[str], CATALOG, None, MetadataQuery, f"{METADATA}/datasets"),
+    Operation(
+        "listPerturbations", "GET", f"{METADATA}/perturbations", list[PerturbationInfo], CATALOG, query=MetadataQuery
     ),
-    ("GET", f"{METADATA}/datasets/{{dataset}}"): Operation("getDataset", DatasetInfo, (*ANY, *problems.DATASET)),
-    ("GET", "/api/v1/health"): Operation("getHealth", Health, (HaystackError("unexpected"),)),
-    ("GET", "/api/v1/health/ready"): Operation(
-        "getReadiness", Readiness, (HaystackError("unexpected"), Unavailable("Firestore"))
-    ),
-}
-# Operations of each user-facing route, by method and template.
-OPERATIONS: Final[Mapping[tuple[str, str], tuple[Operation, ...]]] = MappingProxyType(
-    {route: found if isinstance(found, tuple) else (found,) for route, found in _OPERATIONS.items()}
+    Operation("listCellTypes", "GET", f"{METADATA}/cell-types", list[CellTypeInfo], CATALOG, query=MetadataQuery),
+    Operation("listDatasets", "GET", f"{METADATA}/datasets", list[str], CATALOG, query=MetadataQuery),
+    Operation("getDataset", "GET", f"{METADATA}/datasets/{{dataset}}", DatasetInfo, problems.DATASET),
+    Operation("getHealth", "GET", HEALTH, Health),
+    Operation("getReadiness", "GET", f"{HEALTH}/ready", Readiness, (Unavailable("Firestore"),)),
 )
