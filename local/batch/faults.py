@@ -1,6 +1,7 @@
 """Fault injection in the Batch emulator: one fault specification at a time, for the next jobs or the next calls."""
 
 import logging
+from collections.abc import Callable
 from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -72,9 +73,14 @@ FaultSpec = Annotated[JobFault | Fail, Field(discriminator="kind")]
 
 
 class FaultInjector:
-    """Holds the fault specification in force. A new one replaces it, and it ends after `times` uses."""
+    """Holds the fault specification in force. A new one replaces it, and it ends after `times` uses.
 
-    def __init__(self) -> None:
+    Args:
+        on_end: called when fault injection ends on request.
+    """
+
+    def __init__(self, on_end: Callable[[], None]) -> None:
+        self._on_end = on_end
         self._spec: FaultSpec | None = None
 
     @property
@@ -88,9 +94,10 @@ class FaultInjector:
         logger.warning("fault injection: %s: %s", spec.kind, spec.model_dump_json(exclude={"kind"}))
 
     def end(self) -> None:
-        """Inject no more faults."""
+        """Inject no more faults, and let the jobs run that waited because of one."""
         self._spec = None
         logger.warning("fault injection: ended")
+        self._on_end()
 
     def for_job(self, name: str) -> JobFault | None:
         """Return the fault of a job that was just created."""

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import sys
-from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -48,8 +47,8 @@ class Scheduler:
         self._cwd = cwd
         self._max_parallel = max_parallel
         self._grace_seconds = grace_seconds
-        self._waiting: deque[JobRecord] = deque()
-        self._queue_limits: dict[str, asyncio.TimerHandle] = {}
+        # The queue, in the order of admission, with the timer that fails each job.
+        self._waiting: dict[JobRecord, asyncio.TimerHandle] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
         self._children: dict[str, Child] = {}
         self.closing = False
@@ -60,8 +59,7 @@ class Scheduler:
         if isinstance(record.fault, StayQueued):
             limit = record.fault.seconds
             record.delay(NO_QUOTA)
-        self._waiting.append(record)
-        self._queue_limits[record.name] = asyncio.get_running_loop().call_later(limit, self._give_up, record)
+        self._waiting[record] = asyncio.get_running_loop().call_later(limit, self._give_up, record)
         self._fill()
 
     def resume(self) -> None:
@@ -109,8 +107,7 @@ class Scheduler:
             task.add_done_callback(self._ended)
 
     def _leave_queue(self, record: JobRecord) -> None:
-        self._waiting.remove(record)
-        self._queue_limits.pop(record.name).cancel()
+        self._waiting.pop(record).cancel()
 
     def _give_up(self, record: JobRecord) -> None:
         if not record.released:

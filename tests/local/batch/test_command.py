@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 async def url(world: World) -> AsyncIterator[str]:
-    async with serving(Admin(world.emulator, Starlette())) as served:
+    async with serving(Admin(world.emulator.faults, Starlette())) as served:
         yield served
 
 
