@@ -66,5 +66,5 @@ class Events:
             print(f"local: {what} could not be delivered: {error!r}", file=sys.stderr)
             return False
         if not response.is_success:
-            print(f"local: reconcile refused {what}: {response.status_code} {response.text}", file=sys.stderr)
+            print(f"local: reconcile did not accept {what}: {response.status_code} {response.text}", file=sys.stderr)
         return response.is_success

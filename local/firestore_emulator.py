@@ -1,21 +1,16 @@
 """The Firestore emulator: Java runs gcloud's jar directly, because the gcloud wrapper would orphan it."""
 
-import asyncio
 import os
 import shutil
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import httpx
-
-from local import processes
-from local.processes import Child, free_port
+from local.processes import ServerProcess
 
 MAIN_CLASS: Final = "com.google.cloud.datastore.emulator.firestore.CloudFirestore"
 JAR_BELOW_SDK: Final = Path("platform/cloud-firestore-emulator/cloud-firestore-emulator.jar")
-READY_SECONDS: Final = 30.0
+HEAP: Final = "512m"
 
 
 @dataclass(frozen=True)
@@ -51,41 +46,15 @@ def find() -> Installation | str:
     return "gcloud has no Firestore emulator; run `gcloud components install cloud-firestore-emulator`"
 
 
-class FirestoreEmulator:
-    """A Firestore emulator with its data in memory, at most `heap` in Java's notation."""
+class FirestoreEmulator(ServerProcess):
+    """A Firestore emulator with its data in memory."""
 
-    def __init__(self, installation: Installation, log: Path, heap: str = "512m") -> None:
-        self._installation = installation
-        self._log = log
-        self._heap = heap
-        self._child: Child | None = None
-        self.host = ""
-
-    async def start(self) -> str:
-        """Start it on a free port, wait until it answers, and return `host:port`.
-
-        Raises:
-            RuntimeError: it exited or was not ready in time; the message contains the end of its output.
-        """
-        port = free_port()
-        self.host = f"127.0.0.1:{port}"
-        java, jar = str(self._installation.java), str(self._installation.jar)
-        command = [java, f"-Xmx{self._heap}", "-cp", jar, MAIN_CLASS, "start"]
-        command += ["--host", "127.0.0.1", "--port", str(port)]
-        self._child = await processes.start(command, log=self._log)
-        deadline = time.monotonic() + READY_SECONDS
-        async with httpx.AsyncClient(base_url=f"http://{self.host}", timeout=1.0, trust_env=False) as client:
-            while self._child.running and time.monotonic() < deadline:
-                try:
-                    if (await client.get("/")).text.strip() == "Ok":
-                        return self.host
-                except httpx.TransportError:
-                    pass  # not listening yet
-                await asyncio.sleep(0.05)
-        await self.stop()
-        raise RuntimeError(f"the Firestore emulator did not start:\n{self._child.tail()}")
-
-    async def stop(self) -> None:
-        """Stop it."""
-        if self._child is not None:
-            await self._child.stop()
+    def __init__(self, installation: Installation, log: Path) -> None:
+        java = [str(installation.java), f"-Xmx{HEAP}", "-cp", str(installation.jar), MAIN_CLASS, "start"]
+        super().__init__(
+            "the Firestore emulator",
+            lambda port: [*java, "--host", "127.0.0.1", "--port", str(port)],
+            ready_path="/",
+            ready_seconds=30.0,
+            log=log,
+        )

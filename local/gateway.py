@@ -4,15 +4,14 @@ import importlib.util
 import json
 import os
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import functions_framework.aio
 import yaml
 from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from local.tokens import KeySet
 from shared import routes
@@ -37,10 +36,6 @@ DOCS_HEADERS: Final = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",
 }
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class Gateway:
@@ -79,14 +74,14 @@ def function_for(method: str, path: str) -> str:
     return found.function if isinstance(found, routes.MethodMismatch) else found.route.function
 
 
-def function_app(name: str) -> Application:
+def function_app(name: str) -> ASGIApp:
     """Return a function as the framework serves it.
 
     The framework writes its signature type to the environment; this restores the environment.
     """
     before = dict(os.environ)
     try:
-        app: Application = functions_framework.aio.create_asgi_app(
+        app: ASGIApp = functions_framework.aio.create_asgi_app(
             target="handle", source=str(FUNCTIONS / name / "main.py"), signature_type="http"
         )
     finally:
