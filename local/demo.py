@@ -46,7 +46,6 @@ def run(body: Mapping[str, Any], *, data_dir: Path, store: str | None, results_d
     A service that already runs on the data folder is used. Otherwise one is started, and stopped in the end.
 
     Args:
-        body: the request that creates the run.
         data_dir: the absolute path of the service's data folder.
         store: `sqlite` or `firestore`; None: any.
         results_dir: gets one folder per run with its result files.

@@ -1,4 +1,4 @@
-"""A job of the Batch emulator, with its states and its status events; and the operations on jobs."""
+"""A job of the Batch emulator, with its states and its status events; and the long-running operations on jobs."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -11,7 +11,6 @@ from google.longrunning import operations_pb2
 from google.protobuf.message import Message
 
 from local.batch.faults import JobFault
-from local.batch.rules import not_found
 from shared.runs.jobs import JobState
 
 OnChange = Callable[["JobRecord", JobState], None]
@@ -142,33 +141,19 @@ class JobRecord:
         batch_v1.Job.pb(self.job).update_time.FromDatetime(now)
 
 
-class Operations:
-    """The long-running operations that CancelJob and DeleteJob return, since the start of the process."""
+def begin_operation(target: str, verb: str) -> operations_pb2.Operation:
+    """Return a new long-running operation, `cancel` or `delete`, on the job with this resource name."""
+    metadata = batch_v1.OperationMetadata(create_time=datetime.now(UTC), target=target, verb=verb, api_version="v1")
+    operation = operations_pb2.Operation(name=f"{target.partition('/jobs/')[0]}/operations/operation-{uuid4()}")
+    operation.metadata.Pack(batch_v1.OperationMetadata.pb(metadata))
+    return operation
 
-    def __init__(self) -> None:
-        self._by_name: dict[str, operations_pb2.Operation] = {}
 
-    def begin(self, target: str, verb: str) -> operations_pb2.Operation:
-        """Return a new operation, `cancel` or `delete`, on the job with this resource name."""
-        parent = target.partition("/jobs/")[0]
-        operation = operations_pb2.Operation(name=f"{parent}/operations/operation-{uuid4()}")
-        now = datetime.now(UTC)
-        metadata = batch_v1.OperationMetadata(create_time=now, target=target, verb=verb, api_version="v1")
-        operation.metadata.Pack(batch_v1.OperationMetadata.pb(metadata))
-        self._by_name[operation.name] = operation
-        return operation
-
-    def finish(self, operation: operations_pb2.Operation, response: Message) -> None:
-        """Mark an operation as done, with this response."""
-        metadata = batch_v1.OperationMetadata.pb(batch_v1.OperationMetadata())
-        operation.metadata.Unpack(metadata)
-        metadata.end_time.FromDatetime(datetime.now(UTC))
-        operation.metadata.Pack(metadata)
-        operation.response.Pack(response)
-        operation.done = True
-
-    def get(self, name: str) -> operations_pb2.Operation:
-        """Return the operation of this name, or raise `Refused`."""
-        if name not in self._by_name:
-            raise not_found(name)
-        return self._by_name[name]
+def finish_operation(operation: operations_pb2.Operation, response: Message) -> None:
+    """Mark an operation as done, with this response."""
+    metadata = batch_v1.OperationMetadata.pb(batch_v1.OperationMetadata())
+    operation.metadata.Unpack(metadata)
+    metadata.end_time.FromDatetime(datetime.now(UTC))
+    operation.metadata.Pack(metadata)
+    operation.response.Pack(response)
+    operation.done = True

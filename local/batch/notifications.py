@@ -40,10 +40,11 @@ def messages(record: JobRecord, old: JobState) -> Iterator[Attributes]:
 class Notifier:
     """Publishes messages one after the other, without holding up the jobs.
 
-    An error of `publish` is logged and its message is lost: a notification is a hint, as with the real service.
+    An error of `publish` is logged and its message is lost: a notification is a hint, as with the real service. Without `publish`, nobody
+    subscribed, and all messages are lost.
     """
 
-    def __init__(self, publish: Publish) -> None:
+    def __init__(self, publish: Publish | None) -> None:
         self._publish = publish
         self._messages: asyncio.Queue[Attributes] = asyncio.Queue()
         self._sender: asyncio.Task[None] | None = None
@@ -55,7 +56,8 @@ class Notifier:
 
     def start(self) -> None:
         """Start publishing on the running loop."""
-        self._sender = asyncio.get_running_loop().create_task(self._send(), name="batch notifications")
+        if self._publish is not None:
+            self._sender = asyncio.get_running_loop().create_task(self._send(self._publish), name="batch notifications")
 
     async def stop(self) -> None:
         """Stop publishing; messages still queued are lost."""
@@ -63,9 +65,9 @@ class Notifier:
             self._sender.cancel()
             await asyncio.gather(self._sender, return_exceptions=True)
 
-    async def _send(self) -> None:
+    async def _send(self, publish: Publish) -> None:
         while True:
             message = await self._messages.get()
-            [outcome] = await asyncio.gather(self._publish(message), return_exceptions=True)
+            [outcome] = await asyncio.gather(publish(message), return_exceptions=True)
             if outcome is not None:
                 logger.error("a notification of %s could not be published", message["JobUID"], exc_info=outcome)

@@ -14,7 +14,7 @@ from google.protobuf.empty_pb2 import Empty
 
 from local.batch import rules
 from local.batch.faults import FaultInjector, LoseJob
-from local.batch.jobs import JobRecord, OnChange, Operations, new_job
+from local.batch.jobs import JobRecord, OnChange, begin_operation, finish_operation, new_job
 from local.batch.journal import Journal
 from local.batch.notifications import Notifier, Publish
 from local.batch.rules import Refused, not_found
@@ -39,7 +39,8 @@ class BatchService:
         self._faults = faults
         self._journal = journal
         self._records: dict[str, JobRecord] = {}
-        self._operations = Operations()
+        # Operations end with the process.
+        self._operations: dict[str, operations_pb2.Operation] = {}
         self._requested: dict[tuple[str, str], operations_pb2.Operation] = {}
         self._releases: set[asyncio.Task[None]] = set()
 
@@ -107,7 +108,9 @@ class BatchService:
 
     def get_operation(self, request: operations_pb2.GetOperationRequest) -> operations_pb2.Operation:
         """Return the operation of this name."""
-        return self._operations.get(request.name)
+        if request.name not in self._operations:
+            raise not_found(request.name)
+        return self._operations[request.name]
 
     async def settle(self) -> None:
         """Wait for the cancels and deletes in progress."""
@@ -135,7 +138,8 @@ class BatchService:
             return record.operation
         record.move(state)
         verb, release = ("delete", self._delete) if state is JobState.DELETION_IN_PROGRESS else ("cancel", self._cancel)
-        record.operation = operation = self._operations.begin(record.name, verb)
+        record.operation = operation = begin_operation(record.name, verb)
+        self._operations[operation.name] = operation
         if request_id:
             self._requested[record.name, request_id] = operation
         task = asyncio.get_running_loop().create_task(release(record, operation), name=f"{verb} {record.name}")
@@ -147,13 +151,13 @@ class BatchService:
         await self._scheduler.release(record)
         if record.state is JobState.CANCELLATION_IN_PROGRESS:  # otherwise it is being deleted
             record.move(JobState.CANCELLED)
-        self._operations.finish(operation, batch_v1.CancelJobResponse.pb(batch_v1.CancelJobResponse()))
+        finish_operation(operation, batch_v1.CancelJobResponse.pb(batch_v1.CancelJobResponse()))
 
     async def _delete(self, record: JobRecord, operation: operations_pb2.Operation) -> None:
         await self._scheduler.release(record)
         del self._records[record.name]
         self._journal.delete(record.name)
-        self._operations.finish(operation, Empty())
+        finish_operation(operation, Empty())
 
 
 class BatchEmulator:
@@ -184,11 +188,9 @@ class BatchEmulator:
         journal: Path | None = None,
     ) -> None:
         self._log_dir = log_dir
-        self._scheduler = Scheduler(
-            log_dir=log_dir, job_env=job_env, cwd=cwd, max_parallel=max_parallel, grace_seconds=grace_seconds
-        )
+        self._scheduler = Scheduler(log_dir, job_env, cwd, max_parallel, grace_seconds)
         self.faults = FaultInjector(on_end=self._scheduler.resume)
-        self._notifier = Notifier(on_notification or _discard)
+        self._notifier = Notifier(on_notification)
         self._journal = Journal(journal)
         self._service = BatchService(self._scheduler, self._notifier.notify, self.faults, self._journal)
         self._server: grpc.aio.Server | None = None
@@ -224,10 +226,6 @@ class BatchEmulator:
         return self._scheduler.log_path(job_id)
 
 
-async def _discard(_attributes: dict[str, str]) -> None:
-    """Drop notifications, because nobody subscribed."""
-
-
 def _handlers(service: BatchService, faults: FaultInjector) -> tuple[grpc.GenericRpcHandler, ...]:
     operation = operations_pb2.Operation.SerializeToString
     batch: list[Method] = [
@@ -237,15 +235,11 @@ def _handlers(service: BatchService, faults: FaultInjector) -> tuple[grpc.Generi
         ("CancelJob", service.cancel_job, batch_v1.CancelJobRequest.deserialize, operation),
         ("DeleteJob", service.delete_job, batch_v1.DeleteJobRequest.deserialize, operation),
     ]
-    operations: list[Method] = [
-        ("GetOperation", service.get_operation, operations_pb2.GetOperationRequest.FromString, operation)
-    ]
+    get_operation = ("GetOperation", service.get_operation, operations_pb2.GetOperationRequest.FromString, operation)
+    services = {"google.cloud.batch.v1.BatchService": batch, "google.longrunning.Operations": [get_operation]}
     return tuple(
         grpc.method_handlers_generic_handler(name, {method[0]: _handler(method, faults) for method in methods})
-        for name, methods in (
-            ("google.cloud.batch.v1.BatchService", batch),
-            ("google.longrunning.Operations", operations),
-        )
+        for name, methods in services.items()
     )
 
 

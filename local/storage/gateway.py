@@ -121,7 +121,8 @@ async def _send_chunk(client: httpx.AsyncClient, outgoing: httpx.Request) -> htt
     except httpx.TransportError:
         if outgoing.method != "PUT":
             raise
-        query = client.build_request("PUT", outgoing.url, headers={"Content-Range": "bytes */*"})
+        # Not `bytes */*`, which asks Cloud Storage for the state, but ends the upload in fake-gcs-server.
+        query = client.build_request("PUT", outgoing.url, headers={"Content-Range": "bytes 0-0/*"})
         state = await client.send(query, stream=True)
         if state.is_error:
             return state

@@ -92,7 +92,6 @@ class FakeGcs(ServerProcess):
     Args:
         public_url: the URL for clients: that of the gateway in front.
         data_dir: the folder of the buckets; None: in memory.
-        log: the file for its output.
     """
 
     def __init__(self, *, public_url: str, data_dir: Path | None, log: Path) -> None:

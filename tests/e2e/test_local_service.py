@@ -84,6 +84,44 @@ async def test_one_signal_ends_every_process_that_the_service_started(
     assert [pid for pid in family if _lives(pid)] == []
 
 
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(
+    ("store", "program", "name"),
+    [("sqlite", "fake-gcs-server", "fake-gcs-server"), ("firestore", "CloudFirestore", "the Firestore emulator")],
+)
+async def test_the_service_ends_with_an_error_when_an_emulator_dies(
+    store: str, program: str, name: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if store == "firestore":
+        request.getfixturevalue("firestore_host")
+    service = await start(tmp_path, store)
+    await service.client.aclose()
+    [victim] = [pid for pid in _descendants(service.child.pid) if program.encode() in _command_of(pid)]
+    os.kill(victim, signal.SIGKILL)
+    assert await asyncio.wait_for(service.child.wait(), 30) == 1
+    output = service.child.log.read_text()
+    assert f"local: {name} ended unexpectedly (exit code 137); its output is in {tmp_path}" in output
+    assert "Traceback" not in output
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(
+    ("store", "said"), [("sqlite", "continues the runs"), ("firestore", "a restart loses all runs and jobs")]
+)
+async def test_the_service_says_whether_runs_survive_a_restart(
+    store: str, said: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if store == "firestore":
+        request.getfixturevalue("firestore_host")
+    service = await start(tmp_path, store)
+    await service.stop()
+    assert said in service.child.log.read_text()
+
+
+def _command_of(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
 def _lives(pid: int) -> bool:
     return Path(f"/proc/{pid}").exists()
 
