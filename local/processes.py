@@ -7,6 +7,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -66,26 +67,23 @@ class Child:
             return  # the whole group has ended
 
 
+@dataclass(eq=False)
 class ServerProcess:
     """A child process that serves HTTP on a free port of 127.0.0.1.
 
-    Args:
+    Attributes:
         name: its name in messages.
         command: returns the command for a port.
-        ready_path: the path that answers 200 as soon as it serves.
-        ready_seconds: how long that may take.
+        ready_path: the path that answers 200 as soon as it serves, within `ready_seconds`.
         log: the file for its output.
     """
 
-    def __init__(
-        self, name: str, command: Callable[[int], Sequence[str]], *, ready_path: str, ready_seconds: float, log: Path
-    ) -> None:
-        self._name = name
-        self._command = command
-        self._ready_path = ready_path
-        self._ready_seconds = ready_seconds
-        self._log = log
-        self._child: Child | None = None
+    name: str
+    command: Callable[[int], Sequence[str]]
+    ready_path: str
+    ready_seconds: float
+    log: Path
+    _child: Child | None = field(default=None, init=False)
 
     async def start(self) -> str:
         """Start it, wait until it answers, and return `host:port`.
@@ -96,14 +94,14 @@ class ServerProcess:
         for _ in range(START_ATTEMPTS):
             # Another process may take the port before the server binds it; then another port is tried.
             port = free_port()
-            self._child = await start(self._command(port), log=self._log)
-            if await self._ready(port, self._child):
+            self._child = child = await start(self.command(port), log=self.log)
+            if await self._ready(port, child):
                 return f"127.0.0.1:{port}"
-            exited = not self._child.running
-            await self._child.stop()
+            exited = not child.running
+            await child.stop()
             if not exited:
                 break
-        raise RuntimeError(f"{self._name} did not start:\n{self._child.tail() if self._child else ''}")
+        raise RuntimeError(f"{self.name} did not start:\n{child.tail()}")
 
     async def stop(self) -> None:
         """Stop it."""
@@ -113,14 +111,14 @@ class ServerProcess:
     async def ended(self) -> str:
         """Wait until it ends by itself, and return a sentence about that."""
         code = await self._child.wait() if self._child else 0
-        return f"{self._name} ended unexpectedly (exit code {code}); its output is in {self._log}"
+        return f"{self.name} ended unexpectedly (exit code {code}); its output is in {self.log}"
 
     async def _ready(self, port: int, child: Child) -> bool:
-        deadline = time.monotonic() + self._ready_seconds
+        deadline = time.monotonic() + self.ready_seconds
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=1.0, trust_env=False) as client:
             while child.running and time.monotonic() < deadline:
                 try:
-                    if (await client.get(self._ready_path)).is_success:
+                    if (await client.get(self.ready_path)).is_success:
                         return child.running
                 except httpx.TransportError:
                     pass  # not listening yet

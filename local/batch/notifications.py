@@ -40,8 +40,8 @@ def messages(record: JobRecord, old: JobState) -> Iterator[Attributes]:
 class Notifier:
     """Publishes messages one after the other, without holding up the jobs.
 
-    An error of `publish` is logged and its message is lost: a notification is a hint, as with the real service. Without `publish`, nobody
-    subscribed, and all messages are lost.
+    An error of `publish` is logged and its message is lost: a notification is a hint, as with the real service.
+    Without `publish`, messages stay in the queue.
     """
 
     def __init__(self, publish: Publish | None) -> None:

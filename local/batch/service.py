@@ -21,7 +21,6 @@ from local.batch.rules import Refused, not_found
 from local.batch.scheduler import Scheduler
 from shared.runs.jobs import JobState
 
-HOST: Final = "127.0.0.1"
 # The code and the words of a VM that Batch lost, "VM reporting timeout" (https://cloud.google.com/batch/docs/troubleshooting).
 MACHINE_LOST: Final = 50002
 NO_VM_UPDATES: Final = "Batch no longer receives VM updates"
@@ -204,7 +203,7 @@ class BatchEmulator:
         self._log_dir.mkdir(parents=True, exist_ok=True)
         server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
         server.add_generic_rpc_handlers(_handlers(self._service, self.faults))
-        bound = server.add_insecure_port(f"{HOST}:{port}")
+        bound = server.add_insecure_port(f"127.0.0.1:{port}")
         self._notifier.start()
         self._service.recover()
         await server.start()
@@ -235,8 +234,10 @@ def _handlers(service: BatchService, faults: FaultInjector) -> tuple[grpc.Generi
         ("CancelJob", service.cancel_job, batch_v1.CancelJobRequest.deserialize, operation),
         ("DeleteJob", service.delete_job, batch_v1.DeleteJobRequest.deserialize, operation),
     ]
-    get_operation = ("GetOperation", service.get_operation, operations_pb2.GetOperationRequest.FromString, operation)
-    services = {"google.cloud.batch.v1.BatchService": batch, "google.longrunning.Operations": [get_operation]}
+    operations: list[Method] = [
+        ("GetOperation", service.get_operation, operations_pb2.GetOperationRequest.FromString, operation)
+    ]
+    services = {"google.cloud.batch.v1.BatchService": batch, "google.longrunning.Operations": operations}
     return tuple(
         grpc.method_handlers_generic_handler(name, {method[0]: _handler(method, faults) for method in methods})
         for name, methods in services.items()
