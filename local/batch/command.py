@@ -57,7 +57,7 @@ def lose_job(times: Times = 1, after: After = 2.0, url: Url = _HERE) -> None:
 @app.command()
 def error(
     times: Times = 1,
-    code: Annotated[Code, typer.Option(help="Error of the calls.")] = "UNAVAILABLE",
+    code: Annotated[Code, typer.Option(help="gRPC error of the calls.")] = "UNAVAILABLE",
     rpc: Annotated[Rpc, typer.Option(help="Which Batch calls fail.")] = "any",
     moment: Annotated[
         Moment, typer.Option(help="Fail before the call takes effect, or after it, so that only the response is lost.")
