@@ -72,10 +72,8 @@ class ServerProcess:
     """A child process that serves HTTP on a free port of 127.0.0.1.
 
     Attributes:
-        name: its name in messages.
         command: returns the command for a port.
         ready_path: the path that answers 200 as soon as it serves, within `ready_seconds`.
-        log: the file for its output.
     """
 
     name: str

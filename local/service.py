@@ -10,8 +10,7 @@ from typing import Any, Final
 from local import firestore_emulator
 from local.batch.admin import Admin
 from local.batch.service import BatchEmulator
-from local.events import PATH as RECONCILE_PATH
-from local.events import Events
+from local.events import RECONCILE_PATH, Events
 from local.firestore_emulator import FirestoreEmulator
 from local.gateway import OIDC_KEYS_PATH, ROOT, Gateway
 from local.lock import locked
