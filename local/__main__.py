@@ -3,7 +3,6 @@
 import asyncio
 import errno
 import signal
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -19,8 +18,8 @@ app.add_typer(command.app, name="faults")
 
 Store = Literal["sqlite", "firestore"]
 Strategy = Literal["synthetic_control", "query_as_control"]
-DataDir = Annotated[Path, typer.Option(resolve_path=True, help="Folder of the service's data.")]
-STORE_HELP = "Store for runs: SQLite survives a restart; the Firestore emulator, which needs Java and gcloud, does not."
+DataDir = Annotated[Path, typer.Option(resolve_path=True, help="Folder for the data of the service.")]
+STORE_HELP = "Run store. sqlite keeps runs across a restart; firestore (the emulator; needs Java and gcloud) does not."
 
 
 @app.command()
@@ -29,23 +28,24 @@ def up(
     store: Annotated[Store, typer.Option(help=STORE_HELP)] = "sqlite",
     data_dir: DataDir = Path(".local"),
     demo_atlas: Annotated[
-        bool, typer.Option("--demo-atlas", help="Build the demo atlas first, unless it is there.")
+        bool, typer.Option("--demo-atlas", help="Build the demo atlas first, unless it exists.")
     ] = False,
 ) -> None:
-    """Run the service until Ctrl-C."""
+    """Run the service until Ctrl-C, or until a process that it needs ends."""
     if demo_atlas:
         demo.make_atlas(data_dir)
     try:
-        asyncio.run(_serve(data_dir, port, store))
+        code = asyncio.run(_serve(data_dir, port, store))
     except (FolderInUse, OSError, RuntimeError) as error:
         taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
         message = f"port {port} is in use; choose another with --port (0: any free port)" if taken else error
         raise SystemExit(f"local: {message}") from error
+    raise SystemExit(code)
 
 
 @app.command(name="atlas")
 def make_atlas(data_dir: DataDir = Path(".local")) -> None:
-    """Build and ingest the demo atlas, unless it is there."""
+    """Build and ingest the demo atlas, unless it exists."""
     demo.make_atlas(data_dir)
 
 
@@ -76,19 +76,31 @@ def ask(
     raise SystemExit(demo.run(body, data_dir=data_dir, store=store, results_dir=results_dir))
 
 
-async def _serve(data_dir: Path, port: int, store: str) -> None:
+async def _serve(data_dir: Path, port: int, store: str) -> int:
+    """Run the service until a signal, or until a process that it needs ends, and return the exit code."""
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stopped.set)
-    async with service.running(data_dir, port, store, service.say_on_stderr) as url:
+    async with service.running(data_dir, port, store, service.say_on_stderr) as (url, ended):
         print(f"ready: {url}", flush=True)
         question = f'{{"query": "{demo.QUESTION}"}}'
         print(f"try:   curl -s {url}/api/v1/runs -H 'Content-Type: application/json' -d '{question}'", flush=True)
-        await stopped.wait()
-        print("local: stopping; jobs that run get up to 10 seconds to end", file=sys.stderr, flush=True)
+        ends = [loop.create_task(wait()) for wait in ended]
+        done, pending = await asyncio.wait(
+            [*ends, loop.create_task(stopped.wait())], return_when=asyncio.FIRST_COMPLETED
+        )
+        for task in pending:
+            task.cancel()
+        failures = [task.result() for task in ends if task in done]
+        for failure in failures:
+            service.say_on_stderr(failure)
+        service.say_on_stderr("stopping; running jobs get up to 10 seconds to end")
     if store == "sqlite":
-        print(f"local: stopped; the next start on {data_dir} continues with its runs", file=sys.stderr, flush=True)
+        service.say_on_stderr(f"stopped; the next start with --data-dir {data_dir} continues the runs")
+    else:
+        service.say_on_stderr("stopped; all runs and jobs are lost, because --store firestore keeps them in memory")
+    return 1 if failures else 0
 
 
 if __name__ == "__main__":

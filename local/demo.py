@@ -22,7 +22,7 @@ READY_SECONDS: Final = 60.0
 
 
 def make_atlas(data_dir: Path) -> None:
-    """Build and ingest the demo atlas into a data folder, unless it is there.
+    """Build and ingest the demo atlas into a data folder, unless it exists.
 
     Raises:
         SystemExit: a step failed or the folder is in use; the message says what to do.
@@ -46,7 +46,6 @@ def run(body: Mapping[str, Any], *, data_dir: Path, store: str | None, results_d
     A service that already runs on the data folder is used. Otherwise one is started, and stopped in the end.
 
     Args:
-        body: the request that creates the run.
         data_dir: the absolute path of the service's data folder.
         store: `sqlite` or `firestore`; None: any.
         results_dir: gets one folder per run with its result files.
@@ -84,7 +83,7 @@ def _ingest(cells: Path, data_dir: Path, atlases: Path) -> None:
         "ATLAS_DIR": str(atlases),
         "PYTHONPATH": str(ROOT),
     }
-    print("demo atlas: ingesting it (a few seconds)", flush=True)
+    print("demo atlas: ingesting it, which takes a few seconds", flush=True)
     command = [sys.executable, "-m", "orchestrator.ingest", DATASET, str(cells), "--semi-synthetic"]
     done = subprocess.run(command, env={**os.environ, **settings}, cwd=ROOT, check=False)
     if done.returncode != 0:

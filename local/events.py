@@ -11,7 +11,7 @@ import httpx
 
 from local.tokens import TokenIssuer
 
-PATH: Final = "/api/v1/reconcile"
+RECONCILE_PATH: Final = "/api/v1/reconcile"
 SWEEP_SECONDS: Final = 15.0
 DELIVERIES: Final = 5
 FIRST_BACKOFF_SECONDS: Final = 0.5
@@ -22,7 +22,7 @@ class Events:
     """An emulator of Pub/Sub and Cloud Scheduler, for the service at a URL."""
 
     def __init__(self, url: str, issuer: TokenIssuer) -> None:
-        self._url = url + PATH
+        self._url = url + RECONCILE_PATH
         self._issuer = issuer
         self._client = httpx.AsyncClient(timeout=60.0, trust_env=False)
         self._sweeping: asyncio.Task[None] | None = None
@@ -66,5 +66,5 @@ class Events:
             print(f"local: {what} could not be delivered: {error!r}", file=sys.stderr)
             return False
         if not response.is_success:
-            print(f"local: reconcile refused {what}: {response.status_code} {response.text}", file=sys.stderr)
+            print(f"local: reconcile did not accept {what}: {response.status_code} {response.text}", file=sys.stderr)
         return response.is_success

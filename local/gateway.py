@@ -1,18 +1,16 @@
 """One address for all functions, as the load balancer in production; and the documentation of the API at `/docs`."""
 
-import importlib.util
 import json
 import os
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
-from functools import cache
+from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import functions_framework.aio
 import yaml
 from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from local.tokens import KeySet
 from shared import routes
@@ -37,10 +35,6 @@ DOCS_HEADERS: Final = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",
 }
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class Gateway:
@@ -79,14 +73,14 @@ def function_for(method: str, path: str) -> str:
     return found.function if isinstance(found, routes.MethodMismatch) else found.route.function
 
 
-def function_app(name: str) -> Application:
+def function_app(name: str) -> ASGIApp:
     """Return a function as the framework serves it.
 
     The framework writes its signature type to the environment; this restores the environment.
     """
     before = dict(os.environ)
     try:
-        app: Application = functions_framework.aio.create_asgi_app(
+        app: ASGIApp = functions_framework.aio.create_asgi_app(
             target="handle", source=str(FUNCTIONS / name / "main.py"), signature_type="http"
         )
     finally:
@@ -97,30 +91,13 @@ def function_app(name: str) -> Application:
 
 def _docs() -> dict[str, ASGIApp]:
     """Return the documentation by path: Swagger UI from an installed package, so that a browser loads nothing from elsewhere."""
-    files = _swagger_folder()
+    openapi_json = json.dumps(yaml.load(OPENAPI.read_bytes(), yaml.CSafeLoader), ensure_ascii=False)
+    swagger = Path(str(files("flask_swagger_ui"))) / "dist"
     return {
         "/docs": FileResponse(DOCS_FOLDER / "index.html", headers=DOCS_HEADERS),
         "/docs/": RedirectResponse("/docs", headers=DOCS_HEADERS),
         "/docs/start.js": FileResponse(DOCS_FOLDER / "start.js", headers=DOCS_HEADERS),
-        **{f"/docs/{name}": FileResponse(files / name, headers=DOCS_HEADERS) for name in SWAGGER_FILES},
+        **{f"/docs/{name}": FileResponse(swagger / name, headers=DOCS_HEADERS) for name in SWAGGER_FILES},
         "/openapi.yaml": FileResponse(OPENAPI, media_type="application/yaml", headers=DOCS_HEADERS),
-        "/openapi.json": _openapi_json,
+        "/openapi.json": Response(openapi_json, media_type="application/json", headers=DOCS_HEADERS),
     }
-
-
-def _swagger_folder() -> Path:
-    # Found without importing it: the package is a Flask blueprint.
-    found = importlib.util.find_spec("flask_swagger_ui")
-    if found is None or found.origin is None:
-        raise RuntimeError("flask-swagger-ui is not installed: run `make install`")
-    return Path(found.origin).parent / "dist"
-
-
-async def _openapi_json(scope: Scope, receive: Receive, send: Send) -> None:
-    await Response(_openapi(), media_type="application/json", headers=DOCS_HEADERS)(scope, receive, send)
-
-
-@cache
-def _openapi() -> str:
-    # Parsed at the first request, because it takes 0.1 s.
-    return json.dumps(yaml.safe_load(OPENAPI.read_text(encoding="utf-8")), ensure_ascii=False)

@@ -5,13 +5,18 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+
+import httpx
 
 from local import launcher
 
 GRACE_SECONDS: Final = 5.0
+START_ATTEMPTS: Final = 3
 
 
 class Child:
@@ -60,6 +65,63 @@ class Child:
             os.killpg(self._process.pid, number)
         except ProcessLookupError:
             return  # the whole group has ended
+
+
+@dataclass(eq=False)
+class ServerProcess:
+    """A child process that serves HTTP on a free port of 127.0.0.1.
+
+    Attributes:
+        command: returns the command for a port.
+        ready_path: the path that answers 200 as soon as it serves, within `ready_seconds`.
+    """
+
+    name: str
+    command: Callable[[int], Sequence[str]]
+    ready_path: str
+    ready_seconds: float
+    log: Path
+    _child: Child | None = field(default=None, init=False)
+
+    async def start(self) -> str:
+        """Start it, wait until it answers, and return `host:port`.
+
+        Raises:
+            RuntimeError: it exits or is not ready in time; the message contains the end of its output.
+        """
+        for _ in range(START_ATTEMPTS):
+            # Another process may take the port before the server binds it; then another port is tried.
+            port = free_port()
+            self._child = child = await start(self.command(port), log=self.log)
+            if await self._ready(port, child):
+                return f"127.0.0.1:{port}"
+            exited = not child.running
+            await child.stop()
+            if not exited:
+                break
+        raise RuntimeError(f"{self.name} did not start:\n{child.tail()}")
+
+    async def stop(self) -> None:
+        """Stop it."""
+        if self._child is not None:
+            await self._child.stop()
+
+    async def ended(self) -> str:
+        """Wait until it ends by itself, and return a sentence about that."""
+        code = await self._child.wait() if self._child else 0
+        return f"{self.name} ended unexpectedly (exit code {code}); its output is in {self.log}"
+
+    async def _ready(self, port: int, child: Child) -> bool:
+        deadline = time.monotonic() + self.ready_seconds
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=1.0, trust_env=False) as client:
+            while child.running and time.monotonic() < deadline:
+                try:
+                    if (await client.get(self.ready_path)).is_success:
+                        return child.running
+                except httpx.TransportError:
+                    pass  # not listening yet
+                await asyncio.sleep(0.02)
+        return False
 
 
 async def start(

@@ -2,16 +2,15 @@
 
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from local import firestore_emulator
 from local.batch.admin import Admin
 from local.batch.service import BatchEmulator
-from local.events import PATH as RECONCILE_PATH
-from local.events import Events
+from local.events import RECONCILE_PATH, Events
 from local.firestore_emulator import FirestoreEmulator
 from local.gateway import OIDC_KEYS_PATH, ROOT, Gateway
 from local.lock import locked
@@ -28,11 +27,13 @@ BUCKET: Final = "haystack-results"
 TOPIC: Final = f"projects/{PROJECT}/topics/batch-notifications"
 
 Say = Callable[[str], None]
+# Waits until a process of the service ends by itself, and returns a sentence about that.
+Ended = Callable[[], Coroutine[Any, Any, str]]
 
 
 @asynccontextmanager
-async def running(data_dir: Path, port: int, store: str, say: Say) -> AsyncIterator[str]:
-    """Run the service and yield its URL.
+async def running(data_dir: Path, port: int, store: str, say: Say) -> AsyncIterator[tuple[str, list[Ended]]]:
+    """Run the service, and yield its URL and what waits for the unexpected end of each process that it cannot do without.
 
     Args:
         data_dir: the absolute path of its data folder.
@@ -52,10 +53,11 @@ async def running(data_dir: Path, port: int, store: str, say: Say) -> AsyncItera
         storage = StorageServer(data_dir=data_dir / "storage", bucket=BUCKET)
         stack.push_async_callback(storage.stop)
         storage_url = await storage.start()
-        say(f"Cloud Storage: fake-gcs-server behind a gateway that verifies signatures, at {storage_url}")
+        say(f"Cloud Storage: fake-gcs-server, at {storage_url}, behind a gateway that verifies signed URLs")
         issuer = TokenIssuer(storage.key)
         events = Events(url, issuer)
         stack.push_async_callback(events.stop)
+        store_settings, ended = await _start_store(store, data_dir, stack, say)
         common = {
             "PROJECT": PROJECT,
             "REGION": REGION,
@@ -63,19 +65,19 @@ async def running(data_dir: Path, port: int, store: str, say: Say) -> AsyncItera
             "ATLAS_DIR": str(atlas_dir(data_dir)),
             "STORAGE_EMULATOR_HOST": storage_url,
             "NO_PROXY": "127.0.0.1,localhost",
-            **await _start_store(store, data_dir, stack, say),
+            **store_settings,
         }
         batch = BatchEmulator(
             log_dir=data_dir / "jobs",
             job_env={**_inherited(), **common, "PYTHONPATH": str(ROOT)},
             cwd=ROOT,
             on_notification=events.publish,
-            # The Firestore emulator forgets its runs, so their jobs must end with it.
+            # A restart of the Firestore emulator loses the runs, so their jobs are not kept either.
             journal=data_dir / "batch.db" if store == "sqlite" else None,
         )
         stack.push_async_callback(batch.stop)
         batch_host = f"127.0.0.1:{await batch.start()}"
-        say(f"Batch: the project's emulator, at {batch_host}; job logs are in {data_dir / 'jobs'}")
+        say(f"Batch: the project's emulator, at {batch_host}; the logs of jobs are in {data_dir / 'jobs'}")
         functions_env = {
             **common,
             "ENVIRONMENT": "development",
@@ -90,9 +92,9 @@ async def running(data_dir: Path, port: int, store: str, say: Say) -> AsyncItera
         stack.enter_context(_environment(functions_env))
         names = await _register_atlases(atlas_dir(data_dir))
         say(f"Atlases: {', '.join(names) or 'none; `python -m local atlas` builds the demo atlas'}")
-        await stack.enter_async_context(serving_on(listener, Admin(batch, Gateway(issuer.key_set()))))
+        await stack.enter_async_context(serving_on(listener, Admin(batch.faults, Gateway(issuer.key_set()))))
         events.start()
-        yield url
+        yield url, [storage.ended, *ended]
 
 
 def atlas_dir(data_dir: Path) -> Path:
@@ -100,12 +102,14 @@ def atlas_dir(data_dir: Path) -> Path:
     return data_dir / "atlases"
 
 
-async def _start_store(store: str, data_dir: Path, stack: AsyncExitStack, say: Say) -> dict[str, str]:
-    """Start the run store and return the settings that point to it."""
+async def _start_store(
+    store: str, data_dir: Path, stack: AsyncExitStack, say: Say
+) -> tuple[dict[str, str], list[Ended]]:
+    """Start the run store, and return the settings that point to it and what waits for the end of its process, if any."""
     if store == "sqlite":
         path = data_dir / "runs.db"
         say(f"Run store: SQLite, {path}")
-        return {"STORE": "sqlite", "SQLITE_PATH": str(path)}
+        return {"STORE": "sqlite", "SQLITE_PATH": str(path)}, []
     found = firestore_emulator.find()
     if isinstance(found, str):
         raise RuntimeError(f"the Firestore emulator cannot start: {found}. Or use --store sqlite, the default.")
@@ -113,8 +117,8 @@ async def _start_store(store: str, data_dir: Path, stack: AsyncExitStack, say: S
     emulator = FirestoreEmulator(found, data_dir / "logs" / "firestore.log")
     stack.push_async_callback(emulator.stop)
     host = await emulator.start()
-    say(f"Run store: the Firestore emulator, at {host}; its runs are lost when it stops")
-    return {"STORE": "firestore", "FIRESTORE_EMULATOR_HOST": host}
+    say(f"Run store: the Firestore emulator, at {host}; it keeps data in memory, so a restart loses all runs and jobs")
+    return {"STORE": "firestore", "FIRESTORE_EMULATOR_HOST": host}, [emulator.ended]
 
 
 async def _register_atlases(folder: Path) -> list[str]:

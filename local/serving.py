@@ -24,7 +24,6 @@ async def serving(app: Any, *, port: int = 0, parser: Parser = "h11") -> AsyncIt
     Args:
         app: the ASGI application; its lifespan, if any, runs.
         port: the port; 0: any free port.
-        parser: uvicorn's HTTP parser.
 
     Raises:
         OSError: the port is taken.

@@ -7,8 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from local.batch.faults import FaultSpec
-from local.batch.service import BatchEmulator
+from local.batch.faults import FaultInjector, FaultSpec
 
 PATH: Final = "/local/faults"
 
@@ -22,8 +21,8 @@ class Admin:
     No web page of another origin can do that: browsers send a preflight before PUT and DELETE, and this endpoint does not allow it.
     """
 
-    def __init__(self, emulator: BatchEmulator, app: ASGIApp) -> None:
-        self._emulator = emulator
+    def __init__(self, faults: FaultInjector, app: ASGIApp) -> None:
+        self._faults = faults
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -37,14 +36,14 @@ class Admin:
     async def _respond(self, request: Request) -> Response:
         if request.method == "PUT":
             try:
-                self._emulator.faults.begin(_SPEC.validate_json(await request.body()))
+                self._faults.begin(_SPEC.validate_json(await request.body()))
             except ValidationError as error:
                 return PlainTextResponse(_describe(error), status_code=400)
         elif request.method == "DELETE":
-            self._emulator.end_faults()
+            self._faults.end()
         elif request.method != "GET":
             return PlainTextResponse("Use GET, PUT or DELETE.", status_code=405, headers={"Allow": "GET, PUT, DELETE"})
-        spec = self._emulator.faults.spec
+        spec = self._faults.spec
         return JSONResponse(None if spec is None else spec.model_dump(mode="json"))
 
 

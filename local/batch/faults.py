@@ -1,6 +1,7 @@
 """Fault injection in the Batch emulator: one fault specification at a time, for the next jobs or the next calls."""
 
 import logging
+from collections.abc import Callable
 from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -72,29 +73,33 @@ FaultSpec = Annotated[JobFault | Fail, Field(discriminator="kind")]
 
 
 class FaultInjector:
-    """Holds the fault specification in force. A new one replaces it, and it ends after `times` uses."""
+    """Holds the fault specification in force. A new one replaces it, and it ends after `times` uses.
 
-    def __init__(self) -> None:
-        self._spec: FaultSpec | None = None
+    Args:
+        on_end: called when fault injection ends on request.
 
-    @property
-    def spec(self) -> FaultSpec | None:
-        """The specification in force, with the number of times that are left."""
-        return self._spec
+    Attributes:
+        spec: the specification in force, with the number of uses that are left.
+    """
+
+    def __init__(self, on_end: Callable[[], None]) -> None:
+        self._on_end = on_end
+        self.spec: FaultSpec | None = None
 
     def begin(self, spec: FaultSpec) -> None:
         """Inject this fault from now on."""
-        self._spec = spec
+        self.spec = spec
         logger.warning("fault injection: %s: %s", spec.kind, spec.model_dump_json(exclude={"kind"}))
 
     def end(self) -> None:
-        """Inject no more faults."""
-        self._spec = None
+        """Inject no more faults, and let the jobs run that waited because of one."""
+        self.spec = None
         logger.warning("fault injection: ended")
+        self._on_end()
 
     def for_job(self, name: str) -> JobFault | None:
         """Return the fault of a job that was just created."""
-        spec = self._spec
+        spec = self.spec
         if spec is None or isinstance(spec, Fail):
             return None
         self._use(spec, name)
@@ -102,7 +107,7 @@ class FaultInjector:
 
     def for_call(self, rpc: str) -> Fail | None:
         """Return the fault of a call."""
-        spec = self._spec
+        spec = self.spec
         if not isinstance(spec, Fail) or spec.rpc not in {"any", rpc}:
             return None
         self._use(spec, rpc)
@@ -110,4 +115,4 @@ class FaultInjector:
 
     def _use(self, spec: FaultSpec, target: str) -> None:
         logger.warning("fault injection: %s for %s", spec.kind, target)
-        self._spec = spec.model_copy(update={"times": spec.times - 1}) if spec.times > 1 else None
+        self.spec = spec.model_copy(update={"times": spec.times - 1}) if spec.times > 1 else None

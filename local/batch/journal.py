@@ -17,27 +17,23 @@ class Journal:
         # In this mode a killed process loses nothing; only a power failure could cost the last writes.
         self._connection.execute("pragma journal_mode = wal")
         self._connection.execute("pragma synchronous = normal")
-        self._connection.execute(
-            "create table if not exists jobs (name text unique, job blob, task blob, request_key text)"
-        )
+        self._connection.execute("create table if not exists jobs (name text unique, job blob, request_key text)")
 
-    def save(self, record: JobRecord, request_key: str) -> None:
+    def save(self, record: JobRecord) -> None:
         """Store a job as it is now."""
-        job, task = batch_v1.Job.serialize(record.job), batch_v1.Task.serialize(record.task)
         self._connection.execute(
-            "insert into jobs values (?1, ?2, ?3, ?4) on conflict (name) do update set job = ?2, task = ?3",
-            (record.name, job, task, request_key),
+            "insert into jobs (name, job, request_key) values (?1, ?2, ?3) on conflict (name) do update set job = ?2",
+            (record.name, batch_v1.Job.serialize(record.job), record.request_key),
         )
 
     def delete(self, name: str) -> None:
         """Forget a job."""
         self._connection.execute("delete from jobs where name = ?", (name,))
 
-    def load(self) -> Iterator[tuple[batch_v1.Job, batch_v1.Task, str]]:
-        """Yield each job, its task and its request key, in the order of creation."""
-        rows = self._connection.execute("select job, task, request_key from jobs order by rowid").fetchall()
-        for job, task, request_key in rows:
-            yield batch_v1.Job.deserialize(job), batch_v1.Task.deserialize(task), request_key
+    def load(self) -> Iterator[tuple[batch_v1.Job, str]]:
+        """Yield each job and its request key, in the order of creation."""
+        for job, request_key in self._connection.execute("select job, request_key from jobs order by rowid").fetchall():
+            yield batch_v1.Job.deserialize(job), request_key
 
     def close(self) -> None:
         """Close the file."""

@@ -25,8 +25,6 @@ MAX_PRIORITY: Final = 99
 MAX_TASKS: Final = 100_000
 MAX_PARALLEL_TASKS: Final = 5_000
 MAX_BYTES: Final = 1_000_000
-DEFAULT_PAGE: Final = 100
-MAX_PAGE: Final = 1000
 SECRET: Final = re.compile(r"projects/[a-z0-9][a-z0-9:.-]*/secrets/[A-Za-z0-9_-]{1,255}/versions/[A-Za-z0-9_-]+")
 
 
@@ -85,14 +83,10 @@ def check_parent(parent: str) -> None:
 
 
 def check_list(request: batch_v1.ListJobsRequest) -> None:
-    """Check a ListJobs request; UNIMPLEMENTED for a filter or an order."""
+    """Check a ListJobs request; UNIMPLEMENTED for a filter, an order or a page."""
     check_parent(request.parent)
-    if request.filter or request.order_by:
-        raise unimplemented("lists jobs without filter and order_by; leave both out and select from the response")
-    if request.page_size < 0:
-        raise invalid(f"page_size field is invalid. It must not be negative, got {request.page_size}")
-    if request.page_token and not request.page_token.isdecimal():
-        raise invalid("page_token field is invalid")
+    if request.filter or request.order_by or request.page_size or request.page_token:
+        raise unimplemented("lists all jobs of a location, without filter, order_by, page_size and page_token")
 
 
 def check_request_id(request_id: str) -> None:

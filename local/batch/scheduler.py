@@ -3,8 +3,8 @@
 import asyncio
 import logging
 import sys
-from collections import deque
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -34,22 +34,22 @@ class Cut(NamedTuple):
     cause: str
 
 
+@dataclass(eq=False)
 class Scheduler:
     """Runs jobs in the order of their admission; jobs that wait for their turn stay QUEUED.
 
-    The arguments are those of `BatchEmulator`. `closing` is true once all processes are being stopped.
+    The fields are the arguments of `BatchEmulator`. `closing` is true once all processes are being stopped.
     """
 
-    def __init__(
-        self, *, log_dir: Path, job_env: Mapping[str, str], cwd: Path, max_parallel: int, grace_seconds: float
-    ) -> None:
-        self._log_dir = log_dir
-        self._job_env = job_env
-        self._cwd = cwd
-        self._max_parallel = max_parallel
-        self._grace_seconds = grace_seconds
-        self._waiting: deque[JobRecord] = deque()
-        self._queue_limits: dict[str, asyncio.TimerHandle] = {}
+    log_dir: Path
+    job_env: Mapping[str, str]
+    cwd: Path
+    max_parallel: int
+    grace_seconds: float
+
+    def __post_init__(self) -> None:
+        # The queue, in the order of admission, with the timer that fails each job.
+        self._waiting: dict[JobRecord, asyncio.TimerHandle] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
         self._children: dict[str, Child] = {}
         self.closing = False
@@ -60,8 +60,7 @@ class Scheduler:
         if isinstance(record.fault, StayQueued):
             limit = record.fault.seconds
             record.delay(NO_QUOTA)
-        self._waiting.append(record)
-        self._queue_limits[record.name] = asyncio.get_running_loop().call_later(limit, self._give_up, record)
+        self._waiting[record] = asyncio.get_running_loop().call_later(limit, self._give_up, record)
         self._fill()
 
     def resume(self) -> None:
@@ -79,7 +78,7 @@ class Scheduler:
         if record in self._waiting:
             self._leave_queue(record)
         if record.name in self._children:
-            await self._children[record.name].stop(self._grace_seconds)
+            await self._children[record.name].stop(self.grace_seconds)
         if record.name in self._running:
             await asyncio.wait([self._running[record.name]])
 
@@ -89,7 +88,7 @@ class Scheduler:
         for record in [*self._waiting]:
             self._leave_queue(record)
         try:
-            await asyncio.gather(*(child.stop(self._grace_seconds) for child in self._children.values()))
+            await asyncio.gather(*(child.stop(self.grace_seconds) for child in self._children.values()))
             await asyncio.gather(*self._running.values())
         finally:
             for child in self._children.values():
@@ -97,11 +96,11 @@ class Scheduler:
 
     def log_path(self, job_id: str) -> Path:
         """Return the file with a job's output."""
-        return self._log_dir / f"{job_id}.log"
+        return self.log_dir / f"{job_id}.log"
 
     def _fill(self) -> None:
         for record in [record for record in self._waiting if not isinstance(record.fault, StayQueued)]:
-            if len(self._running) >= self._max_parallel:
+            if len(self._running) >= self.max_parallel:
                 return
             self._leave_queue(record)
             task = asyncio.get_running_loop().create_task(self._run(record), name=record.name)
@@ -109,8 +108,7 @@ class Scheduler:
             task.add_done_callback(self._ended)
 
     def _leave_queue(self, record: JobRecord) -> None:
-        self._waiting.remove(record)
-        self._queue_limits.pop(record.name).cancel()
+        self._waiting.pop(record).cancel()
 
     def _give_up(self, record: JobRecord) -> None:
         if not record.released:
@@ -138,14 +136,14 @@ class Scheduler:
         self._children[record.name] = child
         try:
             if self.closing or record.released:
-                await child.stop(self._grace_seconds)
+                await child.stop(self.grace_seconds)
                 return
             record.move(JobState.RUNNING)
             cut = cut_of(record)
             try:
                 self._end(record, await asyncio.wait_for(child.wait(), cut.seconds), "")
             except TimeoutError:
-                await child.stop(self._grace_seconds)
+                await child.stop(self.grace_seconds)
                 self._end(record, cut.exit_code, cut.cause)
         finally:
             child.kill()
@@ -172,7 +170,7 @@ class Scheduler:
         container = runnable.container
         command = [*([container.entrypoint] if container.entrypoint else []), *container.commands]
         environment = {
-            **self._job_env,
+            **self.job_env,
             "BATCH_TASK_INDEX": "0",
             "BATCH_TASK_COUNT": "1",
             "BATCH_TASK_RETRY_ATTEMPT": "0",
@@ -181,7 +179,7 @@ class Scheduler:
         }
         # `python` is the image's interpreter; here it is this one.
         argv = [sys.executable if word == "python" and not place else word for place, word in enumerate(command)]
-        return await processes.start(argv, log=self.log_path(record.job_id), env=environment, cwd=self._cwd)
+        return await processes.start(argv, log=self.log_path(record.job_id), env=environment, cwd=self.cwd)
 
 
 def cut_of(record: JobRecord) -> Cut:

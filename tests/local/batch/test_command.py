@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 async def url(world: World) -> AsyncIterator[str]:
-    async with serving(Admin(world.emulator, Starlette())) as served:
+    async with serving(Admin(world.emulator.faults, Starlette())) as served:
         yield served
 
 
@@ -50,8 +50,8 @@ async def test_a_fault_reaches_the_emulator_and_is_shown(
     given = await invoke(*words.split(), "--url", url)
     assert given.exit_code == 0, given.output
     assert world.emulator.faults.spec == spec
-    assert (await invoke("show", "--url", url)).output == given.output
-    assert given.output.startswith(f"{spec.kind} times={spec.times}")
+    assert (await invoke("show", "--url", url)).stdout == given.stdout
+    assert given.stdout.startswith(f"{spec.kind} times={spec.times}")
 
 
 async def test_a_fault_ends_after_its_times_and_the_next_jobs_succeed(

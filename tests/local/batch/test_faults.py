@@ -194,7 +194,7 @@ async def test_a_run_whose_job_waits_stays_pending_until_fault_injection_ends(se
     events = await service.until_job(1, JobState.QUEUED)
     assert "decides to delay scheduling" in events[-1]
     assert "inadequate quotas [Quota: CPUS" in events[-1]
-    service.batch.end_faults()
+    service.batch.faults.end()
     await service.begin()
     assert (await service.now()).status is RunState.RUNNING
 
@@ -242,7 +242,7 @@ async def test_when_batch_answers_with_errors_only_nothing_is_promised_and_nothi
     service.batch.faults.begin(Fail(times=1000, code=code))
     with pytest.raises(Unavailable):
         await service.create(key="k")
-    service.batch.end_faults()
+    service.batch.faults.end()
     run = await service.create(key="k")
     await service.begin()
     assert run.compute.attempt == 1
@@ -253,7 +253,7 @@ async def test_an_answer_that_is_lost_leaves_one_job_and_the_retry_adopts_it(ser
     service.batch.faults.begin(Fail(times=1000, code=code, rpc="CreateJob", moment="after"))
     with pytest.raises(Unavailable):
         await service.create(key="k")
-    service.batch.end_faults()
+    service.batch.faults.end()
     run = await service.create(key="k")
     await service.begin()
     assert [path.name for path in (service.folder / "logs").iterdir()] == [f"{states.job_id(run.run_id, 1)}.log"]
@@ -273,6 +273,6 @@ async def test_an_error_while_asking_never_counts_as_a_lost_job(service: Service
     service.batch.faults.begin(Fail(times=1000, code="RESOURCE_EXHAUSTED", rpc="GetJob"))
     assert (await service.sweep(minutes=6)).unanswered == 1
     assert (await service.now()).status is RunState.RUNNING
-    service.batch.end_faults()
+    service.batch.faults.end()
     assert (await service.sweep(seconds=1)).unanswered == 0
     assert (await service.now()).status is RunState.RUNNING

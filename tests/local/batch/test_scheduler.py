@@ -9,7 +9,7 @@ from google.cloud import batch_v1
 from google.protobuf.duration_pb2 import Duration
 
 from local.batch.faults import StayQueued
-from local.batch.jobs import Change, JobRecord
+from local.batch.jobs import JobRecord, new_job
 from local.batch.scheduler import RUN_SECONDS, Scheduler, time_limit
 from shared.runs.jobs import JobState
 
@@ -28,14 +28,14 @@ class Watched:
         self.states: list[JobState] = []
         self.leave_at = leave_at
         self.left = asyncio.Event()
-        self.record = JobRecord("projects/p/locations/l/jobs/j", wanted(), self.told)
+        self.record = JobRecord(new_job("projects/p/locations/l/jobs/j", wanted()), self.told)
 
-    def told(self, change: Change) -> None:
-        self.states.append(change.new)
-        if change.record.released:
+    def told(self, record: JobRecord, _old: JobState) -> None:
+        self.states.append(record.state)
+        if record.released:
             self.left.set()
-        if change.new is self.leave_at:
-            asyncio.get_running_loop().call_soon(change.record.move, JobState.CANCELLATION_IN_PROGRESS)
+        if record.state is self.leave_at:
+            asyncio.get_running_loop().call_soon(record.move, JobState.CANCELLATION_IN_PROGRESS)
 
 
 @pytest.fixture(autouse=True)

@@ -222,6 +222,23 @@ async def test_a_piece_sent_again_after_the_upload_ended_is_told_that_its_sessio
     assert told == [200, 404, 404]
 
 
+async def test_asking_for_the_state_of_an_upload_does_not_end_it(bucket: Bucket) -> None:
+    """The gateway asks so after a lost response. `bytes */*`, which Cloud Storage documents, ends the upload in fake-gcs-server."""
+    blob = bucket.blob("runs/run_6/large.bin")
+    begun = await asyncio.to_thread(blob.create_resumable_upload_session, "application/octet-stream")
+    first, last = bytes(256 * 1024), b"last"
+    total = len(first) + len(last)
+    told = [
+        await bucket.http.put(begun, content=first, headers={"Content-Range": f"bytes 0-{len(first) - 1}/*"}),
+        await bucket.http.put(begun, headers={"Content-Range": "bytes 0-0/*"}),
+        await bucket.http.put(
+            begun, content=last, headers={"Content-Range": f"bytes {len(first)}-{total - 1}/{total}"}
+        ),
+    ]
+    assert [answer.status_code for answer in told] == [308, 308, 200]
+    assert await asyncio.to_thread(blob.download_as_bytes) == first + last
+
+
 @pytest.mark.parametrize("method", ["GET", "PUT"])
 async def test_an_upstream_that_is_away_is_503(method: str) -> None:
     key = SigningKey.generate()

@@ -94,7 +94,8 @@ from local.storage.server import FakeGcs
 
 async def main():
     log = pathlib.Path(sys.argv[1])
-    print(await FakeGcs(public_url="http://127.0.0.1:1", data_dir=None, log=log).start(), flush=True)
+    host = await FakeGcs(public_url="http://127.0.0.1:1", data_dir=None, log=log).start()
+    print(f"http://{host}", flush=True)
     await asyncio.sleep(60)
 
 asyncio.run(main())
