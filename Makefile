@@ -10,7 +10,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-
 export PYTHONUNBUFFERED = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up atlas test test-clients test-stack bench load check format audit openapi derived lock clean
+.PHONY: help install demo up atlas ingest test test-clients test-stack bench load check format audit openapi derived lock clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ up: install ## Run the service until Ctrl-C; ARGS='--port 8081 --store firestore
 
 atlas: install ## Build and ingest the demo atlas
 	@$(BIN)/python -m local atlas
+
+ingest: install ## Add your own atlas to the local service; ARGS='my_atlas cells.h5ad'
+	@$(BIN)/python -m local ingest $(ARGS)
 
 test: install ## Run the tests; ARGS='-k resolve'
 	@$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)

@@ -10,7 +10,7 @@ import typer
 
 from local import demo, service
 from local.batch import command
-from local.lock import FolderInUse
+from local.lock import FolderInUse, locked
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(command.app, name="faults")
@@ -47,6 +47,17 @@ def up(
 def make_atlas(data_dir: DataDir = Path(".local")) -> None:
     """Build and ingest the demo atlas, unless it exists."""
     demo.make_atlas(data_dir)
+
+
+@app.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+def ingest(context: typer.Context, dataset: str, cells: Path, data_dir: DataDir = Path(".local")) -> None:
+    """Add your own atlas (.h5ad) under the name DATASET; the options of `python -m orchestrator.ingest` work here too."""
+    try:
+        with locked(data_dir):
+            demo.ingest([dataset, str(cells), *context.args], data_dir)
+    except FolderInUse as error:
+        raise SystemExit(f"local: {error}") from error
+    print(f"{dataset} is ready; start the service with: make up")
 
 
 @app.command(name="demo")
@@ -86,6 +97,7 @@ async def _serve(data_dir: Path, port: int, store: str) -> int:
         print(f"ready: {url}", flush=True)
         question = f'{{"query": "{demo.QUESTION}"}}'
         print(f"try:   curl -s {url}/api/v1/runs -H 'Content-Type: application/json' -d '{question}'", flush=True)
+        print(f"API:   {url}/docs", flush=True)
         ends = [loop.create_task(wait()) for wait in ended]
         done, pending = await asyncio.wait(
             [*ends, loop.create_task(stopped.wait())], return_when=asyncio.FIRST_COMPLETED

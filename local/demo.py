@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,7 +35,9 @@ def make_atlas(data_dir: Path) -> None:
     try:
         with locked(data_dir):
             print("demo atlas: building it once, which takes about 15 seconds", flush=True)
-            _ingest(build.build(data_dir / "demo_atlas.h5ad", data_dir / "downloads"), data_dir, atlases)
+            cells = build.build(data_dir / "demo_atlas.h5ad", data_dir / "downloads")
+            print("demo atlas: ingesting it, which takes a few seconds", flush=True)
+            ingest([DATASET, str(cells), "--semi-synthetic"], data_dir)
     except (FolderInUse, build.AtlasUnavailable) as error:
         raise SystemExit(f"local: the demo atlas cannot be built: {error}") from error
 
@@ -72,22 +74,27 @@ def run(body: Mapping[str, Any], *, data_dir: Path, store: str | None, results_d
         return 1
 
 
-def _ingest(cells: Path, data_dir: Path, atlases: Path) -> None:
-    """Ingest the cells with the operators' command. The service reads the entry beside the atlas, so the catalog is discarded."""
+def ingest(arguments: Sequence[str], data_dir: Path) -> None:
+    """Run the operators' command, `orchestrator.ingest`, for a data folder.
+
+    The service reads the entry beside the atlas when it starts, so the catalog that the command writes is not used.
+
+    Raises:
+        SystemExit: the command failed; it has printed the reason.
+    """
     settings = {
         "PROJECT": service.PROJECT,
         "REGION": service.REGION,
         "RESULTS_BUCKET": service.BUCKET,
         "STORE": "sqlite",
         "SQLITE_PATH": str(data_dir / "ingest.db"),
-        "ATLAS_DIR": str(atlases),
+        "ATLAS_DIR": str(service.atlas_dir(data_dir)),
         "PYTHONPATH": str(ROOT),
     }
-    print("demo atlas: ingesting it, which takes a few seconds", flush=True)
-    command = [sys.executable, "-m", "orchestrator.ingest", DATASET, str(cells), "--semi-synthetic"]
-    done = subprocess.run(command, env={**os.environ, **settings}, cwd=ROOT, check=False)
+    command = [sys.executable, "-m", "orchestrator.ingest", *arguments]
+    done = subprocess.run(command, env={**os.environ, **settings}, check=False)
     if done.returncode != 0:
-        raise SystemExit(f"local: the demo atlas could not be ingested (exit code {done.returncode})")
+        raise SystemExit(done.returncode)
 
 
 def _ask_own_service(body: Mapping[str, Any], data_dir: Path, store: str, results_dir: Path, terminal: Terminal) -> int:

@@ -3,7 +3,7 @@
 import os
 import shutil
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from local.processes import ServerProcess
 
@@ -12,8 +12,15 @@ JAR_BELOW_SDK: Final = Path("platform/cloud-firestore-emulator/cloud-firestore-e
 HEAP: Final = "512m"
 
 
-def find() -> list[str] | str:
-    """Return the command that starts the emulator, or a sentence that says what is missing.
+class Installation(NamedTuple):
+    """The programs that run the emulator: the Java runtime and gcloud's jar."""
+
+    java: Path
+    jar: Path
+
+
+def find() -> Installation | str:
+    """Return the installed emulator, or a sentence that says what is missing.
 
     The jar is that of `FIRESTORE_EMULATOR_JAR`, or of the Google Cloud SDK whose `gcloud` is on the PATH.
     """
@@ -31,14 +38,15 @@ def find() -> list[str] | str:
         missing = "gcloud has no Firestore emulator; run `gcloud components install cloud-firestore-emulator`"
     for jar in jars:
         if jar.is_file():
-            return [java, f"-Xmx{HEAP}", "-cp", str(jar), MAIN_CLASS, "start"]
+            return Installation(Path(java), jar)
     return missing
 
 
 class FirestoreEmulator(ServerProcess):
-    """A Firestore emulator with its data in memory, started by the command that `find` returns."""
+    """A Firestore emulator with its data in memory."""
 
-    def __init__(self, command: list[str], log: Path) -> None:
+    def __init__(self, installed: Installation, log: Path) -> None:
+        command = [str(installed.java), f"-Xmx{HEAP}", "-cp", str(installed.jar), MAIN_CLASS, "start"]
         super().__init__(
             "the Firestore emulator",
             lambda port: [*command, "--host", "127.0.0.1", "--port", str(port)],
