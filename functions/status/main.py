@@ -25,6 +25,5 @@ async def handle(call: Call) -> Response:
             seconds=query.wait,
             is_known=(lambda run: matches_etag(call.request, run_status(run))) if has_etag else None,
             store=store,
-            watch=store,
         )
     return run_response(call.request, run_status(run))

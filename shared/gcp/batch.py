@@ -136,8 +136,7 @@ class GoogleBatchJobs:
 
     async def _is_ending(self, job_id: str) -> bool:
         report = await self.describe(job_id)
-        ending = {JobState.CANCELLATION_IN_PROGRESS, JobState.DELETION_IN_PROGRESS}
-        return report is None or report.state.over or report.state in ending
+        return report is None or report.state.ending
 
     def _name(self, job_id: str) -> str:
         return f"{self._parent}/jobs/{job_id}"

@@ -17,7 +17,7 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 
-from shared import logs, routes
+from shared import logs, routes, wiring
 from shared.errors import HaystackError, SettingsInvalid, Unavailable
 from shared.http import cors, startup
 from shared.http.problems import MethodNotAllowed, UnknownPath, problem
@@ -135,12 +135,10 @@ def _joined(headers: Headers) -> dict[str, str]:
 
 
 def _allowed_origins() -> tuple[str, ...]:
-    from shared import wiring  # noqa: PLC0415  # the health function does not need it and starts without it
-
     try:
         return wiring.container().settings.allowed_origins
     except SettingsInvalid:
-        return ()  # the response is a 500 already, and the log says why
+        return ()  # no page is allowed; a response that needs the settings is a 500, and the log says why
 
 
 def _add_headers(request: Request, response: Response, request_id: str, milliseconds: float) -> None:
@@ -160,6 +158,6 @@ def _request_id(request: Request) -> str:
 
 def _trace(request: Request) -> dict[str, str]:
     found = TRACE.match(request.headers.get("x-cloud-trace-context", ""))
-    # Read from the environment: the settings would import pydantic into the health function.
+    # Read from the environment, because requests are logged even if the settings are invalid.
     project = os.environ.get("PROJECT", "")
     return {"logging.googleapis.com/trace": f"projects/{project}/traces/{found[1]}"} if found else {}

@@ -10,7 +10,7 @@ from shared.fields import Clock, ControlStrategy
 from shared.logs import Severity
 from shared.runs import states
 from shared.runs.ports import BatchJobs, RunStore
-from shared.runs.records import Compute, Failure, Iteration, Run, RunOutcome
+from shared.runs.records import NO_PROGRESS, Compute, Failure, Iteration, Run, RunOutcome
 from shared.runs.states import Actor, ComputeState, Phase, RunState
 
 
@@ -116,19 +116,9 @@ class RunLease:
                 return None
             compute = run.compute.model_copy(update={"state": ComputeState.SUBMITTED, "lease_owner": self._owner})
             reason = "the job began" if run.status is RunState.PENDING else "another process took over the job"
-            # An earlier process or attempt may have reported progress; this one starts over.
-            return run.moved(
-                RunState.RUNNING,
-                now=now,
-                actor=Actor.JOB,
-                reason=reason,
-                compute=compute,
-                heartbeat_at=now,
-                current_phase=None,
-                current_iteration=0,
-                iterations=[],
-                control_strategy_effective=None,
-            )
+            # An earlier process may have reported progress; this one starts over.
+            fields = {**NO_PROGRESS, "compute": compute, "heartbeat_at": now}
+            return run.moved(RunState.RUNNING, now=now, actor=Actor.JOB, reason=reason, **fields)
 
         return await self._store.update(self.run_id, change)
 

@@ -102,8 +102,8 @@ class RunWatch(Protocol):
         """
 
 
-class Readiness(Protocol):
-    """Readiness of the database."""
+class RunDatabase(RunStore, RunWatch, Protocol):
+    """A run store that notifies of changes and reports whether it is ready."""
 
     async def ping(self) -> None:
         """Make a minimal request to the database.
@@ -111,10 +111,6 @@ class Readiness(Protocol):
         Raises:
             Unavailable: it did not answer in time.
         """
-
-
-class RunDatabase(RunStore, RunWatch, Readiness, Protocol):
-    """A run store that notifies of changes and reports its readiness."""
 
 
 class BatchJobs(Protocol):

@@ -29,7 +29,7 @@ MAX_STREAMS: Final = 6
 
 
 class FirestoreRunStore:
-    """The ports `RunStore`, `RunWatch` and `Readiness` on Firestore."""
+    """The port `RunDatabase` on Firestore."""
 
     def __init__(self, database: FirestoreDatabase) -> None:
         self._database = database
@@ -121,7 +121,7 @@ class FirestoreRunStore:
         raise Unavailable("Firestore")
 
     async def ping(self) -> None:
-        """See `Readiness.ping`."""
+        """See `RunDatabase.ping`."""
         await self._database.ping()
 
     def _name(self, run_id: str) -> str:

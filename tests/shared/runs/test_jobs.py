@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.runs.jobs import JobReport, JobState, failure, failure_of
+from shared.runs.jobs import JobReport, JobState, failure_for, failure_of
 from shared.runs.states import FailureReason
 
 PREFIX = (
@@ -94,7 +94,7 @@ def test_a_job_that_succeeded_without_finishing_its_run_is_the_orchestrators_fau
 
 @pytest.mark.parametrize("reason", list(FailureReason))
 def test_each_reason_comes_with_a_sentence_that_says_what_to_do(reason: FailureReason) -> None:
-    told = failure(reason)
+    told = failure_for(reason)
     assert told.reason is reason
     assert told.advice.endswith(".")
     assert any(word in told.advice for word in ("ubmit", "Tell", "tell", "Name"))
@@ -103,7 +103,7 @@ def test_each_reason_comes_with_a_sentence_that_says_what_to_do(reason: FailureR
 
 
 def test_only_what_may_go_away_by_itself_is_retryable() -> None:
-    assert {reason for reason in FailureReason if failure(reason).retryable} == {
+    assert {reason for reason in FailureReason if failure_for(reason).retryable} == {
         FailureReason.PREEMPTED,
         FailureReason.QUOTA,
         FailureReason.SUBMIT_FAILED,
@@ -118,4 +118,4 @@ def test_only_what_may_go_away_by_itself_is_retryable() -> None:
 )
 def test_any_report_has_a_failure(state: JobState, events: list[str], codes: list[int]) -> None:
     told = failure_of(JobReport("j", state, tuple(events), tuple(codes)))
-    assert told == failure(told.reason)
+    assert told == failure_for(told.reason)
