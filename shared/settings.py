@@ -28,12 +28,9 @@ class Settings(NamedTuple):
 
     Attributes:
         environment: `production` (the default: IAP assertions are verified) or `development` (the email header is trusted).
-        project: Google Cloud project id.
         region: region of Batch jobs.
         store: `firestore` or `sqlite`.
         sqlite_path: database file for `sqlite`.
-        firestore_database: Firestore database id.
-        results_bucket: bucket of results.
         atlas_dir: folder of ingested atlases; in production a read-only mount of `atlas_bucket`.
         atlas_bucket: bucket that the Batch job mounts at `atlas_dir`; empty: none.
         job_image: container image of the job.

@@ -51,7 +51,6 @@ class CellTypeNames:
     """An index of cell-type names, layered over a base index that answers where this one has nothing better.
 
     Args:
-        base: the base index.
         stored: initial names, as `stored` returns them.
         vocabulary: the terms of those names.
     """

@@ -43,7 +43,6 @@ class PerturbationNames:
     """An index of perturbation names, layered over a base index that answers where this one has nothing.
 
     Args:
-        base: the base index.
         stored: initial names, as `stored` returns them.
     """
 

@@ -25,12 +25,8 @@ _NOT_THE_CELLS = (
     "receptor", "derived", "chemoattractant", "condition", "polarising", "polarizing", "polarisation", "polarization", "skewing",
     "secreted", "supernatant", "engager",
 )  # fmt: skip
-_SHAPED = (
-    "polarised",
-    "polarized",
-    "skewed",
-    "like",
-)  # "Th1-polarized cells" are Th1 cells, "Th1-polarized T cells" too
+# "Th1-polarized cells" are Th1 cells, "Th1-polarized T cells" too.
+_SHAPED = ("polarised", "polarized", "skewed", "like")
 _COMPANY = ("coculture", "cocultured", "culture", "cultured", "supernatant", "from", "feeder", "like")
 _DISTINCTION = ("distinguish", "discriminat", "differs", "different", "tell")  # one type from another
 _BESIDE = frozenset({"and", "or", "versus", "vs", "than", "compared", "unlike", "to", "from"})
@@ -167,10 +163,7 @@ def _has_unknown_cause(question: Question, known: frozenset[int], cells: Sequenc
     """Return whether the question names a treatment of the cells that is not a known perturbation.
 
     Args:
-        question: the question.
         known: indexes of recognized words.
-        cells: the cell types found.
-        names: all names.
     """
     return bool(
         unknown_causes(question, known)
@@ -213,7 +206,6 @@ def _unrecognized(question: Question, known: frozenset[int], antagonized: set[in
     """Yield what may be a name but is unknown, with words tied by hyphens as one: "IL-14", "anti-TNF".
 
     Args:
-        question: the question.
         known: indexes of recognized words.
         antagonized: indexes of names that something was done against.
     """

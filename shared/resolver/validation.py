@@ -94,7 +94,6 @@ def matched_controls(view: CatalogView, perturbation: str, cell_type: str) -> li
     Datasets with matched controls come first, otherwise in the order of `query_plans`.
 
     Args:
-        view: the catalog.
         perturbation: canonical name.
         cell_type: Cell Ontology id, or a label without one.
     """

@@ -46,7 +46,6 @@ class JobRequest(NamedTuple):
         job_id: `states.job_id(run_id, attempt)`.
         environment: environment variables, besides those from the adapter's settings.
         labels: keys and values of `[a-z0-9_-]`, at most 63 characters; never an email address.
-        max_run_seconds: time limit.
         secrets: names of the secrets that the job gets as environment variables, if the adapter's settings have them.
     """
 
@@ -61,8 +60,6 @@ class JobReport(NamedTuple):
     """What Batch knows about a job.
 
     Attributes:
-        job_id: id of the job.
-        state: its state.
         events: descriptions of its status events, in Batch's order.
         exit_codes: exit codes of its task executions, if Batch reported them (50001 to 50006 are Batch's own).
     """

@@ -58,13 +58,8 @@ async def fail(
     """Fail a run that cannot succeed; after another end, only record the failure in its history.
 
     Args:
-        run_id: id of the run.
-        failure: reason and advice.
         message: one sentence for the owner.
-        actor: who found out.
         release: whether Batch may still hold a job for the run; the reconciler then releases it.
-        store: run store.
-        clock: current time.
     """
     return await store.update(
         run_id, lambda run: _failed(run, failure, message, actor=actor, release=release, clock=clock)
@@ -79,11 +74,8 @@ class RunLease:
     with `owns`.
 
     Args:
-        run_id: id of the run.
         attempt: number of the attempt that this job is.
         owner: unique name of this process.
-        store: run store.
-        clock: current time.
     """
 
     def __init__(self, run_id: str, *, attempt: int = 1, owner: str, store: RunStore, clock: Clock) -> None:
@@ -133,7 +125,6 @@ class RunLease:
         """Report the phase that begins.
 
         Args:
-            phase: phase that begins.
             iteration: its iteration, starting at 1; 0 before the first.
             finished: iteration that ended just before, if any.
             control_strategy_effective: control strategy that the run uses, once it is decided.

@@ -42,7 +42,6 @@ class RunStore(Protocol):
         """Store a new run.
 
         Args:
-            run: the new run.
             max_active: maximum number of unfinished runs of the owner, this one included, counted in the same transaction, so that
                 the limit holds under simultaneous creates; 0: no limit.
 
@@ -61,7 +60,6 @@ class RunStore(Protocol):
         """Change a run in one transaction and return it as stored afterwards.
 
         Args:
-            run_id: id of the run.
             change: pure function from the stored run to the wanted run, or None to leave it unchanged. It is called again if another
                 writer came first.
 
@@ -76,8 +74,6 @@ class RunStore(Protocol):
         """Return summaries of runs, newest first, then by descending id.
 
         Args:
-            wanted: selection of runs.
-            limit: maximum number of runs.
             after: start after this position; skipped runs cost nothing.
             offset: number of runs to skip; every skipped document is a billed read.
         """

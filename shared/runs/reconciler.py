@@ -76,10 +76,7 @@ class Reconciler:
     """Compares runs with their Batch jobs and brings them to the right state.
 
     Args:
-        store: run store.
-        jobs: Batch.
         submission: submits jobs of runs whose job is missing or lost.
-        clock: current time.
         max_pages: maximum number of pages of `PAGE` runs in a sweep.
         max_seconds: seconds after which a sweep starts no more checks.
     """

@@ -35,7 +35,6 @@ class RunLimits(NamedTuple):
 
     Attributes:
         max_active: maximum number of unfinished runs of one owner; 0: no limit.
-        max_run_seconds: time limit of a job.
         retention: how long a run is stored; None: for ever.
     """
 

@@ -56,8 +56,6 @@ async def await_change(
     A finished run is returned at once, since nothing will change.
 
     Args:
-        run_id: id of the run.
-        owner: email address of the owner.
         seconds: maximum time to wait.
         is_known: whether the caller knows this version of the run; None: the caller knows the present version.
         store: watched, and read only if the watch yields nothing in time.
@@ -106,8 +104,6 @@ async def list_runs(query: ListQuery, owner: str, *, token_key: str = "", store:
     """Return one page of the owner's runs, newest first, and their total number.
 
     Args:
-        query: page and filters.
-        owner: email address of the owner.
         token_key: secret that signs page tokens.
         store: reads the page and the count concurrently.
 
@@ -162,10 +158,7 @@ def run_result(run: Run, outcome: RunOutcome, urls: Sequence[str], expires_at: d
     """Map a completed run to its result on the wire.
 
     Args:
-        run: completed run.
-        outcome: its outcome.
         urls: signed URL of each of `outcome.files`, in order.
-        expires_at: expiration time of the URLs.
     """
     files = [
         ResultFile(

@@ -108,7 +108,7 @@ class FirestoreRunStore:
         return [_run(found) for found in await self._database.query(query)]
 
     async def watch(self, run_id: str) -> AsyncGenerator[Run | None]:
-        """See `RunWatch.watch`. A stream that breaks is opened again, and its first message tells what was missed."""
+        """See `RunWatch.watch`. A stream that breaks is opened again, and its first message shows what was missed."""
         for broken in range(MAX_STREAMS):
             try:
                 async with aclosing(self._database.changes(self._name(run_id))) as documents:

@@ -94,12 +94,12 @@ def test_a_job_that_succeeded_without_finishing_its_run_is_the_orchestrators_fau
 
 @pytest.mark.parametrize("reason", list(FailureReason))
 def test_each_reason_comes_with_a_sentence_that_says_what_to_do(reason: FailureReason) -> None:
-    told = failure_for(reason)
-    assert told.reason is reason
-    assert told.advice.endswith(".")
-    assert any(word in told.advice for word in ("ubmit", "Tell", "tell", "Name"))
-    if told.retryable:
-        assert "ubmit" in told.advice
+    failure = failure_for(reason)
+    assert failure.reason is reason
+    assert failure.advice.endswith(".")
+    assert any(word in failure.advice for word in ("ubmit", "Tell", "tell", "Name"))
+    if failure.retryable:
+        assert "ubmit" in failure.advice
 
 
 def test_only_what_may_go_away_by_itself_is_retryable() -> None:
@@ -117,5 +117,5 @@ def test_only_what_may_go_away_by_itself_is_retryable() -> None:
     st.lists(st.integers(min_value=0, max_value=60000), max_size=5),
 )
 def test_any_report_has_a_failure(state: JobState, events: list[str], codes: list[int]) -> None:
-    told = failure_of(JobReport("j", state, tuple(events), tuple(codes)))
-    assert told == failure_for(told.reason)
+    failure = failure_of(JobReport("j", state, tuple(events), tuple(codes)))
+    assert failure == failure_for(failure.reason)

@@ -14,10 +14,8 @@ from shared.runs.schemas import CreateRunRequest
 from shared.runs.states import ComputeState, FailureReason, Phase, RunState
 from shared.runs.submission import RunSubmission
 from shared.stores.sqlite import SqliteDatabase, SqliteRunStore
-from tests.support.builders import lease, make_reconciler
+from tests.support.builders import ADA, lease, make_reconciler
 from tests.support.fakes import FakeBatch, TestClock
-
-ADA = "ada@example.com"
 
 
 class Service:

@@ -48,7 +48,7 @@ async def test_when_a_run_expires_is_kept_and_put_off_while_it_is_unfinished(run
 
 async def test_a_run_that_newer_code_kept_can_be_read(run_store: RunDatabase) -> None:
     class NewerRun(Run):
-        colour: str = "green"
+        color: str = "green"
 
     run = make_run()
     await run_store.create(NewerRun(**run.model_dump()))
