@@ -174,7 +174,6 @@ def _question(text: str, renamed: dict[str, str]) -> Question:
         dataset=dataset,
         query_type=query_type,
         distance=1,
-        receptors=("IFNGR1", "IFNGR2"),
         target=Target(label, (), ("IFNG",), ("PBS",)),
         notes=("The atlas synthetic is SEMI-SYNTHETIC: its perturbed cells are simulated.",),
     )
