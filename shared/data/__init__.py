@@ -59,8 +59,9 @@ def rows(name: str, columns: Sequence[str], parse: Callable[[str, str], T]) -> R
     return Rows(lines, parse)
 
 
+@cache
 def words(name: str) -> frozenset[str]:
-    """Return the words of `{name}.txt`; lines that start with # are comments."""
+    """Return the words of `{name}.txt`, read once; lines that start with # are comments."""
     return frozenset(word for line in _lines(f"{name}.txt") if not line.startswith("#") for word in line.split())
 
 

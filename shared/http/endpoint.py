@@ -25,7 +25,7 @@ from shared.http.responses import compress
 from shared.logs import Severity
 
 if TYPE_CHECKING:
-    from shared.auth.identity import Caller, Identity
+    from shared.auth.identity import Caller
 
 REQUEST_ID: Final = re.compile(r"[!-~]{1,128}")
 TRACE: Final = re.compile(r"([0-9a-f]{32})/")
@@ -56,17 +56,16 @@ Handler = Callable[[Call], Awaitable[Response]]
 FrameworkHandler = Callable[[Request], Awaitable[Response]]
 
 
-def endpoint(function: str, identity: "Callable[[], Identity] | None" = None) -> Callable[[Handler], FrameworkHandler]:
+def endpoint(function: str) -> Callable[[Handler], FrameworkHandler]:
     """Turn a handler into the function that the framework serves.
 
     Args:
-        function: the function's name in the route table.
-        identity: returns the port that identifies callers; None for a function with anonymous routes.
+        function: the function's name in the route table, which also says who may call it.
     """
 
     def decorate(handler: Handler) -> FrameworkHandler:
         startup.begin()
-        made = _Endpoint(function, identity, handler)
+        made = _Endpoint(function, handler)
 
         @wraps(handler)
         async def handle(request: Request) -> Response:
@@ -80,7 +79,6 @@ def endpoint(function: str, identity: "Callable[[], Identity] | None" = None) ->
 
 class _Endpoint(NamedTuple):
     function: str
-    identity: "Callable[[], Identity] | None"
     handler: Handler
 
     async def respond(self, request: Request) -> Response:
@@ -112,7 +110,7 @@ class _Endpoint(NamedTuple):
         if found is None:
             raise UnknownPath
         if isinstance(found, routes.MethodMismatch):
-            if self.identity is not None and cors.is_preflight(request.method, request.headers):
+            if cors.is_preflight(request.method, request.headers):
                 return cors.preflight(request.headers["origin"], _allowed_origins(), found.allow)
             raise MethodNotAllowed(request.method, found.allow)
         if found.route.function != self.function:
@@ -121,11 +119,11 @@ class _Endpoint(NamedTuple):
         logs.add(route=found.route.template, **found.params)
         cors.refuse_foreign_page(request.method, request.headers, _allowed_origins)
         caller = None
-        if self.identity is not None:
-            caller = await self.identity().identify(_joined(request.headers))
+        if not found.route.anonymous:
+            container = wiring.container()
+            identity = container.service_identity if found.route.internal else container.identity
+            caller = await identity.identify(_joined(request.headers))
             logs.add(user=logs.user_hash(caller.email))
-        elif not found.route.anonymous:
-            raise RuntimeError(f"{self.function} has no identity, but the route {found.route.template} requires one")
         return await self.handler(Call(request, found.params, request_id, caller))
 
 

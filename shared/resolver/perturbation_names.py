@@ -83,7 +83,6 @@ class PerturbationNames:
                 self._names[key] = PerturbationName(tuple(means), canonical=False, needs_capitals=_unclear(key))
             else:
                 self._names.pop(key, None)
-                self._stored.pop(key, None)
         self._learn_words(name)
 
     def find(self, key: str) -> PerturbationName | None:

@@ -5,7 +5,6 @@ Unknown names are reported to the user, and may mean that the question is not ab
 
 import re
 from collections.abc import Iterator, Sequence
-from functools import cache
 
 from shared import data
 from shared.catalog.normalize import Word
@@ -194,12 +193,7 @@ def _has_unknown_stimulus(question: Question, known: frozenset[int], cells: Sequ
 
 
 def _is_stimulus(key: str) -> bool:
-    return key in _reagents() or bool(_CHEMOKINE.fullmatch(key) or _DRUG.fullmatch(key))
-
-
-@cache
-def _reagents() -> frozenset[str]:
-    return data.words("stimuli")
+    return key in data.words("stimuli") or bool(_CHEMOKINE.fullmatch(key) or _DRUG.fullmatch(key))
 
 
 def _unrecognized(question: Question, known: frozenset[int], antagonized: set[int]) -> Iterator[str]:

@@ -13,7 +13,6 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from shared import wiring
-from shared.auth.identity import DevelopmentIdentity
 from shared.errors import Forbidden, Unavailable
 from shared.fields import Model
 from shared.http import cors
@@ -24,7 +23,13 @@ from shared.runs.states import RunState
 
 PATH = "/api/v1/runs/run_0123456789ab"
 ORIGIN = "https://haystack.example.com"
-SETTINGS = {"PROJECT": "p", "REGION": "r", "RESULTS_BUCKET": "b", "CORS_ORIGINS": f"{ORIGIN}, https://two.example.com"}
+SETTINGS = {
+    "ENVIRONMENT": "development",
+    "PROJECT": "p",
+    "REGION": "r",
+    "RESULTS_BUCKET": "b",
+    "CORS_ORIGINS": f"{ORIGIN}, https://two.example.com",
+}
 
 
 class Long(Model):
@@ -44,7 +49,7 @@ def settings(monkeypatch: pytest.MonkeyPatch) -> object:
 
 def client(handler: Handler) -> httpx.AsyncClient:
     """Return a client of a function with this handler."""
-    handle: FrameworkHandler = endpoint("status", DevelopmentIdentity)(handler)
+    handle: FrameworkHandler = endpoint("status")(handler)
     methods = ["GET", "HEAD", "OPTIONS", "POST"]
     app = Starlette(routes=[Route("/{path:path}", handle, methods=methods)])
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test")
@@ -153,9 +158,9 @@ async def test_repeated_identity_headers_are_joined(capsys: pytest.CaptureFixtur
         seen.append(call.user.email)
         return Response()
 
-    async with client(who) as pending:
+    async with client(who) as caller:
         name = "X-Goog-Authenticated-User-Email"
-        await pending.get(PATH, headers=[(name, "ada@example.com"), (name, "eve@example.com")])
+        await caller.get(PATH, headers=[(name, "ada@example.com"), (name, "eve@example.com")])
     assert seen == ["ada@example.com, eve@example.com"]  # an assertion like that is invalid
     assert capsys.readouterr().err
 
@@ -192,8 +197,8 @@ async def test_a_bug_is_a_500_with_the_request_id_and_no_details(capsys: pytest.
     async def broken(_: Call) -> Response:
         raise ZeroDivisionError("an internal secret")
 
-    async with client(broken) as pending:
-        answered = await pending.get(PATH, headers={"X-Request-Id": "r-1"})
+    async with client(broken) as caller:
+        answered = await caller.get(PATH, headers={"X-Request-Id": "r-1"})
     assert answered.status_code == 500
     assert answered.json() == {
         "type": "urn:haystack:problem:internal",
@@ -214,8 +219,8 @@ async def test_an_unavailable_service_is_a_503_and_its_cause_is_in_the_log(capsy
         except ConnectionError as error:
             raise Unavailable("Firestore") from error
 
-    async with client(away) as pending:
-        answered = await pending.get(PATH)
+    async with client(away) as caller:
+        answered = await caller.get(PATH)
     assert (answered.status_code, answered.headers["retry-after"]) == (503, "5")
     assert "cable" not in answered.text
     assert "the cable was cut" in capsys.readouterr().err
