@@ -15,7 +15,6 @@ class Route(NamedTuple):
         function: folder in `functions/` that answers.
         method: HTTP method; HEAD follows GET.
         template: path, with `{name}` for one segment.
-        summary: what it does, in one line.
         anonymous: whether it answers without authenticating the caller.
         internal: whether only the service itself calls it, and the user-facing load balancer leaves it out.
     """

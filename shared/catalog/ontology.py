@@ -98,17 +98,9 @@ class Ontology:
     def __iter__(self) -> Iterator[Term]:
         return iter(self._terms.values())
 
-    def __len__(self) -> int:
-        return len(self._terms)
-
     def term(self, term_id: str) -> Term | None:
         """Return the term of this id, or None."""
         return self._terms.get(term_id)
-
-    def parents(self, term_id: str) -> tuple[str, ...]:
-        """Return the ids one is-a edge up."""
-        term = self._terms.get(term_id)
-        return term.parents if term else ()
 
     def ancestors(self, term_id: str) -> dict[str, int]:
         """Return every id reachable by is-a edges with the smallest number of edges to it, including the term itself with 0."""
@@ -119,7 +111,8 @@ class Ontology:
         while level:
             above = []
             for child in level:
-                for parent in self.parents(child):
+                term = self._terms.get(child)
+                for parent in term.parents if term else ():
                     if parent not in edges:
                         edges[parent] = edges[child] + 1
                         above.append(parent)

@@ -37,7 +37,6 @@ class GoogleBatchJobs:
 
     Args:
         settings: what `job_spec` needs, with project, region and batch_emulator_host.
-        attempt_seconds: deadline of one attempt of a call.
         total_seconds: deadline of a call with all its attempts.
     """
 

@@ -60,7 +60,6 @@ class Connection(Generic[Client]):
         service: name of the service in error texts.
         emulator_host: `host:port` of an emulator; empty: the real service, with the default credentials of the process.
         endpoint: host of the real service; empty: the one that the client knows.
-        metadata: sent with each call.
         retried: the errors after which another attempt can succeed.
         permanent: the errors that are raised as they are, because they are bugs or faults of the deployment.
         attempt_seconds: deadline of one attempt.

@@ -141,18 +141,14 @@ def failure_of(report: JobReport) -> Failure:
     never started. Otherwise the job failed by itself. A job with an exit code of its own did start, so an earlier wait for quota is
     not its reason. The exit codes of a job that SUCCEEDED belong to executions that were repeated, and say nothing.
     """
-    return failure_for(_reason(report))
-
-
-def _reason(report: JobReport) -> FailureReason:
     if report.state is JobState.SUCCEEDED:
-        return FailureReason.ORCHESTRATOR_ERROR
+        return failure_for(FailureReason.ORCHESTRATOR_ERROR)
     if report.state.ending and report.state is not JobState.FAILED:
-        return FailureReason.JOB_VANISHED
+        return failure_for(FailureReason.JOB_VANISHED)
     codes = [code for code in report.exit_codes if code not in {0, _UNKNOWN_TO_BATCH}]
     if codes and codes[-1] in _BY_EXIT_CODE:
-        return _BY_EXIT_CODE[codes[-1]]
+        return failure_for(_BY_EXIT_CODE[codes[-1]])
     for pattern, reason in _BY_TEXT:
         if any(pattern.search(event) for event in report.events) and (not codes or reason is FailureReason.IMAGE_PULL):
-            return reason
-    return FailureReason.ORCHESTRATOR_ERROR
+            return failure_for(reason)
+    return failure_for(FailureReason.ORCHESTRATOR_ERROR)

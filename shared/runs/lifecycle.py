@@ -46,14 +46,7 @@ async def cancel(run_id: str, owner: str, *, store: RunStore, jobs: BatchJobs, c
 
 
 async def fail(
-    run_id: str,
-    failure: Failure,
-    message: str,
-    *,
-    actor: Actor,
-    release: bool = False,
-    store: RunStore,
-    clock: Clock,
+    run_id: str, failure: Failure, message: str, *, actor: Actor, release: bool = False, store: RunStore, clock: Clock
 ) -> Run:
     """Fail a run that cannot succeed; after another end, only record the failure in its history.
 

@@ -23,7 +23,6 @@ class RunFilter(NamedTuple):
     """Selection of runs.
 
     Attributes:
-        owner: email address of the owner.
         statuses: only runs in these states; empty: all.
         created_after: only runs created at or after this time.
         created_before: only runs created before this time.

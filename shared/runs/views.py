@@ -44,12 +44,7 @@ async def summary(run_id: str, owner: str, *, store: RunStore) -> RunSummary:
 
 
 async def await_change(
-    run_id: str,
-    owner: str,
-    *,
-    seconds: float,
-    is_known: Callable[[RunSummary], bool] | None = None,
-    store: RunDatabase,
+    run_id: str, owner: str, *, seconds: float, is_known: Callable[[RunSummary], bool] | None = None, store: RunDatabase
 ) -> RunSummary:
     """Return the owner's run as soon as it differs from what the caller knows, or when the time is over.
 
