@@ -15,7 +15,7 @@ from grpc import StatusCode
 from tests.support.faults import When
 from tests.support.proxies import Context, GrpcProxy
 
-# What the client meets: a gRPC or HTTP status, or one of the two constants below.
+# What the client sees: a gRPC or HTTP status, or one of the two constants below.
 Trouble = StatusCode | int | str | None
 # No answer until the client's deadline.
 SILENCE: None = None
