@@ -160,11 +160,12 @@ class FaultyHttp:
         host, _, port = self._upstream.partition(":")
         reader, writer = await asyncio.open_connection(host, int(port))
         request, _, headers = head.partition(b"\r\n")
-        writer.write(
-            request + b"\r\nConnection: close\r\n" + headers.replace(b"Connection: keep-alive\r\n", b"") + body
-        )
-        answer = await reader.read()
-        writer.close()
+        headers = headers.replace(b"Connection: keep-alive\r\n", b"")
+        try:
+            writer.write(request + b"\r\nConnection: close\r\n" + headers + body)
+            answer = await reader.read()
+        finally:
+            writer.close()
         response_head, end, content = answer.partition(b"\r\n\r\n")
         return response_head.replace(self._upstream.encode(), self.host.encode()) + end + content
 
