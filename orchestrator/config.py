@@ -14,13 +14,9 @@ class JobConfig:
     max_prompt_cells: int = 6000  # perturbed cells read for one prompt, divided among its groups
     min_group_cells: int = MIN_GROUP_CELLS  # groups with fewer cells are not used in prompts
     min_expressing_cells: int = 5  # genes with counts in fewer of the compared cells are not tested
-    max_adjusted_p: float = (
-        0.05  # a gene is called differentially expressed below this Benjamini-Hochberg adjusted p ...
-    )
+    max_adjusted_p: float = 0.05  # a gene is called below this Benjamini-Hochberg adjusted p ...
     min_log2_fold_change: float = 0.25  # ... and at or above this absolute log2 fold change
-    similarity_power: float = (
-        4.0  # exponent on the correlation of control profiles; higher favors the most similar groups
-    )
+    similarity_power: float = 4.0  # exponent on the correlation of control profiles; higher favors similar groups
     top_genes: int = 25  # listed genes in each direction
     top_pathways: int = 20  # listed gene sets
     few_de_genes: int = 20  # with fewer called genes, the next prompt is chosen for its number of cells

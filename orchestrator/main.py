@@ -26,7 +26,7 @@ from typing import NoReturn, TypeVar
 from uuid import uuid4
 
 from orchestrator.config import JobConfig
-from orchestrator.progress import Progress, Stopped, Store, retry
+from orchestrator.progress import Progress, Stopped, retry
 from orchestrator.question.analysis import NotUnderstood
 from shared import logs, wiring
 from shared.catalog.cache import Catalog
@@ -37,7 +37,7 @@ from shared.fields import Clock
 from shared.logs import Severity
 from shared.runs import jobs, states
 from shared.runs.lifecycle import RunLease
-from shared.runs.ports import ResultFiles
+from shared.runs.ports import ResultFiles, RunDatabase
 from shared.runs.states import FailureReason
 
 T = TypeVar("T")
@@ -58,7 +58,7 @@ class Exit(IntEnum):
 class Ports:
     """The adapters that the job uses."""
 
-    store: Store
+    store: RunDatabase
     catalog: Catalog
     files: ResultFiles
     clock: Clock
@@ -66,25 +66,30 @@ class Ports:
 
 
 async def run_job(run_id: str, ports: Ports, attempt: int = 1) -> Exit:
-    """Do one run from beginning to end."""
+    """Do one run from beginning to end.
+
+    Raises:
+        RunNotFound: there is no such run.
+        Unavailable: the store stayed unavailable, so the end of the run is not recorded.
+    """
     lease = RunLease(run_id, attempt=attempt, owner=uuid4().hex, store=ports.store, clock=ports.clock)
     # The run is marked as running before the scientific libraries load, which takes seconds.
     run = await retry(lease.begin)
     if not lease.owns(run):
         logs.log(Severity.INFO, "the run has ended or belongs to another process", status=run.status.value)
         return Exit.DONE
-    await asyncio.to_thread(import_module, "orchestrator.workflow")  # in a thread, so that SIGTERM is handled meanwhile
+    await asyncio.to_thread(import_module, "orchestrator.workflow")  # in a thread, so that SIGTERM is handled
     from orchestrator.workflow import Workflow, predictor_from  # noqa: PLC0415  # loaded above
 
     config = JobConfig()
     progress = Progress(run_id, lease, ports.store)
-    heartbeats = asyncio.create_task(progress.heartbeats(config.heartbeat_seconds))
     try:
         with tempfile.TemporaryDirectory(prefix="haystack-") as workdir:
             view = CatalogView(datasets(), await ports.catalog.load())
             predictor = predictor_from(os.environ, config)
             workflow = Workflow(view, ports.atlas_root, predictor, ports.files, Path(workdir), config, os.environ)
-            outcome = await _unless_stopped(workflow.do(run, progress), progress)
+            guards = (progress.until_stopped(), progress.heartbeats(config.heartbeat_seconds))
+            outcome = await _unless_stopped(workflow.do(run, progress), *guards)
         run = await retry(lambda: lease.complete(outcome))
         logs.log(Severity.INFO, "the job finished", status=run.status.value, score=outcome.grounding_score)
         return Exit.DONE
@@ -97,27 +102,30 @@ async def run_job(run_id: str, ports: Ports, attempt: int = 1) -> Exit:
     except Exception as error:  # noqa: BLE001  # whatever happened, the run must end and its owner must learn of it
         logs.log(Severity.ERROR, "the job failed", error=error)
         message, reason, code = UNEXPECTED, FailureReason.ORCHESTRATOR_ERROR, Exit.ERROR
-    finally:
-        heartbeats.cancel()
-    await retry(lambda: lease.fail(jobs.failure(reason), message))
+    await retry(lambda: lease.fail(jobs.failure_for(reason), message))
     return code
 
 
-async def _unless_stopped(work: Coroutine[None, None, T], progress: Progress) -> T:
-    """Do the work, and abandon it once the run no longer belongs to this process.
+async def _unless_stopped(work: Coroutine[None, None, T], *guards: Coroutine[None, None, None]) -> T:
+    """Do the work, and abandon it once a guard returns because the run no longer belongs to this process.
 
     Raises:
         Stopped: the work was abandoned. One of its threads may still be busy; the process ends without waiting for it.
+        Exception: the error of the work, or of a guard.
     """
-    working, watching = asyncio.create_task(work), asyncio.create_task(progress.until_stopped())
+    working = asyncio.create_task(work)
+    guarding = [asyncio.create_task(guard) for guard in guards]
     try:
-        await asyncio.wait({working, watching}, return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
-            raise Stopped
-        return working.result()
+        await asyncio.wait([working, *guarding], return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        for guard in guarding:
+            if guard.done():
+                guard.result()
+        raise Stopped
     finally:
-        working.cancel()
-        watching.cancel()
+        for task in (working, *guarding):
+            task.cancel()
 
 
 async def _run_and_exit(run_id: str, ports: Ports, attempt: int) -> NoReturn:
@@ -156,7 +164,7 @@ def main(environment: Mapping[str, str] | None = None) -> Exit:
             )
             asyncio.run(_run_and_exit(run_id, ports, int(attempt)))
         except (SettingsInvalid, RunNotFound) as error:
-            logs.log(Severity.ERROR, error.detail)
+            logs.log(Severity.ERROR, "the job cannot start", detail=error.detail)
             return Exit.USAGE
         except HaystackError as error:
             logs.log(Severity.ERROR, "the run store stayed unavailable; the reconciler will find the run", error=error)

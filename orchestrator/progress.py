@@ -3,14 +3,13 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
-from typing import Protocol
 
 from shared import logs
 from shared.errors import Unavailable
 from shared.fields import ControlStrategy
 from shared.logs import Severity
 from shared.runs.lifecycle import RunLease
-from shared.runs.ports import RunStore, RunWatch
+from shared.runs.ports import RunWatch
 from shared.runs.records import Iteration, Run
 from shared.runs.states import Phase
 
@@ -22,10 +21,6 @@ WATCH_PAUSE = 5.0
 
 class Stopped(Exception):
     """The run no longer belongs to this process: it ended, or another process took it over."""
-
-
-class Store(RunStore, RunWatch, Protocol):
-    """A run store that reports changes."""
 
 
 async def retry(write: Callable[[], Awaitable[Run]]) -> Run:
@@ -77,7 +72,7 @@ class Progress:
             raise Stopped
 
     async def heartbeats(self, interval: float) -> None:
-        """Send a heartbeat every `interval` seconds until the run stops; then the next phase raises `Stopped`.
+        """Send a heartbeat every `interval` seconds; return once the run no longer belongs to this process.
 
         An unavailable store is no reason to stop: the next heartbeat may reach it.
         """

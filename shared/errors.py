@@ -27,10 +27,11 @@ class HaystackError(Exception):
     """Base of all errors: `slug` is the stable name in responses and logs, `detail` a sentence that says what to do."""
 
     slug = "internal"
+    detail = ""
 
-    def __init__(self, detail: str) -> None:
-        super().__init__(detail)
-        self.detail = detail
+    def __init__(self, detail: str = "") -> None:
+        self.detail = detail or self.detail
+        super().__init__(self.detail)
 
 
 class InvalidRequest(HaystackError):
@@ -63,13 +64,7 @@ class IdempotencyMismatch(InvalidRequest):
     def __init__(self) -> None:
         super().__init__(
             "This Idempotency-Key was used with a different request. Use a new key for a new request.",
-            [
-                {
-                    "loc": ["header", "Idempotency-Key"],
-                    "msg": "used with another request",
-                    "type": "idempotency_key",
-                }
-            ],
+            [{"loc": ["header", "Idempotency-Key"], "msg": "used with another request", "type": "idempotency_key"}],
         )
 
 
@@ -77,9 +72,7 @@ class Unauthenticated(HaystackError):
     """No valid identity. The detail never says which check failed."""
 
     slug = "unauthenticated"
-
-    def __init__(self, detail: str = "Sign in at the address of the service and try again.") -> None:
-        super().__init__(detail)
+    detail = "Sign in at the address of the service and try again."
 
 
 class Forbidden(HaystackError):

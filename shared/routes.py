@@ -15,9 +15,8 @@ class Route(NamedTuple):
         function: folder in `functions/` that answers.
         method: HTTP method; HEAD follows GET.
         template: path, with `{name}` for one segment.
-        summary: what it does, in one line.
         anonymous: whether it answers without authenticating the caller.
-        internal: whether the user-facing load balancer leaves it out.
+        internal: whether only the service itself calls it, and the user-facing load balancer leaves it out.
     """
 
     function: str

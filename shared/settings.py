@@ -28,18 +28,10 @@ class Settings(NamedTuple):
 
     Attributes:
         environment: `production` (the default: IAP assertions are verified) or `development` (the email header is trusted).
-        project: Google Cloud project id.
-        region: region of Batch jobs.
-        store: `firestore` or `sqlite`.
-        sqlite_path: database file for `sqlite`.
-        firestore_database: Firestore database id.
-        results_bucket: bucket of results.
         atlas_dir: folder of ingested atlases; in production a read-only mount of `atlas_bucket`.
         atlas_bucket: bucket that the Batch job mounts at `atlas_dir`; empty: none.
-        job_image: container image of the job.
         job_service_account: service account of the job; empty: the project's default.
         job_topic: Pub/Sub topic (`projects/P/topics/T`) for Batch notifications; empty: none.
-        job_max_run_seconds: time limit of a job.
         job_secrets: secrets that jobs may get, as `NAME=projects/P/secrets/S/versions/V`, separated by commas; empty: none.
         iap_audience: `/projects/NUMBER/global/backendServices/ID` of this function's backend service.
         iap_keys_url: URL of IAP's public keys, a set of JSON web keys.

@@ -153,13 +153,3 @@ def replace(replacement: Container | None) -> None:
     """Use another container from now on; None builds one from the environment at the next call. For tests."""
     global _current  # noqa: PLW0603
     _current = replacement
-
-
-def identity() -> "Identity":
-    """Return the identity of users."""
-    return container().identity
-
-
-def service_identity() -> "Identity":
-    """Return the identity of the service that may reconcile."""
-    return container().service_identity

@@ -9,7 +9,7 @@ from shared.runs import lifecycle
 from shared.runs.schemas import CancelAnswer
 
 
-@endpoint("cancel", wiring.identity)
+@endpoint("cancel")
 async def handle(call: Call) -> Response:
     container = wiring.container()
     run = await lifecycle.cancel(

@@ -11,7 +11,7 @@ from shared.runs.schemas import CreateRunRequest
 from shared.runs.views import run_status
 
 
-@endpoint("create", wiring.identity)
+@endpoint("create")
 async def handle(call: Call) -> Response:
     container = wiring.container()
     request = await requests.parse(call.request, CreateRunRequest)

@@ -10,7 +10,7 @@ from shared.runs import views
 from shared.runs.schemas import ListQuery
 
 
-@endpoint("list", wiring.identity)
+@endpoint("list")
 async def handle(call: Call) -> Response:
     container = wiring.container()
     query = requests.parse_query(call.request, ListQuery)

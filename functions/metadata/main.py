@@ -13,7 +13,7 @@ from shared.http.problems import UnknownPath
 from shared.http.responses import json_response
 
 
-@endpoint("metadata", wiring.identity)
+@endpoint("metadata")
 async def handle(call: Call) -> Response:
     dataset = requests.parse_query(call.request, MetadataQuery).dataset
     view = await wiring.container().catalog_cache.view()

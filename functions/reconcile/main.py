@@ -20,7 +20,7 @@ class Push(BaseModel):
     message: Message | None = None
 
 
-@endpoint("reconcile", wiring.service_identity)
+@endpoint("reconcile")
 async def handle(call: Call) -> Response:
     push = await requests.parse(call.request, Push)
     reconciler = wiring.container().reconciler

@@ -8,7 +8,7 @@ from shared.http.responses import json_response
 from shared.runs import views
 
 
-@endpoint("result", wiring.identity)
+@endpoint("result")
 async def handle(call: Call) -> Response:
     container = wiring.container()
     result = await views.result(

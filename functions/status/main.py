@@ -11,7 +11,7 @@ from shared.runs.schemas import StatusQuery
 from shared.runs.views import run_status
 
 
-@endpoint("status", wiring.identity)
+@endpoint("status")
 async def handle(call: Call) -> Response:
     query = requests.parse_query(call.request, StatusQuery)
     run_id, store = call.params["run_id"], wiring.container().run_store
@@ -25,6 +25,5 @@ async def handle(call: Call) -> Response:
             seconds=query.wait,
             is_known=(lambda run: matches_etag(call.request, run_status(run))) if has_etag else None,
             store=store,
-            watch=store,
         )
     return run_response(call.request, run_status(run))

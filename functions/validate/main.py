@@ -10,7 +10,7 @@ from shared.http.responses import json_response
 from shared.resolver import validation
 
 
-@endpoint("validate", wiring.identity)
+@endpoint("validate")
 async def handle(call: Call) -> Response:
     request = await requests.parse(call.request, ControlStrategyValidationRequest)
     view = await wiring.container().catalog_cache.view()

@@ -22,9 +22,8 @@ class Differential:
     """The result of the test, one value per gene."""
 
     genes: Sequence[str]
-    log2_fold_change: (
-        Floats  # of (counts per 10,000 + 1), perturbed over control; the 1 keeps genes with few counts small
-    )
+    # Of (counts per 10,000 + 1), perturbed over control; the 1 keeps genes with few counts small.
+    log2_fold_change: Floats
     statistic: Floats  # z-score, positive if the perturbed cells have more
     p_value: Floats
     adjusted_p: Floats  # Benjamini-Hochberg

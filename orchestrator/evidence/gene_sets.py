@@ -20,9 +20,7 @@ class Expectation:
     program: str  # the signaling program, in words
     primary_sets: tuple[str, ...]  # Hallmark sets that should rise most; empty if no set fits the program
     secondary_sets: tuple[str, ...]  # Hallmark sets that should rise as well
-    reactome_sets: tuple[
-        str, ...
-    ]  # sets whose genes respond; most Reactome sets list signal carriers, which need not rise
+    reactome_sets: tuple[str, ...]  # sets of genes that respond; most sets list signal carriers, which need not rise
     responders: tuple[str, ...]  # genes that are known to rise
 
     @property

@@ -178,9 +178,9 @@ def _targets(evidence: Evidence) -> tuple[float | None, str]:
         return value, f"{reason}. Receptor genes are not measured and were left out."
     expressing = float(np.mean(list(shares.values())))
     receptor = expressing / (expressing + RECEPTOR_HALF)
-    return value * (
-        0.5 + 0.5 * receptor
-    ), f"{reason}. Receptors ({', '.join(shares)}): on average {expressing:.0%} of the query cells express them."
+    value *= 0.5 + 0.5 * receptor
+    names = ", ".join(shares)
+    return value, f"{reason}. Receptors ({names}): on average {expressing:.0%} of the query cells express them."
 
 
 def _receptor_shares(evidence: Evidence) -> dict[str, float]:

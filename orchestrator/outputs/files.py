@@ -12,6 +12,7 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 
+from orchestrator.evidence.gene_sets import expectations
 from orchestrator.search.iteration import IterationSummary
 from orchestrator.search.search import SearchResult
 from shared.catalog import reference
@@ -100,21 +101,23 @@ def _uns(result: SearchResult) -> dict[str, Any]:
 def write_log(result: SearchResult, folder: Path) -> Path:
     """Write `{run_id}_log.json`; `docs/run_log.schema.json` describes it."""
     question, best = result.question, result.best.summary
+    known = reference.perturbations().get(question.perturbation.name)
+    expected = expectations().get(question.perturbation.name)
     document: dict[str, Any] = {
         "schema_version": LOG_SCHEMA_VERSION,
         **_settings(result),
         "asked_at": result.run.created_at.isoformat(),
         "understood": {
-            "task_type": question.task_type,
+            "task_type": "perturbation_response",  # the only kind that can be answered
             "cell_type": question.cell_type.model_dump(),
             "perturbation": question.perturbation.model_dump(),
             "dataset": question.dataset.name,
             "semi_synthetic": question.dataset.semi_synthetic,
             "query_cell_type": question.query_type.model_dump(),
             "cell_ontology_distance": question.distance,
-            "receptors": list(question.receptors),
-            "targets": list(question.targets),
-            "expected_pathways": list(question.expected_pathways),
+            "receptors": list(known.receptors) if known else [],
+            "targets": list(known.targets) if known else [],
+            "expected_pathways": list(expected.gene_sets) if expected else [],
             "by": question.understood_by,
         },
         "query_cells": len(result.query.rows),

@@ -2,10 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
-from orchestrator.evidence.gene_sets import expectations
-from shared.catalog import reference
 from shared.catalog.entries import CellTypeEntry, DatasetEntry
 from shared.catalog.plans import (
     NearCellType,
@@ -56,13 +53,9 @@ class Question:
     dataset: DatasetEntry  # the atlas that answers the question
     query_type: CellTypeEntry  # the atlas's cell type that represents the requested one
     distance: int  # Cell Ontology edges between the two; 0 if they are the same
-    receptors: tuple[str, ...]  # receptor genes of the perturbation, if known
     target: Target
     notes: tuple[str, ...]  # caveats, as sentences
     understood_by: str = "deterministic resolver"
-    targets: tuple[str, ...] = ()  # genes that encode the perturbation or that it acts on, if known
-    expected_pathways: tuple[str, ...] = ()  # gene sets that should rise, if known
-    task_type: Literal["perturbation_response"] = "perturbation_response"  # the only kind that can be answered
 
 
 def analyze(text: str, view: CatalogView, resolution: Resolution | None = None) -> Question:
@@ -83,8 +76,6 @@ def analyze(text: str, view: CatalogView, resolution: Resolution | None = None) 
     same_lineage = {query.entry.label, *(each.entry.label for each in plan.others)}
     neighbors = [Neighbor(each.entry.label, each.distance) for each in plan.others]
     neighbors += [Neighbor(each.label, None) for each in dataset.cell_types if each.label not in same_lineage]
-    known = reference.perturbations().get(perturbation.name)
-    expected = expectations().get(perturbation.name)
     return Question(
         text=text,
         cell_type=cell_type,
@@ -92,7 +83,6 @@ def analyze(text: str, view: CatalogView, resolution: Resolution | None = None) 
         dataset=dataset,
         query_type=query.entry,
         distance=query.distance,
-        receptors=known.receptors if known else (),
         target=Target(
             query_type=query.entry.label,
             neighbors=tuple(neighbors),
@@ -101,8 +91,6 @@ def analyze(text: str, view: CatalogView, resolution: Resolution | None = None) 
             related=related_perturbations(perturbation.name, dataset),
         ),
         notes=tuple(_notes(cell_type, query, dataset)),
-        targets=known.targets if known else (),
-        expected_pathways=expected.gene_sets if expected else (),
     )
 
 

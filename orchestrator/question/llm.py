@@ -20,6 +20,7 @@ from shared.fields import ControlStrategy, LlmProvider
 from shared.logs import Severity, log
 from shared.resolver import Resolution, resolve
 from shared.runs.records import Run
+from shared.settings import LLM_KEYS
 
 # Small models for a small task; a run may name another.
 DEFAULT_MODELS: Final = {
@@ -27,11 +28,11 @@ DEFAULT_MODELS: Final = {
     LlmProvider.OPENAI: "gpt-5-mini",
     LlmProvider.GOOGLE_GENAI: "gemini-3.5-flash-lite",
 }
-# The environment variables of each provider's key and of its address (optional), with the names that the providers' libraries read.
-KEYS: Final = {
-    LlmProvider.ANTHROPIC: ("ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL"),
-    LlmProvider.OPENAI: ("OPENAI_API_KEY", "OPENAI_BASE_URL"),
-    LlmProvider.GOOGLE_GENAI: ("GOOGLE_API_KEY", "GOOGLE_GEMINI_BASE_URL"),
+# The environment variable of each provider's address (optional), with the name that the provider's library reads.
+ADDRESSES: Final = {
+    LlmProvider.ANTHROPIC: "ANTHROPIC_BASE_URL",
+    LlmProvider.OPENAI: "OPENAI_BASE_URL",
+    LlmProvider.GOOGLE_GENAI: "GOOGLE_GEMINI_BASE_URL",
 }
 TIMEOUT_SECONDS: Final = 20.0
 
@@ -76,15 +77,14 @@ class Access:
         Raises:
             ProposalRejected: there is no key, or the model's name is invalid.
         """
-        key_name, url_name = KEYS[provider]
-        key = environment.get(key_name, "").strip()
+        key = environment.get(LLM_KEYS[provider], "").strip()
         if not key:
-            raise ProposalRejected(f"{key_name} is not set")
+            raise ProposalRejected(f"{LLM_KEYS[provider]} is not set")
         name = model or DEFAULT_MODELS[provider]
         # Some providers put the name into the URL.
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._:-]*(/[A-Za-z0-9][A-Za-z0-9._:-]*)?", name):
             raise ProposalRejected("the name of the model is invalid")
-        return cls(provider, name, key, environment.get(url_name, "").strip() or None)
+        return cls(provider, name, key, environment.get(ADDRESSES[provider], "").strip() or None)
 
 
 async def understand(
@@ -102,9 +102,8 @@ async def understand(
         proposal = await _propose(run, view, resolution, environment, timeout_seconds)
         question = await asyncio.to_thread(analyze, run.query, view, validated(proposal, view, resolution))
     except (ProposalRejected, NotUnderstood) as error:
-        why = (
-            str(error) if isinstance(error, ProposalRejected) else "no ingested atlas can answer the proposed question"
-        )
+        rejected = isinstance(error, ProposalRejected)
+        why = str(error) if rejected else "no ingested atlas can answer the proposed question"
         log(Severity.WARNING, "the resolver interprets the question instead of the language model", why=why)
         question = await asyncio.to_thread(analyze, run.query, view, resolution)
         note = (
@@ -199,7 +198,8 @@ async def _propose(
     except TimeoutError as error:
         raise ProposalRejected(f"the language model did not answer within {timeout_seconds:g} seconds") from error
     except Exception as error:  # whatever fails in a provider or its library, the resolver is the fallback
-        log(Severity.WARNING, "asking the language model failed", kind=type(error).__name__, detail=str(error)[:500])
+        detail = str(error).replace(access.key, "***")[:500]  # some providers quote a key that they refuse
+        log(Severity.WARNING, "asking the language model failed", kind=type(error).__name__, detail=detail)
         raise ProposalRejected("the language model gave no usable answer") from error
 
 

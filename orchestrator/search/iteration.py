@@ -2,9 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from scipy import sparse
 
@@ -13,6 +12,7 @@ from orchestrator.evidence.differential import Differential
 from orchestrator.evidence.evaluation import Evaluator
 from orchestrator.evidence.grounding import Origin
 from orchestrator.prediction.delta_transfer import Prediction, Predictor, PromptCells
+from orchestrator.progress import Progress
 from orchestrator.question.analysis import Question
 from orchestrator.search.cells import CellSource
 from orchestrator.search.prompts import Prompt
@@ -64,13 +64,6 @@ class IterationResult:
     notes: tuple[str, ...]
 
 
-class OnPhase(Protocol):
-    """Reports the phase that begins; raises `Stopped` if the work must end."""
-
-    def __call__(self, phase: Phase, iteration: int, *, effective: ControlStrategy | None = None) -> Awaitable[None]:
-        """See `Progress.phase`."""
-
-
 @dataclass(frozen=True)
 class IterationRunner:
     """Runs the iterations of one run. CPU-bound steps run in a thread, so that heartbeats and signals are served."""
@@ -82,24 +75,29 @@ class IterationRunner:
     config: JobConfig
     seed: int
 
-    async def run(self, prompt: Prompt, number: int, on_phase: OnPhase) -> IterationResult:
-        """Predict from a prompt and evaluate the prediction; the run's seed and the iteration's number seed the random draws."""
+    async def run(self, prompt: Prompt, number: int, progress: Progress) -> IterationResult:
+        """Predict from a prompt and evaluate the prediction; the run's seed and the iteration's number seed the random draws.
+
+        Raises:
+            Stopped: the run no longer belongs to this process.
+        """
         started = time.monotonic()
         cells = await asyncio.to_thread(self.source.prompt, prompt)
-        effective = self._effective(cells)
         notes = caveats(prompt, self.question)
+        matched = all(group.control is not None for group in cells)
+        effective = self.requested if matched else ControlStrategy.QUERY_AS_CONTROL
         if effective is not self.requested:
             notes.append(
                 "Not all prompt cells have matched control cells (same donor and cell type), so the prediction is compared with the "
                 "query cells instead of a predicted control."
             )
-        await on_phase(Phase.INFERENCE, number, effective=effective)
+        await progress.phase(Phase.INFERENCE, number, effective=effective)
         query = await asyncio.to_thread(lambda: self.source.query)
         seed = (self.seed + number) % 2**32
         prediction = await asyncio.to_thread(
             self.predictor.predict, query.counts, cells, genes=self.source.genes, seed=seed
         )
-        await on_phase(Phase.EVALUATION, number)
+        await progress.phase(Phase.EVALUATION, number)
         control = self._control(prediction, effective)
         evaluation = await asyncio.to_thread(
             self._evaluator().evaluate, prediction.perturbed, control, origin=self._origin(prompt), seed=seed
@@ -135,10 +133,6 @@ class IterationRunner:
 
     def _evaluator(self) -> Evaluator:
         return Evaluator(self.question.perturbation.name, self.source.genes, self.source.query.counts, self.config)
-
-    def _effective(self, cells: Sequence[PromptCells]) -> ControlStrategy:
-        matched = all(group.control is not None for group in cells)
-        return self.requested if matched else ControlStrategy.QUERY_AS_CONTROL
 
     def _uses(self, cells: Sequence[PromptCells]) -> tuple[GroupUse, ...]:
         weights = self.predictor.weights(self.source.query.counts, cells)

@@ -74,7 +74,7 @@ class Search:
             number = len(done) + 1
             finished = done[-1].record if done else None
             await progress.phase(Phase.PROMPT_GENERATION, number, finished=finished)
-            result = await self._runner.run(prompt, number, progress.phase)
+            result = await self._runner.run(prompt, number, progress)
             done.append(result.summary)
             if best is None or result.summary.score > best.summary.score:
                 best = result

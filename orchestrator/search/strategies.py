@@ -88,14 +88,14 @@ def ontology(target: Target, available: AvailableGroups) -> Iterator[Prompt]:
     """Propose the same perturbation in other cell types: each of the nearest alone and with all nearer ones, then all types together."""
     sources = _sources(target, available, target.conditions)
     others = [source for source in sources if source.cell_type != target.query_type][:MAX_NEIGHBORS]
+    perturbation = "the requested perturbation"
     for near in others:
-        rationale = f"{near.cell_type} cells ({near.relation}) under the requested perturbation."
-        yield Prompt("ontology", rationale, tuple(near.groups), near.nearness, 1.0, available.quality(near.groups))
+        yield _prompt("ontology", [near], perturbation, 1.0, available)
         mixed = sources[: sources.index(near) + 1]
         if len(mixed) > 1:
-            yield _mix("ontology", mixed, "the requested perturbation", 1.0, available)
+            yield _prompt("ontology", mixed, perturbation, 1.0, available)
     if len(sources) > 1:
-        yield _mix("ontology", sources, "the requested perturbation", 1.0, available)
+        yield _prompt("ontology", sources, perturbation, 1.0, available)
 
 
 def mechanistic(target: Target, available: AvailableGroups) -> Iterator[Prompt]:
@@ -104,13 +104,10 @@ def mechanistic(target: Target, available: AvailableGroups) -> Iterator[Prompt]:
         sources = _sources(target, available, related.conditions)
         if not sources:
             continue
-        near = sources[0]
         perturbation = f"{related.name}, which shares {related.shared} with the requested perturbation"
-        rationale = f"{near.cell_type} cells ({near.relation}) under {perturbation}."
-        quality = available.quality(near.groups)
-        yield Prompt("mechanistic", rationale, tuple(near.groups), near.nearness, related.nearness, quality)
+        yield _prompt("mechanistic", sources[:1], perturbation, related.nearness, available)
         if len(sources) > 1:
-            yield _mix("mechanistic", sources, perturbation, related.nearness, available)
+            yield _prompt("mechanistic", sources, perturbation, related.nearness, available)
 
 
 def donor(target: Target, available: AvailableGroups) -> Iterator[Prompt]:
@@ -156,17 +153,22 @@ def _sources(target: Target, available: AvailableGroups, conditions: Sequence[st
     return [source for source in found if source.groups]
 
 
-def _mix(
+def _prompt(
     strategy: str, sources: Sequence[_Source], perturbation: str, nearness: float, available: AvailableGroups
 ) -> Prompt:
-    """Return a prompt from the groups of several cell types; the predictor weights them by similarity to the query."""
+    """Return a prompt from the groups of these cell types; the predictor weights several by similarity to the query."""
     names = [source.cell_type for source in sources]
-    types = " and ".join(names) if len(names) <= MAX_NEIGHBORS + 1 else f"{len(names)} cell types"
-    rationale = f"{types} together under {perturbation}, weighted by similarity to the query cells."
+    if len(names) == 1:
+        rationale = f"{names[0]} cells ({sources[0].relation}) under {perturbation}."
+    else:
+        types = " and ".join(names) if len(names) <= MAX_NEIGHBORS + 1 else f"{len(names)} cell types"
+        rationale = f"{types} together under {perturbation}, weighted by similarity to the query cells."
     groups = tuple(sorted(group for source in sources for group in source.groups))
     return Prompt(strategy, rationale, groups, _mixed_nearness(sources), nearness, available.quality(groups))
 
 
 def _mixed_nearness(sources: Sequence[_Source]) -> float:
     nearness = [source.nearness for source in sources]
+    if len(nearness) == 1:
+        return nearness[0]
     return NEAREST_SHARE * max(nearness) + (1 - NEAREST_SHARE) * sum(nearness) / len(nearness)

@@ -1,6 +1,6 @@
 """Fetch and cache the public keys of an identity provider, which Google publishes as sets of JSON web keys (RFC 7517).
 
-Not `jwt.PyJWKClient`: it keeps keys forever or asks every 30 s, and does not use old keys while the key server is down.
+Not `jwt.PyJWKClient`: it caches keys forever or fetches them every 30 s, and does not use old keys while the key server is down.
 """
 
 import asyncio

@@ -71,12 +71,7 @@ class TokenVerifier(NamedTuple):
             if key is None or not isinstance(key, KEY_TYPES[self.algorithm]):
                 raise refusal("no key of this id and algorithm")
             claims = jwt.decode(
-                token,
-                key,
-                algorithms=[self.algorithm],
-                audience=self.audience,
-                issuer=self.issuers,
-                options=OPTIONS,
+                token, key, algorithms=[self.algorithm], audience=self.audience, issuer=self.issuers, options=OPTIONS
             )
         except jwt.PyJWTError as error:
             raise refusal(type(error).__name__) from error  # its text may quote the token

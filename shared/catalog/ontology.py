@@ -67,6 +67,13 @@ class Term(NamedTuple):
     parents: tuple[str, ...]
     synonyms: tuple[str, ...]
 
+    @classmethod
+    def of_row(cls, term_id: str, row: str) -> "Term":
+        """Parse a row of the table."""
+        label, *lists = row.split("\t")
+        parents, synonyms = (tuple(filter(None, cell.split("|"))) for cell in lists)
+        return cls(term_id, label, parents, synonyms)
+
 
 class Relation(NamedTuple):
     """The path between two terms: `up` edges from the first to the common ancestor, `down` edges from there to the second."""
@@ -91,17 +98,9 @@ class Ontology:
     def __iter__(self) -> Iterator[Term]:
         return iter(self._terms.values())
 
-    def __len__(self) -> int:
-        return len(self._terms)
-
     def term(self, term_id: str) -> Term | None:
         """Return the term of this id, or None."""
         return self._terms.get(term_id)
-
-    def parents(self, term_id: str) -> tuple[str, ...]:
-        """Return the ids one is-a edge up."""
-        term = self._terms.get(term_id)
-        return term.parents if term else ()
 
     def ancestors(self, term_id: str) -> dict[str, int]:
         """Return every id reachable by is-a edges with the smallest number of edges to it, including the term itself with 0."""
@@ -112,7 +111,8 @@ class Ontology:
         while level:
             above = []
             for child in level:
-                for parent in self.parents(child):
+                term = self._terms.get(child)
+                for parent in term.parents if term else ():
                     if parent not in edges:
                         edges[parent] = edges[child] + 1
                         above.append(parent)
@@ -155,28 +155,10 @@ class Ontology:
         return [(candidate, distance) for distance, _, candidate in sorted(ranked)]
 
 
-class _Rows(Mapping[str, Term]):
-    """The terms of the table, parsed when needed: a question concerns a few of thousands."""
-
-    def __init__(self, rows: Mapping[str, str]) -> None:
-        self._rows = rows
-
-    def __getitem__(self, term_id: str) -> Term:
-        label, *lists = self._rows[term_id].split("\t")
-        parents, synonyms = (tuple(filter(None, cell.split("|"))) for cell in lists)
-        return Term(term_id, label, parents, synonyms)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._rows)
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-
 @cache
 def cell_ontology() -> Ontology:
     """Return the Cell Ontology of `shared/data`, read at the first call."""
-    return Ontology(_Rows(data.rows("cell_ontology", ("cl_id", "label", "parents", "synonyms"))))
+    return Ontology(data.rows("cell_ontology", ("cl_id", "label", "parents", "synonyms"), Term.of_row))
 
 
 def lineage_of(cell_ontology_id: str) -> str | None:

@@ -60,7 +60,6 @@ def query_plans(view: CatalogView, perturbation: str, cell_type: str) -> list[Qu
     `MIN_GROUP_CELLS` perturbed cells. The nearer cell type comes first, then the larger atlas.
 
     Args:
-        view: the catalog.
         perturbation: canonical name.
         cell_type: Cell Ontology id, or a label without one.
     """
@@ -76,7 +75,6 @@ def related_plan(view: CatalogView, perturbation: str, cell_type: str) -> QueryP
     """Return the plan by the nearest related perturbation that an atlas has enough cells for, or None.
 
     Args:
-        view: the catalog.
         perturbation: canonical name of the queried perturbation.
         cell_type: Cell Ontology id, or a label without one.
     """

@@ -2,33 +2,35 @@
 
 import json
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 # The generated index of names (`make derived`): cell-type terms and labels, perturbations, receptors.
 INDEX: Final = "name_index"
 _FOLDER = Path(__file__).parent
+T = TypeVar("T")
 
 
-class Rows(Mapping[str, str]):
+class Rows(Mapping[str, T]):
     """The rows of a large table by first column; a row is parsed only when it is looked up.
 
     Args:
         lines: tab-separated rows, sorted by character.
+        parse: makes a value from the first column and the others, which are joined by tabs.
     """
 
-    def __init__(self, lines: Sequence[str]) -> None:
+    def __init__(self, lines: Sequence[str], parse: Callable[[str, str], T]) -> None:
         self._lines = lines
+        self._parse = parse
 
-    def __getitem__(self, key: str) -> str:
-        """Return the other columns, joined by tabs."""
+    def __getitem__(self, key: str) -> T:
         prefix = f"{key}\t"
         place = bisect_left(self._lines, prefix)
         if place == len(self._lines) or not self._lines[place].startswith(prefix):
             raise KeyError(key)
-        return self._lines[place][len(prefix) :]
+        return self._parse(key, self._lines[place][len(prefix) :])
 
     def __iter__(self) -> Iterator[str]:
         return (line.partition("\t")[0] for line in self._lines)
@@ -45,7 +47,7 @@ def table(name: str) -> Iterator[dict[str, str]]:
         yield dict(zip(columns, line.split("\t"), strict=True))
 
 
-def rows(name: str, columns: Sequence[str]) -> Rows:
+def rows(name: str, columns: Sequence[str], parse: Callable[[str, str], T]) -> Rows[T]:
     """Return the rows of `{name}.tsv`, a sorted table without comments.
 
     Raises:
@@ -54,11 +56,12 @@ def rows(name: str, columns: Sequence[str]) -> Rows:
     lines = _lines(f"{name}.tsv")
     if lines.pop(0).split("\t") != list(columns):
         raise ValueError(f"{name}.tsv does not have the columns {', '.join(columns)}")
-    return Rows(lines)
+    return Rows(lines, parse)
 
 
+@cache
 def words(name: str) -> frozenset[str]:
-    """Return the words of `{name}.txt`; lines that start with # are comments."""
+    """Return the words of `{name}.txt`, read once; lines that start with # are comments."""
     return frozenset(word for line in _lines(f"{name}.txt") if not line.startswith("#") for word in line.split())
 
 

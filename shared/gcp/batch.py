@@ -36,8 +36,7 @@ class GoogleBatchJobs:
     """The jobs of one project and region.
 
     Args:
-        settings: project, region, batch_emulator_host, and what `job_spec` needs.
-        attempt_seconds: deadline of one attempt of a call.
+        settings: what `job_spec` needs, with project, region and batch_emulator_host.
         total_seconds: deadline of a call with all its attempts.
     """
 
@@ -58,12 +57,7 @@ class GoogleBatchJobs:
         )
 
     async def submit(self, request: JobRequest) -> None:
-        """Create a job, or adopt the job with this id that exists.
-
-        Raises:
-            SubmitRejected: Batch will never accept this job.
-            Unavailable: Batch did not answer, or has no capacity; the job may exist.
-        """
+        """See `BatchJobs.submit`; after `Unavailable`, the job may exist."""
         if not JOB_ID.fullmatch(request.job_id):
             raise SubmitRejected(
                 f"{request.job_id!r} is not a valid id of a Batch job. Contact the service's operators."
@@ -73,7 +67,7 @@ class GoogleBatchJobs:
             job_id=request.job_id,
             job=job_spec(request, self._settings),
             # The same for all attempts of this call, and another for the next call: Batch ignores a repeated one for an hour, even if
-            # the job was deleted meanwhile, and the job's own id already prevents a second job.
+            # the job was deleted since, and the job's own id already prevents a second job.
             request_id=str(uuid4()),
         )
         try:
@@ -91,11 +85,7 @@ class GoogleBatchJobs:
             ) from error
 
     async def describe(self, job_id: str) -> JobReport | None:
-        """Return what Batch knows about a job, or None if Batch itself answers that it does not exist.
-
-        Raises:
-            Unavailable: any other error, because an error while asking never counts as a missing job.
-        """
+        """See `BatchJobs.describe`; any error but NOT_FOUND is `Unavailable`, because it does not mean that the job is missing."""
         request = batch_v1.GetJobRequest(name=self._name(job_id))
         try:
             job = await self._connection.call(
@@ -112,11 +102,7 @@ class GoogleBatchJobs:
         )
 
     async def cancel(self, job_id: str) -> None:
-        """Request the cancellation of a job, and do not wait for it; a job that is over or does not exist is not an error.
-
-        Raises:
-            Unavailable: Batch did not accept the request.
-        """
+        """See `BatchJobs.cancel`; it does not wait for the cancellation."""
         # A new request id for each call: Batch ignores a repeated one, and the reconciler cancels again because the last one failed.
         request = batch_v1.CancelJobRequest(name=self._name(job_id), request_id=str(uuid4()))
         try:
@@ -136,8 +122,7 @@ class GoogleBatchJobs:
 
     async def _is_ending(self, job_id: str) -> bool:
         report = await self.describe(job_id)
-        ending = {JobState.CANCELLATION_IN_PROGRESS, JobState.DELETION_IN_PROGRESS}
-        return report is None or report.state.over or report.state in ending
+        return report is None or report.state.ending
 
     def _name(self, job_id: str) -> str:
         return f"{self._parent}/jobs/{job_id}"

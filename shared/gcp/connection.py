@@ -58,11 +58,8 @@ class Connection(Generic[Client]):
 
     Args:
         service: name of the service in error texts.
-        client: the generated asynchronous client.
-        transport: its gRPC transport for asyncio.
         emulator_host: `host:port` of an emulator; empty: the real service, with the default credentials of the process.
         endpoint: host of the real service; empty: the one that the client knows.
-        metadata: sent with each call.
         retried: the errors after which another attempt can succeed.
         permanent: the errors that are raised as they are, because they are bugs or faults of the deployment.
         attempt_seconds: deadline of one attempt.

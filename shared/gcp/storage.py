@@ -65,10 +65,6 @@ class GoogleResultFiles:
         settings: project, results_bucket, storage_emulator_host, signing_key_file and signer_email.
         credentials: instead of the default credentials of the process.
         transport: makes HTTP requests to IAM and to the token server.
-        upload_deadline: instead of `UPLOAD_DEADLINE`.
-        upload_timeout: instead of `UPLOAD_TIMEOUT`.
-        upload_pause: instead of `UPLOAD_PAUSE`.
-        sign_deadline: instead of `SIGN_DEADLINE`.
     """
 
     def __init__(
@@ -95,22 +91,14 @@ class GoogleResultFiles:
         self._lock = threading.RLock()
 
     async def upload(self, run_id: str, path: Path, media_type: str) -> StoredFile:
-        """Upload a file to `runs/{run_id}/{path.name}`, replace an earlier one, and verify the checksum.
-
-        Returns:
-            The file with the size and the CRC32C that Cloud Storage reports.
-
-        Raises:
-            Unavailable: Cloud Storage refused, did not answer, or stored something other than what was sent.
-        """
+        """See `ResultFiles.upload`; the size and the CRC32C are those that Cloud Storage reports."""
         return await asyncio.to_thread(self._upload, run_id, path, media_type)
 
     async def sign(self, files: Sequence[StoredFile], expires_at: datetime) -> Sequence[str]:
-        """Return a V4-signed GET URL for each file, in order, valid until `expires_at`.
+        """See `ResultFiles.sign`.
 
         Raises:
             ValueError: `expires_at` is past, or more than seven days away.
-            Unavailable: IAM, which signs, refused or did not answer in time.
         """
         if not timedelta(0) < expires_at - datetime.now(UTC) <= MAX_LIFETIME:
             raise ValueError(

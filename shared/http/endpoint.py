@@ -17,7 +17,7 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 
-from shared import logs, routes
+from shared import logs, routes, wiring
 from shared.errors import HaystackError, SettingsInvalid, Unavailable
 from shared.http import cors, startup
 from shared.http.problems import MethodNotAllowed, UnknownPath, problem
@@ -25,7 +25,7 @@ from shared.http.responses import compress
 from shared.logs import Severity
 
 if TYPE_CHECKING:
-    from shared.auth.identity import Caller, Identity
+    from shared.auth.identity import Caller
 
 REQUEST_ID: Final = re.compile(r"[!-~]{1,128}")
 TRACE: Final = re.compile(r"([0-9a-f]{32})/")
@@ -56,17 +56,16 @@ Handler = Callable[[Call], Awaitable[Response]]
 FrameworkHandler = Callable[[Request], Awaitable[Response]]
 
 
-def endpoint(function: str, identity: "Callable[[], Identity] | None" = None) -> Callable[[Handler], FrameworkHandler]:
+def endpoint(function: str) -> Callable[[Handler], FrameworkHandler]:
     """Turn a handler into the function that the framework serves.
 
     Args:
-        function: the function's name in the route table.
-        identity: returns the port that identifies callers; None for a function with anonymous routes.
+        function: the function's name in the route table, which also says who may call it.
     """
 
     def decorate(handler: Handler) -> FrameworkHandler:
         startup.begin()
-        made = _Endpoint(function, identity, handler)
+        made = _Endpoint(function, handler)
 
         @wraps(handler)
         async def handle(request: Request) -> Response:
@@ -80,7 +79,6 @@ def endpoint(function: str, identity: "Callable[[], Identity] | None" = None) ->
 
 class _Endpoint(NamedTuple):
     function: str
-    identity: "Callable[[], Identity] | None"
     handler: Handler
 
     async def respond(self, request: Request) -> Response:
@@ -112,7 +110,7 @@ class _Endpoint(NamedTuple):
         if found is None:
             raise UnknownPath
         if isinstance(found, routes.MethodMismatch):
-            if self.identity is not None and cors.is_preflight(request.method, request.headers):
+            if cors.is_preflight(request.method, request.headers):
                 return cors.preflight(request.headers["origin"], _allowed_origins(), found.allow)
             raise MethodNotAllowed(request.method, found.allow)
         if found.route.function != self.function:
@@ -121,11 +119,11 @@ class _Endpoint(NamedTuple):
         logs.add(route=found.route.template, **found.params)
         cors.refuse_foreign_page(request.method, request.headers, _allowed_origins)
         caller = None
-        if self.identity is not None:
-            caller = await self.identity().identify(_joined(request.headers))
+        if not found.route.anonymous:
+            container = wiring.container()
+            identity = container.service_identity if found.route.internal else container.identity
+            caller = await identity.identify(_joined(request.headers))
             logs.add(user=logs.user_hash(caller.email))
-        elif not found.route.anonymous:
-            raise RuntimeError(f"{self.function} has no identity, but the route {found.route.template} requires one")
         return await self.handler(Call(request, found.params, request_id, caller))
 
 
@@ -135,12 +133,10 @@ def _joined(headers: Headers) -> dict[str, str]:
 
 
 def _allowed_origins() -> tuple[str, ...]:
-    from shared import wiring  # noqa: PLC0415  # the health function does not need it and starts without it
-
     try:
         return wiring.container().settings.allowed_origins
     except SettingsInvalid:
-        return ()  # the response is a 500 already, and the log says why
+        return ()  # no page is allowed; a response that needs the settings is a 500, and the log says why
 
 
 def _add_headers(request: Request, response: Response, request_id: str, milliseconds: float) -> None:
@@ -160,6 +156,6 @@ def _request_id(request: Request) -> str:
 
 def _trace(request: Request) -> dict[str, str]:
     found = TRACE.match(request.headers.get("x-cloud-trace-context", ""))
-    # Read from the environment: the settings would import pydantic into the health function.
+    # Read from the environment, because requests are logged even if the settings are invalid.
     project = os.environ.get("PROJECT", "")
     return {"logging.googleapis.com/trace": f"projects/{project}/traces/{found[1]}"} if found else {}

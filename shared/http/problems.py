@@ -42,9 +42,7 @@ class MalformedJson(HaystackError):
     """The body is not valid JSON."""
 
     slug = "malformed_json"
-
-    def __init__(self) -> None:
-        super().__init__("The body is not valid JSON. Send one JSON object in UTF-8.")
+    detail = "The body is not valid JSON. Send one JSON object in UTF-8."
 
 
 class BodyTooLarge(HaystackError):
@@ -60,16 +58,13 @@ class MediaTypeUnsupported(HaystackError):
     """The body has another media type than JSON."""
 
     slug = "media_type_unsupported"
-
-    def __init__(self) -> None:
-        super().__init__("Send the body as JSON, with the header Content-Type: application/json.")
+    detail = "Send the body as JSON, with the header Content-Type: application/json."
 
 
 class ContentCodingUnsupported(MediaTypeUnsupported):
     """The body is compressed, so that a short body may expand to a very long one."""
 
-    def __init__(self) -> None:
-        HaystackError.__init__(self, "Send the body uncompressed, without the header Content-Encoding.")
+    detail = "Send the body uncompressed, without the header Content-Encoding."
 
 
 class MethodNotAllowed(HaystackError):
@@ -86,9 +81,7 @@ class UnknownPath(HaystackError):
     """The path does not exist."""
 
     slug = "not_found"
-
-    def __init__(self) -> None:
-        super().__init__("This path does not exist. The API is under /api/v1.")
+    detail = "This path does not exist. The API is under /api/v1."
 
 
 def problem(error: HaystackError, request_id: str) -> Response:

@@ -1,6 +1,6 @@
 """Prepare a function's process for its first response.
 
-Modules, models and the catalog live as long as the process. A garbage collector that scans them again and again while they are created
+Modules, models and the catalog live as long as the process. A garbage collector that scans them repeatedly while they are created
 takes a twentieth of the CPU time of a cold start (measured: docs/performance.md), so it pauses until the first response.
 """
 

@@ -51,15 +51,14 @@ class CellTypeNames:
     """An index of cell-type names, layered over a base index that answers where this one has nothing better.
 
     Args:
-        base: the base index.
-        stored: initial names, as `stored` returns them.
+        stored: initial names by phrase.
         vocabulary: the terms of those names.
     """
 
     def __init__(
         self,
         base: "CellTypeNames | None" = None,
-        stored: Mapping[str, str] | None = None,
+        stored: Mapping[str, CellTypeName] | None = None,
         vocabulary: Iterable[str] = (),
     ) -> None:
         self._base = base
@@ -125,11 +124,8 @@ class CellTypeNames:
         return {" ".join(key): name.as_text() for key, name in self._names.items()}
 
     def _get(self, key: Bag) -> CellTypeName | None:
-        """Return a name of this index, without its base; a stored one is parsed when it is first needed."""
-        found = self._names.get(key)
-        if found is None and (text := self._stored.get(" ".join(key))) is not None:
-            found = self._names[key] = CellTypeName.of_text(text)
-        return found
+        """Return a name of this index, without its base."""
+        return self._names.get(key) or self._stored.get(" ".join(key))
 
     def _put(self, key: Bag, name: CellTypeName) -> None:
         known = self._get(key)
@@ -143,7 +139,8 @@ class CellTypeNames:
 @cache
 def reference_names() -> CellTypeNames:
     """Return the names that hold whatever is ingested, from the generated index."""
-    return CellTypeNames(stored=data.rows(NAMES, COLUMNS), vocabulary=data.stored_index()["vocabulary"])
+    stored = data.rows(NAMES, COLUMNS, lambda _, text: CellTypeName.of_text(text))
+    return CellTypeNames(stored=stored, vocabulary=data.stored_index()["vocabulary"])
 
 
 def names_with(datasets: Iterable[DatasetEntry]) -> CellTypeNames:

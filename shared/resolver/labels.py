@@ -19,11 +19,8 @@ def cell_type_entry(label: str) -> CellTypeEntry:
     """
     found = label_names().find(terms(label))
     term = cell_ontology().term(found.cell_types[0]) if found and len(found.cell_types) == 1 else None
-    return CellTypeEntry(
-        label=label,
-        cell_ontology_id=term.id if term else None,
-        cell_ontology_label=term.label if term else None,
-    )
+    term_id, term_label = (term.id, term.label) if term else (None, None)
+    return CellTypeEntry(label=label, cell_ontology_id=term_id, cell_ontology_label=term_label)
 
 
 def condition_entry(label: str) -> ConditionEntry:

@@ -103,7 +103,6 @@ def lexicon(view: CatalogView) -> Lexicon:
     )
 
 
-@lru_cache(maxsize=1)
 def common_words() -> frozenset[str]:
     """Return plain English words that are not names."""
     return data.words("common_words")

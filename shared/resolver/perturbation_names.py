@@ -43,7 +43,6 @@ class PerturbationNames:
     """An index of perturbation names, layered over a base index that answers where this one has nothing.
 
     Args:
-        base: the base index.
         stored: initial names, as `stored` returns them.
     """
 
@@ -84,7 +83,6 @@ class PerturbationNames:
                 self._names[key] = PerturbationName(tuple(means), canonical=False, needs_capitals=_unclear(key))
             else:
                 self._names.pop(key, None)
-                self._stored.pop(key, None)
         self._learn_words(name)
 
     def find(self, key: str) -> PerturbationName | None:

@@ -5,7 +5,6 @@ Unknown names are reported to the user, and may mean that the question is not ab
 
 import re
 from collections.abc import Iterator, Sequence
-from functools import cache
 
 from shared import data
 from shared.catalog.normalize import Word
@@ -25,12 +24,8 @@ _NOT_THE_CELLS = (
     "receptor", "derived", "chemoattractant", "condition", "polarising", "polarizing", "polarisation", "polarization", "skewing",
     "secreted", "supernatant", "engager",
 )  # fmt: skip
-_SHAPED = (
-    "polarised",
-    "polarized",
-    "skewed",
-    "like",
-)  # "Th1-polarized cells" are Th1 cells, "Th1-polarized T cells" too
+# "Th1-polarized cells" are Th1 cells, "Th1-polarized T cells" too.
+_SHAPED = ("polarised", "polarized", "skewed", "like")
 _COMPANY = ("coculture", "cocultured", "culture", "cultured", "supernatant", "from", "feeder", "like")
 _DISTINCTION = ("distinguish", "discriminat", "differs", "different", "tell")  # one type from another
 _BESIDE = frozenset({"and", "or", "versus", "vs", "than", "compared", "unlike", "to", "from"})
@@ -167,10 +162,7 @@ def _has_unknown_cause(question: Question, known: frozenset[int], cells: Sequenc
     """Return whether the question names a treatment of the cells that is not a known perturbation.
 
     Args:
-        question: the question.
         known: indexes of recognized words.
-        cells: the cell types found.
-        names: all names.
     """
     return bool(
         unknown_causes(question, known)
@@ -201,19 +193,13 @@ def _has_unknown_stimulus(question: Question, known: frozenset[int], cells: Sequ
 
 
 def _is_stimulus(key: str) -> bool:
-    return key in _reagents() or bool(_CHEMOKINE.fullmatch(key) or _DRUG.fullmatch(key))
-
-
-@cache
-def _reagents() -> frozenset[str]:
-    return data.words("stimuli")
+    return key in data.words("stimuli") or bool(_CHEMOKINE.fullmatch(key) or _DRUG.fullmatch(key))
 
 
 def _unrecognized(question: Question, known: frozenset[int], antagonized: set[int]) -> Iterator[str]:
     """Yield what may be a name but is unknown, with words tied by hyphens as one: "IL-14", "anti-TNF".
 
     Args:
-        question: the question.
         known: indexes of recognized words.
         antagonized: indexes of names that something was done against.
     """

@@ -64,7 +64,6 @@ def role_of(question: Question, start: int, end: int, *, before_cell_type: bool)
     """Return the role of a name in its question.
 
     Args:
-        question: the question.
         start: index of the name's first word.
         end: index after its last word.
         before_cell_type: whether a cell type follows immediately, which makes a CD molecule its marker ("CD70 B cells").
@@ -88,7 +87,6 @@ def unknown_causes(question: Question, known: frozenset[int]) -> list[Word]:
     """Return unknown words in the place of a perturbation: "stress" in "respond to oxidative stress".
 
     Args:
-        question: the question.
         known: indexes of recognized words.
     """
     words = question.words

@@ -3,7 +3,7 @@
 Matched controls are cells of the same dataset, donor and cell type in a control condition. Pure.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from shared.catalog.entries import DatasetEntry
@@ -60,13 +60,13 @@ def validate(request: ControlStrategyValidationRequest, view: CatalogView) -> Co
     return ControlStrategyValidation(
         synthetic_control_available=bool(usable),
         control_cells_found=sum(match.cells for match in usable),
-        control_donors=_distinct(donor for match in usable for donor in match.donors),
-        control_conditions=_distinct(label for match in usable for label in match.conditions),
+        control_donors=sorted({donor for match in usable for donor in match.donors}),
+        control_conditions=sorted({label for match in usable for label in match.conditions}),
         recommendation=ControlStrategy.SYNTHETIC_CONTROL if usable else ControlStrategy.QUERY_AS_CONTROL,
         warning=" ".join(warnings) or None,
         cell_type=resolution.cell_type,
         perturbation=resolution.perturbation,
-        datasets=[plan.dataset.name] if plan else _distinct(match.plan.dataset.name for match in matches),
+        datasets=[plan.dataset.name] if plan else sorted({match.plan.dataset.name for match in matches}),
     )
 
 
@@ -76,10 +76,7 @@ def preview(request: CreateRunRequest, view: CatalogView) -> RunPreview:
     validation = validate(question, view)
     would_run = bool(validation.datasets)
     return RunPreview(
-        would_run=would_run,
-        reason=None if would_run else validation.warning,
-        request=request,
-        validation=validation,
+        would_run=would_run, reason=None if would_run else validation.warning, request=request, validation=validation
     )
 
 
@@ -94,7 +91,6 @@ def matched_controls(view: CatalogView, perturbation: str, cell_type: str) -> li
     Datasets with matched controls come first, otherwise in the order of `query_plans`.
 
     Args:
-        view: the catalog.
         perturbation: canonical name.
         cell_type: Cell Ontology id, or a label without one.
     """
@@ -194,7 +190,3 @@ def _usable_cells(entry: DatasetEntry, cell_type: str, condition: str) -> list[i
 def _in_words(near: NearCellType) -> str:
     entry = near.entry
     return f"{entry.label} ({entry.cell_ontology_label})" if entry.cell_ontology_label else entry.label
-
-
-def _distinct(names: Iterable[str]) -> list[str]:
-    return sorted(set(names))

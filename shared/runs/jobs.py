@@ -33,6 +33,11 @@ class JobState(StrEnum):
         """Whether the job holds no resources."""
         return self in {JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED}
 
+    @property
+    def ending(self) -> bool:
+        """Whether the job is over or about to be, so that it does no more work."""
+        return self.over or self in {JobState.CANCELLATION_IN_PROGRESS, JobState.DELETION_IN_PROGRESS}
+
 
 class JobRequest(NamedTuple):
     """A job to submit.
@@ -41,7 +46,6 @@ class JobRequest(NamedTuple):
         job_id: `states.job_id(run_id, attempt)`.
         environment: environment variables, besides those from the adapter's settings.
         labels: keys and values of `[a-z0-9_-]`, at most 63 characters; never an email address.
-        max_run_seconds: time limit.
         secrets: names of the secrets that the job gets as environment variables, if the adapter's settings have them.
     """
 
@@ -56,8 +60,6 @@ class JobReport(NamedTuple):
     """What Batch knows about a job.
 
     Attributes:
-        job_id: id of the job.
-        state: its state.
         events: descriptions of its status events, in Batch's order.
         exit_codes: exit codes of its task executions, if Batch reported them (50001 to 50006 are Batch's own).
     """
@@ -68,47 +70,27 @@ class JobReport(NamedTuple):
     exit_codes: tuple[int, ...] = ()
 
 
-_RETRYABLE_AND_ADVICE: Final = MappingProxyType(
+_RETRYABLE: Final = frozenset(
+    {FailureReason.PREEMPTED, FailureReason.QUOTA, FailureReason.SUBMIT_FAILED, FailureReason.JOB_VANISHED}
+)
+_ADVICE: Final = MappingProxyType(
     {
-        FailureReason.PREEMPTED: (
-            True,
-            "The machine of this run was lost before the run finished. Nothing is wrong with the question: submit it again.",
-        ),
-        FailureReason.IMAGE_PULL: (
-            False,
-            "The container image of the job could not be started. Submitting again will not help: tell the operators of the service.",
-        ),
-        FailureReason.TIMEOUT: (
-            False,
-            "The run reached its time limit. Submit it again with fewer iterations or a narrower question.",
-        ),
-        FailureReason.OUT_OF_MEMORY: (
-            False,
-            "The run needed more memory than its machine has. Ask about one cell type and one perturbation, "
-            "or tell the operators of the service.",
-        ),
-        FailureReason.QUOTA: (
-            True,
-            "Google Cloud had no machine for this run. Submit it again in an hour; if that fails too, "
-            "tell the operators of the service.",
-        ),
-        FailureReason.SUBMIT_FAILED: (
-            True,
-            "The run could not be submitted to Google Cloud Batch. Submit it again; if it fails the same way, "
-            "tell the operators of the service.",
-        ),
-        FailureReason.JOB_VANISHED: (
-            True,
-            "The job of this run was removed before it finished. Submit the question again.",
-        ),
-        FailureReason.ORCHESTRATOR_ERROR: (
-            False,
-            "The run stopped because of an error in the service. Tell the operators the run id; the log of the job has the details.",
-        ),
-        FailureReason.QUERY_NOT_UNDERSTOOD: (
-            False,
-            "Name one cell type and one perturbation from the catalog; the metadata lists of the service show them.",
-        ),
+        FailureReason.PREEMPTED: "The machine of this run was lost before the run finished. "
+        "Nothing is wrong with the question: submit it again.",
+        FailureReason.IMAGE_PULL: "The container image of the job could not be started. "
+        "Submitting again will not help: tell the operators of the service.",
+        FailureReason.TIMEOUT: "The run reached its time limit. Submit it again with fewer iterations or a narrower question.",
+        FailureReason.OUT_OF_MEMORY: "The run needed more memory than its machine has. "
+        "Ask about one cell type and one perturbation, or tell the operators of the service.",
+        FailureReason.QUOTA: "Google Cloud had no machine for this run. "
+        "Submit it again in an hour; if that fails too, tell the operators of the service.",
+        FailureReason.SUBMIT_FAILED: "The run could not be submitted to Google Cloud Batch. "
+        "Submit it again; if it fails the same way, tell the operators of the service.",
+        FailureReason.JOB_VANISHED: "The job of this run was removed before it finished. Submit the question again.",
+        FailureReason.ORCHESTRATOR_ERROR: "The run stopped because of an error in the service. "
+        "Tell the operators the run id; the log of the job has the details.",
+        FailureReason.QUERY_NOT_UNDERSTOOD: "Name one cell type and one perturbation from the catalog; "
+        "the metadata lists of the service show them.",
     }
 )
 
@@ -147,10 +129,9 @@ _BY_TEXT: Final = (
 _UNKNOWN_TO_BATCH: Final = 50000
 
 
-def failure(reason: FailureReason) -> Failure:
+def failure_for(reason: FailureReason) -> Failure:
     """Return the failure with this reason: whether another attempt may help, and what to do."""
-    retryable, advice = _RETRYABLE_AND_ADVICE[reason]
-    return Failure(reason=reason, retryable=retryable, advice=advice)
+    return Failure(reason=reason, retryable=reason in _RETRYABLE, advice=_ADVICE[reason])
 
 
 def failure_of(report: JobReport) -> Failure:
@@ -160,18 +141,14 @@ def failure_of(report: JobReport) -> Failure:
     never started. Otherwise the job failed by itself. A job with an exit code of its own did start, so an earlier wait for quota is
     not its reason. The exit codes of a job that SUCCEEDED belong to executions that were repeated, and say nothing.
     """
-    return failure(_reason(report))
-
-
-def _reason(report: JobReport) -> FailureReason:
-    if report.state in {JobState.CANCELLED, JobState.CANCELLATION_IN_PROGRESS, JobState.DELETION_IN_PROGRESS}:
-        return FailureReason.JOB_VANISHED
     if report.state is JobState.SUCCEEDED:
-        return FailureReason.ORCHESTRATOR_ERROR
+        return failure_for(FailureReason.ORCHESTRATOR_ERROR)
+    if report.state.ending and report.state is not JobState.FAILED:
+        return failure_for(FailureReason.JOB_VANISHED)
     codes = [code for code in report.exit_codes if code not in {0, _UNKNOWN_TO_BATCH}]
     if codes and codes[-1] in _BY_EXIT_CODE:
-        return _BY_EXIT_CODE[codes[-1]]
+        return failure_for(_BY_EXIT_CODE[codes[-1]])
     for pattern, reason in _BY_TEXT:
         if any(pattern.search(event) for event in report.events) and (not codes or reason is FailureReason.IMAGE_PULL):
-            return reason
-    return FailureReason.ORCHESTRATOR_ERROR
+            return failure_for(reason)
+    return failure_for(FailureReason.ORCHESTRATOR_ERROR)

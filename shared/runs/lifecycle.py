@@ -10,7 +10,7 @@ from shared.fields import Clock, ControlStrategy
 from shared.logs import Severity
 from shared.runs import states
 from shared.runs.ports import BatchJobs, RunStore
-from shared.runs.records import Compute, Failure, Iteration, Run, RunOutcome
+from shared.runs.records import NO_PROGRESS, Compute, Failure, Iteration, Run, RunOutcome
 from shared.runs.states import Actor, ComputeState, Phase, RunState
 
 
@@ -46,25 +46,13 @@ async def cancel(run_id: str, owner: str, *, store: RunStore, jobs: BatchJobs, c
 
 
 async def fail(
-    run_id: str,
-    failure: Failure,
-    message: str,
-    *,
-    actor: Actor,
-    release: bool = False,
-    store: RunStore,
-    clock: Clock,
+    run_id: str, failure: Failure, message: str, *, actor: Actor, release: bool = False, store: RunStore, clock: Clock
 ) -> Run:
     """Fail a run that cannot succeed; after another end, only record the failure in its history.
 
     Args:
-        run_id: id of the run.
-        failure: reason and advice.
         message: one sentence for the owner.
-        actor: who found out.
         release: whether Batch may still hold a job for the run; the reconciler then releases it.
-        store: run store.
-        clock: current time.
     """
     return await store.update(
         run_id, lambda run: _failed(run, failure, message, actor=actor, release=release, clock=clock)
@@ -79,11 +67,8 @@ class RunLease:
     with `owns`.
 
     Args:
-        run_id: id of the run.
         attempt: number of the attempt that this job is.
         owner: unique name of this process.
-        store: run store.
-        clock: current time.
     """
 
     def __init__(self, run_id: str, *, attempt: int = 1, owner: str, store: RunStore, clock: Clock) -> None:
@@ -116,19 +101,9 @@ class RunLease:
                 return None
             compute = run.compute.model_copy(update={"state": ComputeState.SUBMITTED, "lease_owner": self._owner})
             reason = "the job began" if run.status is RunState.PENDING else "another process took over the job"
-            # An earlier process or attempt may have reported progress; this one starts over.
-            return run.moved(
-                RunState.RUNNING,
-                now=now,
-                actor=Actor.JOB,
-                reason=reason,
-                compute=compute,
-                heartbeat_at=now,
-                current_phase=None,
-                current_iteration=0,
-                iterations=[],
-                control_strategy_effective=None,
-            )
+            # An earlier process may have reported progress; this one starts over.
+            fields = {**NO_PROGRESS, "compute": compute, "heartbeat_at": now}
+            return run.moved(RunState.RUNNING, now=now, actor=Actor.JOB, reason=reason, **fields)
 
         return await self._store.update(self.run_id, change)
 
@@ -143,7 +118,6 @@ class RunLease:
         """Report the phase that begins.
 
         Args:
-            phase: phase that begins.
             iteration: its iteration, starting at 1; 0 before the first.
             finished: iteration that ended just before, if any.
             control_strategy_effective: control strategy that the run uses, once it is decided.

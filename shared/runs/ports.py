@@ -23,7 +23,6 @@ class RunFilter(NamedTuple):
     """Selection of runs.
 
     Attributes:
-        owner: email address of the owner.
         statuses: only runs in these states; empty: all.
         created_after: only runs created at or after this time.
         created_before: only runs created before this time.
@@ -42,7 +41,6 @@ class RunStore(Protocol):
         """Store a new run.
 
         Args:
-            run: the new run.
             max_active: maximum number of unfinished runs of the owner, this one included, counted in the same transaction, so that
                 the limit holds under simultaneous creates; 0: no limit.
 
@@ -61,7 +59,6 @@ class RunStore(Protocol):
         """Change a run in one transaction and return it as stored afterwards.
 
         Args:
-            run_id: id of the run.
             change: pure function from the stored run to the wanted run, or None to leave it unchanged. It is called again if another
                 writer came first.
 
@@ -76,8 +73,6 @@ class RunStore(Protocol):
         """Return summaries of runs, newest first, then by descending id.
 
         Args:
-            wanted: selection of runs.
-            limit: maximum number of runs.
             after: start after this position; skipped runs cost nothing.
             offset: number of runs to skip; every skipped document is a billed read.
         """
@@ -102,8 +97,8 @@ class RunWatch(Protocol):
         """
 
 
-class Readiness(Protocol):
-    """Readiness of the database."""
+class RunDatabase(RunStore, RunWatch, Protocol):
+    """A run store that notifies of changes and reports whether it is ready."""
 
     async def ping(self) -> None:
         """Make a minimal request to the database.
@@ -111,10 +106,6 @@ class Readiness(Protocol):
         Raises:
             Unavailable: it did not answer in time.
         """
-
-
-class RunDatabase(RunStore, RunWatch, Readiness, Protocol):
-    """A run store that notifies of changes and reports its readiness."""
 
 
 class BatchJobs(Protocol):

@@ -17,9 +17,9 @@ from shared.errors import RunNotFound, SubmitRejected, Unavailable
 from shared.fields import Clock
 from shared.logs import Severity
 from shared.runs import lifecycle, states
-from shared.runs.jobs import JobReport, JobState, failure, failure_of
+from shared.runs.jobs import JobReport, JobState, failure_for, failure_of
 from shared.runs.ports import BatchJobs, RunStore
-from shared.runs.records import Compute, Failure, Run
+from shared.runs.records import NO_PROGRESS, Compute, Failure, Run
 from shared.runs.states import Actor, ComputeState, FailureReason, RunState
 from shared.runs.submission import RunSubmission
 
@@ -76,10 +76,7 @@ class Reconciler:
     """Compares runs with their Batch jobs and brings them to the right state.
 
     Args:
-        store: run store.
-        jobs: Batch.
         submission: submits jobs of runs whose job is missing or lost.
-        clock: current time.
         max_pages: maximum number of pages of `PAGE` runs in a sweep.
         max_seconds: seconds after which a sweep starts no more checks.
     """
@@ -150,11 +147,11 @@ class Reconciler:
         never_submitted = run.status is RunState.PENDING or run.compute.state is ComputeState.REQUESTED
         if report is None and never_submitted:
             return await self._submit(run)
-        reason = self._failure(run, report)
-        if reason is None:
+        failure = self._failure(run, report)
+        if failure is None:
             return await self._postpone(run, ComputeState.SUBMITTED)
-        if _may_retry(run, reason):
-            retried = await self._next_attempt(run, reason)
+        if _may_retry(run, failure):
+            retried = await self._next_attempt(run, failure)
             if retried.compute.state is ComputeState.REQUESTED and not retried.status.done:
                 return await self._submit(retried)
             return retried
@@ -162,8 +159,8 @@ class Reconciler:
         over = report is not None and report.state.over
         return await lifecycle.fail(
             run.run_id,
-            reason,
-            _MESSAGES.get(reason.reason, "The job failed."),
+            failure,
+            _MESSAGES.get(failure.reason, "The job failed."),
             actor=Actor.RECONCILER,
             release=not over,
             store=self._store,
@@ -188,19 +185,14 @@ class Reconciler:
         if report is None:
             # A notification may arrive while the job is alive: trust its heartbeat more than a Batch that does not find it.
             alive = run.status is RunState.RUNNING and silence < states.HEARTBEAT_LIMIT
-            return None if alive else failure(FailureReason.JOB_VANISHED)
-        if report.state is JobState.FAILED:
+            return None if alive else failure_for(FailureReason.JOB_VANISHED)
+        if report.state.ending:
             return failure_of(report)
-        if report.state in {JobState.CANCELLED, JobState.CANCELLATION_IN_PROGRESS, JobState.DELETION_IN_PROGRESS}:
-            return failure(FailureReason.JOB_VANISHED)
-        if report.state is JobState.SUCCEEDED:
-            # The job completes its run before it ends; a job that ended without doing so went wrong.
-            return failure(FailureReason.ORCHESTRATOR_ERROR)
-        if run.status is RunState.RUNNING and silence > states.SILENCE_LIMIT:
-            return failure(FailureReason.ORCHESTRATOR_ERROR)
-        return None
+        # A job that waits for its machine is silent too; it has no lease yet.
+        hangs = run.compute.lease_owner is not None and silence > states.SILENCE_LIMIT
+        return failure_for(FailureReason.ORCHESTRATOR_ERROR) if hangs else None
 
-    async def _next_attempt(self, seen: Run, reason: Failure) -> Run:
+    async def _next_attempt(self, seen: Run, failure: Failure) -> Run:
         """Store the id of the next job before that job exists; of two simultaneous calls, the first wins."""
 
         def change(run: Run) -> Run | None:
@@ -208,12 +200,10 @@ class Reconciler:
                 return None
             attempt = run.compute.attempt + 1
             compute = Compute(job_id=states.job_id(run.run_id, attempt), attempt=attempt)
-            return run.noted(
-                now=self._clock(),
-                actor=Actor.RECONCILER,
-                reason=f"{reason.reason.value}: attempt {attempt}",
-                compute=compute,
-            )
+            note = f"{failure.reason.value}: attempt {attempt}"
+            # Neither the progress nor the silence of the lost attempt counts for the next one.
+            fields = {**NO_PROGRESS, "compute": compute, "heartbeat_at": None}
+            return run.noted(now=self._clock(), actor=Actor.RECONCILER, reason=note, **fields)
 
         return await self._store.update(seen.run_id, change)
 
@@ -247,11 +237,11 @@ class Reconciler:
             return seen  # deleted in the meantime
 
 
-def _may_retry(run: Run, reason: Failure) -> bool:
+def _may_retry(run: Run, failure: Failure) -> bool:
     """Return whether the run lost its machine, or never had one, and may use another job.
 
     A job that somebody cancelled or deleted in Batch was ended on purpose, so it gets no successor.
     """
-    if reason.reason is FailureReason.JOB_VANISHED or run.compute.attempt >= states.MAX_ATTEMPTS:
+    if failure.reason is FailureReason.JOB_VANISHED or run.compute.attempt >= states.MAX_ATTEMPTS:
         return False
-    return reason.reason is FailureReason.PREEMPTED or (run.status is RunState.PENDING and reason.retryable)
+    return failure.reason is FailureReason.PREEMPTED or (run.status is RunState.PENDING and failure.retryable)

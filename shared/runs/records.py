@@ -4,6 +4,7 @@ Records change only through the pure functions here and in `shared/runs/lifecycl
 """
 
 from datetime import datetime
+from types import MappingProxyType
 from typing import Annotated, Final
 
 from pydantic import Field
@@ -13,6 +14,10 @@ from shared.runs.states import Actor, ComputeState, FailureReason, Phase, RunSta
 
 # More entries than any legal life has; a flood of late reports cannot make the document grow.
 MAX_HISTORY: Final = 50
+# The progress of a run that starts, or starts over in another attempt or process.
+NO_PROGRESS: Final = MappingProxyType[str, object](
+    {"current_phase": None, "current_iteration": 0, "iterations": [], "control_strategy_effective": None}
+)
 
 
 class Transition(Model):

@@ -150,9 +150,7 @@ def next_expiry(status: RunState, planned: datetime | None, now: datetime) -> da
     """Return when a run may be deleted after a write at `now`; every write to an unfinished run postpones it.
 
     Args:
-        status: status of the run.
         planned: expiry before the write; None: never.
-        now: time of the write.
     """
     if planned is None or status.done:
         return planned

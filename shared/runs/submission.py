@@ -19,7 +19,7 @@ from shared.errors import IdempotencyMismatch, RunExists, SubmitRejected, Unavai
 from shared.fields import Clock
 from shared.logs import Severity
 from shared.runs import lifecycle, states
-from shared.runs.jobs import JobRequest, failure
+from shared.runs.jobs import JobRequest, failure_for
 from shared.runs.ports import BatchJobs, RunStore
 from shared.runs.records import Compute, Run, Transition
 from shared.runs.schemas import CreateRunRequest
@@ -35,7 +35,6 @@ class RunLimits(NamedTuple):
 
     Attributes:
         max_active: maximum number of unfinished runs of one owner; 0: no limit.
-        max_run_seconds: time limit of a job.
         retention: how long a run is stored; None: for ever.
     """
 
@@ -111,7 +110,7 @@ class RunSubmission:
         # If the job exists after all, the reconciler releases it.
         return await lifecycle.fail(
             run.run_id,
-            failure(FailureReason.SUBMIT_FAILED),
+            failure_for(FailureReason.SUBMIT_FAILED),
             "The job could not be submitted to Google Cloud Batch.",
             actor=Actor.SERVICE,
             release=True,

@@ -6,7 +6,6 @@ by number, which bills what it skips.
 
 import asyncio
 import base64
-import binascii
 import hashlib
 import hmac
 import json
@@ -18,7 +17,7 @@ from typing import Final, NamedTuple, TypeVar
 from shared.errors import InvalidPageToken, RunNotCompleted, RunNotFound
 from shared.fields import Clock, rfc3339
 from shared.runs import schemas, states
-from shared.runs.ports import Cursor, ResultFiles, RunFilter, RunStore, RunWatch
+from shared.runs.ports import Cursor, ResultFiles, RunDatabase, RunFilter, RunStore
 from shared.runs.records import Failure, GeneChange, Iteration, PathwayChange, Run, RunOutcome, RunSummary
 from shared.runs.schemas import ListQuery, ResultFile, RunList, RunResult, RunStatus
 
@@ -45,25 +44,16 @@ async def summary(run_id: str, owner: str, *, store: RunStore) -> RunSummary:
 
 
 async def await_change(
-    run_id: str,
-    owner: str,
-    *,
-    seconds: float,
-    is_known: Callable[[RunSummary], bool] | None = None,
-    store: RunStore,
-    watch: RunWatch,
+    run_id: str, owner: str, *, seconds: float, is_known: Callable[[RunSummary], bool] | None = None, store: RunDatabase
 ) -> RunSummary:
     """Return the owner's run as soon as it differs from what the caller knows, or when the time is over.
 
     A finished run is returned at once, since nothing will change.
 
     Args:
-        run_id: id of the run.
-        owner: email address of the owner.
         seconds: maximum time to wait.
         is_known: whether the caller knows this version of the run; None: the caller knows the present version.
-        store: read only if the watch yields nothing in time.
-        watch: notifies of changes.
+        store: watched, and read only if the watch yields nothing in time.
 
     Raises:
         RunNotFound: no such run, or another user's.
@@ -74,7 +64,7 @@ async def await_change(
     answered = False
     first_update: datetime | None = None
     try:
-        async with asyncio.timeout(seconds), aclosing(watch.watch(run_id)) as changes:
+        async with asyncio.timeout(seconds), aclosing(store.watch(run_id)) as changes:
             async for latest in changes:
                 answered = True
                 if latest is None or latest.user_email != owner:
@@ -109,8 +99,6 @@ async def list_runs(query: ListQuery, owner: str, *, token_key: str = "", store:
     """Return one page of the owner's runs, newest first, and their total number.
 
     Args:
-        query: page and filters.
-        owner: email address of the owner.
         token_key: secret that signs page tokens.
         store: reads the page and the count concurrently.
 
@@ -165,10 +153,7 @@ def run_result(run: Run, outcome: RunOutcome, urls: Sequence[str], expires_at: d
     """Map a completed run to its result on the wire.
 
     Args:
-        run: completed run.
-        outcome: its outcome.
         urls: signed URL of each of `outcome.files`, in order.
-        expires_at: expiration time of the URLs.
     """
     files = [
         ResultFile(
@@ -242,7 +227,7 @@ def _seal(place: Place, wanted: RunFilter, key: str) -> str:
 def _open(token: str, wanted: RunFilter, key: str) -> Place:
     try:
         raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
+    except ValueError:
         raise InvalidPageToken from None
     mac, content = raw[:_MAC_BYTES], raw[_MAC_BYTES:]
     if not hmac.compare_digest(mac, _mac(content, wanted, key)):

@@ -29,7 +29,7 @@ MAX_STREAMS: Final = 6
 
 
 class FirestoreRunStore:
-    """The ports `RunStore`, `RunWatch` and `Readiness` on Firestore."""
+    """The port `RunDatabase` on Firestore."""
 
     def __init__(self, database: FirestoreDatabase) -> None:
         self._database = database
@@ -108,7 +108,7 @@ class FirestoreRunStore:
         return [_run(found) for found in await self._database.query(query)]
 
     async def watch(self, run_id: str) -> AsyncGenerator[Run | None]:
-        """See `RunWatch.watch`. A stream that breaks is opened again, and its first message tells what was missed."""
+        """See `RunWatch.watch`. A stream that breaks is opened again, and its first message shows what was missed."""
         for broken in range(MAX_STREAMS):
             try:
                 async with aclosing(self._database.changes(self._name(run_id))) as documents:
@@ -121,7 +121,7 @@ class FirestoreRunStore:
         raise Unavailable("Firestore")
 
     async def ping(self) -> None:
-        """See `Readiness.ping`."""
+        """See `RunDatabase.ping`."""
         await self._database.ping()
 
     def _name(self, run_id: str) -> str:

@@ -1,19 +1,11 @@
 """The calls to Firestore that the stores make, on Google's generated client, with plain Python data in and out.
 
 Not the high-level `AsyncClient`: a failed BeginTransaction surfaces as a ValueError there, it has no asynchronous watch, and it halves the
-throughput. Messages are handled as the raw protocol buffers inside Google's own, because proto-plus copies each value that it is asked for.
+throughput. Messages are handled as the raw protocol buffers inside Google's own, because proto-plus copies each value that is read.
 """
 
 import asyncio
-from collections.abc import (
-    AsyncGenerator,
-    AsyncIterable,
-    AsyncIterator,
-    Awaitable,
-    Callable,
-    Mapping,
-    Sequence,
-)
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 from enum import Enum
@@ -29,7 +21,7 @@ from google.cloud.firestore_v1.services.firestore.transports import FirestoreGrp
 from shared.errors import Unavailable
 from shared.gcp.connection import Connection
 
-# Seconds for a call with all its attempts: as long as one poll may take before the client is asked to try again.
+# Seconds for a call with all its attempts: as long as one poll may take before the client must try again.
 DEADLINE: Final = 5.0
 # Deadlines that a change of several calls may take: as long as a person at a browser waits.
 DEADLINES_PER_CHANGE: Final = 3
@@ -73,8 +65,6 @@ class FirestoreDatabase:
     """A Firestore database. Every method raises `Unavailable` if the database does not answer before the deadline.
 
     Args:
-        project: Google Cloud project id.
-        database: database id.
         emulator_host: `host:port` of the emulator; empty: the real service, with the default credentials of the process.
         endpoint: host of the real service; empty: Google's.
         deadline: seconds for a call with all its attempts.
@@ -178,7 +168,7 @@ class FirestoreDatabase:
     async def changes(self, name: str) -> AsyncGenerator[Raw | None]:
         """Yield a document as it is now, and again after each change, for one read each; None while it does not exist.
 
-        The stream ends when its connection is dead; the first message of the next stream tells what was missed.
+        The stream ends when its connection is dead; the first message of the next stream shows what was missed.
         """
         target = {"documents": {"documents": [name]}, "target_id": 1}
 
@@ -236,7 +226,6 @@ def write(name: str, data: Mapping[str, object], *, replaces: Raw | None) -> Raw
 
     Args:
         name: `projects/…/documents/…`.
-        data: the fields of the document.
         replaces: the document that was read, or None if there was none.
     """
     document = _Document(name=name, fields={key: encode(item) for key, item in data.items()})

@@ -98,7 +98,7 @@ class SqliteDatabase:
 
 
 class SqliteRunStore:
-    """The ports `RunStore`, `RunWatch` and `Readiness` on SQLite."""
+    """The port `RunDatabase` on SQLite."""
 
     def __init__(self, database: SqliteDatabase) -> None:
         self._database = database
@@ -179,7 +179,7 @@ class SqliteRunStore:
             seen = run
 
     async def ping(self) -> None:
-        """See `Readiness.ping`."""
+        """See `RunDatabase.ping`."""
         await self._database.read(lambda connection: connection.execute("select 1").fetchone())
 
     async def _summaries(self, where: str, values: Sequence[str | int]) -> list[RunSummary]:

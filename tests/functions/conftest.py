@@ -79,7 +79,7 @@ async def settings(cloud: Cloud, tmp_path: Path, store_settings: dict[str, str])
 
 @pytest.fixture
 def environment(settings: dict[str, str]) -> Iterator[dict[str, str]]:
-    """Put the settings into this process's environment; a change of it takes effect at the next `wiring.reset`."""
+    """Put the settings into this process's environment; a change of it takes effect at the next `wiring.replace(None)`."""
     before = dict(os.environ)
     os.environ.update(settings)
     wiring.replace(None)

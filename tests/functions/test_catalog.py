@@ -8,21 +8,21 @@ VALIDATE = "/api/v1/runs/validate-control-strategy"
 
 async def test_a_question_that_the_catalog_can_answer(api: httpx.AsyncClient) -> None:
     answer = await api.post(VALIDATE, json={"query": "How would CD14 monocytes respond to IFN-gamma?"})
-    told = answer.json()
+    body = answer.json()
     assert answer.status_code == 200
-    assert told["synthetic_control_available"]
-    assert (told["control_cells_found"], told["control_donors"]) == (20, ["donor_1", "donor_2"])
-    assert (told["control_conditions"], told["recommendation"]) == (["PBS"], "synthetic_control")
-    assert told["cell_type"]["cell_ontology_id"] == "CL:0001054"
-    assert told["perturbation"]["name"] == "IFN-gamma"
-    assert told["datasets"] == ["small_pbmc"]
+    assert body["synthetic_control_available"]
+    assert (body["control_cells_found"], body["control_donors"]) == (20, ["donor_1", "donor_2"])
+    assert (body["control_conditions"], body["recommendation"]) == (["PBS"], "synthetic_control")
+    assert body["cell_type"]["cell_ontology_id"] == "CL:0001054"
+    assert body["perturbation"]["name"] == "IFN-gamma"
+    assert body["datasets"] == ["small_pbmc"]
 
 
 async def test_a_perturbation_that_no_ingested_dataset_has(api: httpx.AsyncClient) -> None:
-    told = (await api.post(VALIDATE, json={"query": "What does IL-15 do to NK cells?"})).json()
-    assert not told["synthetic_control_available"]
-    assert told["control_cells_found"] == 0
-    assert "IL-15" in told["warning"]
+    body = (await api.post(VALIDATE, json={"query": "What does IL-15 do to NK cells?"})).json()
+    assert not body["synthetic_control_available"]
+    assert body["control_cells_found"] == 0
+    assert "IL-15" in body["warning"]
 
 
 async def test_datasets_are_names_and_the_three_references_are_among_them(api: httpx.AsyncClient) -> None:
@@ -55,15 +55,15 @@ async def test_metadata_may_be_cached(api: httpx.AsyncClient) -> None:
 
 
 async def test_an_observational_question_gets_the_reason_and_advice(api: httpx.AsyncClient) -> None:
-    told = (await api.post(VALIDATE, json={"query": "What do NK cells look like in blood?"})).json()
-    assert (told["perturbation"], told["recommendation"]) == (None, "query_as_control")
-    assert "It asks about unperturbed cells" in told["warning"]
+    body = (await api.post(VALIDATE, json={"query": "What do NK cells look like in blood?"})).json()
+    assert (body["perturbation"], body["recommendation"]) == (None, "query_as_control")
+    assert "It asks about unperturbed cells" in body["warning"]
 
 
 async def test_things_that_match_equally_are_candidates(api: httpx.AsyncClient) -> None:
-    told = (await api.post(VALIDATE, json={"query": "Do NK cells respond to IL-12 or IL-18?"})).json()
-    assert told["perturbation"]["candidates"] == ["IL-12", "IL-18"]
-    assert "matches several perturbations (IL-12, IL-18); using IL-12" in told["warning"]
+    body = (await api.post(VALIDATE, json={"query": "Do NK cells respond to IL-12 or IL-18?"})).json()
+    assert body["perturbation"]["candidates"] == ["IL-12", "IL-18"]
+    assert "matches several perturbations (IL-12, IL-18); using IL-12" in body["warning"]
 
 
 async def test_a_perturbation_has_its_synonyms_targets_and_receptors(api: httpx.AsyncClient) -> None:
@@ -107,9 +107,9 @@ async def test_a_dataset_is_described(api: httpx.AsyncClient) -> None:
 
 
 async def test_a_reference_dataset_is_described_before_it_is_ingested(api: httpx.AsyncClient) -> None:
-    told = (await api.get("/api/v1/metadata/datasets/parse_pbmc")).json()
-    assert (told["ingested"], told["perturbations"], told["cell_types"]) == (False, 90, 18)
-    assert (told["cells"], len(told["donors"]), told["control_conditions"]) == (9697974, 12, ["PBS"])
+    body = (await api.get("/api/v1/metadata/datasets/parse_pbmc")).json()
+    assert (body["ingested"], body["perturbations"], body["cell_types"]) == (False, 90, 18)
+    assert (body["cells"], len(body["donors"]), body["control_conditions"]) == (9697974, 12, ["PBS"])
 
 
 @pytest.mark.parametrize("path", ["datasets/atlantis", "perturbations?dataset=atlantis", "datasets?dataset=atlantis"])

@@ -73,8 +73,8 @@ class Findings:
             for check in checks:
                 if check.failure_info is not None:
                     answer = recorder.interactions[case_id].response
-                    told = answer.content[:500] if answer else b""
-                    self.errors.append(f"{check.failure_info.failure}\n{check.failure_info.code_sample}\n{told!r}")
+                    shown = answer.content[:500] if answer else b""
+                    self.errors.append(f"{check.failure_info.failure}\n{check.failure_info.code_sample}\n{shown!r}")
 
 
 class EverySecondRunCompletes:
@@ -129,7 +129,7 @@ async def complete(run_id: str) -> None:
 
 
 def sensible(keys: Iterator[int], case: schemathesis.Case[Any]) -> None:
-    """Change valid values whose limits the document cannot express; keep invalid ones."""
+    """Change valid values whose limits the document cannot express; leave invalid ones."""
     query, headers = case.query, case.headers
     if str(query.get("wait")) in {str(seconds) for seconds in range(31)}:
         query["wait"] = 0  # it would take so many seconds

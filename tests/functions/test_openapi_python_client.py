@@ -105,7 +105,7 @@ async def test_a_question_is_checked_before_it_is_run(client: GeneratedClient) -
     assert isinstance(preview, models.RunPreview)
     assert preview.would_run
     assert preview.request.validate_only
-    asked = models.ControlStrategyValidationRequest(query=QUESTION)
-    assert await client.call("runs.validate_control_strategy", body=asked) == preview.validation
+    question = models.ControlStrategyValidationRequest(query=QUESTION)
+    assert await client.call("runs.validate_control_strategy", body=question) == preview.validation
     assert "small_pbmc" in await client.call("catalog.list_datasets")
     assert (await client.call("health.get_readiness")).database == "connected"

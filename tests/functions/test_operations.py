@@ -123,9 +123,9 @@ async def test_a_result_is_one_read(meter: Meter, store: RunDatabase, tmp_path: 
 
 
 async def test_the_catalog_is_read_once_and_then_cached(meter: Meter) -> None:
-    asked = ("POST", f"{RUNS}/validate-control-strategy")
-    assert await meter.cost(*asked, json=QUESTION) == {"read": 1}
-    assert await meter.cost(*asked, json=QUESTION) == {}
+    validate = ("POST", f"{RUNS}/validate-control-strategy")
+    assert await meter.cost(*validate, json=QUESTION) == {"read": 1}
+    assert await meter.cost(*validate, json=QUESTION) == {}
     for kind in ("perturbations", "cell-types", "datasets"):
         assert await meter.cost("GET", f"/api/v1/metadata/{kind}") == {}
 
@@ -141,12 +141,12 @@ async def test_the_job_writes_four_times_and_three_times_an_iteration(
     iterations = 2
     small_atlas.write(tmp_path / "cells.h5ad", {"CD14 Mono": (), "cDC": ("IFN-beta",), "B cells": ("IFN-beta",)})
     catalog = ListedCatalog({"small": ingest("small", tmp_path / "cells.h5ad", tmp_path)})
-    asked = {
+    request = {
         "query": "How would CD14 monocytes respond to IFN-beta?",
         "score_threshold": 10,
         "max_iterations": iterations,
     }
-    run_id = (await meter.api.post(RUNS, json=asked)).json()["run_id"]
+    run_id = (await meter.api.post(RUNS, json=request)).json()["run_id"]
     meter.recorder.forget()
     assert await run_job(run_id, Ports(store, catalog, FolderFiles(tmp_path), utc_now, tmp_path)) is Exit.DONE
     cost = dict(+meter.recorder.operations)

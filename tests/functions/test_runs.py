@@ -86,17 +86,17 @@ async def test_twenty_simultaneous_creates_with_one_key_give_one_run_and_one_job
 async def test_validate_only_returns_what_would_run_and_stores_nothing(api: httpx.AsyncClient) -> None:
     answer = await api.post(RUNS, json={"query": QUESTION, "validate_only": True})
     assert answer.status_code == 200
-    told = answer.json()
-    assert (told["would_run"], told["reason"]) == (True, None)
-    assert told["request"]["max_iterations"] == 5
-    assert told["validation"]["perturbation"]["name"] == "IFN-gamma"
+    body = answer.json()
+    assert (body["would_run"], body["reason"]) == (True, None)
+    assert body["request"]["max_iterations"] == 5
+    assert body["validation"]["perturbation"]["name"] == "IFN-gamma"
     assert (await api.get(RUNS)).json()["total"] == 0
 
 
 async def test_validate_only_returns_why_a_question_would_fail(api: httpx.AsyncClient) -> None:
-    told = (await api.post(RUNS, json={"query": "What does TNF do to NK cells?", "validate_only": True})).json()
-    assert not told["would_run"]
-    assert "No ingested dataset has TNF-alpha" in told["reason"]
+    body = (await api.post(RUNS, json={"query": "What does TNF do to NK cells?", "validate_only": True})).json()
+    assert not body["would_run"]
+    assert "No ingested dataset has TNF-alpha" in body["reason"]
 
 
 async def test_status_equals_the_response_of_create_and_an_etag_saves_the_body(api: httpx.AsyncClient) -> None:
@@ -244,5 +244,5 @@ async def test_a_result_gives_files_that_can_be_downloaded_as_they_were_stored(
 @pytest.mark.parametrize("given", ["client-id-7", "bad id", ""])
 async def test_a_valid_request_id_is_returned_and_another_replaced(api: httpx.AsyncClient, given: str) -> None:
     answer = await api.get(RUNS, headers={"X-Request-Id": given})
-    told = answer.headers["x-request-id"]
-    assert told == given if given == "client-id-7" else len(told) == 32
+    returned = answer.headers["x-request-id"]
+    assert returned == given if given == "client-id-7" else len(returned) == 32

@@ -75,4 +75,4 @@ async def test_an_error_of_firestore_is_never_a_500(
                     assert answer.json()["code"] == "unavailable" or name == "ready"
                     assert answer.headers["retry-after"] == "5"
     wire.fault = WireFault()
-    print(f"{tried} faults on the wire to Firestore behind {len(ENDPOINTS)} endpoints")  # noqa: T201  # `pytest -rP` tells it
+    print(f"{tried} faults on the wire to Firestore behind {len(ENDPOINTS)} endpoints")  # noqa: T201  # `pytest -rP` shows it

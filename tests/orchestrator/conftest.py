@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -18,8 +18,9 @@ from orchestrator.search.cells import CellSource
 from shared.catalog.entries import DatasetEntry
 from shared.catalog.reference import datasets
 from shared.catalog.view import CatalogView
-from shared.fields import ControlStrategy
-from shared.runs.records import Compute, Run
+from shared.fields import utc_now
+from shared.runs.records import Run
+from tests.support import builders
 from tests.support.orchestrator import small_atlas
 from tests.support.orchestrator.world import FolderFiles, ListedCatalog, MemoryRuns, World
 
@@ -68,21 +69,8 @@ def make_run() -> Callable[..., Run]:
     """Return a pending run with these fields."""
 
     def make(query: str, **fields: object) -> Run:
-        now = datetime.now(UTC)
-        run = Run(
-            run_id="run_0123456789ab",
-            user_email="ada@example.com",
-            query=query,
-            control_strategy=ControlStrategy.SYNTHETIC_CONTROL,
-            max_iterations=5,
-            score_threshold=7,
-            compute=Compute(job_id="haystack-0123456789ab-1"),
-            transitions=[],
-            request_fingerprint="none",
-            created_at=now,
-            updated_at=now,
-            check_at=None,
-        )
+        now = utc_now()
+        run = builders.make_run("run_0123456789ab", query=query, created_at=now, updated_at=now)
         return run.model_copy(update=fields)
 
     return make
@@ -98,7 +86,7 @@ def world(demo_entry: DatasetEntry, atlas_root: Path, tmp_path: Path) -> Callabl
             store=store,
             catalog=ListedCatalog({demo_entry.name: demo_entry}),
             files=FolderFiles(tmp_path),
-            clock=lambda: datetime.now(UTC),
+            clock=utc_now,
             atlas_root=atlas_root,
         )
         return World(ports, store, tmp_path, run.run_id)

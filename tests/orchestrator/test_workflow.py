@@ -3,7 +3,7 @@
 import asyncio
 import json
 import warnings
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -149,7 +149,7 @@ async def test_a_cancel_between_two_uploads_shows_nothing_of_the_result(make_run
 async def test_a_second_copy_of_the_job_finds_the_lease_and_leaves(make_run: MakeRun, world: MakeWorld) -> None:
     run = make_run(QUESTION, status=RunState.RUNNING)
     held = run.model_copy(
-        update={"heartbeat_at": run.updated_at, "compute": run.compute.model_copy(update={"holder": "another"})}
+        update={"heartbeat_at": run.updated_at, "compute": run.compute.model_copy(update={"lease_owner": "another"})}
     )
     here = world(held)
     assert await run_job(here.run_id, here.ports) is Exit.DONE
@@ -194,6 +194,23 @@ async def test_an_unexpected_error_fails_the_run_without_internal_details(
     assert here.run.failure.reason is FailureReason.ORCHESTRATOR_ERROR
     assert here.run.error_message == UNEXPECTED
     assert "Error" in capsys.readouterr().err
+
+
+async def test_a_watch_that_breaks_unexpectedly_fails_the_run_instead_of_leaving_it(
+    answer_from: Callable[..., World], capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Unwatchable(MemoryRuns):
+        async def watch(self, run_id: str) -> AsyncGenerator[Run | None]:
+            yield await self.get(run_id)
+            raise PermissionError("no listener")
+
+    small = answer_from({"CD14 Mono": ("IFN-beta",)})
+    store = Unwatchable(small.store.runs)
+    assert await run_job(small.run_id, replace(small.ports, store=store)) is Exit.ERROR
+    failed = store.runs[small.run_id]
+    assert failed.failure is not None
+    assert failed.failure.reason is FailureReason.ORCHESTRATOR_ERROR
+    assert "PermissionError" in capsys.readouterr().err
 
 
 async def test_a_short_outage_of_the_store_does_not_end_the_run(make_run: MakeRun, world: MakeWorld) -> None:

@@ -61,9 +61,9 @@ def outcome(run_id: str) -> RunOutcome:
     )
 
 
-def make_run(*, owner: str = ADA, minutes: float = 0, **fields: object) -> Run:
-    """Build a pending run, accepted `minutes` after `START`."""
-    run_id = states.new_run_id()
+def make_run(run_id: str = "", *, owner: str = ADA, minutes: float = 0, **fields: object) -> Run:
+    """Build a pending run, accepted `minutes` after `START`, with a new id unless one is given."""
+    run_id = run_id or states.new_run_id()
     at = START + timedelta(minutes=minutes)
     accepted = Transition(at=at, from_status=None, to_status=RunState.PENDING, actor=Actor.USER, reason="accepted")
     run = Run(

@@ -60,8 +60,8 @@ class Recorder(GrpcProxy):
         if name == "RunQuery":
             self.queries.append(RunQueryRequest.deserialize(request).structured_query)
         elif name == "RunAggregationQuery":
-            asked = RunAggregationQueryRequest.deserialize(request)
-            self.queries.append(asked.structured_aggregation_query.structured_query)
+            parsed = RunAggregationQueryRequest.deserialize(request)
+            self.queries.append(parsed.structured_aggregation_query.structured_query)
             self.operations["aggregation"] += 1
         elif name == "GetDocument":
             assert GetDocumentRequest.deserialize(request).name
@@ -74,5 +74,5 @@ class Recorder(GrpcProxy):
         elif name == "RunQuery":
             self.operations["read"] += "document" in RunQueryResponse.deserialize(answer)
         elif name == "Listen":
-            told = ListenResponse.deserialize(answer)
-            self.operations["read"] += "document_change" in told or "document_delete" in told
+            parsed = ListenResponse.deserialize(answer)
+            self.operations["read"] += "document_change" in parsed or "document_delete" in parsed

@@ -60,19 +60,19 @@ class World:
         self.batch.put(run.compute.job_id, JobState.RUNNING)
         return await lease(run.run_id, owner="process", store=self.store, clock=self.clock).begin()
 
-    async def do_job(self, job_id: str, store: RunStore, *, telling: bool = False) -> None:
+    async def do_job(self, job_id: str, store: RunStore, *, reports: bool = False) -> None:
         """Do what the process of a job does, from start to end, with or without progress reports."""
-        run_id, holder = states.run_id_of_job(job_id), f"process of {job_id}"
+        run_id, owner = states.run_id_of_job(job_id), f"process of {job_id}"
         assert run_id is not None
         self.batch.put(job_id, JobState.RUNNING)
         attempt = int(job_id.rpartition("-")[2])
-        run = await lease(run_id, attempt=attempt, owner=holder, store=store, clock=self.clock).begin()
-        if run.compute.lease_owner == holder:
-            if telling:
+        run = await lease(run_id, attempt=attempt, owner=owner, store=store, clock=self.clock).begin()
+        if run.compute.lease_owner == owner:
+            if reports:
                 phase = Phase.INFERENCE
-                await lease(run_id, owner=holder, store=store, clock=self.clock).progress(phase=phase, iteration=1)
-                await lease(run_id, owner=holder, store=store, clock=self.clock).heartbeat()
-            run = await lease(run_id, owner=holder, store=store, clock=self.clock).complete(outcome(run_id))
+                await lease(run_id, owner=owner, store=store, clock=self.clock).progress(phase=phase, iteration=1)
+                await lease(run_id, owner=owner, store=store, clock=self.clock).heartbeat()
+            run = await lease(run_id, owner=owner, store=store, clock=self.clock).complete(outcome(run_id))
             if run.status is RunState.COMPLETED:
                 self.finished.append(run_id)
         self.batch.put(job_id, JobState.SUCCEEDED)
@@ -84,25 +84,25 @@ class World:
     async def settle(self) -> list[Run]:
         """Advance time, jobs and sweeps without faults until nothing is left to do, and return all runs."""
         for _ in range(ROUNDS):
-            kept = await runs_of(self.store, ADA)
-            if all(run.check_at is None for run in kept) and all(job.state.over for job in self.batch.jobs.values()):
-                return kept
+            runs = await runs_of(self.store, ADA)
+            if all(run.check_at is None for run in runs) and all(job.state.over for job in self.batch.jobs.values()):
+                return runs
             self.clock.move(minutes=3)
             await self.sweep(self.store, self.batch)
             for job_id, report in list(self.batch.jobs.items()):
                 if report.state is JobState.QUEUED:
                     await self.do_job(job_id, self.store)
-            self.hold_one_live_job()
-        raise AssertionError(f"not settled: {kept} {self.batch.jobs}")
+            self.check_one_live_job()
+        raise AssertionError(f"not settled: {runs} {self.batch.jobs}")
 
-    def hold_one_live_job(self) -> None:
+    def check_one_live_job(self) -> None:
         """Check that no run has two live jobs."""
         live = Counter(states.run_id_of_job(job_id) for job_id, job in self.batch.jobs.items() if not job.state.over)
         assert max(live.values(), default=0) <= 1, live
 
-    def hold(self, kept: Sequence[Run]) -> None:
+    def check(self, runs: Sequence[Run]) -> None:
         """Check the invariants on all runs of the settled world."""
-        for run in kept:
+        for run in runs:
             assert run.status.done, run
             assert run.compute.state is ComputeState.RELEASED, run
             assert (run.outcome is not None) == (run.status is RunState.COMPLETED)
@@ -110,7 +110,7 @@ class World:
             assert self.finished.count(run.run_id) <= 1
             moves = [(entry.from_status, entry.to_status) for entry in run.transitions]
             assert all(old is None or old is new or new in states.TRANSITIONS[old] for old, new in moves)
-        assert len(self.batch.jobs) <= states.MAX_ATTEMPTS * len(kept)
+        assert len(self.batch.jobs) <= states.MAX_ATTEMPTS * len(runs)
 
 
 Operation = Callable[[World, RunStore, BatchJobs], Awaitable[object]]
@@ -140,7 +140,7 @@ async def cancel_a_running_run(world: World, store: RunStore, jobs: BatchJobs) -
 async def job(world: World, store: RunStore, _: BatchJobs) -> None:
     run = await world.submitted()
     try:
-        await world.do_job(run.compute.job_id, store, telling=True)
+        await world.do_job(run.compute.job_id, store, reports=True)
     except BaseException:
         # Batch sees the process end; a lost machine is the case that gets another attempt.
         world.batch.put(run.compute.job_id, JobState.FAILED, exit_codes=(50001,))
@@ -169,14 +169,14 @@ async def sweep_what_was_cancelled_but_not_released(world: World, store: RunStor
     await world.sweep(store, jobs)
 
 
-async def hear_that_a_running_job_failed(world: World, store: RunStore, jobs: BatchJobs) -> None:
+async def notify_of_a_failed_job(world: World, store: RunStore, jobs: BatchJobs) -> None:
     run = await world.begun()
     world.batch.put(run.compute.job_id, JobState.FAILED, exit_codes=(137,))
     name = f"projects/p/locations/r/jobs/{run.compute.job_id}"
     await make_reconciler(store, jobs, world.clock).notified(name)
 
 
-async def hear_of_a_job_that_works(world: World, store: RunStore, jobs: BatchJobs) -> None:
+async def notify_of_a_working_job(world: World, store: RunStore, jobs: BatchJobs) -> None:
     run = await world.begun()
     name = f"projects/p/locations/r/jobs/{run.compute.job_id}"
     try:
@@ -197,8 +197,8 @@ ENDS: dict[Operation, set[RunState]] = {
     sweep_what_was_never_submitted: {RunState.COMPLETED},
     sweep_what_was_preempted: {RunState.COMPLETED},
     sweep_what_was_cancelled_but_not_released: {RunState.CANCELLED},
-    hear_that_a_running_job_failed: {RunState.FAILED},
-    hear_of_a_job_that_works: {RunState.COMPLETED},
+    notify_of_a_failed_job: {RunState.FAILED},
+    notify_of_a_working_job: {RunState.COMPLETED},
 }
 # Final states if the operation succeeded in spite of the fault.
 ANSWERED: dict[Operation, set[RunState]] = {
@@ -221,18 +221,18 @@ async def live_through(
         jobs: Batch that the operation uses.
         also: final states that are allowed besides the usual ones.
     """
-    met: BaseException | None = None
+    error: BaseException | None = None
     try:
         await operation(world, store, jobs)
     except Died as death:
-        met = death
-    except HaystackError as error:
-        met = error
-    if isinstance(met, HaystackError):
-        assert STATUS_OF.get(met.slug, 500) != 500, repr(met)
-    world.hold_one_live_job()
-    kept = await world.settle()
-    world.hold(kept)
-    ends = {run.status for run in kept}
-    assert ends <= (ANSWERED if met is None else ENDS)[operation].union(also), ends
-    return met
+        error = death
+    except HaystackError as raised:
+        error = raised
+    if isinstance(error, HaystackError):
+        assert STATUS_OF.get(error.slug, 500) != 500, repr(error)
+    world.check_one_live_job()
+    runs = await world.settle()
+    world.check(runs)
+    ends = {run.status for run in runs}
+    assert ends <= (ANSWERED if error is None else ENDS)[operation].union(also), ends
+    return error

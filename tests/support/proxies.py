@@ -111,19 +111,23 @@ class BlackHoleProxy:
         assert task is not None
         self._tasks.add(task)
         self.opened += 1
-        number = self.opened
+        try:
+            await self._connect(self.opened, reader, writer)
+        except asyncio.CancelledError:
+            pass  # the proxy stops
+        finally:
+            self._tasks.discard(task)
+            writer.close()
+
+    async def _connect(self, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         host, _, port = self._upstream.rpartition(":")
         back, there = await asyncio.open_connection(host, int(port))
         answers = asyncio.create_task(self._pump(number, back, writer))
         try:
             await self._pump(number, reader, there)  # until the client closes
             self.closed += 1
-        except asyncio.CancelledError:
-            pass  # the proxy stops
         finally:
             answers.cancel()
-            self._tasks.discard(task)
-            writer.close()
             there.close()
 
     async def _pump(self, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

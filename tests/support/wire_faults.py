@@ -15,7 +15,7 @@ from grpc import StatusCode
 from tests.support.faults import When
 from tests.support.proxies import Context, GrpcProxy
 
-# What the client meets: a gRPC or HTTP status, or one of the two constants below.
+# What the client sees: a gRPC or HTTP status, or one of the two constants below.
 Trouble = StatusCode | int | str | None
 # No answer until the client's deadline.
 SILENCE: None = None
@@ -160,11 +160,12 @@ class FaultyHttp:
         host, _, port = self._upstream.partition(":")
         reader, writer = await asyncio.open_connection(host, int(port))
         request, _, headers = head.partition(b"\r\n")
-        writer.write(
-            request + b"\r\nConnection: close\r\n" + headers.replace(b"Connection: keep-alive\r\n", b"") + body
-        )
-        answer = await reader.read()
-        writer.close()
+        headers = headers.replace(b"Connection: keep-alive\r\n", b"")
+        try:
+            writer.write(request + b"\r\nConnection: close\r\n" + headers + body)
+            answer = await reader.read()
+        finally:
+            writer.close()
         response_head, end, content = answer.partition(b"\r\n\r\n")
         return response_head.replace(self._upstream.encode(), self.host.encode()) + end + content
 

@@ -111,6 +111,13 @@ def test_the_same_result_gives_the_same_bytes(tmp_path: Path) -> None:
         assert path.read_bytes() == (again / path.name).read_bytes(), path.name
 
 
+def test_the_log_names_what_is_known_about_the_perturbation(tmp_path: Path) -> None:
+    understood = log_of(synthetic_result(), tmp_path)["understood"]
+    assert understood["task_type"] == "perturbation_response"
+    assert (understood["targets"], understood["receptors"]) == (["IFNG"], ["IFNGR1", "IFNGR2"])
+    assert understood["expected_pathways"][0] == "HALLMARK_INTERFERON_GAMMA_RESPONSE"
+
+
 def test_the_log_is_as_its_schema_tells_and_holds_nothing_that_the_schema_does_not_name(tmp_path: Path) -> None:
     Draft202012Validator.check_schema(SCHEMA)
     validator = Draft202012Validator(SCHEMA, format_checker=Draft202012Validator.FORMAT_CHECKER)

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from orchestrator.question.analysis import NotUnderstood, Question
-from orchestrator.question.llm import KEYS, understand
+from orchestrator.question.llm import ADDRESSES, understand
 from shared.catalog.view import CatalogView
 from shared.fields import LlmProvider
 from shared.runs.records import Run
-from tests.support.orchestrator.provider import Provider, listening
+from shared.settings import LLM_KEYS
+from tests.support.orchestrator.provider import KEY, Provider, listening
 
 QUESTION = "How would CD14 monocytes respond to IFN-gamma?"
 OUTSIDE = "What does the antiviral type II interferon do to the cells that make antibodies?"
@@ -39,10 +40,10 @@ def read(provider: Provider, make_run: Callable[..., Run], demo_view: CatalogVie
     async def ask(
         text: str = QUESTION, who: str = "anthropic", *, timeout_seconds: float = 20.0, **run: object
     ) -> Question:
-        key, url = KEYS[LlmProvider(who)]
+        key, url = LLM_KEYS[who], ADDRESSES[LlmProvider(who)]
         base = provider.url + ("/v1" if who == "openai" else "")
         made = make_run(text, llm_provider=LlmProvider(who), **run)
-        return await understand(made, demo_view, {key: "k-123", url: base}, timeout_seconds=timeout_seconds)
+        return await understand(made, demo_view, {key: KEY, url: base}, timeout_seconds=timeout_seconds)
 
     return ask
 
@@ -125,7 +126,7 @@ async def test_a_provider_that_fails_leaves_the_resolvers_reading_and_keeps_its_
     assert "SECRET DETAIL" not in notes_of(question)
     logged = capsys.readouterr().err
     assert "asking the language model failed" in logged
-    assert "k-123" not in logged
+    assert KEY not in logged
 
 
 async def test_a_slow_provider_is_not_waited_for(read: Understand, provider: Provider) -> None:

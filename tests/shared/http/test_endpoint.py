@@ -13,7 +13,6 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from shared import wiring
-from shared.auth.identity import DevelopmentIdentity
 from shared.errors import Forbidden, Unavailable
 from shared.fields import Model
 from shared.http import cors
@@ -24,7 +23,13 @@ from shared.runs.states import RunState
 
 PATH = "/api/v1/runs/run_0123456789ab"
 ORIGIN = "https://haystack.example.com"
-SETTINGS = {"PROJECT": "p", "REGION": "r", "RESULTS_BUCKET": "b", "CORS_ORIGINS": f"{ORIGIN}, https://two.example.com"}
+SETTINGS = {
+    "ENVIRONMENT": "development",
+    "PROJECT": "p",
+    "REGION": "r",
+    "RESULTS_BUCKET": "b",
+    "CORS_ORIGINS": f"{ORIGIN}, https://two.example.com",
+}
 
 
 class Long(Model):
@@ -44,7 +49,7 @@ def settings(monkeypatch: pytest.MonkeyPatch) -> object:
 
 def client(handler: Handler) -> httpx.AsyncClient:
     """Return a client of a function with this handler."""
-    handle: FrameworkHandler = endpoint("status", DevelopmentIdentity)(handler)
+    handle: FrameworkHandler = endpoint("status")(handler)
     methods = ["GET", "HEAD", "OPTIONS", "POST"]
     app = Starlette(routes=[Route("/{path:path}", handle, methods=methods)])
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test")
@@ -111,19 +116,19 @@ async def test_an_allowed_origin_may_read_the_response(short: httpx.AsyncClient)
 async def test_another_origin_may_not_read_it(short: httpx.AsyncClient, origin: str) -> None:
     answered = await short.get(PATH, headers={"Origin": origin})
     assert "access-control-allow-origin" not in answered.headers
-    asked = await short.options(PATH, headers={"Origin": origin, "Access-Control-Request-Method": "GET"})
-    assert not [name for name in asked.headers if name.startswith("access-control")]
+    preflight = await short.options(PATH, headers={"Origin": origin, "Access-Control-Request-Method": "GET"})
+    assert not [name for name in preflight.headers if name.startswith("access-control")]
 
 
 async def test_a_preflight_needs_no_identity_and_gets_methods_and_headers(short: httpx.AsyncClient) -> None:
-    asked = await short.options(PATH, headers={"Origin": ORIGIN, "Access-Control-Request-Method": "GET"})
-    assert (asked.status_code, asked.content) == (204, b"")
-    assert asked.headers["access-control-allow-methods"] == "GET, HEAD"
-    allowed = asked.headers["access-control-allow-headers"].split(", ")
+    preflight = await short.options(PATH, headers={"Origin": ORIGIN, "Access-Control-Request-Method": "GET"})
+    assert (preflight.status_code, preflight.content) == (204, b"")
+    assert preflight.headers["access-control-allow-methods"] == "GET, HEAD"
+    allowed = preflight.headers["access-control-allow-headers"].split(", ")
     assert {"Idempotency-Key", "X-Requested-With"} <= set(
         allowed
     )  # IAP answers the latter with 401, not with a redirect
-    assert asked.headers["access-control-allow-origin"] == ORIGIN
+    assert preflight.headers["access-control-allow-origin"] == ORIGIN
 
 
 async def test_a_page_of_an_allowed_origin_may_post_from_another_site() -> None:
@@ -153,9 +158,9 @@ async def test_repeated_identity_headers_are_joined(capsys: pytest.CaptureFixtur
         seen.append(call.user.email)
         return Response()
 
-    async with client(who) as asking:
+    async with client(who) as caller:
         name = "X-Goog-Authenticated-User-Email"
-        await asking.get(PATH, headers=[(name, "ada@example.com"), (name, "eve@example.com")])
+        await caller.get(PATH, headers=[(name, "ada@example.com"), (name, "eve@example.com")])
     assert seen == ["ada@example.com, eve@example.com"]  # an assertion like that is invalid
     assert capsys.readouterr().err
 
@@ -192,8 +197,8 @@ async def test_a_bug_is_a_500_with_the_request_id_and_no_details(capsys: pytest.
     async def broken(_: Call) -> Response:
         raise ZeroDivisionError("an internal secret")
 
-    async with client(broken) as asking:
-        answered = await asking.get(PATH, headers={"X-Request-Id": "r-1"})
+    async with client(broken) as caller:
+        answered = await caller.get(PATH, headers={"X-Request-Id": "r-1"})
     assert answered.status_code == 500
     assert answered.json() == {
         "type": "urn:haystack:problem:internal",
@@ -214,8 +219,8 @@ async def test_an_unavailable_service_is_a_503_and_its_cause_is_in_the_log(capsy
         except ConnectionError as error:
             raise Unavailable("Firestore") from error
 
-    async with client(away) as asking:
-        answered = await asking.get(PATH)
+    async with client(away) as caller:
+        answered = await caller.get(PATH)
     assert (answered.status_code, answered.headers["retry-after"]) == (503, "5")
     assert "cable" not in answered.text
     assert "the cable was cut" in capsys.readouterr().err
@@ -229,11 +234,11 @@ async def test_a_request_that_a_stopping_server_cancels_gets_a_503() -> None:
         await asyncio.Event().wait()
         raise AssertionError("this wait never ends")
 
-    async with client(patient) as asked:
-        asking = asyncio.create_task(asked.get(PATH))
+    async with client(patient) as caller:
+        pending = asyncio.create_task(caller.get(PATH))
         await begun.wait()
-        asking.cancel()  # as uvicorn does after its grace period
-        answered = await asking
+        pending.cancel()  # as uvicorn does after its grace period
+        answered = await pending
     assert answered.status_code == 503
     assert answered.headers["content-type"] == "application/problem+json"
     assert answered.headers["retry-after"].isdecimal()

@@ -35,7 +35,7 @@ async def test_the_law_holds_whichever_call_fails_or_is_the_last(operation: Oper
     assert points
     for at, when, how in itertools.product(points, When, How):
         await run_with(operation, Fault(at, when, how), tmp_path / f"{at}-{when.name}-{how.name}.db")
-    print(f"{len(points)} fault points x {len(When) * len(How)} faults at the ports")  # noqa: T201  # `pytest -rP` tells it
+    print(f"{len(points)} fault points x {len(When) * len(How)} faults at the ports")  # noqa: T201  # `pytest -rP` shows it
 
 
 async def test_a_keyed_create_is_one_run_whatever_its_first_try_met(tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ async def test_a_cancel_that_was_answered_holds_against_a_job_that_finishes_at_t
             return True
 
         cancelled, _ = await asyncio.gather(cancel(), world.do_job(run.compute.job_id, world.store))
-        (kept,) = await world.settle()
-        world.hold([kept])
-        assert kept.status is (RunState.CANCELLED if cancelled else RunState.COMPLETED)
+        (settled,) = await world.settle()
+        world.check([settled])
+        assert settled.status is (RunState.CANCELLED if cancelled else RunState.COMPLETED)
         await database.close()

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.runs.jobs import JobReport, JobState, failure, failure_of
+from shared.runs.jobs import JobReport, JobState, failure_for, failure_of
 from shared.runs.states import FailureReason
 
 PREFIX = (
@@ -94,16 +94,16 @@ def test_a_job_that_succeeded_without_finishing_its_run_is_the_orchestrators_fau
 
 @pytest.mark.parametrize("reason", list(FailureReason))
 def test_each_reason_comes_with_a_sentence_that_says_what_to_do(reason: FailureReason) -> None:
-    told = failure(reason)
-    assert told.reason is reason
-    assert told.advice.endswith(".")
-    assert any(word in told.advice for word in ("ubmit", "Tell", "tell", "Name"))
-    if told.retryable:
-        assert "ubmit" in told.advice
+    failure = failure_for(reason)
+    assert failure.reason is reason
+    assert failure.advice.endswith(".")
+    assert any(word in failure.advice for word in ("ubmit", "Tell", "tell", "Name"))
+    if failure.retryable:
+        assert "ubmit" in failure.advice
 
 
 def test_only_what_may_go_away_by_itself_is_retryable() -> None:
-    assert {reason for reason in FailureReason if failure(reason).retryable} == {
+    assert {reason for reason in FailureReason if failure_for(reason).retryable} == {
         FailureReason.PREEMPTED,
         FailureReason.QUOTA,
         FailureReason.SUBMIT_FAILED,
@@ -117,5 +117,5 @@ def test_only_what_may_go_away_by_itself_is_retryable() -> None:
     st.lists(st.integers(min_value=0, max_value=60000), max_size=5),
 )
 def test_any_report_has_a_failure(state: JobState, events: list[str], codes: list[int]) -> None:
-    told = failure_of(JobReport("j", state, tuple(events), tuple(codes)))
-    assert told == failure(told.reason)
+    failure = failure_of(JobReport("j", state, tuple(events), tuple(codes)))
+    assert failure == failure_for(failure.reason)

@@ -5,7 +5,7 @@ import pytest
 from shared.errors import RunAlreadyFinished, Unavailable
 from shared.fields import ControlStrategy
 from shared.runs import lifecycle
-from shared.runs.jobs import failure
+from shared.runs.jobs import failure_for
 from shared.runs.records import Iteration, Run
 from shared.runs.schemas import CreateRunRequest
 from shared.runs.states import Actor, ComputeState, FailureReason, Phase, RunState
@@ -73,7 +73,7 @@ async def test_a_copy_of_a_job_that_fell_silent_takes_over_and_the_first_is_hear
         await lost.progress(phase=Phase.INFERENCE, iteration=1),
         await lost.heartbeat(),
         await lost.complete(outcome(run.run_id)),
-        await lost.fail(failure(FailureReason.ORCHESTRATOR_ERROR), "It broke."),
+        await lost.fail(failure_for(FailureReason.ORCHESTRATOR_ERROR), "It broke."),
     ]
     assert after == [second] * 4
 
@@ -164,7 +164,7 @@ async def test_a_finished_run_cannot_be_cancelled(
     if end == "completed":
         await lease(run.run_id, store=store, clock=clock).complete(outcome(run.run_id))
     else:
-        fault = failure(FailureReason.ORCHESTRATOR_ERROR)
+        fault = failure_for(FailureReason.ORCHESTRATOR_ERROR)
         await lease(run.run_id, store=store, clock=clock).fail(fault, "It broke.")
     with pytest.raises(RunAlreadyFinished, match=end):
         await lifecycle.cancel(run.run_id, ADA, store=store, jobs=batch, clock=clock)

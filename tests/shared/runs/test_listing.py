@@ -10,9 +10,9 @@ from shared.runs.schemas import CreateRunRequest, ListQuery, RunList
 from shared.runs.states import RunState
 from shared.runs.submission import RunSubmission
 from shared.stores.sqlite import SqliteDatabase, SqliteRunStore
+from tests.support.builders import ADA, EVE
 from tests.support.fakes import FakeBatch, TestClock
 
-ADA, EVE = "ada@example.com", "eve@example.com"
 KEY = "a secret of this deployment"
 
 

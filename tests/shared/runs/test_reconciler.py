@@ -9,15 +9,13 @@ from shared.errors import RunNotFound, SubmitRejected, Unavailable
 from shared.runs import lifecycle, reconciler
 from shared.runs.jobs import JobRequest, JobState
 from shared.runs.reconciler import SweepReport
-from shared.runs.records import Run
+from shared.runs.records import Iteration, Run
 from shared.runs.schemas import CreateRunRequest
-from shared.runs.states import ComputeState, FailureReason, RunState
+from shared.runs.states import ComputeState, FailureReason, Phase, RunState
 from shared.runs.submission import RunSubmission
 from shared.stores.sqlite import SqliteDatabase, SqliteRunStore
-from tests.support.builders import lease, make_reconciler
+from tests.support.builders import ADA, lease, make_reconciler
 from tests.support.fakes import FakeBatch, TestClock
-
-ADA = "ada@example.com"
 
 
 class Service:
@@ -206,9 +204,7 @@ async def test_a_sweep_leaves_a_batch_that_does_not_answer_in_peace(service: Ser
     assert (await service.sweep(minutes=3)).unanswered == reconciler.CONCURRENT_CHECKS
 
 
-async def test_a_run_that_is_deleted_meanwhile_does_not_keep_the_sweep_from_the_others(
-    service: Service, sqlite: SqliteDatabase
-) -> None:
+async def test_a_deleted_run_does_not_stop_the_sweep_of_the_others(service: Service, sqlite: SqliteDatabase) -> None:
     class Deleting(SqliteRunStore):
         async def update(self, run_id: str, change: Callable[[Run], Run | None]) -> Run:
             if run_id == deleted.run_id:
@@ -262,6 +258,25 @@ async def test_the_heartbeat_of_a_job_that_batch_does_not_find_is_believed_until
     service.jobs.put(run.compute.job_id, JobState.RUNNING)  # it turns up after all, and is released
     await service.sweep(minutes=1)
     assert service.jobs.cancelled == [run.compute.job_id]
+
+
+async def test_a_second_attempt_shows_nothing_of_the_first_and_may_wait_long_for_its_machine(service: Service) -> None:
+    first = await service.running()
+    summary = Iteration(number=1, strategy="direct", score=6, components=[], duration_seconds=1.0)
+    holder = lease(first.run_id, store=service.store, clock=service.clock)
+    await holder.progress(phase=Phase.EVALUATION, iteration=2, finished=summary)
+    service.jobs.put(first.compute.job_id, JobState.FAILED, exit_codes=(50001,))
+    await service.sweep(minutes=6)
+    second = await service.now()
+    assert (second.compute.attempt, second.iterations) == (2, [])
+    assert (second.current_phase, second.current_iteration, second.control_strategy_effective) == (None, 0, None)
+    for state in (JobState.QUEUED, JobState.RUNNING):  # silent for longer than a job that hangs
+        service.jobs.put(second.compute.job_id, state)
+        await service.sweep(minutes=20)
+        assert (await service.now()).status is RunState.RUNNING
+    await lease(first.run_id, attempt=2, owner="second", store=service.store, clock=service.clock).begin()
+    await service.sweep(minutes=16)
+    assert await service.reason() is FailureReason.ORCHESTRATOR_ERROR
 
 
 async def test_a_silent_job_is_given_time_and_then_up(service: Service) -> None:
@@ -322,5 +337,4 @@ async def test_a_notification_is_only_a_hint(service: Service) -> None:
     "name", ["", "projects/p/locations/r/jobs/other", "projects/p/locations/r/jobs/haystack-0123456789ab-1"]
 )
 async def test_a_notification_of_a_job_that_is_not_ours_is_let_go(service: Service, name: str) -> None:
-    told = await make_reconciler(service.store, service.jobs, service.clock).notified(name)
-    assert told is None
+    assert await make_reconciler(service.store, service.jobs, service.clock).notified(name) is None

@@ -23,7 +23,7 @@ from hypothesis.stateful import (
 
 from shared.errors import HaystackError, RunAlreadyFinished, RunNotFound, Unavailable
 from shared.runs import lifecycle, states, views
-from shared.runs.jobs import JobState, failure
+from shared.runs.jobs import JobState, failure_for
 from shared.runs.ports import RunFilter, RunStore
 from shared.runs.records import Run, RunSummary
 from shared.runs.schemas import CreateRunRequest
@@ -146,7 +146,7 @@ class Service(RuleBasedStateMachine):
         for _ in range(steps):
             self.do(process.progress(phase=Phase.INFERENCE, iteration=1))
         if steps == 3 and fails:
-            self.do(process.fail(failure(FailureReason.ORCHESTRATOR_ERROR), "It broke."))
+            self.do(process.fail(failure_for(FailureReason.ORCHESTRATOR_ERROR), "It broke."))
         elif steps == 3:
             self.do(process.complete(outcome(run_id)))
 

@@ -5,7 +5,6 @@ from datetime import timedelta
 
 import pytest
 
-from orchestrator.question.llm import KEYS
 from shared.errors import IdempotencyMismatch, SubmitRejected, TooManyRuns, Unavailable
 from shared.fields import LlmProvider
 from shared.runs.records import Run
@@ -13,11 +12,11 @@ from shared.runs.schemas import CreateRunRequest
 from shared.runs.states import ComputeState, FailureReason, RunState
 from shared.runs.submission import RunLimits, RunSubmission
 from shared.runs.views import run_status
+from shared.settings import LLM_KEYS
 from shared.stores.sqlite import SqliteDatabase, SqliteRunStore
-from tests.support.builders import runs_of
+from tests.support.builders import ADA, EVE, runs_of
 from tests.support.fakes import FakeBatch, TestClock
 
-ADA, EVE = "ada@example.com", "eve@example.com"
 QUESTION = CreateRunRequest(query="How would CD14 monocytes respond to IFN-gamma?")
 OTHER = CreateRunRequest(query="How would NK cells respond to IL-15?")
 
@@ -157,4 +156,4 @@ async def test_a_job_is_given_the_key_of_the_language_model_that_its_run_asks_fo
     await service.create(OTHER.model_copy(update={"llm_provider": provider}))
     plain, asking = service.jobs.requests
     assert plain.secrets == frozenset()
-    assert asking.secrets == {KEYS[provider][0]}
+    assert asking.secrets == {LLM_KEYS[provider]}

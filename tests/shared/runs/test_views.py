@@ -46,27 +46,28 @@ async def run(store: SqliteRunStore, batch: FakeBatch, clock: TestClock) -> Run:
 async def test_no_run_and_another_users_run_look_the_same(
     store: SqliteRunStore, run: Run, batch: FakeBatch, clock: TestClock, run_id: str
 ) -> None:
-    for asked, caller in ((run_id, ADA), (run.run_id, EVE)):
-        with pytest.raises(RunNotFound) as got:
-            await views.summary(asked, caller, store=store)
+    for requested, caller in ((run_id, ADA), (run.run_id, EVE)):
+        with pytest.raises(RunNotFound) as read:
+            await views.summary(requested, caller, store=store)
         with pytest.raises(RunNotFound) as cancelled:
-            await lifecycle.cancel(asked, caller, store=store, jobs=batch, clock=clock)
-        assert got.value.detail == cancelled.value.detail == RunNotFound(asked).detail
+            await lifecycle.cancel(requested, caller, store=store, jobs=batch, clock=clock)
+        assert read.value.detail == cancelled.value.detail == RunNotFound(requested).detail
 
 
-class TellsNothing:
-    """A watch that starts slowly."""
+class SlowToWatch(SqliteRunStore):
+    """A store whose watch yields nothing."""
 
     async def watch(self, run_id: str) -> AsyncGenerator[Run | None]:  # noqa: ARG002
         await asyncio.Event().wait()
         yield None
 
 
-async def test_a_wait_that_is_over_before_the_watch_begins_is_no_missing_run(store: SqliteRunStore, run: Run) -> None:
-    waited = await views.await_change(run.run_id, ADA, seconds=0.01, store=store, watch=TellsNothing())
+async def test_a_wait_that_is_over_before_the_watch_begins_is_no_missing_run(sqlite: SqliteDatabase, run: Run) -> None:
+    store = SlowToWatch(sqlite)
+    waited = await views.await_change(run.run_id, ADA, seconds=0.01, store=store)
     assert run_status(waited) == run_status(run)
     with pytest.raises(RunNotFound):
-        await views.await_change(run.run_id, EVE, seconds=0.01, store=store, watch=TellsNothing())
+        await views.await_change(run.run_id, EVE, seconds=0.01, store=store)
 
 
 async def test_a_result_is_signed_for_an_hour(store: SqliteRunStore, run: Run, clock: TestClock) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from shared.catalog.cache import Catalog
-from shared.runs.ports import RunStore
+from shared.runs.ports import RunDatabase
 from shared.stores.firestore import FirestoreCatalog, FirestoreRunStore
 from shared.stores.sqlite import SqliteCatalog, SqliteRunStore
 
@@ -11,7 +11,7 @@ ADAPTERS = ["sqlite", "firestore"]
 
 
 @pytest.fixture(params=ADAPTERS)
-def run_store(request: pytest.FixtureRequest) -> RunStore:
+def run_store(request: pytest.FixtureRequest) -> RunDatabase:
     """An empty run store."""
     database = request.getfixturevalue(request.param)
     return SqliteRunStore(database) if request.param == "sqlite" else FirestoreRunStore(database)

@@ -1,24 +1,19 @@
-"""Contract suite of the ports `RunStore`, `RunWatch` and `Readiness`."""
+"""Contract suite of the port `RunDatabase`."""
 
 import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
 from datetime import timedelta
-from typing import Protocol
 
 import pytest
 
 from shared.errors import RunExists, RunNotFound, TooManyRuns, TransitionRefused
-from shared.runs.ports import Cursor, Readiness, RunFilter, RunStore, RunWatch
+from shared.runs.ports import Cursor, RunDatabase, RunFilter
 from shared.runs.records import Iteration, Run, RunSummary, ScorePart
 from shared.runs.states import Actor, Phase, RunState
 from shared.runs.views import run_status
 from shared.settings import SHORTEST_RETENTION
 from tests.support.builders import START, completed_run, make_run
-
-
-class Store(RunStore, RunWatch, Readiness, Protocol):
-    """The ports that every adapter of the run store implements."""
 
 
 def summary_of(run: Run) -> RunSummary:
@@ -31,7 +26,7 @@ def to(state: RunState, **fields: object) -> Callable[[Run], Run]:
     return lambda run: run.moved(state, now=START, actor=Actor.JOB, reason="test", **fields)
 
 
-async def test_a_run_comes_back_as_it_was_kept(run_store: Store) -> None:
+async def test_a_run_comes_back_as_it_was_kept(run_store: RunDatabase) -> None:
     part = ScorePart(name="pathway coherence", score=None, reason="nothing to judge")
     summary = Iteration(number=1, strategy="direct", score=7, components=[part], duration_seconds=1.5)
     run = make_run(iterations=[summary], random_seed=2**32 - 1, heartbeat_at=START)
@@ -39,7 +34,7 @@ async def test_a_run_comes_back_as_it_was_kept(run_store: Store) -> None:
     assert await run_store.get(run.run_id) == run
 
 
-async def test_when_a_run_expires_is_kept_and_put_off_while_it_is_unfinished(run_store: Store) -> None:
+async def test_when_a_run_expires_is_kept_and_put_off_while_it_is_unfinished(run_store: RunDatabase) -> None:
     soon = START + timedelta(days=1)
     run = make_run(expire_at=soon)
     await run_store.create(run)
@@ -51,16 +46,16 @@ async def test_when_a_run_expires_is_kept_and_put_off_while_it_is_unfinished(run
     assert (ended.expire_at, await run_store.get(run.run_id)) == (later, ended)
 
 
-async def test_a_run_that_newer_code_kept_can_be_read(run_store: Store) -> None:
+async def test_a_run_that_newer_code_kept_can_be_read(run_store: RunDatabase) -> None:
     class NewerRun(Run):
-        colour: str = "green"
+        color: str = "green"
 
     run = make_run()
     await run_store.create(NewerRun(**run.model_dump()))
     assert await run_store.get(run.run_id) == run
 
 
-async def test_a_summary_is_what_the_owner_is_shown_and_nothing_else(run_store: Store) -> None:
+async def test_a_summary_is_what_the_owner_is_shown_and_nothing_else(run_store: RunDatabase) -> None:
     for run in (completed_run(), make_run()):
         await run_store.create(run)
         summary = await run_store.summary(run.run_id)
@@ -71,11 +66,11 @@ async def test_a_summary_is_what_the_owner_is_shown_and_nothing_else(run_store: 
     assert await run_store.summary("run_000000000000") is None
 
 
-async def test_a_run_that_is_not_there_is_none(run_store: Store) -> None:
+async def test_a_run_that_is_not_there_is_none(run_store: RunDatabase) -> None:
     assert await run_store.get("run_000000000000") is None
 
 
-async def test_create_leaves_a_run_of_the_same_id_alone(run_store: Store) -> None:
+async def test_create_leaves_a_run_of_the_same_id_alone(run_store: RunDatabase) -> None:
     run = make_run()
     await run_store.create(run)
     with pytest.raises(RunExists):
@@ -83,14 +78,14 @@ async def test_create_leaves_a_run_of_the_same_id_alone(run_store: Store) -> Non
     assert await run_store.get(run.run_id) == run
 
 
-async def test_of_many_simultaneous_creates_one_wins(run_store: Store) -> None:
+async def test_of_many_simultaneous_creates_one_wins(run_store: RunDatabase) -> None:
     run = make_run()
     rivals = [run.model_copy(update={"query": f"the question of rival {number}"}) for number in range(8)]
     outcomes = await asyncio.gather(*(run_store.create(rival) for rival in rivals), return_exceptions=True)
     assert sorted(type(outcome).__name__ for outcome in outcomes) == ["NoneType", *["RunExists"] * 7]
 
 
-async def test_a_create_beyond_the_owners_limit_keeps_nothing(run_store: Store) -> None:
+async def test_a_create_beyond_the_owners_limit_keeps_nothing(run_store: RunDatabase) -> None:
     first, second = make_run(), make_run()
     await run_store.create(first, max_active=1)
     with pytest.raises(TooManyRuns, match="1 active"):
@@ -101,14 +96,14 @@ async def test_a_create_beyond_the_owners_limit_keeps_nothing(run_store: Store) 
     await run_store.create(second, max_active=1)
 
 
-async def test_a_run_that_exists_is_told_so_even_at_the_limit(run_store: Store) -> None:
+async def test_a_run_that_exists_is_told_so_even_at_the_limit(run_store: RunDatabase) -> None:
     run = make_run()
     await run_store.create(run, max_active=1)
     with pytest.raises(RunExists):
         await run_store.create(run.model_copy(update={"query": "something else entirely"}), max_active=1)
 
 
-async def test_the_limit_is_used_up_and_holds_under_simultaneous_creates(run_store: Store) -> None:
+async def test_the_limit_is_used_up_and_holds_under_simultaneous_creates(run_store: RunDatabase) -> None:
     rivals = [make_run() for _ in range(10)]
     outcomes = await asyncio.gather(
         *(run_store.create(rival, max_active=4) for rival in rivals), return_exceptions=True
@@ -117,7 +112,7 @@ async def test_the_limit_is_used_up_and_holds_under_simultaneous_creates(run_sto
     assert await run_store.count(RunFilter("ada@example.com")) == 4
 
 
-async def test_an_allowed_transition_is_kept_with_its_history(run_store: Store) -> None:
+async def test_an_allowed_transition_is_kept_with_its_history(run_store: RunDatabase) -> None:
     run = make_run()
     await run_store.create(run)
     after = await run_store.update(run.run_id, to(RunState.RUNNING))
@@ -127,7 +122,7 @@ async def test_an_allowed_transition_is_kept_with_its_history(run_store: Store) 
 
 
 @pytest.mark.parametrize("late", [RunState.COMPLETED, RunState.FAILED, RunState.RUNNING, RunState.PENDING])
-async def test_the_first_terminal_state_wins(run_store: Store, late: RunState) -> None:
+async def test_the_first_terminal_state_wins(run_store: RunDatabase, late: RunState) -> None:
     run = make_run()
     await run_store.create(run)
     cancelled = await run_store.update(run.run_id, to(RunState.CANCELLED))
@@ -136,7 +131,7 @@ async def test_the_first_terminal_state_wins(run_store: Store, late: RunState) -
     assert await run_store.get(run.run_id) == cancelled
 
 
-async def test_a_progress_update_changes_what_it_names(run_store: Store) -> None:
+async def test_a_progress_update_changes_what_it_names(run_store: RunDatabase) -> None:
     run = make_run()
     await run_store.create(run)
     await run_store.update(run.run_id, to(RunState.RUNNING))
@@ -146,18 +141,18 @@ async def test_a_progress_update_changes_what_it_names(run_store: Store) -> None
     assert (after.current_phase, after.current_iteration, after.query) == (Phase.INFERENCE, 2, run.query)
 
 
-async def test_a_change_that_wants_nothing_writes_nothing(run_store: Store) -> None:
+async def test_a_change_that_wants_nothing_writes_nothing(run_store: RunDatabase) -> None:
     run = make_run()
     await run_store.create(run)
     assert await run_store.update(run.run_id, lambda _: None) == run
 
 
-async def test_an_update_of_a_run_that_is_not_there_says_so(run_store: Store) -> None:
+async def test_an_update_of_a_run_that_is_not_there_says_so(run_store: RunDatabase) -> None:
     with pytest.raises(RunNotFound):
         await run_store.update("run_000000000000", to(RunState.RUNNING))
 
 
-async def test_an_error_in_a_change_goes_through_and_writes_nothing(run_store: Store) -> None:
+async def test_an_error_in_a_change_goes_through_and_writes_nothing(run_store: RunDatabase) -> None:
     run = make_run()
     await run_store.create(run)
 
@@ -169,7 +164,7 @@ async def test_an_error_in_a_change_goes_through_and_writes_nothing(run_store: S
     assert await run_store.get(run.run_id) == run
 
 
-async def test_simultaneous_updates_lose_nothing(run_store: Store) -> None:
+async def test_simultaneous_updates_lose_nothing(run_store: RunDatabase) -> None:
     run = make_run()
     await run_store.create(run)
 
@@ -182,7 +177,7 @@ async def test_simultaneous_updates_lose_nothing(run_store: Store) -> None:
     assert after.current_iteration == 6
 
 
-async def test_of_simultaneous_ends_one_wins(run_store: Store) -> None:
+async def test_of_simultaneous_ends_one_wins(run_store: RunDatabase) -> None:
     run = make_run()
     await run_store.create(run)
     await run_store.update(run.run_id, to(RunState.RUNNING))
@@ -191,14 +186,14 @@ async def test_of_simultaneous_ends_one_wins(run_store: Store) -> None:
     assert sum(isinstance(outcome, TransitionRefused) for outcome in outcomes) == 2
 
 
-async def test_a_page_holds_the_owners_runs_newest_first(run_store: Store) -> None:
+async def test_a_page_holds_the_owners_runs_newest_first(run_store: RunDatabase) -> None:
     mine = [make_run(minutes=minute) for minute in range(5)]
     for run in [*mine, make_run(owner="eve@example.com", minutes=2)]:
         await run_store.create(run)
     assert list(await run_store.page(RunFilter("ada@example.com"), limit=3)) == [*map(summary_of, mine[:1:-1])]
 
 
-async def test_a_cursor_goes_on_where_the_last_page_ended_even_among_equal_times(run_store: Store) -> None:
+async def test_a_cursor_goes_on_where_the_last_page_ended_even_among_equal_times(run_store: RunDatabase) -> None:
     mine = [make_run(minutes=minute // 3) for minute in range(9)]
     for run in mine:
         await run_store.create(run)
@@ -211,7 +206,7 @@ async def test_a_cursor_goes_on_where_the_last_page_ended_even_among_equal_times
     assert seen == [*map(summary_of, newest_first)]
 
 
-async def test_an_offset_skips(run_store: Store) -> None:
+async def test_an_offset_skips(run_store: RunDatabase) -> None:
     mine = [make_run(minutes=minute) for minute in range(4)]
     for run in mine:
         await run_store.create(run)
@@ -221,7 +216,7 @@ async def test_an_offset_skips(run_store: Store) -> None:
     ]
 
 
-async def test_a_page_and_a_count_keep_to_the_states_asked_for(run_store: Store) -> None:
+async def test_a_page_and_a_count_keep_to_the_states_asked_for(run_store: RunDatabase) -> None:
     mine = [make_run(minutes=minute) for minute in range(4)]
     for run in mine:
         await run_store.create(run)
@@ -235,7 +230,7 @@ async def test_a_page_and_a_count_keep_to_the_states_asked_for(run_store: Store)
     assert await run_store.count(RunFilter("nobody@example.com")) == 0
 
 
-async def test_a_page_and_a_count_keep_to_the_times_asked_for(run_store: Store) -> None:
+async def test_a_page_and_a_count_keep_to_the_times_asked_for(run_store: RunDatabase) -> None:
     mine = [make_run(minutes=minute) for minute in range(5)]
     for run in mine:
         await run_store.create(run)
@@ -248,7 +243,7 @@ async def test_a_page_and_a_count_keep_to_the_times_asked_for(run_store: Store) 
     assert await run_store.count(pending) == 2
 
 
-async def test_a_watch_tells_the_run_as_it_is_and_then_each_change(run_store: Store) -> None:
+async def test_a_watch_tells_the_run_as_it_is_and_then_each_change(run_store: RunDatabase) -> None:
     run = make_run()
     await run_store.create(run)
     async with asyncio.timeout(10), aclosing(run_store.watch(run.run_id)) as told:
@@ -259,7 +254,7 @@ async def test_a_watch_tells_the_run_as_it_is_and_then_each_change(run_store: St
         assert await anext(told) == cancelled
 
 
-async def test_a_watch_of_no_run_says_so_and_tells_when_there_is_one(run_store: Store) -> None:
+async def test_a_watch_of_no_run_says_so_and_tells_when_there_is_one(run_store: RunDatabase) -> None:
     run = make_run()
     async with asyncio.timeout(10), aclosing(run_store.watch(run.run_id)) as told:
         assert await anext(told) is None
@@ -267,7 +262,7 @@ async def test_a_watch_of_no_run_says_so_and_tells_when_there_is_one(run_store: 
         assert await anext(told) == run
 
 
-async def test_a_write_is_not_harmed_by_watchers_that_leave_at_the_same_moment(run_store: Store) -> None:
+async def test_a_write_is_not_harmed_by_watchers_that_leave_at_the_same_moment(run_store: RunDatabase) -> None:
     """Regression: the emulator answers CANCELLED to a writer when a listener leaves, which was a 500 for the user."""
 
     async def look_once(run_id: str) -> None:
@@ -283,7 +278,7 @@ async def test_a_write_is_not_harmed_by_watchers_that_leave_at_the_same_moment(r
         assert await run_store.get(run.run_id) == after
 
 
-async def test_due_runs_come_longest_overdue_first_and_settled_ones_never(run_store: Store) -> None:
+async def test_due_runs_come_longest_overdue_first_and_settled_ones_never(run_store: RunDatabase) -> None:
     early, late, later = (make_run(minutes=minute) for minute in (0, 1, 9))
     settled = make_run(minutes=0, check_at=None)
     for run in (later, settled, late, early):
@@ -293,5 +288,5 @@ async def test_due_runs_come_longest_overdue_first_and_settled_ones_never(run_st
     assert list(await run_store.due(now, limit=1)) == [early]
 
 
-async def test_a_database_that_is_there_answers_a_ping(run_store: Store) -> None:
+async def test_a_database_that_is_there_answers_a_ping(run_store: RunDatabase) -> None:
     await run_store.ping()

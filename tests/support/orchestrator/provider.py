@@ -9,6 +9,9 @@ from typing import Any
 
 JSON = dict[str, Any]
 
+# The key that the tests send; this provider quotes it in its errors.
+KEY = "k-123"
+
 
 @dataclass
 class Provider:
@@ -54,7 +57,7 @@ class Provider:
         if isinstance(self.answer, str):
             return self.answer
         if self.status != 200:
-            return json.dumps({"type": "error", "error": {"type": "api_error", "message": "SECRET DETAIL"}})
+            return json.dumps({"type": "error", "error": {"type": "api_error", "message": f"SECRET DETAIL {KEY}"}})
         protocol = next(make for part, make in PROTOCOLS.items() if part in path)
         return json.dumps(protocol(body, self.answer))
 

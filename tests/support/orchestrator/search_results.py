@@ -1,7 +1,6 @@
 """A small synthetic search result, with the names and numbers that tests of the outputs need."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 import numpy as np
 from scipy import sparse
@@ -19,7 +18,8 @@ from orchestrator.search.search import SearchResult
 from shared.catalog.entries import CellTypeEntry, DatasetEntry
 from shared.catalog.schemas import MatchedTerm
 from shared.fields import ControlStrategy
-from shared.runs.records import Compute, Iteration, PathwayChange, Run, ScorePart
+from shared.runs.records import Iteration, PathwayChange, Run, ScorePart
+from tests.support.builders import make_run
 
 QUESTION = "How would CD14 monocytes respond to IFN-gamma?"
 RISING = ("STAT1", "IRF1", "GBP1", "CXCL10", "CXCL9", "TAP1", "WARS1")
@@ -77,21 +77,7 @@ def synthetic_result(
 
 
 def _run(text: str) -> Run:
-    created = datetime(2026, 3, 1, 12, tzinfo=UTC)
-    return Run(
-        run_id="run_0123456789ab",
-        user_email="ada@example.com",
-        query=text,
-        control_strategy=ControlStrategy.SYNTHETIC_CONTROL,
-        max_iterations=5,
-        score_threshold=7,
-        compute=Compute(job_id="haystack-0123456789ab-1"),
-        transitions=[],
-        request_fingerprint="none",
-        created_at=created,
-        updated_at=created,
-        check_at=None,
-    )
+    return make_run("run_0123456789ab", query=text)
 
 
 def differential(renamed: dict[str, str] | None = None, *, changed: bool = True) -> Differential:
@@ -188,7 +174,6 @@ def _question(text: str, renamed: dict[str, str]) -> Question:
         dataset=dataset,
         query_type=query_type,
         distance=1,
-        receptors=("IFNGR1", "IFNGR2"),
         target=Target(label, (), ("IFNG",), ("PBS",)),
         notes=("The atlas synthetic is SEMI-SYNTHETIC: its perturbed cells are simulated.",),
     )

@@ -16,7 +16,7 @@ from shared.runs.states import check_transition
 
 @dataclass
 class MemoryRuns:
-    """A `RunStore` in memory.
+    """A `RunDatabase` in memory.
 
     `writes` counts writes, `updates` counts calls; the store is unavailable at the calls numbered in `unavailable_at`. `before` changes
     the run at each update, like another writer.
@@ -73,6 +73,9 @@ class MemoryRuns:
 
     async def due(self, now: datetime, *, limit: int) -> Sequence[Run]:
         raise NotImplementedError("the job sweeps no runs")
+
+    async def ping(self) -> None:
+        raise NotImplementedError("the job reads its run first")
 
 
 @dataclass
