@@ -133,7 +133,7 @@ class Settings(NamedTuple):
 
     @property
     def retention(self) -> timedelta | None:
-        """How long a run is stored; None: for ever."""
+        """How long a run is stored; None: forever."""
         return timedelta(days=self.run_retention_days) if self.run_retention_days else None
 
     @property

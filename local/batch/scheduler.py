@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 NOT_STARTED: Final = 50000
 # Docker's own exit code. Batch passes it on, and its events give no further detail.
 IMAGE_NOT_STARTED: Final = 125
-# Batch's limit for every job (https://docs.cloud.google.com/batch/quotas).
+# Batch's limit forevery job (https://docs.cloud.google.com/batch/quotas).
 RUN_SECONDS: Final = 14 * 24 * 3600.0
 NO_QUOTA: Final = "Quota: CPUS, limit: 0, usage: 0, wanted: 4"
 

@@ -35,7 +35,7 @@ class RunLimits(NamedTuple):
 
     Attributes:
         max_active: maximum number of unfinished runs of one owner; 0: no limit.
-        retention: how long a run is stored; None: for ever.
+        retention: how long a run is stored; None: forever.
     """
 
     max_active: int = 0

@@ -1,6 +1,6 @@
 """What the owner of a run sees: its status, its changes, its result, and lists of runs. Nothing here changes a run.
 
-Stored records are mapped to the wire models here, field by field. Lists are paged by token, which costs the same for every page, or
+Stored records are mapped to the wire models here, field by field. Lists are paged by token, which costs the same forevery page, or
 by number, which bills what it skips.
 """
 

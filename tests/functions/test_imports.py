@@ -1,4 +1,4 @@
-"""A function imports only what it needs for its responses, because its cold start pays for every module."""
+"""A function imports only what it needs for its responses, because its cold start pays forevery module."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Counts sorted by group: the same counts for every block size."""
+"""Counts sorted by group: the same counts forevery block size."""
 
 import tempfile
 from pathlib import Path
