@@ -11,6 +11,7 @@ set -Eeuo pipefail
 
 failed() {
   local code=$?
+  if ((code == 2)); then exit 2; fi # a wrong argument: the message above says all
   echo "deploy.sh: line $1 failed with exit code ${code}: $2" >&2
   exit "${code}"
 }
@@ -58,5 +59,4 @@ if ! command -v gcloud >/dev/null && ! has_option --dry-run "$@" && ! has_option
 fi
 
 # Write no bytecode into the repository.
-# Python reports its own errors, so the trap adds nothing to them.
-PYTHONPATH="${root}" PYTHONDONTWRITEBYTECODE=1 "${python}" -m deploy "${arguments[@]}" || exit $?
+PYTHONPATH="${root}" PYTHONDONTWRITEBYTECODE=1 "${python}" -m deploy "${arguments[@]}"

@@ -129,6 +129,7 @@ class Service:
 @pytest.fixture
 async def service(tmp_path: Path, sqlite: SqliteDatabase, clock: TestClock) -> AsyncIterator[Service]:
     (tmp_path / "orchestrator").mkdir()
+    (tmp_path / "orchestrator" / "__init__.py").touch()  # a package, which wins over the one of this project
     (tmp_path / "orchestrator" / "main.py").write_text(WAITS)
     async with AsyncExitStack() as ends:
         made = Service(tmp_path, SqliteRunStore(sqlite), clock)

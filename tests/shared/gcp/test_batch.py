@@ -62,6 +62,7 @@ async def until(jobs: BatchJobs, state: JobState) -> JobReport:
 async def emulator(tmp_path: Path) -> AsyncIterator[BatchEmulator]:
     """An emulator whose jobs find a small orchestrator in their working directory."""
     (tmp_path / "orchestrator").mkdir()
+    (tmp_path / "orchestrator" / "__init__.py").touch()  # a package, which wins over the one of this project
     (tmp_path / "orchestrator" / "main.py").write_text(MAIN)
     server = BatchEmulator(
         log_dir=tmp_path / "logs", job_env={"PATH": os.environ["PATH"]}, cwd=tmp_path, max_parallel=1, grace_seconds=2
