@@ -66,6 +66,8 @@ def ingest(dataset: str, path: Path, atlas_root: Path, description: Description 
     description = description or Description()
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,62}", dataset):
         raise AtlasUnusable(f"{dataset!r} is not a valid dataset name: use a-z, 0-9 and _, and start with a letter.")
+    if not path.is_file():
+        raise AtlasUnusable(f"There is no file {path}.")
     try:
         file = h5py.File(path)
     except OSError as error:

@@ -26,7 +26,7 @@ def test_an_atlas_gets_into_the_data_folder_with_the_options_of_the_operators_co
 def test_a_file_that_cannot_be_ingested_is_the_error_of_the_operators_command(tmp_path: Path) -> None:
     done = ingest(tmp_path / "none.h5ad", tmp_path / "data")
     assert done.returncode != 0
-    assert "none.h5ad" in done.stderr
+    assert f"There is no file {tmp_path / 'none.h5ad'}." in done.stderr
 
 
 def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
