@@ -30,6 +30,8 @@ endef
 $(VENV)/.installed: requirements-uv.txt requirements-dev.txt pyproject.toml
 	$(python-ok)
 	@test -x $(BIN)/python || { echo "creating $(VENV) with $(PYTHON)"; $(PYTHON) -m venv $(VENV); }
+	@$(BIN)/python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+		{ echo "$(VENV) has another Python than 3.11, 3.12 or 3.13. Run: make clean install"; exit 1; }
 	@echo "installing uv"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-uv.txt
 	@echo "installing the pinned packages into $(VENV)"

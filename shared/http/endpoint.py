@@ -106,7 +106,7 @@ class _Endpoint(NamedTuple):
         return response  # the server omits the body for HEAD
 
     async def _dispatch(self, request: Request, request_id: str) -> Response:
-        found = routes.match(request.method, request.url.path)
+        found = routes.match(request.method, request.scope["path"])  # `request.url` drops line breaks
         if found is None:
             raise UnknownPath
         if isinstance(found, routes.MethodMismatch):

@@ -7,7 +7,7 @@ from typing import Final, TypeVar, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from shared.errors import InvalidRequest
 from shared.http.problems import BodyTooLarge, ContentCodingUnsupported, MalformedJson, MediaTypeUnsupported
@@ -26,16 +26,21 @@ async def read(request: Request) -> bytes:
 
     Raises:
         BodyTooLarge: the announced or the actual body exceeds 64 KiB.
+        MalformedJson: the client disconnected before the end of the body.
     """
     announced = request.headers.get("content-length", "")
     # Python refuses to convert a number of some thousand digits.
     if announced.isdecimal() and (len(announced) > 9 or int(announced) > MAX_BODY_BYTES):
         raise BodyTooLarge(MAX_BODY_BYTES)
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise BodyTooLarge(MAX_BODY_BYTES)
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > MAX_BODY_BYTES:
+                raise BodyTooLarge(MAX_BODY_BYTES)
+    except ClientDisconnect:
+        # Nobody reads the response; as an unexpected error it would alert the operators.
+        raise MalformedJson from None
     return bytes(body)
 
 
@@ -90,8 +95,11 @@ def idempotency_key(request: Request) -> str | None:
     Raises:
         InvalidRequest: the key is not 1 to 255 visible ASCII characters.
     """
-    key = request.headers.get("idempotency-key")
-    if key is not None and not IDEMPOTENCY_KEY.fullmatch(key):
+    keys = request.headers.getlist("idempotency-key")
+    if not keys:
+        return None
+    key = ", ".join(keys)  # of two keys, neither is the right one
+    if not IDEMPOTENCY_KEY.fullmatch(key):
         error: dict[str, object] = {
             "loc": ["header", "Idempotency-Key"],
             "msg": "not 1 to 255 visible ASCII characters",

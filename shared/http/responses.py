@@ -84,6 +84,6 @@ def _etag(body: bytes) -> str:
 
 def _matches(request: Request, body: bytes) -> bool:
     """Compare ETags weakly, as RFC 9110 defines it for `If-None-Match`, with and without the suffix of `compress`."""
-    given = request.headers.get("if-none-match", "")
+    given = ", ".join(request.headers.getlist("if-none-match"))
     etags = (part.strip().removeprefix("W/").replace('-gzip"', '"') for part in given.split(","))
     return given.strip() == "*" or _etag(body) in etags

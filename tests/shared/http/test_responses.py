@@ -17,6 +17,13 @@ class Content(Model):
     text: str = "grounding"
 
 
+def test_any_of_several_if_none_match_headers_may_name_the_content() -> None:
+    etag = json_response(request(), Content()).headers["etag"]
+    raw = [(b"if-none-match", value.encode()) for value in ('"other"', etag)]
+    for headers in (raw, raw[::-1]):
+        assert matches_etag(Request({"type": "http", "method": "GET", "headers": headers}), Content())
+
+
 def request(method: str = "GET", **headers: str) -> Request:
     raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
     return Request({"type": "http", "method": method, "headers": raw})
