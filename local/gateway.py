@@ -51,6 +51,8 @@ class Gateway:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Route a request to its function; the default function answers 404 for unknown paths."""
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close"})  # the server answers 403, as in production
         if scope["type"] != "http":
             return
         if scope["path"] == OIDC_KEYS_PATH:

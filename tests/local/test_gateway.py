@@ -1,4 +1,4 @@
-"""The documentation page loads nothing from elsewhere, and a browser shows it under its content security policy."""
+"""The gateway refuses websockets; its documentation page loads nothing from elsewhere, and a browser shows it."""
 
 import re
 import shutil
@@ -74,3 +74,13 @@ async def test_a_browser_shows_every_operation_and_blocks_nothing(url: str, tmp_
     assert "Idempotency-Key" in shown  # the operation that the address names is open
     assert "Content Security Policy" not in shown
     assert "CONSOLE" not in shown
+
+
+async def test_a_websocket_is_refused_as_in_production(client: httpx.AsyncClient) -> None:
+    upgrade = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    }
+    assert (await client.get("/api/v1/health", headers=upgrade)).status_code == 403
