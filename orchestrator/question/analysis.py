@@ -141,11 +141,11 @@ def _notes(cell_type: MatchedTerm, query: NearCellType, dataset: DatasetEntry) -
     if query.distance:
         own = [each.label for each in dataset.cell_types if each.cell_ontology_id == cell_type.cell_ontology_id]
         few = sum(control_cells(dataset, label) for label in own)
-        missing = f"only {few} control cell(s)" if own else "no cells"
+        missing = f"only {few} control cell{'s' * (few != 1)}" if own else "no cells"
         term = query.entry.cell_ontology_label or query.entry.label
         relation = "a subtype" if query.is_kind else "the nearest type in the Cell Ontology"
         notes.append(
             f"The atlas has {missing} labeled {cell_type.name}. Used instead: {query.entry.label} ({term}, "
-            f"{query.entry.cell_ontology_id}), {relation}, {query.distance} step(s) away."
+            f"{query.entry.cell_ontology_id}), {relation}, {query.distance} step{'s' * (query.distance != 1)} away."
         )
     return notes

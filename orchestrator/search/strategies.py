@@ -80,7 +80,7 @@ def direct(target: Target, available: AvailableGroups) -> Iterator[Prompt]:
     """Propose the same perturbation in the same cell type, all donors."""
     if groups := available.perturbed(target.query_type):
         donors = len({group.donor for group in groups})
-        rationale = f"{target.query_type} cells under the requested perturbation, all {donors} donor(s)."
+        rationale = f"{target.query_type} cells under the requested perturbation, {donors} donor{'s' * (donors != 1)}."
         yield Prompt("direct", rationale, tuple(groups), 1.0, 1.0, available.quality(groups))
 
 
@@ -146,7 +146,9 @@ def _sources(target: Target, available: AvailableGroups, conditions: Sequence[st
     for near in target.neighbors:
         distance = UNRELATED if near.distance is None else near.distance
         relation = (
-            "no common lineage" if near.distance is None else f"{near.distance} step(s) away in the Cell Ontology"
+            "no common lineage"
+            if near.distance is None
+            else f"{near.distance} step{'s' * (near.distance != 1)} away in the Cell Ontology"
         )
         groups = available.perturbed(near.cell_type, conditions)
         found.append(_Source(near.cell_type, 1.0 / (1.0 + distance), relation, groups))
