@@ -38,7 +38,7 @@ $(VENV)/.installed: requirements-uv.txt requirements-dev.txt pyproject.toml
 	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip sync --require-hashes requirements-dev.txt
 	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
 	@$(BIN)/python -c 'import pathlib, sysconfig; pathlib.Path(sysconfig.get_path("purelib"), "checkout.pth").write_text("$(CURDIR)\n")'
-	@echo "compiling numba kernels, which would otherwise delay the first run by about 20 seconds"
+	@echo "compiling numba kernels once: about half a minute, which the first run saves"
 	@$(BIN)/python -m orchestrator.warm_up
 	@touch $@
 

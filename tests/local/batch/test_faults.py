@@ -14,36 +14,23 @@ import pytest
 from local.batch.faults import Code, Fail, ImagePull, LoseJob, Preempt, StayQueued
 from local.batch.service import BatchEmulator
 from shared.errors import Unavailable
-from shared.fields import ControlStrategy
 from shared.gcp.batch import GoogleBatchJobs
 from shared.runs import lifecycle, reconciler, states
 from shared.runs.jobs import JobState
-from shared.runs.records import RunOutcome
 from shared.runs.schemas import CreateRunRequest
 from shared.runs.states import ComputeState, FailureReason, RunState
 from shared.runs.submission import RunSubmission
 from shared.settings import Settings
 from shared.stores.sqlite import SqliteRunStore
-from tests.support.builders import lease, make_reconciler
+from tests.support.builders import ADA, NO_RUN, lease, make_reconciler, outcome
 
 if TYPE_CHECKING:
     from shared.runs.records import Run
     from shared.stores.sqlite import SqliteDatabase
     from tests.support.fakes import TestClock
 
-ADA = "ada@example.com"
 QUESTION = CreateRunRequest(query="How would NK cells respond to IL-15?")
-OUTCOME = RunOutcome(
-    grounding_score=8,
-    termination_reason="threshold reached",
-    control_strategy_effective=ControlStrategy.SYNTHETIC_CONTROL,
-    num_de_genes=12,
-    top_upregulated=[],
-    top_downregulated=[],
-    enriched_pathways=[],
-    notes=[],
-    files=[],
-)
+OUTCOME = outcome(NO_RUN)
 # Takes the place of the job's module: it occupies its machine, and the test writes what a job would write.
 WAITS = "import pathlib, time\nwhile not pathlib.Path('go').exists(): time.sleep(0.02)\n"
 
