@@ -53,7 +53,7 @@ def _without_controls(value: object) -> object:
 Timestamp = Annotated[AwareDatetime, PlainSerializer(rfc3339, when_used="json")]
 Query = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=10, max_length=2000),
+    StringConstraints(strip_whitespace=True, min_length=5, max_length=2000),
     BeforeValidator(_without_controls),
 ]
 Score = Annotated[int, Field(ge=1, le=10)]

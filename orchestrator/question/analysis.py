@@ -17,7 +17,7 @@ from shared.catalog.plans import (
 from shared.catalog.schemas import MatchedTerm
 from shared.catalog.view import CatalogView, control_labels, perturbation_labels
 from shared.resolver import Resolution, resolve
-from shared.resolver.validation import cell_type_key
+from shared.resolver.interpretation import cell_type_key
 
 
 class NotUnderstood(Exception):

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from shared.catalog.interpretation import Interpretation
 from shared.fields import ControlStrategy, Model, Query
 
 
@@ -92,3 +93,5 @@ class ControlStrategyValidation(Model):
     cell_type: MatchedTerm | None = Field(description="Cell type that the question names; null if it names none.")
     perturbation: MatchedTerm | None = Field(description="Perturbation that the question names; null if it names none.")
     datasets: list[str] = Field(description="Ingested datasets that can answer the question.")
+    interpretation: Interpretation = Field(description="How the question is read, and what is not taken into account.")
+    suggestions: list[str] = Field(description="Similar questions that can be answered, if this one cannot be.")

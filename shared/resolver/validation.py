@@ -21,8 +21,8 @@ from shared.catalog.plans import (
 from shared.catalog.schemas import ControlStrategyValidation, ControlStrategyValidationRequest, MatchedTerm
 from shared.catalog.view import CatalogView, control_labels, perturbation_labels
 from shared.fields import ControlStrategy
+from shared.resolver.interpretation import cell_type_key, read, suggest
 from shared.resolver.question import Resolution
-from shared.resolver.resolve import resolve
 from shared.runs.schemas import CreateRunRequest, RunPreview
 
 _QUERY_AS_CONTROL = "query_as_control compares the prediction with the query cells themselves."
@@ -40,7 +40,8 @@ class MatchedControls(NamedTuple):
 
 def validate(request: ControlStrategyValidationRequest, view: CatalogView) -> ControlStrategyValidation:
     """Return how a question is understood, whether it can have a synthetic control, and which strategy to use."""
-    resolution = resolve(request.query, view)
+    reading = read(request.query, view)
+    resolution = reading.resolution
     matches: list[MatchedControls] = []
     plan = None
     if resolution.cell_type and resolution.perturbation:
@@ -67,6 +68,8 @@ def validate(request: ControlStrategyValidationRequest, view: CatalogView) -> Co
         cell_type=resolution.cell_type,
         perturbation=resolution.perturbation,
         datasets=[plan.dataset.name] if plan else sorted({match.plan.dataset.name for match in matches}),
+        interpretation=reading.interpretation,
+        suggestions=[] if reading.interpretation.answerable else suggest(reading, view),
     )
 
 
@@ -78,11 +81,6 @@ def preview(request: CreateRunRequest, view: CatalogView) -> RunPreview:
     return RunPreview(
         would_run=would_run, reason=None if would_run else validation.warning, request=request, validation=validation
     )
-
-
-def cell_type_key(term: MatchedTerm) -> str:
-    """Return the lookup key of a matched cell type: its Cell Ontology id, or its label without one."""
-    return term.cell_ontology_id or term.name
 
 
 def matched_controls(view: CatalogView, perturbation: str, cell_type: str) -> list[MatchedControls]:
