@@ -21,8 +21,9 @@ from shared.catalog.plans import (
 from shared.catalog.schemas import ControlStrategyValidation, ControlStrategyValidationRequest, MatchedTerm
 from shared.catalog.view import CatalogView, control_labels, perturbation_labels
 from shared.fields import ControlStrategy
-from shared.resolver.interpretation import cell_type_key, read, suggest
+from shared.resolver.interpretation import cell_type_key, read
 from shared.resolver.question import Resolution
+from shared.resolver.suggestions import suggest
 from shared.runs.schemas import CreateRunRequest, RunPreview
 
 _QUERY_AS_CONTROL = "query_as_control compares the prediction with the query cells themselves."
@@ -69,7 +70,7 @@ def validate(request: ControlStrategyValidationRequest, view: CatalogView) -> Co
         perturbation=resolution.perturbation,
         datasets=[plan.dataset.name] if plan else sorted({match.plan.dataset.name for match in matches}),
         interpretation=reading.interpretation,
-        suggestions=[] if reading.interpretation.answerable else suggest(reading, view),
+        suggestions=suggest(reading, view),
     )
 
 
