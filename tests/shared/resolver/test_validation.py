@@ -23,7 +23,7 @@ def ask(view: CatalogView, query: str) -> ControlStrategyValidation:
     return validate(ControlStrategyValidationRequest(query=query), view)
 
 
-def test_the_demo_question_finds_the_nearest_cell_type_and_says_so(view: CatalogView) -> None:
+def test_the_demo_question_finds_its_controls_and_its_caveats_are_not_repeated(view: CatalogView) -> None:
     answer = ask(view, "How would CD14 monocytes respond to IFN-gamma?")
     assert answer.synthetic_control_available
     assert answer.recommendation is ControlStrategy.SYNTHETIC_CONTROL
@@ -35,10 +35,8 @@ def test_the_demo_question_finds_the_nearest_cell_type_and_says_so(view: Catalog
     assert answer.cell_type.cell_ontology_id == CD14_MONOCYTE
     assert answer.perturbation is not None
     assert answer.perturbation.name == "IFN-gamma"
-    assert answer.warning == (
-        "small_pbmc has no cells labeled CD14-positive monocyte; the nearest cell type by the Cell Ontology, MDC (mononuclear phagocyte), "
-        "2 steps away, is used instead."
-    )
+    assert answer.interpretation.has(CaveatCode.STAND_IN_CELL_TYPE)
+    assert (answer.warning, answer.suggestions) == (None, [])
 
 
 def test_cells_of_the_asked_type_need_no_warning(view: CatalogView) -> None:
