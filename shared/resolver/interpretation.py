@@ -33,9 +33,9 @@ from shared.catalog.schemas import MatchedTerm
 from shared.catalog.view import CatalogView, cells_in, perturbation_labels
 from shared.resolver import caveats
 from shared.resolver.agents import GROUPS, Agent, find_agents
-from shared.resolver.cell_names import lone_names
 from shared.resolver.causes import Causes, find_causes
 from shared.resolver.causes import Relation as CauseRelation
+from shared.resolver.cell_names import lone_names
 from shared.resolver.circumstances import find_circumstances
 from shared.resolver.conditions import atlas_condition
 from shared.resolver.context import ContextTerm, TermKind, find_terms
