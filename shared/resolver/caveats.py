@@ -11,7 +11,7 @@ from shared.catalog.schemas import MatchedTerm
 
 _MANIPULATIONS: Final = MappingProxyType(
     {
-        CaveatCode.INHIBITION: "The question is about inhibition ({text}). A run predicts the response to a perturbation, not to its inhibition.",
+        CaveatCode.INHIBITION: "The question is about inhibition ({text}). A run predicts what adding a perturbation does.",
         CaveatCode.KNOCKOUT: "The question is about cells with a missing or changed gene ({text}), which no ingested atlas contains.",
         CaveatCode.KNOCKDOWN: "The question is about a knockdown ({text}), which no ingested atlas contains.",
         CaveatCode.OVEREXPRESSION: "The question is about overexpression ({text}), which no ingested atlas contains.",
