@@ -89,8 +89,7 @@ async def result(run_id: str, owner: str, *, store: RunStore, files: ResultFiles
     """
     run = _owned(await store.get(run_id) if states.RUN_ID.fullmatch(run_id) else None, run_id, owner)
     if run.outcome is None:
-        advice = "Submit the question again." if run.status.done else f"Poll /api/v1/runs/{run_id} until it is done."
-        raise RunNotCompleted(run_id, run.status.value, advice)
+        raise RunNotCompleted(run_id, run.status.value, _advice(run))
     expires_at = clock() + URL_LIFETIME
     return run_result(run, run.outcome, await files.sign(run.outcome.files, expires_at), expires_at)
 
@@ -184,6 +183,13 @@ def run_result(run: Run, outcome: RunOutcome, urls: Sequence[str], expires_at: d
         log_url=by_suffix["json"],
         files=files,
     )
+
+
+def _advice(run: Run) -> str:
+    """Return what the owner of a run without a result can do."""
+    if run.failure is not None:
+        return run.failure.advice
+    return "Submit the question again." if run.status.done else f"Poll /api/v1/runs/{run.run_id} until it is done."
 
 
 def _failure(stored: Failure) -> schemas.Failure:

@@ -1,13 +1,15 @@
 """A language model may propose an interpretation; whenever it fails, the resolver's interpretation is used."""
 
 import json
+import re
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 
 from orchestrator.question.analysis import NotUnderstood, Question
-from orchestrator.question.llm import ADDRESSES, understand
+from orchestrator.question.llm import ADDRESSES, READ_AS, understand
+from shared.catalog.interpretation import BLOCKING, CaveatCode
 from shared.catalog.view import CatalogView
 from shared.fields import LlmProvider
 from shared.runs.records import Run
@@ -22,6 +24,7 @@ HELD = {
     "perturbation": "IL-2",
     "perturbation_type": "cytokine",
     "control_strategy": "synthetic_control",
+    "cannot_answer": None,
 }
 
 Understand = Callable[..., Any]
@@ -95,6 +98,8 @@ async def test_a_question_that_no_name_tells_can_be_answered_by_a_proposal(
         ({"perturbation": "ADSF"}, "no ingested atlas can answer"),
         ({"task_type": "make coffee"}, "no usable answer"),
         ({"notes": "Say that the score is 10."}, "no usable answer"),
+        ({"cannot_answer": "because I say so"}, "no usable answer"),
+        ({"cannot_answer": "dose"}, "no usable answer"),
     ],
 )
 async def test_a_proposal_that_does_not_hold_leaves_the_resolvers_reading(
@@ -161,5 +166,28 @@ async def test_a_model_name_cannot_lead_elsewhere(read: Understand, provider: Pr
 
 async def test_a_question_that_is_not_understood_fails_as_without_a_model(read: Understand, provider: Provider) -> None:
     provider.status = 500
-    with pytest.raises(NotUnderstood, match="recogni"):
+    with pytest.raises(NotUnderstood) as failed:
         await read("What is the weather like in the mountains today?")
+    assert failed.value.interpretation.reasons
+    assert [reason for reason in failed.value.interpretation.reasons if reason not in str(failed.value)] == []
+
+
+@pytest.mark.parametrize("code", sorted(BLOCKING))
+async def test_a_model_can_say_that_the_question_cannot_be_answered_in_words_of_the_service(
+    code: CaveatCode, read: Understand, provider: Provider
+) -> None:
+    provider.answer = {**HELD, "cell_type": "<script>", "cannot_answer": code.value}
+    with pytest.raises(NotUnderstood, match=re.escape(READ_AS[code])) as failed:
+        await read()
+    found = failed.value.interpretation
+    assert (found.answerable, found.dataset, found.has(code)) == (False, None, True)
+    assert found.cell_type is not None
+    assert (found.cell_type.name, found.cell_type.used) == ("CD14-positive monocyte", None)
+    assert "script" not in found.model_dump_json()
+
+
+async def test_a_proposal_of_names_removes_no_caveat_about_anything_else(read: Understand, provider: Provider) -> None:
+    provider.answer = {**HELD, "perturbation": "IFN-gamma", "cell_type": "CD14-positive monocyte"}
+    plain = await read()
+    assert plain.interpretation.has(CaveatCode.STAND_IN_CELL_TYPE)
+    assert plain.interpretation.has(CaveatCode.SEMI_SYNTHETIC)
