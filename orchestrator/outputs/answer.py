@@ -6,7 +6,7 @@ import numpy as np
 
 from orchestrator.evidence.enrichment import notable
 from orchestrator.evidence.gene_sets import readable
-from orchestrator.outputs.words import p_value, plural, signed
+from orchestrator.outputs.words import listed, p_value, plural, signed
 from orchestrator.question.analysis import Question
 from orchestrator.search.search import SearchResult
 from shared.catalog.interpretation import AskedGene, Direction, Relation
@@ -31,9 +31,9 @@ def perturbation_used(result: SearchResult) -> str:
     return ", ".join(sorted({names.get(group.condition, group.condition) for group in prompt.groups}))
 
 
-def headline(result: SearchResult) -> str:
-    """Return the answer in one sentence about all genes, after a sentence about each gene that the question asks about."""
-    best, agent = result.best, _agent(result)
+def headline(result: SearchResult) -> list[str]:
+    """Return the answer: a sentence for each gene that the question asks about, then one about all genes."""
+    best = result.best
     n_up = int((best.differential.is_de & (best.differential.log2_fold_change > 0)).sum())
     n_down = best.summary.num_de_genes - n_up
     changes = []
@@ -43,11 +43,11 @@ def headline(result: SearchResult) -> str:
         changes.append(f"lower {_genes(n_down, best.differential.top(3, up=False))}")
     asked = [answer.text for answer in gene_answers(result)]
     place = "Overall" if asked else f"In {_place(result.question)}"
-    sentence = f"{place}, {agent} is predicted to {' and to '.join(changes) or 'change no gene'}"
+    sentence = f"{place}, {_agent(result)} is predicted to {' and to '.join(changes) or 'change no gene'}"
     rising = [change for change in notable(best.enrichment, result.config) if change.score > 0]
     if rising:
         sentence += f"; the gene set that rises most is {readable(rising[0].name)}"
-    return " ".join([*asked, f"{sentence}."])
+    return [*asked, f"{sentence}."]
 
 
 def gene_answers(result: SearchResult) -> list[GeneAnswer]:
@@ -112,13 +112,10 @@ def _place(question: Question) -> str:
 def _agent(result: SearchResult) -> str:
     """Return the perturbation, and the one of the question if it stands for that."""
     used, asked = perturbation_used(result), result.question.perturbation.name
-    return used if used == asked else f"{used}, used for {asked},"
+    return used if used == asked else f"{used} (used for {asked})"
 
 
 def _genes(number: int, top: Sequence[GeneChange]) -> str:
     """Return the number of genes with the top ones, or just the genes if these are all."""
     names = [gene.gene for gene in top]
-    listed = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-    if number == len(names):
-        return listed
-    return f"{number} genes (most of all {listed})"
+    return listed(names) if number == len(names) else f"{number} genes (most of all {listed(names)})"

@@ -122,7 +122,7 @@ def write_log(result: SearchResult, folder: Path) -> Path:
         "iterations": [_iteration_entry(each) for each in result.iterations],
         "best_iteration": best.number,
         "grounding_score": best.score,
-        "answer": headline(result),
+        "answer": " ".join(headline(result)),
         "gene_answers": [answer.model_dump(mode="json") for answer in gene_answers(result)],
         "notes": result.notes,
     }

@@ -1,7 +1,7 @@
 """The first box of the report: how the question was read, what the answer does not take into account, and the cells it rests on."""
 
 from orchestrator.outputs.answer import query_cells
-from orchestrator.outputs.words import plural
+from orchestrator.outputs.words import listed, plural
 from orchestrator.question.analysis import Question
 from shared.catalog.interpretation import CaveatCode, Direction, Relation
 
@@ -30,9 +30,11 @@ def read_as(question: Question) -> str:
     cells, perturbation = plural(question.cell_type.name), question.perturbation.name
     if not question.interpretation.genes:
         return f"How do {cells} respond to {perturbation}?"
-    effects = [f"{EFFECTS[gene.direction]} {gene.symbol}" for gene in question.interpretation.genes]
-    listed = " and ".join([", ".join(effects[:-1]), effects[-1]]) if len(effects) > 1 else effects[0]
-    return f"Does {perturbation} {listed} in {cells}?"
+    genes: dict[Direction, list[str]] = {}
+    for gene in question.interpretation.genes:
+        genes.setdefault(gene.direction, []).append(gene.symbol)
+    effects = [f"{EFFECTS[direction]} {listed(symbols)}" for direction, symbols in genes.items()]
+    return f"Does {perturbation} {listed(effects)} in {cells}?"
 
 
 def not_taken_into_account(question: Question) -> str:

@@ -1,6 +1,7 @@
 """Numbers and names as the texts of the outputs write them."""
 
 import re
+from collections.abc import Sequence
 
 # −log10 of the smallest p-value that is written out or drawn at its height; it is near the limit of a double.
 MAX_HEIGHT = 300.0
@@ -16,6 +17,11 @@ def p_value(number: float) -> str:
     if number >= 0.001:
         return f"{number:.3f}"
     return f"{number:.1e}".replace("-", "−") if number > 10.0**-MAX_HEIGHT else "< 1e−300"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names as an enumeration in words."""
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
 
 
 def plural(cell_type: str) -> str:

@@ -24,11 +24,12 @@ def test_the_question_is_said_as_it_was_read() -> None:
     genes = [
         AskedGene(symbol="STAT1", direction=Direction.UP),
         AskedGene(symbol="CD36", direction=Direction.DOWN),
+        AskedGene(symbol="IRF1", direction=Direction.UP),
         AskedGene(symbol="IL6", direction=Direction.ANY),
     ]
     assert reading.read_as(question(genes=genes[:1])) == "Does IFN-gamma raise STAT1 in CD14-positive monocytes?"
     assert reading.read_as(question(genes=genes)) == (
-        "Does IFN-gamma raise STAT1, lower CD36 and change IL6 in CD14-positive monocytes?"
+        "Does IFN-gamma raise STAT1 and IRF1, lower CD36 and change IL6 in CD14-positive monocytes?"
     )
 
 

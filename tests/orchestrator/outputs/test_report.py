@@ -12,7 +12,7 @@ import pytest
 import typer
 
 from haystack_client.__main__ import app
-from orchestrator.outputs import figures, text
+from orchestrator.outputs import figures, text, words
 from orchestrator.outputs.report import write_report
 from orchestrator.search.search import SearchResult
 from shared.catalog.interpretation import CaveatCode, Relation
@@ -162,7 +162,7 @@ def test_a_gene_whose_p_is_too_small_for_a_number_is_drawn_at_the_top() -> None:
     drawing = figures.volcano(replace(found, adjusted_p=adjusted), 7)
     top = min(drawing.called, key=lambda point: point.y)
     assert found.genes[top.gene] == RISING[0]
-    assert drawing.axes.top == pytest.approx(figures.MAX_HEIGHT * 1.08)
+    assert drawing.axes.top == pytest.approx(words.MAX_HEIGHT * 1.08)
 
 
 def test_names_in_the_volcano_do_not_cover_each_other() -> None:

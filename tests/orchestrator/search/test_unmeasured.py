@@ -9,6 +9,7 @@ import pytest
 from orchestrator.evidence.grounding import RELATED_LIMIT
 from orchestrator.main import Exit, run_job
 from orchestrator.question.analysis import NotUnderstood, analyze
+from shared.catalog.interpretation import CaveatCode
 from shared.catalog.schemas import ControlStrategyValidationRequest
 from shared.fields import ControlStrategy
 from shared.resolver.validation import validate
@@ -67,7 +68,7 @@ async def test_the_headline_and_the_cells_name_the_perturbation_that_stood_in(an
     here = answer_from({"CD14 Mono": ("IFN-alpha1",)}, max_iterations=1)
     assert await run_job(here.run_id, here.ports) is Exit.DONE
     log = json.loads(here.file("log.json").read_text())
-    assert "IFN-alpha1, used for IFN-beta, is predicted to raise" in log["answer"]
+    assert "IFN-alpha1 (used for IFN-beta) is predicted to raise" in log["answer"]
     assert log["interpretation"]["perturbation"]["used"] == "IFN-alpha1"
     assert set(ad.read_h5ad(here.file("predictions.h5ad")).obs["perturbation"]) == {"IFN-alpha1"}
 
@@ -101,4 +102,5 @@ def test_validation_predicts_whether_the_job_uses_a_related_perturbation(perturb
         assert validation.datasets == []
     else:
         assert validation.datasets == [understood.dataset.name]
-        assert ("hypothesis" in (validation.warning or "")) is (not understood.target.conditions)
+        assert validation.interpretation == understood.interpretation
+        assert understood.interpretation.has(CaveatCode.RELATED_PERTURBATION) is (not understood.target.conditions)
