@@ -11,15 +11,10 @@ from orchestrator.question.analysis import Question
 from orchestrator.search.search import SearchResult
 from shared.catalog.interpretation import AskedGene, Direction, Relation
 from shared.fields import Answer
+from shared.resolver.caveats import cells
 from shared.runs.records import GeneAnswer, GeneChange
 
 MOVES = {True: "raise", False: "lower"}
-
-
-def query_cells(question: Question) -> str:
-    """Return the label of the query cells in the atlas, with their name if it differs."""
-    used = question.query_type
-    return f"{used.label} ({used.name})" if used.name != used.label else used.label
 
 
 def perturbation_used(result: SearchResult) -> str:
@@ -103,15 +98,17 @@ def _undecided(asked: AskedGene, why: str, change: float | None = None, adjusted
 
 def _place(question: Question) -> str:
     """Return the query cells, and the cell type of the question if they stand for it."""
-    cells = query_cells(question)
+    used = cells(question.query_type)
     if question.query_type.relation is Relation.EXACT:
-        return cells
-    return f"{cells}, used for {plural(question.cell_type.name)}"
+        return used
+    return f"{used}, used for {plural(question.cell_type.name)}"
 
 
 def _agent(result: SearchResult) -> str:
     """Return the perturbation, and the one of the question if it stands for that."""
-    used, asked = perturbation_used(result), result.question.perturbation.name
+    used, named = perturbation_used(result), result.question.perturbation
+    # A close variant that the catalog does not have is known only by the words of the question.
+    asked = named.matched_text if named.match == "related" else named.name
     return used if used == asked else f"{used} (used for {asked})"
 
 

@@ -1,9 +1,9 @@
 """The first box of the report: how the question was read, what the answer does not take into account, and the cells it rests on."""
 
-from orchestrator.outputs.answer import query_cells
 from orchestrator.outputs.words import listed, plural
 from orchestrator.question.analysis import Question
 from shared.catalog.interpretation import CaveatCode, Direction, Relation
+from shared.resolver.caveats import cells
 
 # What an ignored part of a question is.
 PARTS = {
@@ -27,14 +27,14 @@ RELATIONS = {
 
 def read_as(question: Question) -> str:
     """Return the question as it was read."""
-    cells, perturbation = plural(question.cell_type.name), question.perturbation.name
+    types, perturbation = plural(question.cell_type.name), question.perturbation.name
     if not question.interpretation.genes:
-        return f"How do {cells} respond to {perturbation}?"
+        return f"How do {types} respond to {perturbation}?"
     genes: dict[Direction, list[str]] = {}
     for gene in question.interpretation.genes:
         genes.setdefault(gene.direction, []).append(gene.symbol)
     effects = [f"{EFFECTS[direction]} {listed(symbols)}" for direction, symbols in genes.items()]
-    return f"Does {perturbation} {listed(effects)} in {cells}?"
+    return f"Does {perturbation} {listed(effects)} in {types}?"
 
 
 def not_taken_into_account(question: Question) -> str:
@@ -50,7 +50,7 @@ def cells_used(question: Question) -> str:
     """Return the query cells, how they relate to the cell type of the question, and their number in the atlas."""
     used = question.query_type
     relation = RELATIONS[used.relation].format(question.cell_type.name)
-    return f"{query_cells(question)}{relation}, {used.cells} control cell{'s' * (used.cells != 1)}"
+    return f"{cells(used)}{relation}, {used.cells} control cell{'s' * (used.cells != 1)}"
 
 
 def sentences(question: Question) -> list[str]:

@@ -17,6 +17,7 @@ from orchestrator.evidence.gene_sets import expectations, readable
 from orchestrator.outputs import answer, figures, reading, text, words
 from orchestrator.outputs.files import versions
 from orchestrator.search.search import SearchResult
+from shared.resolver.caveats import cells
 
 
 def write_report(result: SearchResult, folder: Path) -> Path:
@@ -73,6 +74,7 @@ def _content(result: SearchResult) -> dict[str, Any]:
     return {
         "result": result,
         "question": result.question,
+        "used_cells": cells(result.question.query_type),
         "perturbation": answer.perturbation_used(result),
         "best": best,
         "gauge": figures.gauge(best.summary.score, result.run.score_threshold),

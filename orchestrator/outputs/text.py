@@ -4,9 +4,9 @@ import json
 import shlex
 from urllib.parse import quote
 
-from orchestrator.outputs.answer import query_cells
 from orchestrator.search.search import SearchResult
 from shared.fields import ControlStrategy
+from shared.resolver.caveats import cells
 
 PART_NAMES = {
     "pathway_coherence": "Pathway coherence",
@@ -53,7 +53,7 @@ def methods(result: SearchResult) -> list[str]:
     strategy = summary.prompt.strategy
     return [
         f"The question was read by: {question.understood_by}. The box at the top states how.",
-        f"Query cells are control cells of the atlas: {query_cells(question)}, at most {config.max_query_cells}, "
+        f"Query cells are control cells of the atlas: {cells(question.query_type)}, at most {config.max_query_cells}, "
         "spread evenly over donors. Each of them gets a prediction.",
         f"Prompt cells are measured examples that the predictor learns from. The strategy “{strategy}” selects "
         f"{STRATEGIES.get(strategy, 'the cells that its rationale describes').format(question.perturbation.name)}.",

@@ -6,7 +6,8 @@ from shared.catalog.entries import DatasetEntry
 from shared.catalog.interpretation import Interpretation, InterpretedCellType, InterpretedPerturbation, UsedCells
 from shared.catalog.plans import QueryPlan, RelatedPerturbation, related_perturbations
 from shared.catalog.view import CatalogView, control_labels, perturbation_labels
-from shared.resolver.interpretation import Reading, read, suggest
+from shared.resolver.interpretation import Reading, read
+from shared.resolver.suggestions import suggest
 
 
 class NotUnderstood(Exception):

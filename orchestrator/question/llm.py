@@ -15,12 +15,13 @@ from typing import Final, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from orchestrator.question.analysis import Question, question_of
-from shared.catalog.interpretation import BLOCKING, Caveat, CaveatCode
+from shared.catalog.interpretation import BLOCKING, CaveatCode
 from shared.catalog.schemas import CellTypeInfo, MatchedTerm, PerturbationInfo
 from shared.catalog.view import CatalogView
 from shared.fields import ControlStrategy, LlmProvider
 from shared.logs import Severity, log
 from shared.resolver import Resolution
+from shared.resolver.caveats import caveat
 from shared.resolver.interpretation import Reading, read
 from shared.runs.records import Run
 from shared.settings import LLM_KEYS
@@ -151,7 +152,7 @@ async def understand(
     return replace(
         question,
         understood_by=f"language model ({model})",
-        remarks=(note, *_differences(reading.resolution, proposed.resolution)),
+        remarks=(note, *_differences(reading, proposed)),
     )
 
 
@@ -172,7 +173,7 @@ def _proposed(query: str, proposal: Proposal, view: CatalogView, reading: Readin
 def _blocked(reading: Reading, code: CaveatCode) -> Reading:
     """Return the resolver's reading with a blocking caveat that a language model found, which comes first."""
     detail = f"The language model reads a question {READ_AS[code]}, so it cannot be answered."
-    found, known = Caveat(code=code, text="", detail=detail, blocking=True), reading.interpretation
+    found, known = caveat(code, "", detail), reading.interpretation
     changes: dict[str, object] = {
         "answerable": False,
         "dataset": None,
@@ -265,14 +266,20 @@ def _distinct(names: list[str], term: MatchedTerm | None) -> list[str]:
     return sorted({*names, *([term.name] if term else [])})
 
 
-def _differences(resolution: Resolution, proposed: Resolution) -> list[str]:
-    """Return sentences about the terms that the language model and the resolver interpret differently."""
+def _differences(reading: Reading, proposed: Reading) -> list[str]:
+    """Return sentences about what the language model and the resolver interpret differently."""
     pairs = (
-        (resolution.cell_type, proposed.cell_type),
-        (resolution.perturbation, proposed.perturbation),
+        (reading.resolution.cell_type, proposed.resolution.cell_type),
+        (reading.resolution.perturbation, proposed.resolution.perturbation),
     )
     return [
-        f'The deterministic resolver reads "{own.matched_text}" as {own.name}; the language model chose {chosen.name}.'
-        for own, chosen in pairs
-        if own and chosen and own.name != chosen.name
+        *(
+            f"The deterministic resolver would not answer this question: {each}"
+            for each in reading.interpretation.reasons
+        ),
+        *(
+            f'The deterministic resolver reads "{own.matched_text}" as {own.name}; the language model chose {chosen.name}.'
+            for own, chosen in pairs
+            if own and chosen and own.name != chosen.name
+        ),
     ]

@@ -16,7 +16,6 @@ from orchestrator.progress import Progress
 from orchestrator.question.analysis import Question
 from orchestrator.search.cells import CellSource
 from orchestrator.search.prompts import Prompt
-from shared.catalog.interpretation import CaveatCode
 from shared.fields import ControlStrategy
 from shared.runs.records import Iteration, PathwayChange
 from shared.runs.states import Phase
@@ -156,7 +155,7 @@ def caveats(prompt: Prompt, question: Question) -> list[str]:
     types = ", ".join(sorted({group.cell_type for group in prompt.groups}))
     used = ", ".join(sorted({group.condition for group in prompt.groups})) if prompt.related_only else perturbation
     notes = []
-    if prompt.related_only and not question.interpretation.has(CaveatCode.RELATED_PERTURBATION):
+    if prompt.related_only and question.perturbation.used == perturbation:
         notes.append(
             f"This answer is inferred from cells under {used}, not under {perturbation}: {prompt.rationale} "
             "Treat it as a hypothesis: it cannot show how the two perturbations differ."

@@ -12,8 +12,9 @@ from shared.catalog.plans import MIN_GROUP_CELLS, NearCellType, QueryPlan, query
 from shared.catalog.schemas import ControlStrategyValidation, ControlStrategyValidationRequest
 from shared.catalog.view import CatalogView, control_labels, perturbation_labels
 from shared.fields import ControlStrategy
-from shared.resolver.interpretation import Reading, cell_type_key, read, suggest
+from shared.resolver.interpretation import Reading, cell_type_key, read
 from shared.resolver.question import Resolution
+from shared.resolver.suggestions import suggest
 from shared.runs.schemas import CreateRunRequest, RunPreview
 
 _QUERY_AS_CONTROL = "query_as_control compares the prediction with the query cells themselves."

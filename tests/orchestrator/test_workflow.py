@@ -71,7 +71,7 @@ async def test_the_result_says_that_the_atlas_is_semi_synthetic_and_which_type_w
 async def test_everything_that_is_delivered_carries_the_same_interpretation(
     make_run: MakeRun, world: MakeWorld
 ) -> None:
-    here = world(make_run(QUESTION, max_iterations=1))
+    here = world(make_run(QUESTION, max_iterations=1, interpretation=None))
     await run_job(here.run_id, here.ports)
     read = here.run.interpretation
     assert read is not None
@@ -91,7 +91,7 @@ async def test_everything_that_is_delivered_carries_the_same_interpretation(
 async def test_the_record_has_the_interpretation_before_the_first_prediction(
     make_run: MakeRun, world: MakeWorld
 ) -> None:
-    here = world(make_run(QUESTION, max_iterations=1))
+    here = world(make_run(QUESTION, max_iterations=1, interpretation=None))
     seen: dict[Phase | None, bool] = {}
 
     def look(run: Run) -> Run:

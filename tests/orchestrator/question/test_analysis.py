@@ -8,7 +8,8 @@ from orchestrator.question.analysis import NotUnderstood, analyze, question_of
 from shared.catalog.entries import DatasetEntry
 from shared.catalog.interpretation import CaveatCode
 from shared.catalog.schemas import ControlStrategyValidationRequest
-from shared.resolver.interpretation import read, suggest
+from shared.resolver.interpretation import read
+from shared.resolver.suggestions import suggest
 from shared.resolver.validation import validate
 from tests.support.catalogs import CELL_TYPES, small_pbmc, small_view
 

@@ -12,6 +12,7 @@ from orchestrator.question.llm import ADDRESSES, READ_AS, understand
 from shared.catalog.interpretation import BLOCKING, CaveatCode
 from shared.catalog.view import CatalogView
 from shared.fields import LlmProvider
+from shared.resolver.interpretation import read as interpret
 from shared.runs.records import Run
 from shared.settings import LLM_KEYS
 from tests.support.orchestrator.provider import KEY, Provider, listening
@@ -186,8 +187,42 @@ async def test_a_model_can_say_that_the_question_cannot_be_answered_in_words_of_
     assert "script" not in found.model_dump_json()
 
 
+CHOSEN = {**HELD, "cell_type": "CD14-positive monocyte", "perturbation": "IFN-gamma"}
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("How would IFNGR1 knockout CD14 monocytes respond to IFN-gamma?", CaveatCode.KNOCKOUT),
+        ("What does inhibition of IFN-gamma with emapalumab do to CD14 monocytes?", CaveatCode.INHIBITION),
+        ("How would mouse CD14 monocytes respond to IFN-gamma?", CaveatCode.SPECIES),
+    ],
+)
+async def test_a_proposal_of_names_does_not_lift_what_else_stands_in_the_way(
+    text: str, code: CaveatCode, read: Understand, provider: Provider
+) -> None:
+    provider.answer = CHOSEN
+    with pytest.raises(NotUnderstood) as failed:
+        await read(text)
+    assert failed.value.interpretation.has(code)
+    assert [reason for reason in failed.value.interpretation.reasons if reason not in str(failed.value)] == []
+
+
+@pytest.mark.parametrize(
+    "text", ["How do CD14 monocytes respond to interferons?", "How do CD14 monocytes respond to MAF?"]
+)
+async def test_a_proposal_settles_an_ambiguous_or_unknown_name_and_the_notes_say_so(
+    text: str, read: Understand, provider: Provider, demo_view: CatalogView
+) -> None:
+    reasons = interpret(text, demo_view).interpretation.reasons
+    assert reasons
+    provider.answer = CHOSEN
+    question = await read(text)
+    assert question.perturbation.name == "IFN-gamma"
+    assert [reason for reason in reasons if f"would not answer this question: {reason}" not in notes_of(question)] == []
+
+
 async def test_a_proposal_of_names_removes_no_caveat_about_anything_else(read: Understand, provider: Provider) -> None:
-    provider.answer = {**HELD, "perturbation": "IFN-gamma", "cell_type": "CD14-positive monocyte"}
-    plain = await read()
-    assert plain.interpretation.has(CaveatCode.STAND_IN_CELL_TYPE)
-    assert plain.interpretation.has(CaveatCode.SEMI_SYNTHETIC)
+    provider.answer = CHOSEN
+    codes = {caveat.code for caveat in (await read(f"{QUESTION} At 100 ng/ml for 6 h.")).interpretation.caveats}
+    assert codes >= {CaveatCode.STAND_IN_CELL_TYPE, CaveatCode.SEMI_SYNTHETIC, CaveatCode.DOSE, CaveatCode.TIME}
