@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Collection, Iterator, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from shared.catalog.normalize import Word
+from shared.catalog.normalize import Word, singular
 from shared.resolver.context import ContextTerm, TermKind
 from shared.resolver.cues import is_cue
 from shared.resolver.lexicon import common_words
@@ -20,6 +20,15 @@ _NOT_A_TARGET = (
     "inflam", "vir", "tumor", "tumour", "microb", "bacter", "fung", "oxid", "apopto", "prolifer", "cancer", "fibro", "angiogen", "aging",
     "ageing", "parasit", "coagul", "diabet", "leukem", "myelom", "pathogen", "sense", "body", "bodies", "gen", "depress", "malari",
 )  # fmt: skip
+
+
+# Words for a group of perturbations.
+GROUPS: Final = frozenset(
+    {"cytokine", "interleukin", "chemokine", "drug", "compound", "stimulus", "treatment", "perturbation"}
+)
+
+
+_CELLS = frozenset({"cell", "cells", "line", "lines"})
 
 
 class Agent(NamedTuple):
@@ -97,6 +106,16 @@ def _is_antibody(question: Question, start: int) -> bool:
     return start > 0 and question.words[start - 1].key == "anti"
 
 
+def _names_group(question: Question, index: int) -> bool:
+    """Return whether the word names a group of perturbations in the place of one: "respond to cytokines"."""
+    words = question.words
+    is_group = singular(words[index].key) in GROUPS and words[index].key.endswith("s")
+    ends = (
+        index + 1 == len(words) or question.gap(index + 1).strip() != "" or words[index + 1].key in {"in", "or", "and"}
+    )
+    return is_group and ends and role_of(question, index, index + 1, before_cell_type=False) is Role.CAUSE
+
+
 def _unknown_agents(found: Found, known: Collection[int], plain: PlainWords) -> Iterator[tuple[int, int]]:
     """Yield the runs of unknown words in the place of a perturbation, tied words as one."""
     question, words = found.question, found.question.words
@@ -105,10 +124,15 @@ def _unknown_agents(found: Found, known: Collection[int], plain: PlainWords) -> 
     passed = plain.never_asked if is_alone else plain.all
     passed |= {index for index, word in enumerate(words) if is_cue(word.key) or word.key == "pre"}
     known = {*known, *(index for index in passed if not _is_antibody(question, index))}
+    known |= {
+        index for index in range(len(words) - 1) if words[index + 1].key in _CELLS and question.gap(index + 1) == " "
+    }
     causes = {word.start for word in unknown_causes(question, frozenset(known)) if may_be_name(word)}
     for index, word in enumerate(words):
         if index not in known and (_is_antibody(question, index) or is_unknown_stimulus(found, index, known)):
             causes.add(word.start)
+    if is_alone:
+        causes.update(word.start for index, word in enumerate(words) if _names_group(question, index))
     places = [index for index, word in enumerate(words) if word.start in causes]
     while places:
         start = places.pop(0)

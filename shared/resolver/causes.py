@@ -73,18 +73,22 @@ class Causes(NamedTuple):
     aside: tuple[Agent, ...]  # named, but neither a cause nor a readout
 
 
-def find_causes(question: Question, agents: Sequence[Agent], manipulated: frozenset[int]) -> Causes:
+def find_causes(
+    question: Question, agents: Sequence[Agent], manipulated: frozenset[int], products: frozenset[int]
+) -> Causes:
     """Sort the agents of a question by what it says about them.
 
     Args:
         manipulated: indexes of words that name the target of a manipulation.
+        products: indexes of words that name genes, which cells make.
     """
-    reader = _Reader(question, [agent for agent in agents if manipulated.isdisjoint(agent.span)])
+    reader = _Reader(question, [agent for agent in agents if manipulated.isdisjoint(agent.span)], products)
     return reader.causes()
 
 
 class _Reader:
-    def __init__(self, question: Question, agents: Sequence[Agent]) -> None:
+    def __init__(self, question: Question, agents: Sequence[Agent], products: frozenset[int]) -> None:
+        self._products = products
         self._question = question
         self._keys = [word.key for word in question.words]
         self._agents = list(agents)
@@ -112,11 +116,21 @@ class _Reader:
         for agent in self._agents:
             others = [other for other in self._agents if other is not agent and other not in found]
             listed = bool(found) and self._is_listed(found[-1], agent) and bool(others)
-            if agent.role in {Role.READOUT, Role.ANTAGONIST} or listed or self._is_acted_on(agent):
+            if (
+                agent.role in {Role.READOUT, Role.ANTAGONIST}
+                or listed
+                or self._is_acted_on(agent)
+                or self._is_product(agent)
+            ):
                 found.append(agent)
         if len(found) == len(self._agents) and not any(agent.role is Role.READOUT for agent in found):
             return []
         return found
+
+    def _is_product(self, agent: Agent) -> bool:
+        """Return whether it is a gene beside a perturbation of the catalog: "Does CXCL10 go up with IFN-gamma?"."""
+        is_gene = not agent.is_known and not self._products.isdisjoint(agent.span)
+        return is_gene and agent.role < Role.CAUSE and any(other.is_known for other in self._agents)
 
     def _is_acted_on(self, agent: Agent) -> bool:
         """Return whether another agent acts on this one: "TNF induced by IFN-gamma", "effect of IL-10 on IL-6"."""

@@ -12,7 +12,7 @@ from shared.catalog.schemas import MatchedTerm
 _MANIPULATIONS: Final = MappingProxyType(
     {
         CaveatCode.INHIBITION: "The question is about inhibition ({text}). A run predicts the response to a perturbation, not to blocking one.",
-        CaveatCode.KNOCKOUT: "The question is about cells without a gene ({text}), which no ingested atlas contains.",
+        CaveatCode.KNOCKOUT: "The question is about cells with a missing or changed gene ({text}), which no ingested atlas contains.",
         CaveatCode.KNOCKDOWN: "The question is about a knockdown ({text}), which no ingested atlas contains.",
         CaveatCode.OVEREXPRESSION: "The question is about overexpression ({text}), which no ingested atlas contains.",
         CaveatCode.ABSENCE: "The question is about cells without a perturbation ({text}). A run predicts what adding one does.",
@@ -69,6 +69,11 @@ def ambiguous_perturbation(text: str, names: Sequence[str]) -> Caveat:
     return caveat(
         CaveatCode.AMBIGUOUS_PERTURBATION, text, f"“{text}” may mean {_listed(names, 'or')}. Name one of them."
     )
+
+
+def group(text: str) -> Caveat:
+    """Return the caveat for a word that names a group of perturbations."""
+    return caveat(CaveatCode.AMBIGUOUS_PERTURBATION, text, f"“{text}” names many perturbations. Name one of them.")
 
 
 def alternatives(text: str, names: Sequence[str]) -> Caveat:

@@ -81,6 +81,11 @@ def _entries() -> Mapping[str, Entry]:
     return data.rows(INDEX, COLUMNS, lambda _, text: Entry.of_text(text))
 
 
+def is_term(key: str) -> bool:
+    """Return whether a folded word is a term of its own."""
+    return singular(key) in _entries()
+
+
 def find_terms(question: Question, names: Collection[int]) -> list[ContextTerm]:
     """Return the context terms of a question, in order and without overlap; longer ones win.
 

@@ -15,9 +15,13 @@ KNOCKOUT = (
     "ausgeschalt",
     "ausschalt",
     "ausgeknock",
+    "edited",
+    "editing",
     "invalid",
     "delecion",
 )
+# Words for a changed gene, beside its name.
+GENOTYPE = ("mutat", "mutant", "heterozyg", "homozyg", "hypomorph", "dominant")
 KNOCKOUT_WORDS = frozenset({"ko", "kos", "talen", "talens", "nullizygous"})
 KNOCKDOWN = ("knockdown", "silenc", "crispri", "morpholino", "antisense")
 KNOCKDOWN_WORDS = frozenset({"sirna", "sirnas", "shrna", "shrnas", "rnai", "aso", "asos", "mirna"})
@@ -28,6 +32,9 @@ INHIBITION = (
 )  # fmt: skip
 WEAK_INHIBITION = (
     "suppress",
+    "reprim",
+    "supprim",
+    "suprim",
     "disabl",
     "interfere",
     "interfering",
@@ -62,5 +69,19 @@ BEFOREHAND_AFTER = (
 
 def is_cue(key: str) -> bool:
     """Return whether a folded word may say that something was done to the cells, or when."""
-    starts = (*KNOCKOUT, *KNOCKDOWN, *OVEREXPRESSION, *INHIBITION, *WEAK_INHIBITION, *LOSS, *BEFOREHAND, "knock")
+    starts = (
+        *KNOCKOUT,
+        *GENOTYPE,
+        *KNOCKDOWN,
+        *OVEREXPRESSION,
+        *INHIBITION,
+        *WEAK_INHIBITION,
+        *LOSS,
+        *BEFOREHAND,
+        "knock",
+        "infect",
+        "receptor",
+        "signal",
+        "pathway",
+    )
     return key.startswith(starts) or key in KNOCKOUT_WORDS | KNOCKDOWN_WORDS | WITHOUT | NEGATIONS | AWAY

@@ -16,7 +16,7 @@ from shared.catalog.interpretation import (
     Relation,
     UsedCells,
 )
-from shared.catalog.normalize import singular
+from shared.catalog.normalize import compact, singular
 from shared.catalog.ontology import cell_ontology
 from shared.catalog.plans import (
     MIN_QUERY_CELLS,
@@ -32,7 +32,7 @@ from shared.catalog.reference import perturbations as reference_perturbations
 from shared.catalog.schemas import MatchedTerm
 from shared.catalog.view import CatalogView, cells_in, perturbation_labels
 from shared.resolver import caveats
-from shared.resolver.agents import Agent, find_agents
+from shared.resolver.agents import GROUPS, Agent, find_agents
 from shared.resolver.cell_names import lone_names
 from shared.resolver.causes import Causes, find_causes
 from shared.resolver.causes import Relation as CauseRelation
@@ -42,6 +42,7 @@ from shared.resolver.context import ContextTerm, TermKind, find_terms
 from shared.resolver.cues import is_cue
 from shared.resolver.genes import GeneMention, asked_genes, find_genes
 from shared.resolver.manipulations import Manipulation, find_manipulations
+from shared.resolver.mentions import Mention
 from shared.resolver.plain_words import PlainWords, plain_words, unknown_words
 from shared.resolver.question import Resolution
 from shared.resolver.resolve import Found, choose, find
@@ -51,9 +52,16 @@ FEW_CELLS = 50
 # A question of 2000 characters can name very many things; the record of a run stays small.
 MAX_CAVEATS = 20
 MAX_GENES = 10
+_BESIDE = frozenset({"like", "unlike", "coculture", "cocultured", "feeder"})
 _LEUKOCYTE = "CL:0000738"
 # States of cells that have terms of their own in the ontology, which atlases seldom label.
 _STATES = ("exhausted", "anergic", "senescent")
+_STATES_BEFORE = frozenset(
+    {
+        "activated", "stimulated", "exhausted", "senescent", "anergic", "dysfunctional", "proliferating", "dividing", "apoptotic", "dying",
+        "differentiated", "infected", "transformed", "engineered", "transduced", "transfected", "necrotic", "stressed", "fixed", "frozen",
+    }
+)  # fmt: skip
 # Caveats about names, which a language model may settle by choosing names itself.
 _ABOUT_NAMES = frozenset(
     {
@@ -109,6 +117,8 @@ def read(query: str, view: CatalogView, proposed: Resolution | None = None) -> R
     if cell_type and plan is None:
         notes += _unavailable(cell_type, perturbation, view, blocked=any(note.blocking for note in notes))
     notes += _ignored(parsed, cell_type, own)
+    if cell_type and not state:
+        state = _state_before(parsed)
     if state and cell_type:
         notes.append(caveats.cell_state(state, cell_type.name))
     if plan and cell_type and perturbation:
@@ -138,11 +148,14 @@ def parse(query: str, view: CatalogView) -> Parsed:
     plain = plain_words(found.question)
     agents = find_agents(found, terms, plain)
     named = found.covered.difference(*(mention.span for mention, role in found.roles.items() if role < 0))
-    manipulations = find_manipulations(found.question, agents, named)
+    genes = find_genes(found.question, found.covered)
+    manipulations = find_manipulations(found.question, agents, genes, named)
     targets = frozenset[int]().union(*(each.targets for each in manipulations))
-    taken = found.covered.union(*(agent.span for agent in agents if agent.is_name))
-    causes = find_causes(found.question, agents, targets)
-    return Parsed(found, terms, manipulations, causes, agents, find_genes(found.question, taken), plain)
+    products = frozenset[int]().union(*(gene.span for gene in genes))
+    causes = find_causes(found.question, agents, targets, products)
+    taken = targets.union(*(agent.span for agent in agents if agent.is_name and agent not in causes.readouts))
+    genes = [gene for gene in genes if taken.isdisjoint(gene.span)]
+    return Parsed(found, terms, manipulations, causes, agents, genes, plain)
 
 
 def cell_type_key(term: MatchedTerm) -> str:
@@ -222,8 +235,12 @@ def _about_perturbation(parsed: Parsed, term: MatchedTerm | None, view: CatalogV
         text = parsed.found.question.piece(causes.asked[0].start, causes.asked[-1].end)
         alternatives = causes.relation is CauseRelation.ALTERNATIVE
         yield caveats.alternatives(text, names) if alternatives else caveats.combination(text, names)
-    unknown = [agent for agent in causes.asked if not agent.is_known]
-    yield from (caveats.unknown_perturbation(parsed.piece(agent)) for agent in unknown)
+    for agent in causes.asked:
+        text = parsed.piece(agent)
+        if singular(text.casefold()) in GROUPS:
+            yield caveats.group(text)
+        elif not agent.is_known or agent in blockers:
+            yield caveats.unknown_perturbation(text, known=agent.is_known)
     if not causes.asked and not manipulated:
         yield caveats.no_perturbation(())
     if not causes.asked:
@@ -276,7 +293,9 @@ def _unavailable(
         under = perturbation.name if perturbation and atlases else None
         yield caveats.unavailable_cell_type(cell_type, under, nearest_labels(view, key))
     if perturbation and not atlases and not (blocked and usable):
-        yield caveats.unknown_perturbation(perturbation.name, known=perturbation.name in reference_perturbations())
+        written, name = perturbation.matched_text, perturbation.name
+        text = written if compact(written) == compact(name) else f"{written} ({name})"
+        yield caveats.unknown_perturbation(text, known=perturbation.name in reference_perturbations())
     elif perturbation and usable and atlases:
         yield caveats.too_few_perturbed(perturbation, atlases[0].name)
 
@@ -327,13 +346,28 @@ def _ignored(parsed: Parsed, cell_type: MatchedTerm | None, own: MatchedTerm | N
     yield from (caveats.about_text(CaveatCode.UNKNOWN_WORDS, parsed.piece(agent)) for agent in causes.aside)
 
 
+def _state_before(parsed: Parsed) -> str:
+    """Return the state that stands before the cells and is no part of their name: "activated T cells"; empty if there is none."""
+    if not parsed.found.subjects or not parsed.found.subjects[0].start:
+        return ""
+    word = parsed.found.question.words[parsed.found.subjects[0].start - 1]
+    return word.text if word.key in _STATES_BEFORE else ""
+
+
 def _second_cell_types(parsed: Parsed) -> list[str]:
     """Return the other cell types that the question names, as written; cells within the name of others do not count."""
     subjects = parsed.found.subjects
     if not subjects:
         return []
-    others = [mention for mention in subjects[1:] if mention.means != subjects[0].means]
+    beside = [mention for mention in parsed.found.cells if mention not in subjects and _stands_beside(mention, parsed)]
+    others = [mention for mention in (*subjects[1:], *beside) if mention.means != subjects[0].means]
     return list(dict.fromkeys(parsed.found.question.piece(mention.start, mention.end) for mention in others))
+
+
+def _stands_beside(mention: Mention, parsed: Parsed) -> bool:
+    """Return whether these are cells that the others are compared or cultured with."""
+    before = {word.key for word in parsed.found.question.words[max(0, mention.start - 2) : mention.start]}
+    return not _BESIDE.isdisjoint(before)
 
 
 def _about_cells(cell_type: MatchedTerm, perturbation: MatchedTerm, plan: QueryPlan) -> Iterator[Caveat]:

@@ -11,6 +11,7 @@ from shared.catalog.interpretation import CaveatCode
 from shared.resolver.agents import Agent, antibody_target
 from shared.resolver.cues import (
     AWAY,
+    GENOTYPE,
     INHIBITION,
     KNOCKDOWN,
     KNOCKDOWN_WORDS,
@@ -22,6 +23,7 @@ from shared.resolver.cues import (
     WEAK_INHIBITION,
     WITHOUT,
 )
+from shared.resolver.genes import GeneMention
 from shared.resolver.question import Question
 
 _NOUNS = (
@@ -38,6 +40,8 @@ _NOUNS = (
 )
 # Nouns that the cue may describe as changed: "genes suppressed ...", "expression is blocked ...".
 _BY = frozenset({"by", "durch", "par", "por", "von"})
+_IF = frozenset({"wenn", "falls", "quand", "lorsque", "cuando", "if", "when", "once", "because", "since", "whose"})
+_LACKS = frozenset({"lacking", "lack", "lacks", "no", "without"})
 _SEEN = frozenset(
     {"seen", "observed", "found", "detected", "occur", "occurs", "happen", "happens", "expected", "visible", "show"}
 )
@@ -132,13 +136,15 @@ class Manipulation(NamedTuple):
     )
 
 
-def find_manipulations(question: Question, agents: Sequence[Agent], named: frozenset[int]) -> list[Manipulation]:
+def find_manipulations(
+    question: Question, agents: Sequence[Agent], genes: Sequence[GeneMention], named: frozenset[int]
+) -> list[Manipulation]:
     """Return the manipulations in a question, in order.
 
     Args:
         named: indexes of the words inside names, which are no cues ("leukemia inhibitory factor").
     """
-    reader = _Reader(question, agents, named)
+    reader = _Reader(question, agents, genes, named)
     found = {*reader.cued(), *reader.null_alleles(), *reader.antibodies(), *reader.absences()}
     return _joined(sorted(found, key=lambda each: (each.start, each.end)))
 
@@ -159,12 +165,15 @@ def _joined(found: Sequence[Manipulation]) -> list[Manipulation]:
 def manipulation_of(label: str) -> CaveatCode | None:
     """Return what a condition's label says was done: "STAT1_KO" is a knockout."""
     question = Question.of(label)
-    found = find_manipulations(question, (), frozenset())
+    found = find_manipulations(question, (), (), frozenset())
     return found[0].code if found else None
 
 
 class _Reader:
-    def __init__(self, question: Question, agents: Sequence[Agent], named: frozenset[int]) -> None:
+    def __init__(
+        self, question: Question, agents: Sequence[Agent], genes: Sequence[GeneMention], named: frozenset[int]
+    ) -> None:
+        self._genes = genes
         self._question = question
         self._keys = [word.key for word in question.words]
         self._agents = agents
@@ -211,9 +220,18 @@ class _Reader:
     def absences(self) -> Iterator[Manipulation]:
         """Yield perturbations that the cells do not get: "without IL-2", "not treated with IFN-gamma", "TNF withdrawal"."""
         for agent in self._agents:
-            span = self._absence(agent)
+            span = self._absence(agent) if agent.is_name else None
             if span is not None:
                 yield self._manipulation(CaveatCode.ABSENCE, span, agent.span)
+        for gene in self._genes:
+            after = self._keys[gene.end : gene.end + 3]
+            gone = next((place for place, key in enumerate(after) if key.startswith((*LOSS, "missing", "gone"))), None)
+            if (
+                gone is not None
+                and set(after[:gone]) <= {"is", "was", "are", "were", "has", "been"}
+                and not self._is_effect(gene.end + gone, 1)
+            ):
+                yield self._manipulation(CaveatCode.KNOCKOUT, range(gene.end, gene.end + gone + 1), gene.span)
         for index in range(len(self._keys) - 1):
             if self._negates(index) and self._keys[index + 1].startswith(("stimulat", "treated", "exposed")):
                 nothing_named = not any(index < agent.start <= index + _REACH for agent in self._agents)
@@ -301,6 +319,8 @@ class _Reader:
         following = self._keys[index + 1] if index + 1 < len(self._keys) else ""
         if index in self._named:
             return None, 1
+        if key == "dominant" and following == "negative":
+            return CaveatCode.KNOCKOUT, 2
         if key.startswith("knock") and following in {"out", "outs"}:
             return CaveatCode.KNOCKOUT, 2
         if key.startswith("knock") and following in {"down", "downs"}:
@@ -317,17 +337,22 @@ class _Reader:
             return CaveatCode.OVEREXPRESSION, 2
         if key.startswith(OVEREXPRESSION):
             return CaveatCode.OVEREXPRESSION, 1
-        if key.startswith(KNOCKOUT) or key in KNOCKOUT_WORDS:
+        if key.startswith(KNOCKOUT) or key in KNOCKOUT_WORDS or (key.startswith(GENOTYPE) and self._targets(index, 1)):
             return CaveatCode.KNOCKOUT, 1
-        if (key == "loss" and following == "of") or (key in {"lacking", "lack", "lacks"} and self._is_gene(index + 1)):
+        if (key == "loss" and following == "of") or (key in _LACKS and self._is_lacked(index + 1)):
             return CaveatCode.KNOCKOUT, 2 if key == "loss" else 1
         if key.startswith((*INHIBITION, *WEAK_INHIBITION)) and key != "inhibitory":
             return CaveatCode.INHIBITION, 1
         return None, 1
 
+    def _is_lacked(self, index: int) -> bool:
+        """Return whether a gene stands there, not what it makes: "no STAT1", but not "no CXCL10 production"."""
+        return self._is_gene(index) and self._keys[index + 1 : index + 2] not in [[key] for key in _READOUTS]
+
     def _is_gene(self, index: int) -> bool:
-        """Return whether the word looks like a gene or a receptor, not like a perturbation of the catalog."""
-        if index >= len(self._keys) or index in self._agent_of:
+        """Return whether the word looks like a gene or a receptor, not like a known perturbation."""
+        agent = self._agent_of.get(index)
+        if index >= len(self._keys) or (agent and agent.is_name):
             return False
         text = self._question.words[index].text
         return len(text) > 1 and text[:2].isupper()
@@ -377,7 +402,10 @@ class _Reader:
                 return self._names_acting(place)
         # In German the verb comes last: "durch IFN-beta gehemmt".
         cue = after - 1
-        return any(self._keys[place] in _BY - {"by"} and self._names_acting(place) for place in range(max(0, cue - _REACH), cue))
+        return any(
+            self._keys[place] in _BY - {"by"} and self._names_acting(place)
+            for place in range(max(0, cue - _REACH), cue)
+        )
 
     def _names_acting(self, place: int) -> bool:
         """Return whether a perturbation follows within three words."""
@@ -397,11 +425,20 @@ class _Reader:
         if not all(key in _LIGHT for key in between):
             return False
         key = self._keys[index]
+        if (
+            between[-1:]
+            and between[-1] in {"a", "an", "the"}
+            and {"is", "are"} & set(self._keys[max(0, subject.start - 1) : index])
+        ):
+            return True  # "Is IFN-beta an inhibitor of ..."
         if key.startswith(_NOUNS) or key.endswith(
-            ("ing", "tion", "or", "ors", "ed", "ent", "ency", "out", "down", "ade")
+            ("ing", "tion", "or", "ors", "ed", "ficient", "ency", "out", "down", "ade")
         ):
             return False
-        finite = key.endswith("s") and not key.endswith("ss")
+        # In German the verb of "wenn man IL-6 blockiert" follows its object.
+        conditional = not _IF.isdisjoint(self._keys[max(0, subject.start - 4) : subject.start])
+        foreign = key.startswith(_FOREIGN_VERBS) and not key.endswith("ung") and not conditional
+        finite = foreign or (key.endswith("s") and not key.endswith("ss"))
         helped = any(key in _AUXILIARIES for key in (*between, *self._keys[max(0, subject.start - 3) : subject.start]))
         return finite or helped
 
@@ -414,7 +451,9 @@ class _Reader:
             if key in _CLAUSE or self._breaks(place, index) or place in self._agent_of:
                 return False
             if key in _READOUTS:
-                return any(self._acts(agent.start) for agent in self._agents)
+                # "TGF-beta signaling is blocked" and "if proliferation is blocked" say what was done.
+                own = place - 1 in self._agent_of or not _IF.isdisjoint(self._keys[max(0, place - 3) : place])
+                return not own and any(self._acts(agent.start) for agent in self._agents)
         return False
 
     def _acts(self, index: int) -> bool:
@@ -463,7 +502,12 @@ class _Reader:
             "of",
         }
         place = index - 1
-        while place >= 0 and index - place < 5 and self._keys[place] in linking and not self._breaks(place, index):
+        while (
+            place >= 0
+            and index - place < 5
+            and (self._keys[place] in linking or self._keys[place].isdigit())
+            and not self._breaks(place, index)
+        ):
             place -= 1
         if place >= 0 and not self._breaks(place, index) and self._may_be_target(place):
             agent = self._agent_of.get(place)

@@ -187,7 +187,7 @@ def _cell_type(question: Question, start: int, end: int, names: Lexicon, terms: 
     """Return the cell type that words of the question name if they stand for these terms, or None."""
     if (
         end - start > 1
-        and question.words[end - 1].key == "activated"
+        and question.words[end - 1].key in _DONE_TO_THEM
         and question.words[end - 2].key in {"cell", "cells"}
     ):
         return None  # "CD4 T cells activated with ..." says what is done to them

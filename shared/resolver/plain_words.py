@@ -5,13 +5,20 @@ from functools import cache
 from typing import NamedTuple
 
 from shared import data
-from shared.catalog.normalize import singular
+from shared.catalog.normalize import fold, singular
 from shared.resolver.lexicon import common_words
 from shared.resolver.question import Question
 
 # Word lengths: shorter words have too many neighbors to be typos; from _LONG on, two edits are allowed.
 _SHORTEST_TYPO = 4
 _LONG = 11
+# Function words of other languages that mean something else in English; they count beside another foreign word.
+_ALSO_ENGLISH = frozenset(
+    {
+        "die", "war", "hat", "man", "gut", "nun", "wo", "comment", "pour", "par", "son", "car", "des", "por", "si", "mas", "sera", "nos", "lo",
+        "ha", "er", "il", "ils", "em", "tem", "suite", "reduction", "al", "sur", "au", "aux", "dans",
+    }
+)  # fmt: skip
 # The most words of a question that are compared with all plain words, so that a long question stays fast.
 _MOST_COMPARED = 40
 
@@ -27,9 +34,10 @@ def plain_words(question: Question) -> PlainWords:
     """Find the plain words of a question."""
     never_asked, plain = set(), set()
     compared = 0
+    is_foreign = any(word.key in foreign_words() for word in question.words)
     for index, word in enumerate(question.words):
         keys = {word.key, singular(word.key)}
-        if not _common().isdisjoint(keys):
+        if not _common().isdisjoint(keys) or (is_foreign and word.key in _ALSO_ENGLISH):
             never_asked.add(index)
         elif not data.words("plain_words").isdisjoint(keys):
             plain.add(index)
@@ -60,8 +68,14 @@ def unknown_words(question: Question, plain: PlainWords, known: Collection[int])
 
 
 @cache
+def foreign_words() -> frozenset[str]:
+    """Return folded function words of other languages."""
+    return frozenset(fold(word) for word in data.words("foreign_words"))
+
+
+@cache
 def _common() -> frozenset[str]:
-    return common_words() | data.words("foreign_words")
+    return common_words() | foreign_words()
 
 
 @cache

@@ -41,6 +41,7 @@ _READOUT_VERBS = (
     "induc", "make", "making", "rais", "lower", "bind", "upregul", "turn",
 )  # fmt: skip
 _AMOUNT_OF = ("secretion", "production", "expression", "release", "level", "amount", "output", "synthesis", "concentration")  # fmt: skip
+_DOSED = frozenset({"increasing", "low", "high", "lower", "higher", "different", "various", "several", "rising", "two"})
 _AMOUNTS = frozenset(
     {
         "more",
@@ -48,7 +49,6 @@ _AMOUNTS = frozenset(
         "much",
         "any",
         "higher",
-        "lower",
         "its",
         "their",
         "own",
@@ -76,7 +76,24 @@ _DOES = (
 _EVENTS = frozenset({"upon", "after", "following"})
 # Words between "respond to" and an unknown name.
 _FILLERS = frozenset(
-    {"my", "our", "your", "the", "a", "an", "new", "novel", "compound", "drug", "molecule", "small", "recombinant", "human", "cytokine", "called"}
+    {
+        "my",
+        "our",
+        "your",
+        "the",
+        "a",
+        "an",
+        "new",
+        "novel",
+        "compound",
+        "drug",
+        "molecule",
+        "small",
+        "recombinant",
+        "human",
+        "cytokine",
+        "called",
+    }
 )
 _WINDOW = 9
 _REACH = 3
@@ -144,8 +161,10 @@ def _is_readout(before: Sequence[str], after: Sequence[str]) -> bool:
     """Return whether the name is something that the cells make or lack, or part of a receptor's name."""
     made = bool(after) and after[0] in _READOUT_NOUNS
     verb = next((key for key in reversed(before) if key not in _AMOUNTS), "")
-    maker = bool(before) and (before[-1] in _ABSENT or verb.startswith(_READOUT_VERBS))
-    amount = len(before) > 1 and before[-1] == "of" and before[-2].startswith(_AMOUNT_OF)
+    absent = bool(before) and before[-1] in _ABSENT and before[-2:-1] not in (["and"], ["or"], ["versus"], ["vs"])
+    maker = absent or (bool(before) and verb.startswith(_READOUT_VERBS))
+    dosed = bool(before[-3:-2]) and before[-3] in _DOSED
+    amount = len(before) > 1 and before[-1] == "of" and before[-2].startswith(_AMOUNT_OF) and not dosed
     return made or maker or amount
 
 
