@@ -20,9 +20,9 @@ from orchestrator.ingest import ingest
 from orchestrator.main import UNEXPECTED, Exit, Ports, run_job
 from orchestrator.progress import Progress, Stopped
 from orchestrator.search.search import reason_to_stop
-from shared.catalog.interpretation import Interpretation
+from shared.catalog.interpretation import Direction, Interpretation
 from shared.errors import RunNotCompleted
-from shared.fields import ControlStrategy
+from shared.fields import Answer, ControlStrategy
 from shared.runs import views
 from shared.runs.records import Run, StoredFile
 from shared.runs.states import Actor, FailureReason, Phase, RunState
@@ -86,6 +86,16 @@ async def test_everything_that_is_delivered_carries_the_same_interpretation(
     cells = f"{read.cell_type.used.label} ({read.cell_type.used.name})"
     assert log["answer"].startswith(f"In {cells}, used for CD14-positive monocytes, IFN-gamma is predicted to raise")
     assert f"<title>IFN-gamma in {cells} ·" in here.file("report.html").read_text()
+
+
+async def test_a_question_about_a_gene_is_answered_for_it(make_run: MakeRun, world: MakeWorld) -> None:
+    here = world(make_run("Does IFN-gamma reduce CXCL10 in CD14 monocytes?", max_iterations=1))
+    await run_job(here.run_id, here.ports)
+    (found,) = here.outcome.gene_answers
+    assert (found.gene, found.direction, found.answer) == ("CXCL10", Direction.DOWN, Answer.NO)
+    assert found.text.startswith("No: IFN-gamma is predicted to raise CXCL10 in MDC (mononuclear phagocyte), used for")
+    assert found.text in here.file("report.html").read_text()
+    assert json.loads(here.file("log.json").read_text())["gene_answers"] == [found.model_dump(mode="json")]
 
 
 async def test_the_record_has_the_interpretation_before_the_first_prediction(
