@@ -55,6 +55,25 @@ _COMPARING = (
 _ON = frozenset({"on", "of"})
 
 
+_JOINING = frozenset(
+    {
+        "and",
+        "plus",
+        "with",
+        "together",
+        "presence",
+        "combination",
+        "alongside",
+        "combined",
+        "und",
+        "et",
+        "y",
+        "mit",
+        "avec",
+    }
+)
+
+
 class Relation(Enum):
     """How several treatments of a question relate."""
 
@@ -123,6 +142,14 @@ class _Reader:
                 or self._is_product(agent)
             ):
                 found.append(agent)
+        for agent, following in pairwise(self._agents):
+            if (
+                following in found
+                and agent not in found
+                and self._is_listed(agent, following)
+                and agent.role < Role.CAUSE
+            ):
+                found.append(agent)  # "IL10 and IL1RN induction by IFN-beta"
         if len(found) == len(self._agents) and not any(agent.role is Role.READOUT for agent in found):
             return []
         return found
@@ -130,14 +157,15 @@ class _Reader:
     def _is_product(self, agent: Agent) -> bool:
         """Return whether it is a gene beside a perturbation of the catalog: "Does CXCL10 go up with IFN-gamma?"."""
         is_gene = not agent.is_known and not self._products.isdisjoint(agent.span)
-        return is_gene and agent.role < Role.CAUSE and any(other.is_known for other in self._agents)
+        given = self._keys[agent.start - 1 : agent.start] in (["with"], ["to"], ["by"], ["plus"])
+        return is_gene and not (given and agent.role is Role.CAUSE) and any(other.is_known for other in self._agents)
 
     def _is_acted_on(self, agent: Agent) -> bool:
         """Return whether another agent acts on this one: "TNF induced by IFN-gamma", "effect of IL-10 on IL-6"."""
         after = self._keys[agent.end : agent.end + 4]
         if (
             "by" in after[:3]
-            and after[0].endswith(("ed", "t"))
+            and after[0].endswith(("ed", "t", "tion", "sion", "ase"))
             and after[0] not in _THEN
             and not after[0].startswith(BEFOREHAND_AFTER[:-1])
         ):
@@ -194,8 +222,18 @@ class _Reader:
         likeliest = max(agent.role for agent in asked)
         if likeliest < Role.CAUSE:
             return asked, []
-        linked = [agent for agent in asked if agent.role is Role.CAUSE or self._is_linked(agent, asked)]
+        linked = [agent for agent in asked if self._is_cause(agent, asked)]
         return linked, [agent for agent in asked if agent not in linked]
+
+    def _is_cause(self, agent: Agent, asked: Sequence[Agent]) -> bool:
+        if not agent.is_name and any(other.is_known for other in asked):
+            # An unknown word beside a perturbation of the catalog counts only if something joins the two.
+            return any(self._is_joined(agent, other) for other in asked if other is not agent)
+        return agent.role is Role.CAUSE or self._is_linked(agent, asked)
+
+    def _is_joined(self, one: Agent, other: Agent) -> bool:
+        first, second = sorted((one, other))
+        return not _JOINING.isdisjoint(self._keys[first.end : second.start]) or "+" in self._text(first, second)
 
     def _is_linked(self, agent: Agent, asked: Sequence[Agent]) -> bool:
         """Return whether an agent joins another one: next to it in a list, or "in the presence of" it."""
@@ -210,15 +248,7 @@ class _Reader:
         if between & _ALTERNATIVES:
             return Relation.ALTERNATIVE
         compares = any(key.startswith(_COMPARING) for key in self._keys)
-        joined = between & {
-            "plus",
-            "with",
-            "together",
-            "presence",
-            "combination",
-            "alongside",
-            "combined",
-        } or "+" in self._text(first, second)
+        joined = between & (_JOINING - {"and"}) or "+" in self._text(first, second)
         if compares and not joined and all(agent.is_known for agent in found):
             return Relation.ALTERNATIVE
         return Relation.COMBINED

@@ -25,7 +25,8 @@ GENOTYPE = ("mutat", "mutant", "heterozyg", "homozyg", "hypomorph", "dominant")
 KNOCKOUT_WORDS = frozenset({"ko", "kos", "talen", "talens", "nullizygous"})
 KNOCKDOWN = ("knockdown", "silenc", "crispri", "morpholino", "antisense")
 KNOCKDOWN_WORDS = frozenset({"sirna", "sirnas", "shrna", "shrnas", "rnai", "aso", "asos", "mirna"})
-OVEREXPRESSION = ("overexpres", "uberexpr", "surexpr", "sobreexpr", "crispra", "transfect")
+OVEREXPRESSION = ("overexpres", "uberexpr", "surexpr", "sobreexpr", "crispra", "transgen")
+GENE_TRANSFER = ("transduc", "transfect", "electroporat", "nucleofect")
 INHIBITION = (
     "inhib", "block", "antagoni", "neutrali", "degrader", "decoy", "scaveng", "inactivat", "hemm", "hemmstoff", "bloqu", "blockier",
     "abrogat", "protac", "neutralisier", "unterdruck", "gehemmt", "gehemmte",
@@ -51,7 +52,7 @@ WITHOUT = frozenset(
 )
 LOSS = (
     "withdraw", "depriv", "starv", "remov", "absence", "absent", "washout", "wean", "depriv", "depleti", "deplete", "unexposed", "lack",
-    "withhold", "withheld", "discontinu", "cessation", "omission", "omit", "entzug", "retrait", "retirad", "clearance", "shield", "protected",
+    "withhold", "withheld", "discontinu", "cessation", "omission", "omit", "entzug", "entzieh", "entzog", "retrait", "retirad", "clearance", "shield", "protected",
     "washed", "sevrage", "forgot", "forget", "skipp", "skip", "left", "abwesenheit", "ausencia", "abstinen",
 )  # fmt: skip
 AWAY = frozenset({"away", "far", "free", "unexposed", "isolated", "untreated", "unstimulated"})
@@ -72,6 +73,7 @@ def is_cue(key: str) -> bool:
     starts = (
         *KNOCKOUT,
         *GENOTYPE,
+        *GENE_TRANSFER,
         *KNOCKDOWN,
         *OVEREXPRESSION,
         *INHIBITION,

@@ -33,9 +33,9 @@ from shared.catalog.schemas import MatchedTerm
 from shared.catalog.view import CatalogView, cells_in, perturbation_labels
 from shared.resolver import caveats
 from shared.resolver.agents import GROUPS, Agent, find_agents
-from shared.resolver.cell_names import lone_names
 from shared.resolver.causes import Causes, find_causes
 from shared.resolver.causes import Relation as CauseRelation
+from shared.resolver.cell_names import lone_names
 from shared.resolver.circumstances import find_circumstances
 from shared.resolver.conditions import atlas_condition
 from shared.resolver.context import ContextTerm, TermKind, find_terms
@@ -53,6 +53,7 @@ FEW_CELLS = 50
 MAX_CAVEATS = 20
 MAX_GENES = 10
 _BESIDE = frozenset({"like", "unlike", "coculture", "cocultured", "feeder"})
+_HUMAN = ", human"
 _LEUKOCYTE = "CL:0000738"
 # States of cells that have terms of their own in the ontology, which atlases seldom label.
 _STATES = ("exhausted", "anergic", "senescent")
@@ -168,6 +169,17 @@ def _cell_type(parsed: Parsed, resolution: Resolution, view: CatalogView) -> tup
     term = resolution.cell_type or _named_otherwise(parsed)
     if term is None:
         return None, ""
+    known = cell_ontology().term(term.cell_ontology_id or "")
+    if known and known.label.endswith(_HUMAN):  # all atlases are human
+        general = next(
+            (
+                each
+                for each in map(cell_ontology().term, known.parents)
+                if each and f"{each.label}{_HUMAN}" == known.label
+            ),
+            None,
+        )
+        term = term.model_copy(update={"name": general.label, "cell_ontology_id": general.id}) if general else term
     state = next((state for state in _STATES if state in term.name), "")
     in_atlas = any(
         term.cell_ontology_id == each.cell_ontology_id for entry in view.ingested for each in entry.cell_types
@@ -242,7 +254,10 @@ def _about_perturbation(parsed: Parsed, term: MatchedTerm | None, view: CatalogV
         elif not agent.is_known or agent in blockers:
             yield caveats.unknown_perturbation(text, known=agent.is_known)
     if not causes.asked and not manipulated:
-        yield caveats.no_perturbation(())
+        unknown = _unknown_names(parsed)
+        yield from (caveats.unknown_perturbation(text) for text in unknown)
+        if not unknown:
+            yield caveats.no_perturbation(())
     if not causes.asked:
         yield from (
             caveats.unknown_perturbation(parsed.piece(each)) for each in parsed.manipulations if each.is_treatment
@@ -253,6 +268,20 @@ def _about_perturbation(parsed: Parsed, term: MatchedTerm | None, view: CatalogV
             yield caveats.one_of_family(term)
         elif len(available) > 1 or not _is_one_class(term.candidates):
             yield caveats.ambiguous_perturbation(term.matched_text, available or term.candidates)
+
+
+def _unknown_names(parsed: Parsed) -> list[str]:
+    """Return the unknown words of a question without a perturbation that look like the name of one: "compound XJ-4471"."""
+    question, terms = parsed.found.question, parsed.terms
+    known = parsed.found.covered.union(*(term.span for term in terms), *(gene.span for gene in parsed.genes))
+    runs = unknown_words(question, parsed.plain, known)
+    cells = [end < len(question.words) and question.words[end].key in {"cell", "cells", "line"} for _, end in runs]
+    names = [
+        question.text[question.words[start].start :].split()[0].strip(",.;:?!")
+        for (start, _), is_cells in zip(runs, cells, strict=True)
+        if not is_cells and any(c.isdigit() for c in question.text[question.words[start].start :].split()[0])
+    ]
+    return names if parsed.found.subjects else []
 
 
 def _is_in_atlas(agent: Agent, view: CatalogView) -> bool:

@@ -5,12 +5,13 @@ which a run predicts, not manipulations.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from shared.catalog.interpretation import CaveatCode
 from shared.resolver.agents import Agent, antibody_target
 from shared.resolver.cues import (
     AWAY,
+    GENE_TRANSFER,
     GENOTYPE,
     INHIBITION,
     KNOCKDOWN,
@@ -40,6 +41,7 @@ _NOUNS = (
 )
 # Nouns that the cue may describe as changed: "genes suppressed ...", "expression is blocked ...".
 _BY = frozenset({"by", "durch", "par", "por", "von"})
+_LEADS = frozenset({"that", "which", "does", "do", "did", "can", "will", "would"})
 _IF = frozenset({"wenn", "falls", "quand", "lorsque", "cuando", "if", "when", "once", "because", "since", "whose"})
 _LACKS = frozenset({"lacking", "lack", "lacks", "no", "without"})
 _SEEN = frozenset(
@@ -122,6 +124,31 @@ _TREATED = (
 )  # fmt: skip
 _COMPARED = ("compar", "versus", "vs", "relative", "than", "unlike", "against", "respect", "baseline", "gegenuber")
 _REACH = 6
+
+
+# Cues of two words: how each of them starts, and what they say.
+_PAIRS: Final = (
+    ("dominant", "negative", CaveatCode.KNOCKOUT),
+    ("knock", "out", CaveatCode.KNOCKOUT),
+    ("loss", "of", CaveatCode.KNOCKOUT),
+    ("knock", "down", CaveatCode.KNOCKDOWN),
+    ("rna", "interfer", CaveatCode.KNOCKDOWN),
+    ("over", "express", CaveatCode.OVEREXPRESSION),
+    ("forced", "express", CaveatCode.OVEREXPRESSION),
+    ("ectopic", "express", CaveatCode.OVEREXPRESSION),
+    ("gain", "of", CaveatCode.OVEREXPRESSION),
+    ("expression", "vector", CaveatCode.OVEREXPRESSION),
+    ("expression", "plasmid", CaveatCode.OVEREXPRESSION),
+    ("expression", "construct", CaveatCode.OVEREXPRESSION),
+)
+# Cues of one word: how it starts, and what it says.
+_STARTS: Final = (
+    (KNOCKDOWN, CaveatCode.KNOCKDOWN),
+    (OVEREXPRESSION, CaveatCode.OVEREXPRESSION),
+    (KNOCKOUT, CaveatCode.KNOCKOUT),
+    ((*INHIBITION, *WEAK_INHIBITION), CaveatCode.INHIBITION),
+)
+_SILENCING: Final = ("sirna", "shrna", "sgrna", "grna", "guide", "crispr", "cas9", "mirna", "morpholino", "antisense")
 
 
 class Manipulation(NamedTuple):
@@ -281,7 +308,10 @@ class _Reader:
         """Return whether the word at an index says that the agent at `stop` is absent."""
         key, between = self._keys[index], self._keys[index + 1 : stop]
         plain = all(
-            word in _OF or word in {"any", "from", "in", "added", "exogenous", "recombinant", "of"} for word in between
+            word in _OF
+            or word
+            in {"any", "from", "in", "added", "exogenous", "recombinant", "of", "add", "adding", "give", "giving"}
+            for word in between
         )
         if key in WITHOUT:
             return all(
@@ -315,35 +345,28 @@ class _Reader:
 
     def _cue(self, index: int) -> tuple[CaveatCode | None, int]:
         """Return what the word at an index says was done, and the number of its words."""
-        key = self._keys[index]
-        following = self._keys[index + 1] if index + 1 < len(self._keys) else ""
         if index in self._named:
             return None, 1
-        if key == "dominant" and following == "negative":
-            return CaveatCode.KNOCKOUT, 2
-        if key.startswith("knock") and following in {"out", "outs"}:
-            return CaveatCode.KNOCKOUT, 2
-        if key.startswith("knock") and following in {"down", "downs"}:
-            return CaveatCode.KNOCKDOWN, 2
-        if key == "kd" and self._question.words[index].text == "KD":
-            return CaveatCode.KNOCKDOWN, 1
-        if key == "rna" and following.startswith("interfer"):
-            return CaveatCode.KNOCKDOWN, 2
-        if key.startswith(KNOCKDOWN) or key in KNOCKDOWN_WORDS:
-            return CaveatCode.KNOCKDOWN, 1
-        if (key in {"over", "forced", "ectopic", "ectopically"} and following.startswith("express")) or (
-            key == "gain" and following == "of"
-        ):
-            return CaveatCode.OVEREXPRESSION, 2
-        if key.startswith(OVEREXPRESSION):
-            return CaveatCode.OVEREXPRESSION, 1
-        if key.startswith(KNOCKOUT) or key in KNOCKOUT_WORDS or (key.startswith(GENOTYPE) and self._targets(index, 1)):
+        key, text = self._keys[index], self._question.words[index].text
+        following = self._keys[index + 1] if index + 1 < len(self._keys) else ""
+        for start, next_start, code in _PAIRS:
+            if key.startswith(start) and following.startswith(next_start):
+                return code, 2
+        if key in _LACKS and self._is_lacked(index + 1):
             return CaveatCode.KNOCKOUT, 1
-        if (key == "loss" and following == "of") or (key in _LACKS and self._is_lacked(index + 1)):
-            return CaveatCode.KNOCKOUT, 2 if key == "loss" else 1
-        if key.startswith((*INHIBITION, *WEAK_INHIBITION)) and key != "inhibitory":
-            return CaveatCode.INHIBITION, 1
-        return None, 1
+        if key.startswith(GENOTYPE) and self._targets(index, 1):
+            return CaveatCode.KNOCKOUT, 1
+        if key.startswith(GENE_TRANSFER) or (key == "forced" and "express" in self._keys[index : index + 4]):
+            other = any(
+                self._keys[place].startswith(_SILENCING) for place in range(index, min(index + _REACH, len(self._keys)))
+            )
+            return None if other else CaveatCode.OVEREXPRESSION, 1
+        if text == "KD" or key in KNOCKDOWN_WORDS:
+            return CaveatCode.KNOCKDOWN, 1
+        found = next((code for starts, code in _STARTS if key.startswith(starts)), None)
+        if key in KNOCKOUT_WORDS:
+            found = CaveatCode.KNOCKOUT
+        return (None if key == "inhibitory" else found), 1
 
     def _is_lacked(self, index: int) -> bool:
         """Return whether a gene stands there, not what it makes: "no STAT1", but not "no CXCL10 production"."""
@@ -364,7 +387,18 @@ class _Reader:
             or self._has_agent_as_subject(index)
             or self._is_participle_of_readout(index)
             or self._is_said_of_readout(index)
+            or self._is_object(index)
         )
+
+    def _is_object(self, index: int) -> bool:
+        """Return whether a perturbation acts on what the cue describes: "inhibitors that TNF induces", "genes that block ... go up"."""
+        if self._keys[index - 1 : index] in (["that"], ["which"]) and self._keys[max(0, index - 2)] in _READOUTS:
+            return any(self._acts(agent.start) for agent in self._agents)
+        for agent in self._agents:
+            led = self._keys[agent.start - 1 : agent.start]
+            if index < agent.start <= index + 9 and self._acts(agent.start) and led and led[0] in _LEADS:
+                return any(key.startswith(_CAUSING) for key in self._keys[agent.end : agent.end + 3])
+        return False
 
     def _is_said_of_readout(self, index: int) -> bool:
         """Return whether the cue says what a gene is or does: "SOCS1 is an inhibitor of ...", "Welche Gene hemmt IL-2"."""

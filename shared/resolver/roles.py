@@ -38,7 +38,7 @@ _READOUT_NOUNS = frozenset(
 )  # fmt: skip
 _READOUT_VERBS = (
     "secret", "produc", "express", "releas", "suppress", "increas", "decreas", "reduc", "enhanc", "boost", "upregulat", "downregulat",
-    "induc", "make", "making", "rais", "lower", "bind", "upregul", "turn",
+    "induc", "make", "making", "rais", "lower", "bind", "upregul", "turn", "transcrib", "display",
 )  # fmt: skip
 _AMOUNT_OF = ("secretion", "production", "expression", "release", "level", "amount", "output", "synthesis", "concentration")  # fmt: skip
 _DOSED = frozenset({"increasing", "low", "high", "lower", "higher", "different", "various", "several", "rising", "two"})

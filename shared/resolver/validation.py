@@ -95,8 +95,7 @@ def matched_controls(view: CatalogView, perturbation: str, cell_type: str) -> li
 
 
 def _with_suggestions(reading: Reading, view: CatalogView) -> ReadQuestion:
-    interpretation = reading.interpretation
-    return ReadQuestion(interpretation, [] if interpretation.answerable else suggest(reading, view))
+    return ReadQuestion(reading.interpretation, suggest(reading, view))
 
 
 def _why_not(reading: Reading, matches: Sequence[MatchedControls]) -> str:
