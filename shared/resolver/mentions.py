@@ -26,6 +26,7 @@ _UNITS = frozenset(
     }
 )  # fmt: skip
 _BESIDE = frozenset({"and", "or", "versus", "vs", "from", "to", "than", "over"})  # "naive from memory B cells"
+_DONE_TO_THEM = frozenset({"activated", "cultured", "stimulated", "isolated", "derived", "treated"})  # after "cells"
 _CELL_BREAKS = frozenset(".;:?!/&")
 _PERTURBATION_BREAKS = _CELL_BREAKS | frozenset(",+")
 
@@ -37,7 +38,7 @@ class Mention(NamedTuple):
     end: int  # index after its last word
     means: tuple[str, ...]  # Cell Ontology ids (or labels without one), or canonical names of perturbations
     is_cell_type: bool  # whether it names a cell type, not a perturbation
-    match: str  # exact, synonym or fuzzy
+    match: str  # exact, synonym, related or fuzzy
 
     @property
     def span(self) -> range:
@@ -105,9 +106,15 @@ def _perturbations(question: Question, names: PerturbationNames) -> Iterator[Men
             key = join(keys)
             known = names.find(key) or _plural(keys, names)
             if known and _stands_alone(question, end) and _has_capitals(question, start, end, known):
-                yield Mention(start, end, known.means, False, "exact" if known.canonical else "synonym")
+                yield Mention(start, end, known.means, False, _match(known))
             if not names.begins(key):
                 break
+
+
+def _match(known: PerturbationName) -> str:
+    if known.variant:
+        return "related"
+    return "exact" if known.canonical else "synonym"
 
 
 def _plural(keys: Sequence[str], names: PerturbationNames) -> PerturbationName | None:
@@ -178,6 +185,12 @@ def _cell_types(question: Question, names: Lexicon) -> Iterator[Mention]:
 
 def _cell_type(question: Question, start: int, end: int, names: Lexicon, terms: Sequence[str]) -> Mention | None:
     """Return the cell type that words of the question name if they stand for these terms, or None."""
+    if (
+        end - start > 1
+        and question.words[end - 1].key in _DONE_TO_THEM
+        and question.words[end - 2].key in {"cell", "cells"}
+    ):
+        return None  # "CD4 T cells activated with ..." says what is done to them
     text = question.piece(start, end)
     known = names.cells.find(terms, text)
     if known is None:
@@ -197,6 +210,8 @@ def _shared_noun(question: Question, start: int, end: int, names: Lexicon) -> It
     else:
         return
     for first in range(max(stop - _MOST_SHARING, 0), stop):
+        if words[first].key in _INNER:
+            continue
         own = [term for word in words[first:stop] for term in word.terms]
         for noun in range(start + 1, end):
             shared = [term for word in words[noun:end] for term in word.terms]

@@ -12,8 +12,9 @@ from shared.catalog.plans import MIN_GROUP_CELLS, NearCellType, QueryPlan, query
 from shared.catalog.schemas import ControlStrategyValidation, ControlStrategyValidationRequest
 from shared.catalog.view import CatalogView, control_labels, perturbation_labels
 from shared.fields import ControlStrategy
-from shared.resolver.interpretation import Reading, cell_type_key, read, suggest
+from shared.resolver.interpretation import Reading, cell_type_key, read
 from shared.resolver.question import Resolution
+from shared.resolver.suggestions import suggest
 from shared.runs.schemas import CreateRunRequest, RunPreview
 
 _QUERY_AS_CONTROL = "query_as_control compares the prediction with the query cells themselves."
@@ -94,8 +95,7 @@ def matched_controls(view: CatalogView, perturbation: str, cell_type: str) -> li
 
 
 def _with_suggestions(reading: Reading, view: CatalogView) -> ReadQuestion:
-    interpretation = reading.interpretation
-    return ReadQuestion(interpretation, [] if interpretation.answerable else suggest(reading, view))
+    return ReadQuestion(reading.interpretation, suggest(reading, view))
 
 
 def _why_not(reading: Reading, matches: Sequence[MatchedControls]) -> str:

@@ -1,0 +1,115 @@
+"""Find the genes that a question asks about, and in which direction: "Does IFN-gamma increase CXCL10 in monocytes?"."""
+
+from collections.abc import Collection, Iterator
+from functools import cache
+from typing import NamedTuple
+
+from shared import data
+from shared.catalog.interpretation import AskedGene, Direction
+from shared.catalog.normalize import compact
+from shared.catalog.reference import perturbations as reference_perturbations
+from shared.resolver.causes import Causes
+from shared.resolver.question import Question
+
+_UP = (
+    "increas", "induc", "upregul", "rais", "boost", "enhanc", "activat", "elevat", "stimulat", "promot", "up", "higher", "rise", "rising",
+    "trigger", "express", "produc", "secret", "releas", "turn", "switch", "make", "augment", "amplif", "driv", "more", "erhoh", "aument",
+)  # fmt: skip
+_DOWN = (
+    "decreas", "reduc", "downregul", "lower", "suppress", "inhibit", "repress", "silenc", "down", "diminish", "block", "less", "fall", "drop",
+    "senk", "loss", "lose", "deplet", "off",
+)  # fmt: skip
+_REACH = 5
+_MOST_WORDS = 3
+
+
+class GeneMention(NamedTuple):
+    """A gene that a question names."""
+
+    start: int  # index of its first word
+    end: int  # index after its last word
+    symbol: str
+
+    @property
+    def span(self) -> range:
+        """The indexes of its words."""
+        return range(self.start, self.end)
+
+
+@cache
+def gene_symbols() -> frozenset[str]:
+    """Return known human gene symbols."""
+    return data.words("gene_symbols")
+
+
+@cache
+def _protein_names() -> dict[str, str]:
+    return {compact(row["name"]): row["symbol"] for row in data.table("gene_names")}
+
+
+def find_genes(question: Question, taken: Collection[int]) -> list[GeneMention]:
+    """Return the genes and proteins that a question names, longest first at each place, without overlap.
+
+    Args:
+        taken: indexes of words that name something else.
+    """
+    found: list[GeneMention] = []
+    place = 0
+    while place < len(question.words):
+        gene = next((gene for gene in _genes_at(question, place) if not set(taken) & set(gene.span)), None)
+        if gene:
+            found.append(gene)
+        place = gene.end if gene else place + 1
+    return found
+
+
+def asked_genes(question: Question, genes: Collection[GeneMention], causes: Causes) -> list[AskedGene]:
+    """Return the genes whose change the question asks about, in order."""
+    if not causes.asked:
+        return []
+    symbols = {gene.start: gene.symbol for gene in genes}
+    known = reference_perturbations()
+    for agent in causes.readouts:
+        targets = known[agent.means[0]].targets if agent.means and agent.means[0] in known else ()
+        if len(targets) == 1:
+            symbols[agent.start] = targets[0]
+    found = (
+        AskedGene(symbol=symbol, direction=_direction(question, start)) for start, symbol in sorted(symbols.items())
+    )
+    return list(dict.fromkeys(found))
+
+
+def _genes_at(question: Question, start: int) -> Iterator[GeneMention]:
+    """Yield the genes that start at a word, longest first."""
+    words = question.words
+    for end in range(min(start + _MOST_WORDS, len(words)), start, -1):
+        gaps = {question.gap(index) for index in range(start + 1, end)}
+        if not gaps <= {"-", " ", "."}:
+            continue
+        text = question.piece(start, end)
+        if _is_marker(question, end) or (text.islower() and len(text) <= _MOST_WORDS):
+            continue
+        if symbol := _protein_names().get(compact(text)):
+            yield GeneMention(start, end, symbol)
+        elif " " not in gaps and len(text) > 1 and text == text.upper() and not question.all_caps:
+            symbol = next((each for each in (text, text.replace("-", "")) if each in gene_symbols()), None)
+            if symbol:
+                yield GeneMention(start, end, symbol)
+
+
+def _is_marker(question: Question, end: int) -> bool:
+    """Return whether the name marks cells that express it: "PD-1+ T cells"."""
+    return question.after(end) in {"+", "⁺"}
+
+
+def _direction(question: Question, index: int) -> Direction:
+    """Return the direction that the nearest verb asks about; the words before a gene count before those after it."""
+    keys = [word.key for word in question.words]
+    before = keys[max(0, index - _REACH) : index]
+    after = keys[index + 1 : index + 1 + _REACH]
+    for key in (*reversed(before), *after):
+        if key.startswith(_DOWN):
+            return Direction.DOWN
+        if key.startswith(_UP):
+            return Direction.UP
+    return Direction.ANY
