@@ -44,7 +44,7 @@ def validate(request: ControlStrategyValidationRequest, view: CatalogView) -> Co
     if plan and not plan.related and resolution.cell_type and resolution.perturbation:
         matches = matched_controls(view, resolution.perturbation.name, cell_type_key(resolution.cell_type))
     usable = [match for match in matches if match.cells]
-    warnings = _remarks(resolution)
+    warnings = _corrections(resolution)
     if usable:
         warnings += _substitutions(usable[0])
     else:
@@ -112,15 +112,12 @@ def _why_not(reading: Reading, matches: Sequence[MatchedControls]) -> str:
     return f"{reason} {_QUERY_AS_CONTROL}"
 
 
-def _remarks(resolution: Resolution) -> list[str]:
-    """Return, as sentences, which of several possible names was chosen."""
-    remarks = []
-    for term, kind in ((resolution.cell_type, "cell types"), (resolution.perturbation, "perturbations")):
-        if term and term.candidates:
-            remarks.append(f"The question matches several {kind} ({', '.join(term.candidates)}); using {term.name}.")
-        if term and term.match == "fuzzy":
-            remarks.append(f'"{term.matched_text}" was interpreted as {term.name}.')
-    return remarks
+def _corrections(resolution: Resolution) -> list[str]:
+    """Return, in sentences, which misspelled names were read as others."""
+    terms = (resolution.cell_type, resolution.perturbation)
+    return [
+        f'"{term.matched_text}" was interpreted as {term.name}.' for term in terms if term and term.match == "fuzzy"
+    ]
 
 
 def _substitutions(match: MatchedControls) -> list[str]:

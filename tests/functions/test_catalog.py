@@ -79,7 +79,9 @@ async def test_an_observational_question_gets_the_reason(api: httpx.AsyncClient)
 async def test_things_that_match_equally_are_candidates(api: httpx.AsyncClient) -> None:
     body = (await api.post(VALIDATE, json={"query": "Do NK cells respond to IL-12 or IL-18?"})).json()
     assert body["perturbation"]["candidates"] == ["IL-12", "IL-18"]
-    assert "matches several perturbations (IL-12, IL-18); using IL-12" in body["warning"]
+    reasons = " ".join(caveat["detail"] for caveat in body["interpretation"]["caveats"] if caveat["blocking"])
+    assert "IL-12" in reasons
+    assert "IL-18" in reasons
 
 
 async def test_a_perturbation_has_its_synonyms_targets_and_receptors(api: httpx.AsyncClient) -> None:

@@ -79,6 +79,13 @@ def caveat(code: CaveatCode, text: str = "", detail: str = "This narrows the ans
 
 # What create knows of a question that can be answered.
 ANSWERABLE = ReadQuestion(interpretation())
+# And of one that cannot be answered.
+UNANSWERABLE = ReadQuestion(
+    interpretation(
+        caveat(CaveatCode.TIME), caveat(CaveatCode.KNOCKOUT, "IFNGR1-/-", "A run cannot predict a knockout.")
+    ),
+    ["How would CD14 monocytes respond to IFN-gamma?"],
+)
 
 
 async def runs_of(store: RunStore, owner: str, *, limit: int = 100) -> list[Run]:

@@ -113,11 +113,12 @@ def test_an_answer_from_a_related_perturbation_has_no_synthetic_control(view: Ca
     )
 
 
-def test_two_things_that_match_equally_are_both_candidates(view: CatalogView) -> None:
+def test_of_two_things_that_match_equally_both_are_candidates_and_the_caveats_say_so(view: CatalogView) -> None:
     answer = ask(view, "How would naive B cells respond to IL-4 and IFN-gamma?")
     assert answer.perturbation is not None
     assert answer.perturbation.candidates == ["IL-4", "IFN-gamma"]
-    assert answer.warning == "The question matches several perturbations (IL-4, IFN-gamma); using IL-4."
+    assert "IFN-gamma" in " ".join(answer.interpretation.reasons)
+    assert answer.warning == "By the catalog alone, this question cannot be answered with either control strategy."
 
 
 def test_a_misspelled_name_gets_a_warning(view: CatalogView) -> None:
