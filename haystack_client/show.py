@@ -1,6 +1,7 @@
 """Layout of the responses of the service for people."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -8,12 +9,56 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from haystack_client.errors import QuestionNotAnswerable
 from haystack_client.progress import describe
 from haystack_client.terminal import Terminal, plain
 
 STYLES: Final = {"completed": "green", "failed": "red", "cancelled": "yellow"}
 GENES: Final = 10
 PATHWAYS: Final = 8
+ASK: Final = "haystack submit"
+# Caveats that name a part of the question that the answer does not take into account.
+IGNORED: Final = frozenset(
+    {"second_cell_type", "pretreatment", "dose", "time", "disease", "donor_attribute", "tissue", "unknown_words"}
+)
+# Kinds of match that say less than that the question names the term.
+UNSURE: Final = frozenset({"fuzzy", "related", "proposed"})
+MEASURED: Final = {
+    "measured_in_cell_type": "; measured in these cells",
+    "measured_in_other_cell_types": "; measured in other cell types",
+    "related_perturbation": "; not measured",
+}
+# Inside double quotes, a shell gives these characters a meaning.
+SPECIAL: Final = frozenset('"$`\\!\n')
+
+
+def interpretation(
+    terminal: Terminal, found: Mapping[str, Any], suggestions: Sequence[str] = (), *, command: str = ASK
+) -> None:
+    """Print how a question was read: first why it cannot be answered and what is missing or ignored.
+
+    Args:
+        suggestions: questions that can be answered instead.
+        command: the command that asks them.
+    """
+    if not found["answerable"]:
+        terminal.line("cannot be answered:", "red")
+        for caveat in found["caveats"]:
+            if caveat["blocking"]:
+                terminal.prose(caveat["detail"], indent=2, style="red")
+    for gap in _gaps(found):
+        terminal.prose(gap, style="yellow")
+    for text in _read(found):
+        terminal.prose(text)
+    if suggestions:
+        terminal.line("You could ask:")
+        for question in suggestions:
+            terminal.line(f"  {command} {_quoted(question)}")
+
+
+def refusal(terminal: Terminal, error: QuestionNotAnswerable, *, command: str = ASK) -> None:
+    """Print why the service refuses a question, and what to ask instead."""
+    interpretation(terminal, error.interpretation, error.suggestions, command=command)
 
 
 def outcome(terminal: Terminal, run: Mapping[str, Any]) -> None:
@@ -26,9 +71,18 @@ def outcome(terminal: Terminal, run: Mapping[str, Any]) -> None:
         terminal.prose(f"{run['failure']['reason']}: {run['failure']['advice']}")
 
 
-def submitted(terminal: Terminal, run: Mapping[str, Any]) -> None:
-    """Print the id of a new run, and the command that follows it."""
+def accepted(terminal: Terminal, run: Mapping[str, Any]) -> None:
+    """Print how the question of a new run is read, and the id of the run."""
+    if run["interpretation"]:
+        interpretation(terminal, run["interpretation"])
+    else:
+        terminal.prose("not read yet: the language model reads the question when the run starts", style="yellow")
     terminal.line(f"run: {run['run_id']}", "bold")
+
+
+def submitted(terminal: Terminal, run: Mapping[str, Any]) -> None:
+    """Print a new run, and the command that follows it."""
+    accepted(terminal, run)
     terminal.line(f"To follow it: haystack watch {run['run_id']}")
 
 
@@ -47,6 +101,8 @@ def cancelled(terminal: Terminal, answer: Mapping[str, Any]) -> None:
 def status(terminal: Terminal, run: Mapping[str, Any]) -> None:
     """Print everything about the status of a run."""
     terminal.prose(run["query"], style="bold")
+    if run["interpretation"]:
+        interpretation(terminal, run["interpretation"])
     terminal.line(f"run: {run['run_id']}")
     outcome(terminal, run)
     if not run["done"]:
@@ -79,7 +135,21 @@ def runs(terminal: Terminal, page: Mapping[str, Any]) -> None:
 
 
 def result(terminal: Terminal, found: Mapping[str, Any]) -> None:
-    """Print the result of a run: scores, genes and pathways."""
+    """Print the result of a run: the answer about the genes that the question names, how it was read, and the rest."""
+    gene_answers(terminal, found)
+    if found["interpretation"]:
+        interpretation(terminal, found["interpretation"])
+    findings(terminal, found)
+
+
+def gene_answers(terminal: Terminal, found: Mapping[str, Any]) -> None:
+    """Print the answer for each gene that the question names."""
+    for item in found["gene_answers"]:
+        terminal.prose(_gene_answer(item), style="bold")
+
+
+def findings(terminal: Terminal, found: Mapping[str, Any]) -> None:
+    """Print the scores, genes and pathways of a result."""
     reached = "reached" if found["success"] else "not reached"
     terminal.line(f"grounding score: {found['grounding_score']} of 10, threshold {reached}", "bold")
     terminal.prose(f"termination reason: {found['termination_reason']}")
@@ -101,8 +171,8 @@ def result(terminal: Terminal, found: Mapping[str, Any]) -> None:
     if found["enriched_pathways"]:
         table = _table("pathway", numbers=("score", "adjusted p"))
         for pathway in found["enriched_pathways"][:PATHWAYS]:
-            p = pathway["adjusted_p_value"]
-            table.add_row(plain(pathway["name"]), f"{pathway['score']:+.1f}", f"{p:.1e}" if p else "< 1e-300")
+            p = _p_value(pathway["adjusted_p_value"])
+            table.add_row(plain(pathway["name"]), f"{pathway['score']:+.1f}", p)
         terminal.people.print(table)
     for note in found["notes"]:
         terminal.prose(f"note: {note}", style="dim")
@@ -118,14 +188,18 @@ def files(terminal: Terminal, found: Mapping[str, Any]) -> None:
 
 def validation(terminal: Terminal, found: Mapping[str, Any]) -> None:
     """Print how the service reads a question, and whether a synthetic control is available."""
-    for role in ("cell_type", "perturbation"):
-        terminal.prose(f"{role.replace('_', ' ')}: {_term(found[role])}")
-    terminal.prose(f"datasets: {', '.join(found['datasets']) or 'none ingested'}")
+    interpretation(terminal, found["interpretation"], found["suggestions"])
+    for term in (found["cell_type"], found["perturbation"]):
+        others = [name for name in term["candidates"] if name != term["name"]] if term else []
+        if term and others:
+            terminal.prose(f"“{term['matched_text']}” may also mean: {', '.join(others)}", style="yellow")
+    if not found["interpretation"]["answerable"]:
+        return
     conditions = f", condition {', '.join(found['control_conditions'])}" if found["control_conditions"] else ""
     terminal.prose(
-        f"control cells: {found['control_cells_found']} from {len(found['control_donors'])} donors{conditions}"
+        f"matched controls: {found['control_cells_found']:,} cells from {len(found['control_donors'])} donors{conditions}"
         if found["synthetic_control_available"]
-        else "control cells: no synthetic control is available"
+        else "matched controls: none, so no synthetic control is available"
     )
     terminal.line(f"recommended control strategy: {found['recommendation']}", "bold")
     if found["warning"]:
@@ -135,8 +209,8 @@ def validation(terminal: Terminal, found: Mapping[str, Any]) -> None:
 def preview(terminal: Terminal, found: Mapping[str, Any]) -> None:
     """Print whether a question would run, and how the service reads it."""
     terminal.line(f"would run: {'yes' if found['would_run'] else 'no'}", "green" if found["would_run"] else "red")
-    if found["reason"]:
-        terminal.prose(found["reason"])
+    if found["would_run"] and not found["validation"]["interpretation"]["answerable"]:
+        terminal.prose("The language model decides how the question is read. Without it:", style="yellow")
     validation(terminal, found["validation"])
 
 
@@ -164,7 +238,7 @@ def dataset(terminal: Terminal, found: Mapping[str, Any]) -> None:
 def perturbations(terminal: Terminal, found: Sequence[Mapping[str, Any]]) -> None:
     """Print a table of perturbations."""
     table = _table("perturbation", "type", numbers=("cells", "controls"))
-    table.add_column("datasets")
+    table.add_column("datasets", no_wrap=True, overflow="ellipsis")
     for item in found:
         counts = _count(item["cell_count"]), _count(item["control_count"])
         table.add_row(plain(item["name"]), plain(item["type"]), *counts, plain(", ".join(item["datasets"])))
@@ -174,11 +248,17 @@ def perturbations(terminal: Terminal, found: Sequence[Mapping[str, Any]]) -> Non
 def cell_types(terminal: Terminal, found: Sequence[Mapping[str, Any]]) -> None:
     """Print a table of cell types."""
     table = _table("cell type", "Cell Ontology", "lineage", numbers=("cells",))
-    table.add_column("datasets")
+    table.add_column("datasets", no_wrap=True, overflow="ellipsis")
     for item in found:
         names = (plain(item[name] or "") for name in ("name", "cell_ontology_id", "lineage"))
         table.add_row(*names, _count(item["cell_count"]), plain(", ".join(item["datasets"])))
     terminal.people.print(table)
+
+
+def count(terminal: Terminal, shown: int, known: int, what: str) -> None:
+    """Print how many of the known entries a list shows."""
+    rest = "; --all lists those without enough cells in an ingested atlas" if shown < known else ""
+    terminal.line(f"{shown} of {known} {what}{rest}", "dim")
 
 
 def _table(*headings: str, numbers: Sequence[str] = ()) -> Table:
@@ -194,12 +274,60 @@ def _row(run: Mapping[str, Any]) -> tuple[str, ...]:
     return plain(run["run_id"]), plain(run["status"]), scores, _local_time(run["created_at"]), question
 
 
-def _term(term: Mapping[str, Any] | None) -> str:
-    if term is None:
-        return "not recognized"
-    ontology_id = f" ({term['cell_ontology_id']})" if term["cell_ontology_id"] else ""
-    candidates = f"; other candidates: {', '.join(term['candidates'])}" if term["candidates"] else ""
-    return f"{term['name']}{ontology_id}, from “{term['matched_text']}” ({term['match']} match){candidates}"
+def _gaps(found: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what an answer does not take into account, then what narrows it otherwise."""
+    ignored: dict[str, list[str]] = {}
+    others = []
+    for caveat in found["caveats"]:
+        if caveat["code"] in IGNORED:
+            ignored.setdefault(caveat["code"].replace("_", " "), []).append(caveat["text"])
+        elif not caveat["blocking"]:
+            others.append(caveat["detail"])
+    if ignored:
+        listed = (f"{what} ({', '.join(texts)})" for what, texts in ignored.items())
+        yield f"not taken into account: {', '.join(listed)}"
+    yield from others
+    perturbation, cell_type = found["perturbation"], found["cell_type"]
+    if perturbation and cell_type and perturbation["evidence"] == "measured_in_other_cell_types":
+        used = cell_type["used"]["label"]
+        yield f"{perturbation['name']} is not measured in {used}; the answer is inferred from other cell types."
+
+
+def _read(found: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what was recognized in a question, and the cells that are used."""
+    if term := found["cell_type"]:
+        ontology_id = f" ({term['cell_ontology_id']})" if term["cell_ontology_id"] else ""
+        yield f"cell type: {term['name']}{ontology_id}{_source(term)}"
+        if used := term["used"]:
+            name = f" ({used['name']})" if used["name"] != used["label"] else ""
+            relation = "" if used["relation"] == "exact" else f", a {used['relation']} of it"
+            yield f"cells used: {used['label']}{name}{relation}; {used['cells']:,} control cells in {found['dataset']}"
+    if term := found["perturbation"]:
+        instead = f"; {term['used']} is used instead" if term["used"] not in {None, term["name"]} else ""
+        yield f"perturbation: {term['name']}{_source(term)}{MEASURED.get(term['evidence'], '')}{instead}"
+
+
+def _source(term: Mapping[str, Any]) -> str:
+    kind = f" ({term['match']} match)" if term["match"] in UNSURE else ""
+    return f", from “{term['matched_text']}”{kind}"
+
+
+def _gene_answer(item: Mapping[str, Any]) -> str:
+    answer = f"{item['gene']}: {item['answer'].replace('_', ' ')}"
+    change = item["log2_fold_change"]
+    if item["answer"] == "not_enough_evidence" or change is None:
+        return f"{answer}. {item['text']}"
+    p = _p_value(item["adjusted_p_value"])
+    return f"{answer}, predicted to {'rise' if change > 0 else 'fall'} (log2 fold change {change:+.1f}, adjusted p {p})"
+
+
+def _p_value(p: float) -> str:
+    return f"{p:.1e}" if p else "< 1e-300"
+
+
+def _quoted(question: str) -> str:
+    """Quote a question for a shell; double quotes keep its apostrophes readable."""
+    return shlex.quote(question) if SPECIAL & set(question) else f'"{question}"'
 
 
 def _local_time(text: str) -> str:
