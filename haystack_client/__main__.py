@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from typer import Argument, Exit, Option, Typer, echo
 
-from haystack_client import __version__, identity, progress, show
+from haystack_client import __version__, identity, progress, reading, show
 from haystack_client.api import LOCAL_URL, Client
 from haystack_client.errors import HaystackError, Interrupted, NotFound, QuestionNotAnswerable, RetryPolicy, Unavailable
 from haystack_client.terminal import Terminal
@@ -28,7 +28,7 @@ from gcloud. HAYSTACK_SERVICE_ACCOUNT is the service account that gcloud imperso
 
 - 0: success
 - 1: the run failed or was cancelled (watch, submit --watch), or the question cannot be answered (validate, submit --validate-only)
-- 2: the command or the request is invalid, or the service refuses it, as it refuses a question that it cannot answer (submit)
+- 2: the command or the request is invalid, or the service refuses it (submit: also a question that cannot be answered)
 - 3: not found
 - 4: not signed in
 - 5: the service is unavailable, or a file did not arrive intact
@@ -243,7 +243,7 @@ def main() -> None:
     try:
         app()
     except QuestionNotAnswerable as error:
-        show.refusal(Terminal(for_program=True), error)  # on standard error
+        reading.refusal(Terminal(for_program=True), error)  # on standard error
         sys.exit(error.exit_code)
     except HaystackError as error:
         Terminal().fail(error)

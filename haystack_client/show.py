@@ -1,7 +1,6 @@
 """Layout of the responses of the service for people."""
 
-import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -9,56 +8,13 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from haystack_client.errors import QuestionNotAnswerable
 from haystack_client.progress import describe
+from haystack_client.reading import interpretation
 from haystack_client.terminal import Terminal, plain
 
 STYLES: Final = {"completed": "green", "failed": "red", "cancelled": "yellow"}
 GENES: Final = 10
 PATHWAYS: Final = 8
-ASK: Final = "haystack submit"
-# Caveats that name a part of the question that the answer does not take into account.
-IGNORED: Final = frozenset(
-    {"second_cell_type", "pretreatment", "dose", "time", "disease", "donor_attribute", "tissue", "unknown_words"}
-)
-# Kinds of match that say less than that the question names the term.
-UNSURE: Final = frozenset({"fuzzy", "related", "proposed"})
-MEASURED: Final = {
-    "measured_in_cell_type": "; measured in these cells",
-    "measured_in_other_cell_types": "; measured in other cell types",
-    "related_perturbation": "; not measured",
-}
-# Inside double quotes, a shell gives these characters a meaning.
-SPECIAL: Final = frozenset('"$`\\!\n')
-
-
-def interpretation(
-    terminal: Terminal, found: Mapping[str, Any], suggestions: Sequence[str] = (), *, command: str = ASK
-) -> None:
-    """Print how a question was read: first why it cannot be answered and what is missing or ignored.
-
-    Args:
-        suggestions: questions that can be answered instead.
-        command: the command that asks them.
-    """
-    if not found["answerable"]:
-        terminal.line("cannot be answered:", "red")
-        for caveat in found["caveats"]:
-            if caveat["blocking"]:
-                terminal.prose(caveat["detail"], indent=2, style="red")
-    for gap in _gaps(found):
-        terminal.prose(gap, style="yellow")
-    for text in _read(found):
-        terminal.prose(text)
-    if suggestions:
-        terminal.line("You could ask:")
-        for question in suggestions:
-            terminal.line(f"  {command} {_quoted(question)}")
-
-
-def refusal(terminal: Terminal, error: QuestionNotAnswerable, *, command: str = ASK) -> None:
-    """Print why the service refuses a question, and what to ask instead."""
-    interpretation(terminal, error.interpretation, error.suggestions, command=command)
 
 
 def outcome(terminal: Terminal, run: Mapping[str, Any]) -> None:
@@ -274,44 +230,6 @@ def _row(run: Mapping[str, Any]) -> tuple[str, ...]:
     return plain(run["run_id"]), plain(run["status"]), scores, _local_time(run["created_at"]), question
 
 
-def _gaps(found: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what an answer does not take into account, then what narrows it otherwise."""
-    ignored: dict[str, list[str]] = {}
-    others = []
-    for caveat in found["caveats"]:
-        if caveat["code"] in IGNORED:
-            ignored.setdefault(caveat["code"].replace("_", " "), []).append(caveat["text"])
-        elif not caveat["blocking"]:
-            others.append(caveat["detail"])
-    if ignored:
-        listed = (f"{what} ({', '.join(texts)})" for what, texts in ignored.items())
-        yield f"not taken into account: {', '.join(listed)}"
-    yield from others
-    perturbation, cell_type = found["perturbation"], found["cell_type"]
-    if perturbation and cell_type and perturbation["evidence"] == "measured_in_other_cell_types":
-        used = cell_type["used"]["label"]
-        yield f"{perturbation['name']} is not measured in {used}; the answer is inferred from other cell types."
-
-
-def _read(found: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what was recognized in a question, and the cells that are used."""
-    if term := found["cell_type"]:
-        ontology_id = f" ({term['cell_ontology_id']})" if term["cell_ontology_id"] else ""
-        yield f"cell type: {term['name']}{ontology_id}{_source(term)}"
-        if used := term["used"]:
-            name = f" ({used['name']})" if used["name"] != used["label"] else ""
-            relation = "" if used["relation"] == "exact" else f", a {used['relation']} of it"
-            yield f"cells used: {used['label']}{name}{relation}; {used['cells']:,} control cells in {found['dataset']}"
-    if term := found["perturbation"]:
-        instead = f"; {term['used']} is used instead" if term["used"] not in {None, term["name"]} else ""
-        yield f"perturbation: {term['name']}{_source(term)}{MEASURED.get(term['evidence'], '')}{instead}"
-
-
-def _source(term: Mapping[str, Any]) -> str:
-    kind = f" ({term['match']} match)" if term["match"] in UNSURE else ""
-    return f", from “{term['matched_text']}”{kind}"
-
-
 def _gene_answer(item: Mapping[str, Any]) -> str:
     answer = f"{item['gene']}: {item['answer'].replace('_', ' ')}"
     change = item["log2_fold_change"]
@@ -323,11 +241,6 @@ def _gene_answer(item: Mapping[str, Any]) -> str:
 
 def _p_value(p: float) -> str:
     return f"{p:.1e}" if p else "< 1e-300"
-
-
-def _quoted(question: str) -> str:
-    """Quote a question for a shell; double quotes keep its apostrophes readable."""
-    return shlex.quote(question) if SPECIAL & set(question) else f'"{question}"'
 
 
 def _local_time(text: str) -> str:

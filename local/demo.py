@@ -17,6 +17,7 @@ from haystack_client import (
     RetryPolicy,
     Unavailable,
     progress,
+    reading,
     show,
 )
 from haystack_client.terminal import Terminal
@@ -75,7 +76,7 @@ def run(body: Mapping[str, Any], *, data_dir: Path, store: str | None, results_d
         terminal.line(f"using the service that runs on {data_dir}, at {owner.url}", "dim")
         return _ask(owner.url, body, results_dir, terminal)
     except QuestionNotAnswerable as error:
-        show.refusal(terminal, error, command="python -m local demo")
+        reading.refusal(terminal, error, command="python -m local demo")
         return 1
     except HaystackError as error:
         for line in (error.message, *error.details):
@@ -124,7 +125,7 @@ def _ask(url: str, body: Mapping[str, Any], results_dir: Path, terminal: Termina
     with Client(url, retry_policy=RetryPolicy(on_retry=terminal.warn)) as client:
         created = client.submit(**body)
         terminal.prose(created["query"], style="bold")
-        show.interpretation(terminal, created["interpretation"])
+        reading.interpretation(terminal, created["interpretation"])
         terminal.line(f"{url}/api/v1/runs/{created['run_id']}")
         done = progress.watch(terminal, client, created["run_id"])
         show.outcome(terminal, done)
