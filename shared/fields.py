@@ -67,6 +67,14 @@ class ControlStrategy(StrEnum):
     QUERY_AS_CONTROL = "query_as_control"  # compare the prediction with the unchanged query cells
 
 
+class Answer(StrEnum):
+    """Answer to the question whether a gene changes as asked."""
+
+    YES = "yes"
+    NO = "no"
+    NOT_ENOUGH_EVIDENCE = "not_enough_evidence"
+
+
 class LlmProvider(StrEnum):
     """Language model provider that may interpret the question."""
 

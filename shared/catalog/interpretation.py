@@ -3,8 +3,9 @@
 One value that validation, the run's record and status, the result, the log, the AnnData file and the report all show.
 """
 
+from collections.abc import Sequence
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from pydantic import Field
 
@@ -162,3 +163,10 @@ class Interpretation(Model):
     def has(self, code: CaveatCode) -> bool:
         """Return whether there is a caveat of this code."""
         return any(caveat.code is code for caveat in self.caveats)
+
+
+class ReadQuestion(NamedTuple):
+    """How a question is read, and similar questions that can be answered if it cannot be."""
+
+    interpretation: Interpretation
+    suggestions: Sequence[str] = ()

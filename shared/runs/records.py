@@ -9,7 +9,8 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from shared.fields import ControlStrategy, LlmProvider, Model, Score, Timestamp
+from shared.catalog.interpretation import Direction, Interpretation
+from shared.fields import Answer, ControlStrategy, LlmProvider, Model, Score, Timestamp
 from shared.runs.states import Actor, ComputeState, FailureReason, Phase, RunState, next_check, next_expiry
 
 # More entries than any legal life has; a flood of late reports cannot make the document grow.
@@ -86,6 +87,17 @@ class GeneChange(Model):
     adjusted_p_value: float
 
 
+class GeneAnswer(Model):
+    """Answer for a gene that the question asks about, and the change that it rests on; `text` says it in a sentence."""
+
+    gene: str
+    direction: Direction
+    answer: Answer
+    log2_fold_change: float | None
+    adjusted_p_value: float | None
+    text: str
+
+
 class PathwayChange(Model):
     """Predicted change of a gene set; `score` is the enrichment statistic, positive if upregulated."""
 
@@ -107,16 +119,21 @@ class RunOutcome(Model):
     top_upregulated: list[GeneChange]
     top_downregulated: list[GeneChange]
     enriched_pathways: list[PathwayChange]
+    gene_answers: list[GeneAnswer] = []
     notes: list[str]
     files: list[StoredFile]
 
 
 class RunSummary(Model):
-    """What the owner sees of a run before its result; polls and lists read only this."""
+    """What the owner sees of a run before its result; polls and lists read only this.
+
+    `interpretation` is None for a run with a language model until the job has read the question, and for runs of before it was stored.
+    """
 
     run_id: str
     user_email: str
     query: str
+    interpretation: Interpretation | None = None
     control_strategy: ControlStrategy
     control_strategy_effective: ControlStrategy | None = None
     max_iterations: int

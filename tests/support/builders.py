@@ -2,6 +2,17 @@
 
 from datetime import UTC, datetime, timedelta
 
+from shared.catalog.interpretation import (
+    Caveat,
+    CaveatCode,
+    Evidence,
+    Interpretation,
+    InterpretedCellType,
+    InterpretedPerturbation,
+    ReadQuestion,
+    Relation,
+    UsedCells,
+)
 from shared.fields import Clock, ControlStrategy
 from shared.runs import states
 from shared.runs.lifecycle import RunLease
@@ -24,6 +35,48 @@ from shared.runs.submission import RunSubmission
 ADA, EVE = "ada@example.com", "eve@example.com"
 START = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 NO_RUN = "run_000000000000"
+
+
+def interpretation(*caveats: Caveat) -> Interpretation:
+    """Build the interpretation of a question about monocytes and IFN-gamma, by default an answerable one without caveats."""
+    answerable = not any(caveat.blocking for caveat in caveats)
+    used = UsedCells(
+        label="MDC",
+        name="mononuclear phagocyte",
+        cell_ontology_id="CL:0000113",
+        relation=Relation.SUPERTYPE,
+        distance=2,
+        cells=30,
+    )
+    return Interpretation(
+        answerable=answerable,
+        dataset="small_pbmc" if answerable else None,
+        cell_type=InterpretedCellType(
+            name="CD14-positive monocyte",
+            cell_ontology_id="CL:0001054",
+            matched_text="CD14 monocytes",
+            match="synonym",
+            used=used if answerable else None,
+        ),
+        perturbation=InterpretedPerturbation(
+            name="IFN-gamma",
+            kind="cytokine",
+            matched_text="IFN-gamma",
+            match="exact",
+            evidence=Evidence.MEASURED_IN_CELL_TYPE if answerable else None,
+            used="IFN-gamma" if answerable else None,
+        ),
+        caveats=list(caveats),
+    )
+
+
+def caveat(code: CaveatCode, text: str = "", detail: str = "This narrows the answer.") -> Caveat:
+    """Build a caveat."""
+    return Caveat(code=code, text=text, detail=detail, blocking=code.blocking)
+
+
+# What create knows of a question that can be answered.
+ANSWERABLE = ReadQuestion(interpretation())
 
 
 async def runs_of(store: RunStore, owner: str, *, limit: int = 100) -> list[Run]:
@@ -70,6 +123,7 @@ def make_run(run_id: str = "", *, owner: str = ADA, minutes: float = 0, **fields
         run_id=run_id,
         user_email=owner,
         query="How would CD14 monocytes respond to IFN-γ?",
+        interpretation=interpretation(),
         control_strategy=ControlStrategy.SYNTHETIC_CONTROL,
         max_iterations=5,
         score_threshold=7,

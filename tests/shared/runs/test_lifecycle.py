@@ -11,7 +11,7 @@ from shared.runs.schemas import CreateRunRequest
 from shared.runs.states import Actor, ComputeState, FailureReason, Phase, RunState
 from shared.runs.submission import RunSubmission
 from shared.stores.sqlite import SqliteDatabase, SqliteRunStore
-from tests.support.builders import ADA, lease, outcome
+from tests.support.builders import ADA, ANSWERABLE, lease, outcome
 from tests.support.fakes import FakeBatch, TestClock
 
 SUMMARY = Iteration(number=1, strategy="direct", score=6, components=[], duration_seconds=1.0)
@@ -26,7 +26,7 @@ def store(sqlite: SqliteDatabase) -> SqliteRunStore:
 async def run(store: SqliteRunStore, batch: FakeBatch, clock: TestClock) -> Run:
     """Create a pending run of Ada's."""
     request = CreateRunRequest(query="How would NK cells respond to IL-15?")
-    return await RunSubmission(store, batch, clock).create(request, ADA)
+    return await RunSubmission(store, batch, clock).create(request, ANSWERABLE, ADA)
 
 
 def history(run: Run) -> list[str]:

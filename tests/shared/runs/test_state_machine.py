@@ -32,7 +32,7 @@ from shared.runs.submission import RunLimits, RunSubmission
 from shared.stores.firestore import FirestoreRunStore
 from shared.stores.firestore_client import FirestoreDatabase
 from shared.stores.sqlite import SqliteDatabase, SqliteRunStore
-from tests.support.builders import ADA, EVE, lease, make_reconciler, outcome, runs_of
+from tests.support.builders import ADA, ANSWERABLE, EVE, lease, make_reconciler, outcome, runs_of
 from tests.support.fakes import FakeBatch, TestClock
 
 USERS = (ADA, EVE)
@@ -98,7 +98,7 @@ class Service(RuleBasedStateMachine):
         self.batch.fault = Unavailable("Batch") if away else None
         submission = RunSubmission(self.store, self.batch, self.clock, RunLimits(max_active=4))
         try:
-            run: Run = self.do(submission.create(question, user, key))
+            run: Run = self.do(submission.create(question, ANSWERABLE, user, key))
         except HaystackError:
             return multiple()
         finally:

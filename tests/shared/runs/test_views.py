@@ -14,7 +14,7 @@ from shared.runs.schemas import CreateRunRequest
 from shared.runs.submission import RunSubmission
 from shared.runs.views import run_status
 from shared.stores.sqlite import SqliteDatabase, SqliteRunStore
-from tests.support.builders import ADA, EVE, NO_RUN, lease, outcome
+from tests.support.builders import ADA, ANSWERABLE, EVE, NO_RUN, lease, outcome
 from tests.support.fakes import FakeBatch, TestClock
 
 
@@ -39,7 +39,7 @@ def store(sqlite: SqliteDatabase) -> SqliteRunStore:
 async def run(store: SqliteRunStore, batch: FakeBatch, clock: TestClock) -> Run:
     """Create a pending run of Ada's."""
     request = CreateRunRequest(query="How would NK cells respond to IL-15?")
-    return await RunSubmission(store, batch, clock).create(request, ADA)
+    return await RunSubmission(store, batch, clock).create(request, ANSWERABLE, ADA)
 
 
 @pytest.mark.parametrize("run_id", [NO_RUN, "run_", "../secrets", "run_0123456789AB"])
