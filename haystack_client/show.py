@@ -145,10 +145,6 @@ def files(terminal: Terminal, found: Mapping[str, Any]) -> None:
 def validation(terminal: Terminal, found: Mapping[str, Any]) -> None:
     """Print how the service reads a question, and whether a synthetic control is available."""
     interpretation(terminal, found["interpretation"], found["suggestions"])
-    for term in (found["cell_type"], found["perturbation"]):
-        others = [name for name in term["candidates"] if name != term["name"]] if term else []
-        if term and others:
-            terminal.prose(f"“{term['matched_text']}” may also mean: {', '.join(others)}", style="yellow")
     if not found["interpretation"]["answerable"]:
         return
     conditions = f", condition {', '.join(found['control_conditions'])}" if found["control_conditions"] else ""
@@ -232,11 +228,11 @@ def _row(run: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _gene_answer(item: Mapping[str, Any]) -> str:
     answer = f"{item['gene']}: {item['answer'].replace('_', ' ')}"
-    change = item["log2_fold_change"]
-    if item["answer"] == "not_enough_evidence" or change is None:
+    change, p = item["log2_fold_change"], item["adjusted_p_value"]
+    if item["answer"] == "not_enough_evidence" or change is None or p is None:
         return f"{answer}. {item['text']}"
-    p = _p_value(item["adjusted_p_value"])
-    return f"{answer}, predicted to {'rise' if change > 0 else 'fall'} (log2 fold change {change:+.1f}, adjusted p {p})"
+    verb = "rise" if change > 0 else "fall"
+    return f"{answer}, predicted to {verb} (log2 fold change {change:+.1f}, adjusted p {_p_value(p)})"
 
 
 def _p_value(p: float) -> str:

@@ -6,15 +6,39 @@ from typing import Any
 
 import pytest
 
-from haystack_client import RequestRefused, show
+from haystack_client import QuestionNotAnswerable, RequestRefused, reading, show
 from haystack_client.terminal import Terminal
 
 HARMFUL = "\x1b[2J\x1b]0;title\x07\x9b31m\r\x08\x7f\u202egnp.exe\u2069\ud800"
+INTERPRETATION: dict[str, Any] = {
+    "answerable": False,
+    "dataset": HARMFUL,
+    "cell_type": {
+        "name": HARMFUL,
+        "cell_ontology_id": HARMFUL,
+        "matched_text": HARMFUL,
+        "match": HARMFUL,
+        "used": {"label": HARMFUL, "name": HARMFUL, "relation": HARMFUL, "cells": 1},
+    },
+    "perturbation": {
+        "name": HARMFUL,
+        "matched_text": HARMFUL,
+        "match": HARMFUL,
+        "evidence": HARMFUL,
+        "used": HARMFUL + "b",
+    },
+    "caveats": [
+        {"code": HARMFUL, "text": HARMFUL, "detail": HARMFUL, "blocking": True},
+        {"code": HARMFUL, "text": HARMFUL, "detail": HARMFUL, "blocking": False},
+        {"code": "dose", "text": HARMFUL, "detail": HARMFUL, "blocking": False},
+    ],
+}
 RUN: dict[str, Any] = {
     "run_id": "run_0123456789ab" + HARMFUL,
     "status": HARMFUL,
     "done": False,
     "query": "How would" + HARMFUL,
+    "interpretation": INTERPRETATION,
     "current_phase": HARMFUL,
     "current_iteration": HARMFUL,
     "max_iterations": HARMFUL,
@@ -27,20 +51,12 @@ RUN: dict[str, Any] = {
     "created_at": "2026-01-31T12:00:00.000000Z",
     "updated_at": "2026-01-31T12:00:00.000000Z",
 }
-TERM = {
-    "name": HARMFUL,
-    "cell_ontology_id": HARMFUL,
-    "candidates": [HARMFUL],
-    "matched_text": HARMFUL,
-    "match": HARMFUL,
-}
 VALIDATION: dict[str, Any] = {
-    "cell_type": TERM,
-    "perturbation": TERM,
-    "datasets": [HARMFUL],
+    "interpretation": INTERPRETATION | {"answerable": True},
+    "suggestions": [HARMFUL],
     "control_conditions": [HARMFUL],
     "control_donors": [],
-    "control_cells_found": HARMFUL,
+    "control_cells_found": 1,
     "synthetic_control_available": True,
     "recommendation": HARMFUL,
     "warning": HARMFUL,
@@ -48,6 +64,17 @@ VALIDATION: dict[str, Any] = {
 RESULT: dict[str, Any] = {
     "run_id": HARMFUL,
     "success": True,
+    "interpretation": INTERPRETATION,
+    "gene_answers": [
+        {
+            "gene": HARMFUL,
+            "answer": HARMFUL,
+            "log2_fold_change": change,
+            "adjusted_p_value": 0.5,
+            "text": HARMFUL,
+        }
+        for change in (1.0, None)
+    ],
     "grounding_score": HARMFUL,
     "termination_reason": HARMFUL,
     "control_strategy_effective": HARMFUL,
@@ -84,6 +111,7 @@ DATASET: dict[str, Any] = {
     "source": HARMFUL,
 }
 COUNTS = {"cell_count": 1, "control_count": None}
+REFUSAL = QuestionNotAnswerable(HARMFUL, interpretation=INTERPRETATION, reasons=[HARMFUL], suggestions=[HARMFUL])
 LAYOUTS: list[tuple[Callable[..., None], object]] = [
     (show.status, RUN),
     (show.submitted, RUN),
@@ -91,7 +119,8 @@ LAYOUTS: list[tuple[Callable[..., None], object]] = [
     (show.cancelled, RUN),
     (show.runs, {"runs": [RUN], "total": 1}),
     (show.validation, VALIDATION),
-    (show.preview, {"would_run": False, "reason": HARMFUL, "validation": VALIDATION}),
+    (show.preview, {"would_run": False, "validation": VALIDATION}),
+    (reading.refusal, REFUSAL),
     (show.result, RESULT),
     (show.files, RESULT),
     (show.datasets, [HARMFUL]),
@@ -140,3 +169,20 @@ def test_a_second_attempt_is_shown(attempt: int, shown: bool, capsys: pytest.Cap
     run = {name: "x" if value == HARMFUL else value for name, value in RUN.items()} | {"attempt": attempt}
     show.status(Terminal(), run)
     assert ("attempt: 2 (the machine of the previous attempt was lost" in capsys.readouterr().out) is shown
+
+
+@pytest.mark.parametrize(
+    ("answer", "change", "p", "line"),
+    [
+        ("yes", 3.14, 1e-20, "CXCL10: yes, predicted to rise (log2 fold change +3.1, adjusted p 1.0e-20)"),
+        ("no", -1.5, 0.0, "CXCL10: no, predicted to fall (log2 fold change -1.5, adjusted p < 1e-300)"),
+        ("not_enough_evidence", 0.2, 0.4, "CXCL10: not enough evidence. The change is within its error."),
+        ("not_enough_evidence", None, None, "CXCL10: not enough evidence. The change is within its error."),
+    ],
+)
+def test_a_gene_is_answered_in_a_line(
+    answer: str, change: float | None, p: float | None, line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    item = {"gene": "CXCL10", "answer": answer, "log2_fold_change": change, "adjusted_p_value": p}
+    show.gene_answers(Terminal(), {"gene_answers": [item | {"text": "The change is within its error."}]})
+    assert capsys.readouterr().out == line + "\n"
