@@ -186,3 +186,29 @@ def test_a_gene_is_answered_in_a_line(
     item = {"gene": "CXCL10", "answer": answer, "log2_fold_change": change, "adjusted_p_value": p}
     show.gene_answers(Terminal(), {"gene_answers": [item | {"text": "The change is within its error."}]})
     assert capsys.readouterr().out == line + "\n"
+
+
+def test_eighty_columns_wrap_names_and_cut_only_the_datasets(capsys: pytest.CaptureFixture[str]) -> None:
+    long = "5-(9-Isopropyl-8-methyl-2-morpholino-9H-purin-6-yl)pyrimidin-2-amine"
+    counts = {"cell_count": 1234567, "control_count": None}
+    names = [{"name": name, "type": "compound", "datasets": ["demo_immune_semisynthetic"]} for name in (long, "TNF")]
+    terminal = Terminal()
+    terminal.people.width = 80
+    show.perturbations(terminal, [name | counts for name in names])
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "".join(line.split()[0] for line in lines[2:-1]) == long
+    assert lines[-1].split() == ["TNF", "compound", "1,234,567", "-", "demo_immune_semi…"]
+    terminal.people.width = 200
+    show.perturbations(terminal, [name | counts for name in names])
+    assert long in capsys.readouterr().out
+
+
+def test_a_note_that_repeats_a_caveat_is_printed_once(capsys: pytest.CaptureFixture[str]) -> None:
+    caveat = {"code": "few_cells", "text": "", "detail": "Only 12 cells.", "blocking": False}
+    read = {"answerable": True, "cell_type": None, "perturbation": None, "caveats": [caveat]}
+    found = {name: "x" if value == HARMFUL else value for name, value in RESULT.items()}
+    show.result(Terminal(), found | {"interpretation": read, "notes": ["Only 12 cells.", "Another note."]})
+    written = capsys.readouterr().out
+    assert written.count("Only 12 cells.") == 1
+    assert "note: Another note." in written
