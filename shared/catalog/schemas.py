@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from shared.catalog.interpretation import Interpretation
 from shared.fields import ControlStrategy, Model, Query
@@ -59,6 +59,24 @@ class MetadataQuery(Model):
     """Filter of a catalog list."""
 
     dataset: Annotated[str | None, Field(max_length=63, description="Only entries of this dataset.")] = None
+
+
+def _flag(value: object) -> object:
+    # Only the two spellings of JSON; pydantic alone takes `yes`, `on` and `1` too.
+    return {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
+
+
+class EntriesQuery(MetadataQuery):
+    """Filters of a list of perturbations or cell types."""
+
+    all: Annotated[
+        bool,
+        Field(
+            strict=True,
+            description="Also list entries that no run can use yet, because no ingested dataset has enough cells of them.",
+        ),
+        BeforeValidator(_flag),
+    ] = False
 
 
 class ControlStrategyValidationRequest(Model):

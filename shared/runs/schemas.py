@@ -54,7 +54,7 @@ class CreateRunRequest(Model):
 
     query: Query = Field(
         description="Question in plain language: 5 to 2000 characters after trimming; "
-        "the only control characters allowed are tabs and line breaks."
+        "the only control characters allowed are tabs and line breaks; invisible format characters are removed."
     )
     control_strategy: ControlStrategy = Field(
         ControlStrategy.SYNTHETIC_CONTROL, description="What the prediction is compared with."

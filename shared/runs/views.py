@@ -89,7 +89,10 @@ async def result(run_id: str, owner: str, *, store: RunStore, files: ResultFiles
     """
     run = _owned(await store.get(run_id) if states.RUN_ID.fullmatch(run_id) else None, run_id, owner)
     if run.outcome is None:
-        advice = "Submit the question again." if run.status.done else f"Poll /api/v1/runs/{run_id} until it is done."
+        if not run.status.done:
+            advice = f"Poll /api/v1/runs/{run_id} until it is done."
+        else:
+            advice = run.failure.advice if run.failure else "Submit the question again."
         raise RunNotCompleted(run_id, run.status.value, advice)
     expires_at = clock() + URL_LIFETIME
     return run_result(run, run.outcome, await files.sign(run.outcome.files, expires_at), expires_at)
