@@ -219,6 +219,8 @@ def _table() -> Table:
 
 def _listing(terminal: Terminal, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table as wide as the terminal: the first column may wrap, the last is cut, and the others stay whole."""
+    if not rows:
+        return
     cleaned = [tuple(plain(cell).replace("\n", " ") for cell in row) for row in rows]
     first, *middle, last = (max(map(cell_len, column)) for column in zip(headings, *cleaned, strict=True))
     room = terminal.people.width - sum(width + COLUMN_GAP for width in middle) - COLUMN_GAP

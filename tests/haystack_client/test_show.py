@@ -198,7 +198,7 @@ def test_eighty_columns_wrap_names_and_cut_only_the_datasets(capsys: pytest.Capt
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 80
     assert "".join(line.split()[0] for line in lines[2:-1]) == long
-    assert lines[-1].split() == ["TNF", "compound", "1,234,567", "-", "demo_immune_semi…"]
+    assert lines[-1].split() == ["TNF", "compound", "1,234,567", "-", "demo_immune_semisyn…"]
     terminal.people.width = 200
     show.perturbations(terminal, [name | counts for name in names])
     assert long in capsys.readouterr().out
