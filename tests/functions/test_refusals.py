@@ -1,12 +1,15 @@
 """Every error of the API has its documented problem body."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from shared import wiring
+from shared.catalog.entries import DatasetEntry
 from shared.errors import (
     DatasetNotFound,
     IdempotencyMismatch,
@@ -14,15 +17,18 @@ from shared.errors import (
     RunAlreadyFinished,
     RunNotFound,
     TooManyRuns,
+    Unavailable,
 )
 from shared.fields import utc_now
 from shared.runs import lifecycle, states
 from shared.runs.jobs import failure_for
 from shared.runs.ports import RunDatabase
 from shared.runs.states import Actor, FailureReason
-from tests.support.builders import lease
+from shared.wiring import Container
+from tests.support.builders import lease, runs_of
 
 QUESTION = "How would CD14 monocytes respond to IFN-gamma?"
+UNANSWERABLE = "Would zork do something to flurbs?"
 RUNS = "/api/v1/runs"
 UNKNOWN_RUN = "run_0123456789ab"
 VALIDATE = f"{RUNS}/validate-control-strategy"
@@ -76,8 +82,12 @@ def invalid(field: str, msg: str, kind: str) -> dict[str, Any]:
 STRATEGIES = "Input should be 'synthetic_control' or 'query_as_control'"
 PROVIDERS = "Input should be 'anthropic', 'openai' or 'google_genai'"
 BAD_BODIES: list[tuple[dict[str, Any], dict[str, Any]]] = [
-    ({"query": "too short"}, invalid("query", "String should have at least 10 characters", "string_too_short")),
-    ({"query": " " * 30}, invalid("query", "String should have at least 10 characters", "string_too_short")),
+    ({"query": "IL-2"}, invalid("query", "String should have at least 5 characters", "string_too_short")),
+    ({"query": " " * 30}, invalid("query", "String should have at least 5 characters", "string_too_short")),
+    (
+        {"query": "IL-2" + "\u200b\u00ad\u2060\ufeff\u3164" * 6},
+        invalid("query", "String should have at least 5 characters", "string_too_short"),
+    ),
     ({}, invalid("query", "Field required", "missing")),
     ({"query": "x" * 2001}, invalid("query", "String should have at most 2000 characters", "string_too_long")),
     ({"query": 12345678901}, invalid("query", "Input should be a valid string", "string_type")),
@@ -130,7 +140,7 @@ async def test_a_value_out_of_range_gets_the_range(
 
 
 async def test_all_errors_of_a_body_are_returned_at_once(api: httpx.AsyncClient) -> None:
-    answer = await api.post(RUNS, json={"query": "short", "max_iterations": 99, "colour": 1})
+    answer = await api.post(RUNS, json={"query": "IL-2", "max_iterations": 99, "colour": 1})
     assert answer.json()["detail"] == "Correct colour, max_iterations, query and send the request again."
     assert len(answer.json()["errors"]) == 3
 
@@ -201,6 +211,57 @@ async def test_a_method_that_the_framework_refuses_is_a_405_too(api: httpx.Async
 async def test_an_unknown_path_gets_the_path_of_the_api(api: httpx.AsyncClient, path: str) -> None:
     detail = "This path does not exist. The API is under /api/v1."
     assert_problem(await api.get(path), body(404, "not_found", detail))
+
+
+async def test_a_question_that_cannot_be_answered_gets_how_it_was_read_and_why(api: httpx.AsyncClient) -> None:
+    validated = (await api.post(VALIDATE, json={"query": UNANSWERABLE})).json()
+    interpretation = validated["interpretation"]
+    reasons = [caveat["detail"] for caveat in interpretation["caveats"] if caveat["blocking"]]
+    assert reasons
+    answer = await api.post(RUNS, json={"query": UNANSWERABLE})
+    expected = body(422, "question_not_answerable", " ".join(reasons))
+    del expected["errors"]
+    more = {"interpretation": interpretation, "reasons": reasons, "suggestions": validated["suggestions"]}
+    assert_problem(answer, expected | more)
+    assert (await api.get(RUNS)).json()["total"] == 0
+
+
+async def test_a_run_of_a_key_outlives_its_atlas(api: httpx.AsyncClient) -> None:
+    headers = {"Idempotency-Key": "k1"}
+    run = (await api.post(RUNS, json={"query": QUESTION}, headers=headers)).json()
+    catalog = wiring.container().catalog
+    await catalog.remove("small_pbmc")
+    wiring.replace(None)  # the catalog is cached for a minute
+    assert (await api.post(RUNS, json={"query": QUESTION}, headers=headers)).json() == run
+    refused = await api.post(RUNS, json={"query": QUESTION})
+    assert (refused.status_code, refused.json()["code"]) == (422, "question_not_answerable")
+
+
+class NoCatalog:
+    """A catalog whose store is not there."""
+
+    async def load(self) -> Sequence[DatasetEntry]:
+        """See `Catalog.load`."""
+        raise Unavailable("Firestore")
+
+    async def put(self, entry: DatasetEntry) -> None:
+        """Not used in these tests."""
+        raise AssertionError(entry)
+
+    async def remove(self, name: str) -> None:
+        """Not used in these tests."""
+        raise AssertionError(name)
+
+
+async def test_without_the_catalog_create_is_unavailable_and_stores_nothing(
+    api: httpx.AsyncClient, store: RunDatabase
+) -> None:
+    container = Container(wiring.container().settings)
+    container.catalog = NoCatalog()
+    wiring.replace(container)
+    for request in ({"query": QUESTION}, {"query": QUESTION, "llm_provider": "openai"}):
+        assert_problem(await api.post(RUNS, json=request), body(503, "unavailable", Unavailable("Firestore").detail))
+    assert await runs_of(store, "dev@example.com") == []
 
 
 def no_such_run(run_id: str) -> dict[str, Any]:
