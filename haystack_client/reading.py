@@ -8,10 +8,17 @@ from haystack_client.errors import QuestionNotAnswerable
 from haystack_client.terminal import Terminal
 
 ASK: Final = "haystack submit"
-# Caveats that name a part of the question that the answer does not take into account.
-IGNORED: Final = frozenset(
-    {"second_cell_type", "pretreatment", "dose", "time", "disease", "donor_attribute", "tissue", "unknown_words"}
-)
+# Caveats that name a part of the question that the answer does not take into account, in the words of the report.
+IGNORED: Final = {
+    "second_cell_type": "second cell type",
+    "pretreatment": "pretreatment",
+    "dose": "dose",
+    "time": "time",
+    "disease": "disease",
+    "donor_attribute": "donor",
+    "tissue": "tissue",
+    "unknown_words": "words that were not understood",
+}
 # Kinds of match that say less than that the question names the term.
 UNSURE: Final = frozenset({"fuzzy", "related", "proposed"})
 MEASURED: Final = {
@@ -19,6 +26,7 @@ MEASURED: Final = {
     "measured_in_other_cell_types": "; measured in other cell types",
     "related_perturbation": "; not measured",
 }
+CHANGES: Final = {"up": "does it rise?", "down": "does it fall?", "any": "does it change?"}
 RELATIONS: Final = {
     "exact": "",
     "subtype": ", a subtype of it",
@@ -64,7 +72,7 @@ def _gaps(found: Mapping[str, Any]) -> Iterator[str]:
     others = []
     for caveat in found["caveats"]:
         if caveat["code"] in IGNORED:
-            ignored.setdefault(caveat["code"].replace("_", " "), []).extend([caveat["text"]] if caveat["text"] else [])
+            ignored.setdefault(IGNORED[caveat["code"]], []).extend([caveat["text"]] if caveat["text"] else [])
         elif not caveat["blocking"]:
             others.append(caveat["detail"])
     if ignored:
@@ -89,6 +97,9 @@ def _read(found: Mapping[str, Any]) -> Iterator[str]:
     if term := found["perturbation"]:
         instead = f"; {term['used']} is used instead" if term["used"] not in {None, term["name"]} else ""
         yield f"perturbation: {term['name']}{_source(term)}{MEASURED.get(term['evidence'], '')}{instead}"
+    if genes := found["genes"]:
+        listed = (f"{gene['symbol']} ({CHANGES.get(gene['direction'], 'change unknown')})" for gene in genes)
+        yield f"genes: {', '.join(listed)}"
 
 
 def _source(term: Mapping[str, Any]) -> str:

@@ -99,7 +99,7 @@ def result(terminal: Terminal, found: Mapping[str, Any]) -> None:
 def gene_answers(terminal: Terminal, found: Mapping[str, Any]) -> None:
     """Print the answer for each gene that the question names."""
     for item in found["gene_answers"]:
-        terminal.prose(_gene_answer(item), style="bold")
+        terminal.prose(item["text"], style="bold")
 
 
 def findings(terminal: Terminal, found: Mapping[str, Any]) -> None:
@@ -247,15 +247,6 @@ def _cells(number: int | None) -> str:
 def _row(run: Mapping[str, Any]) -> tuple[str, ...]:
     scores = " ".join(map(str, run["grounding_scores"]))
     return run["run_id"], run["status"], scores, _local_time(run["created_at"]), run["query"]
-
-
-def _gene_answer(item: Mapping[str, Any]) -> str:
-    answer = f"{item['gene']}: {item['answer'].replace('_', ' ')}"
-    change, p = item["log2_fold_change"], item["adjusted_p_value"]
-    if item["answer"] == "not_enough_evidence" or change is None or p is None:
-        return f"{answer}. {item['text']}"
-    verb = "rise" if change > 0 else "fall"
-    return f"{answer}, predicted to {verb} (log2 fold change {change:+.1f}, adjusted p {_p_value(p)})"
 
 
 def _p_value(p: float) -> str:

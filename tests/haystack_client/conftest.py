@@ -143,7 +143,7 @@ async def complete(run_id: str, folder: Path) -> None:
                 answer=Answer.YES,
                 log2_fold_change=2.72,
                 adjusted_p_value=1e-9,
-                text="CXCL10 is predicted to rise.",
+                text="Yes: IFN-gamma is predicted to raise CXCL10 in MDC.",
             )
         ],
         notes=["semi-synthetic atlas"],

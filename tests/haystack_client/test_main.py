@@ -129,7 +129,7 @@ async def test_a_result_is_shown_and_its_files_are_downloaded(haystack: Haystack
     await complete(run_id, tmp_path)
     shown = await haystack("result", run_id)
     assert shown.code == 0
-    assert shown.out.startswith("CXCL10: yes, predicted to rise (log2 fold change +2.7, adjusted p 1.0e-09)\n")
+    assert shown.out.startswith("Yes: IFN-gamma is predicted to raise CXCL10 in MDC.\n")
     for words in (
         "grounding score: 8 of 10, threshold reached",
         "pathway coherence: 8. The expected pathway [IFN] comes first.",

@@ -59,6 +59,11 @@ def test_a_clean_question_takes_three_lines(capsys: pytest.CaptureFixture[str]) 
     ]
 
 
+def test_the_genes_of_a_question_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    genes = [{"symbol": "CXCL10", "direction": "up"}, {"symbol": "IL6", "direction": "any"}]
+    assert shown(CLEAN | {"genes": genes}, capsys)[-1] == "genes: CXCL10 (does it rise?), IL6 (does it change?)"
+
+
 def test_what_is_ignored_or_missing_comes_first(capsys: pytest.CaptureFixture[str]) -> None:
     used = {"label": "MDC", "name": "mononuclear phagocyte", "cell_ontology_id": "CL:0000113", "cells": 143}
     found = CLEAN | {
@@ -73,7 +78,7 @@ def test_what_is_ignored_or_missing_comes_first(capsys: pytest.CaptureFixture[st
     }
     lines = shown(found, capsys)
     assert lines[:2] == [
-        "not taken into account: time (6 h, 24 h), dose (100 ng/ml), unknown words",
+        "not taken into account: time (6 h, 24 h), dose (100 ng/ml), words that were not understood",
         "The answer is for MDC.",
     ]
     assert lines[2].endswith("from “CD8 T cells” (fuzzy match)")
@@ -142,6 +147,7 @@ def test_a_pasted_question_reaches_the_command_as_one_word(question: str, capsys
 
 
 def test_the_codes_of_ignored_parts_are_those_of_the_service() -> None:
-    assert {code.value for code in models.IGNORED} == reading.IGNORED
+    assert {code.value for code in models.IGNORED} == reading.IGNORED.keys()
+    assert {direction.value for direction in models.Direction} == reading.CHANGES.keys()
     assert {relation.value for relation in models.Relation} == reading.RELATIONS.keys()
     assert {evidence.value for evidence in models.Evidence} == reading.MEASURED.keys()

@@ -27,6 +27,7 @@ INTERPRETATION: dict[str, Any] = {
         "evidence": HARMFUL,
         "used": HARMFUL + "b",
     },
+    "genes": [{"symbol": HARMFUL, "direction": HARMFUL}],
     "caveats": [
         {"code": HARMFUL, "text": HARMFUL, "detail": HARMFUL, "blocking": True},
         {"code": HARMFUL, "text": HARMFUL, "detail": HARMFUL, "blocking": False},
@@ -65,16 +66,7 @@ RESULT: dict[str, Any] = {
     "run_id": HARMFUL,
     "success": True,
     "interpretation": INTERPRETATION,
-    "gene_answers": [
-        {
-            "gene": HARMFUL,
-            "answer": HARMFUL,
-            "log2_fold_change": change,
-            "adjusted_p_value": 0.5,
-            "text": HARMFUL,
-        }
-        for change in (1.0, None)
-    ],
+    "gene_answers": [{"text": HARMFUL}],
     "grounding_score": HARMFUL,
     "termination_reason": HARMFUL,
     "control_strategy_effective": HARMFUL,
@@ -171,23 +163,6 @@ def test_a_second_attempt_is_shown(attempt: int, shown: bool, capsys: pytest.Cap
     assert ("attempt: 2 (the machine of the previous attempt was lost" in capsys.readouterr().out) is shown
 
 
-@pytest.mark.parametrize(
-    ("answer", "change", "p", "line"),
-    [
-        ("yes", 3.14, 1e-20, "CXCL10: yes, predicted to rise (log2 fold change +3.1, adjusted p 1.0e-20)"),
-        ("no", -1.5, 0.0, "CXCL10: no, predicted to fall (log2 fold change -1.5, adjusted p < 1e-300)"),
-        ("not_enough_evidence", 0.2, 0.4, "CXCL10: not enough evidence. The change is within its error."),
-        ("not_enough_evidence", None, None, "CXCL10: not enough evidence. The change is within its error."),
-    ],
-)
-def test_a_gene_is_answered_in_a_line(
-    answer: str, change: float | None, p: float | None, line: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    item = {"gene": "CXCL10", "answer": answer, "log2_fold_change": change, "adjusted_p_value": p}
-    show.gene_answers(Terminal(), {"gene_answers": [item | {"text": "The change is within its error."}]})
-    assert capsys.readouterr().out == line + "\n"
-
-
 def test_eighty_columns_wrap_names_and_cut_only_the_datasets(capsys: pytest.CaptureFixture[str]) -> None:
     long = "5-(9-Isopropyl-8-methyl-2-morpholino-9H-purin-6-yl)pyrimidin-2-amine"
     counts = {"cell_count": 1234567, "control_count": None}
@@ -206,7 +181,7 @@ def test_eighty_columns_wrap_names_and_cut_only_the_datasets(capsys: pytest.Capt
 
 def test_a_note_that_repeats_a_caveat_is_printed_once(capsys: pytest.CaptureFixture[str]) -> None:
     caveat = {"code": "few_cells", "text": "", "detail": "Only 12 cells.", "blocking": False}
-    read = {"answerable": True, "cell_type": None, "perturbation": None, "caveats": [caveat]}
+    read = {"answerable": True, "cell_type": None, "perturbation": None, "genes": [], "caveats": [caveat]}
     found = {name: "x" if value == HARMFUL else value for name, value in RESULT.items()}
     show.result(Terminal(), found | {"interpretation": read, "notes": ["Only 12 cells.", "Another note."]})
     written = capsys.readouterr().out
