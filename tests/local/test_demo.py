@@ -51,7 +51,7 @@ async def test_the_demo_shows_how_the_question_is_read_before_it_runs(
 ) -> None:
     process = await demo(QUESTION, data_dir)
     assert process.stdout is not None
-    lines = []
+    lines: list[str] = []
     while not lines or not lines[-1].startswith(haystack.url):
         line = await asyncio.wait_for(process.stdout.readline(), 20)
         assert line, lines
