@@ -5,11 +5,25 @@ One value that validation, the run's record and status, the result, the log, the
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Annotated, Final, NamedTuple
 
-from pydantic import Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from shared.fields import Model
+
+# An interpretation is stored in its run's document and sent with every poll, so it stays small whatever the question says.
+MAX_CAVEATS: Final = 30
+MAX_GENES: Final = 20
+MAX_EXCERPT: Final = 200
+MAX_DETAIL: Final = 600
+
+
+def _shortened(text: object, limit: int) -> object:
+    return f"{text[: limit - 1]}…" if isinstance(text, str) and len(text) > limit else text
+
+
+Excerpt = Annotated[str, BeforeValidator(lambda text: _shortened(text, MAX_EXCERPT))]
+Detail = Annotated[str, BeforeValidator(lambda text: _shortened(text, MAX_DETAIL))]
 
 
 class CaveatCode(StrEnum):
@@ -96,10 +110,10 @@ class Caveat(Model):
     """Something that narrows the answer, or that makes an answer impossible."""
 
     code: CaveatCode = Field(description="Stable name of the caveat.")
-    text: str = Field(
+    text: Excerpt = Field(
         description="Part of the question concerned, as written; empty if it concerns the whole question."
     )
-    detail: str = Field(description="What it means for the answer, in a sentence.")
+    detail: Detail = Field(description="What it means for the answer, in a sentence.")
     blocking: bool = Field(description="Whether the question cannot be answered because of it.")
 
 
@@ -119,7 +133,7 @@ class InterpretedCellType(Model):
 
     name: str = Field(description="Cell Ontology label, or the label in the atlas.")
     cell_ontology_id: str | None = Field(description="Cell Ontology term; null if there is none.")
-    matched_text: str = Field(description="Matched part of the question, as written.")
+    matched_text: Excerpt = Field(description="Matched part of the question, as written.")
     match: str = Field(description="Kind of match: `exact`, `synonym`, `ontology`, `fuzzy` or `proposed`.")
     used: UsedCells | None = Field(description="Cells that answer the question; null if it cannot be answered.")
 
@@ -129,7 +143,7 @@ class InterpretedPerturbation(Model):
 
     name: str = Field(description="Catalog name.")
     kind: str = Field(description="Kind of perturbation, such as `cytokine` or `compound`.")
-    matched_text: str = Field(description="Matched part of the question, as written.")
+    matched_text: Excerpt = Field(description="Matched part of the question, as written.")
     match: str = Field(description="Kind of match: `exact`, `synonym`, `related`, `fuzzy` or `proposed`.")
     evidence: Evidence | None = Field(description="What the atlas has measured of it; null if it cannot be answered.")
     used: str | None = Field(
@@ -145,6 +159,13 @@ class AskedGene(Model):
     direction: Direction = Field(description="Change that the question asks about: `up`, `down` or `any`.")
 
 
+def _most_important(caveats: list[Caveat]) -> list[Caveat]:
+    # A question of 2000 characters can name more doses and times than anybody reads; what blocks it stays.
+    if len(caveats) <= MAX_CAVEATS:
+        return caveats
+    return sorted(caveats, key=lambda caveat: not caveat.blocking)[:MAX_CAVEATS]
+
+
 class Interpretation(Model):
     """How a question was read, and what was not taken into account."""
 
@@ -152,8 +173,12 @@ class Interpretation(Model):
     dataset: str | None = Field(description="Atlas that answers the question; null if it cannot be answered.")
     cell_type: InterpretedCellType | None = Field(description="Cell type; null if the question names none.")
     perturbation: InterpretedPerturbation | None = Field(description="Perturbation; null if the question names none.")
-    genes: list[AskedGene] = Field([], description="Genes that the question asks about; empty if it asks about all.")
-    caveats: list[Caveat] = Field(description="What was not understood, not available or not taken into account.")
+    genes: Annotated[list[AskedGene], AfterValidator(lambda genes: genes[:MAX_GENES])] = Field(
+        [], description="Genes that the question asks about; empty if it asks about all."
+    )
+    caveats: Annotated[list[Caveat], AfterValidator(_most_important)] = Field(
+        description="What was not understood, not available or not taken into account."
+    )
 
     @property
     def reasons(self) -> list[str]:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from shared.catalog.interpretation import (
     Caveat,
     CaveatCode,
+    Direction,
     Evidence,
     Interpretation,
     InterpretedCellType,
@@ -13,13 +14,14 @@ from shared.catalog.interpretation import (
     Relation,
     UsedCells,
 )
-from shared.fields import Clock, ControlStrategy
+from shared.fields import Answer, Clock, ControlStrategy
 from shared.runs import states
 from shared.runs.lifecycle import RunLease
 from shared.runs.ports import BatchJobs, RunFilter, RunStore
 from shared.runs.reconciler import Reconciler
 from shared.runs.records import (
     Compute,
+    GeneAnswer,
     GeneChange,
     Iteration,
     PathwayChange,
@@ -147,8 +149,21 @@ def completed_run() -> Run:
     ]
     genes = [GeneChange(gene=f"GENE{i}", log2_fold_change=2.9611, adjusted_p_value=1.366414e-44) for i in range(25)]
     pathways = [PathwayChange(name=f"SET_{i}", score=18.787, adjusted_p_value=1.2e-13) for i in range(20)]
+    answer = GeneAnswer(
+        gene="CXCL10",
+        direction=Direction.UP,
+        answer=Answer.YES,
+        log2_fold_change=2.9611,
+        adjusted_p_value=1.366414e-44,
+        text="Yes: CXCL10 rises.",
+    )
     found = outcome(run.run_id).model_copy(
-        update={"top_upregulated": genes, "top_downregulated": genes, "enriched_pathways": pathways}
+        update={
+            "gene_answers": [answer],
+            "top_upregulated": genes,
+            "top_downregulated": genes,
+            "enriched_pathways": pathways,
+        }
     )
     done = {"outcome": found, "iterations": iterations, "current_iteration": 2, "status": RunState.COMPLETED}
     return run.model_copy(update=done)
