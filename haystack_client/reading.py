@@ -24,7 +24,7 @@ UNSURE: Final = frozenset({"fuzzy", "related", "proposed"})
 MEASURED: Final = {
     "measured_in_cell_type": "; measured in these cells",
     "measured_in_other_cell_types": "; measured in other cell types",
-    "related_perturbation": "; not measured",
+    "related_perturbation": "",
 }
 CHANGES: Final = {"up": "does it rise?", "down": "does it fall?", "any": "does it change?"}
 RELATIONS: Final = {
@@ -51,8 +51,9 @@ def interpretation(
         for caveat in found["caveats"]:
             if caveat["blocking"]:
                 terminal.prose(caveat["detail"], indent=2, style="red")
-    for gap in _gaps(found):
-        terminal.prose(gap, style="yellow")
+    else:  # without an answer, there is nothing to narrow
+        for gap in _gaps(found):
+            terminal.prose(gap, style="yellow")
     for text in _read(found):
         terminal.prose(text)
     if suggestions:
@@ -73,7 +74,7 @@ def _gaps(found: Mapping[str, Any]) -> Iterator[str]:
     for caveat in found["caveats"]:
         if caveat["code"] in IGNORED:
             ignored.setdefault(IGNORED[caveat["code"]], []).extend([caveat["text"]] if caveat["text"] else [])
-        elif not caveat["blocking"]:
+        else:
             others.append(caveat["detail"])
     if ignored:
         listed = (f"{what} ({', '.join(texts)})" if texts else what for what, texts in ignored.items())
@@ -95,7 +96,7 @@ def _read(found: Mapping[str, Any]) -> Iterator[str]:
             cells = f"{used['cells']:,} control cells in {found['dataset']}"
             yield f"cells used: {used['label']}{name}{RELATIONS.get(used['relation'], '')}; {cells}"
     if term := found["perturbation"]:
-        instead = f"; {term['used']} is used instead" if term["used"] not in {None, term["name"]} else ""
+        instead = f"; not measured, {term['used']} is used instead" if term["used"] not in {None, term["name"]} else ""
         yield f"perturbation: {term['name']}{_source(term)}{MEASURED.get(term['evidence'], '')}{instead}"
     if genes := found["genes"]:
         listed = (f"{gene['symbol']} ({CHANGES.get(gene['direction'], 'change unknown')})" for gene in genes)
