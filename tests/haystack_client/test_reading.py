@@ -1,5 +1,6 @@
 """How a question was read: what is missing or ignored comes first, and a refusal says what to ask instead."""
 
+import re
 import shlex
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from haystack_client import QuestionNotAnswerable, reading
 from haystack_client.terminal import Terminal
 from shared.catalog import interpretation as models
+from tests.haystack_client.conftest import ROOT
 
 CLEAN: dict[str, Any] = {
     "answerable": True,
@@ -150,3 +152,11 @@ def test_the_codes_of_ignored_parts_are_those_of_the_service() -> None:
     assert {direction.value for direction in models.Direction} == reading.CHANGES.keys()
     assert {relation.value for relation in models.Relation} == reading.RELATIONS.keys()
     assert {evidence.value for evidence in models.Evidence} == reading.MEASURED.keys()
+
+
+def test_the_documentation_lists_every_code() -> None:
+    text = (ROOT / "docs" / "api.md").read_text()
+    blocking, _, others = text.partition("| blocking code |")[2].partition("| other code |")
+    listed = [set(re.findall(r"^\| `(\w+)` \|", part, re.MULTILINE)) for part in (blocking, others)]
+    codes = {code.value for code in models.CaveatCode}
+    assert listed == [{code.value for code in models.BLOCKING}, codes - {code.value for code in models.BLOCKING}]
