@@ -1,4 +1,4 @@
-"""A small ingested dataset, as the ingest would write it, for tests of everything above the catalog."""
+"""Ingested datasets, as the ingest would write them, for tests of everything above the catalog."""
 
 from shared.catalog.entries import DatasetEntry, GroupCount
 from shared.catalog.reference import datasets
@@ -7,6 +7,27 @@ from shared.resolver import labels
 
 CELL_TYPES = ("MDC", "CD8_T", "CD4_T", "Treg", "B_memory", "NK", "plasma", "B_naive", "DC", "gdT", "pDC", "mast")
 DONORS = ["donor_1", "donor_2", "donor_3"]
+
+# The demo atlas: cells of each donor by type, the same in every condition.
+_DEMO_CELLS = {
+    "B_GC": [2, 2, 3],
+    "B_memory": [17, 17, 17],
+    "B_naive": [6, 7, 6],
+    "CD4_T": [88, 88, 88],
+    "CD8_T": [108, 108, 108],
+    "DC": [6, 7, 6],
+    "ILC3": [1, 1, 0],
+    "MDC": [48, 47, 48],
+    "NK": [12, 12, 13],
+    "Treg": [24, 23, 23],
+    "gdT": [4, 4, 4],
+    "mast": [4, 3, 3],
+    "pDC": [3, 4, 3],
+    "plasma": [11, 10, 11],
+}
+_DEMO_CONDITIONS = (
+    "EGF", "IFN-alpha1", "IFN-beta", "IFN-gamma", "IL-1-beta", "IL-2", "IL-6", "PBS", "TGF-beta1", "TNF-alpha", "TRAIL",
+)  # fmt: skip
 
 
 def small_pbmc(name: str = "small_pbmc") -> DatasetEntry:
@@ -47,6 +68,45 @@ def small_pbmc(name: str = "small_pbmc") -> DatasetEntry:
 def small_view(*ingested: DatasetEntry) -> CatalogView:
     """Return a view of the reference datasets with these ingested ones, by default `small_pbmc`."""
     return CatalogView(datasets(), ingested or [small_pbmc()])
+
+
+def demo_entry(
+    *more: str, name: str = "demo_immune_semisynthetic", cells: dict[str, list[int]] | None = None
+) -> DatasetEntry:
+    """Return the demo atlas with its real numbers of cells.
+
+    Args:
+        more: labels of further conditions, with as many cells as the others.
+        cells: cells of each donor by type, in place of the real ones.
+    """
+    conditions = [labels.condition_entry(label) for label in (*_DEMO_CONDITIONS, *more)]
+    by_type = _DEMO_CELLS if cells is None else cells
+    groups = [
+        GroupCount(cell_type=label, condition=condition.label, cells=sum(donors), donors=donors)
+        for label, donors in by_type.items()
+        for condition in conditions
+    ]
+    return DatasetEntry(
+        name=name,
+        title="Demo atlas",
+        description="For tests.",
+        licence="MIT",
+        source="made up",
+        ingested=True,
+        semi_synthetic=True,
+        atlas=name,
+        n_cells=sum(group.cells for group in groups),
+        n_genes=6397,
+        donors=["DonorA", "DonorB", "DonorC"],
+        cell_types=[labels.cell_type_entry(label) for label in by_type],
+        conditions=conditions,
+        groups=groups,
+    )
+
+
+def demo_view(*more: str, cells: dict[str, list[int]] | None = None) -> CatalogView:
+    """Return a view of the reference datasets with the demo atlas, built as `demo_entry` does."""
+    return CatalogView(datasets(), [demo_entry(*more, cells=cells)])
 
 
 def _shared(label: str) -> list[int]:
