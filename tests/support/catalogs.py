@@ -1,5 +1,7 @@
 """Ingested datasets, as the ingest would write them, for tests of everything above the catalog."""
 
+from collections.abc import Container, Mapping
+
 from shared.catalog.entries import DatasetEntry, GroupCount
 from shared.catalog.reference import datasets
 from shared.catalog.view import CatalogView
@@ -71,19 +73,23 @@ def small_view(*ingested: DatasetEntry) -> CatalogView:
 
 
 def demo_entry(
-    *more: str, name: str = "demo_immune_semisynthetic", cells: dict[str, list[int]] | None = None
+    *more: str,
+    without: Container[str] = (),
+    cells: Mapping[str, list[int]] = _DEMO_CELLS,
+    name: str = "demo_immune_semisynthetic",
 ) -> DatasetEntry:
     """Return the demo atlas with its real numbers of cells.
 
     Args:
         more: labels of further conditions, with as many cells as the others.
+        without: labels of conditions to leave out.
         cells: cells of each donor by type, in place of the real ones.
     """
-    conditions = [labels.condition_entry(label) for label in (*_DEMO_CONDITIONS, *more)]
-    by_type = _DEMO_CELLS if cells is None else cells
+    names = [label for label in (*_DEMO_CONDITIONS, *more) if label not in without]
+    conditions = [labels.condition_entry(label) for label in names]
     groups = [
         GroupCount(cell_type=label, condition=condition.label, cells=sum(donors), donors=donors)
-        for label, donors in by_type.items()
+        for label, donors in cells.items()
         for condition in conditions
     ]
     return DatasetEntry(
@@ -98,15 +104,15 @@ def demo_entry(
         n_cells=sum(group.cells for group in groups),
         n_genes=6397,
         donors=["DonorA", "DonorB", "DonorC"],
-        cell_types=[labels.cell_type_entry(label) for label in by_type],
+        cell_types=[labels.cell_type_entry(label) for label in cells],
         conditions=conditions,
         groups=groups,
     )
 
 
-def demo_view(*more: str, cells: dict[str, list[int]] | None = None) -> CatalogView:
-    """Return a view of the reference datasets with the demo atlas, built as `demo_entry` does."""
-    return CatalogView(datasets(), [demo_entry(*more, cells=cells)])
+def demo_view(*more: str, without: Container[str] = (), cells: Mapping[str, list[int]] = _DEMO_CELLS) -> CatalogView:
+    """Return a view of the reference datasets with the demo atlas, changed as `demo_entry` does."""
+    return CatalogView(datasets(), [demo_entry(*more, without=without, cells=cells)])
 
 
 def _shared(label: str) -> list[int]:
