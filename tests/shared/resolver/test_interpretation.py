@@ -25,9 +25,7 @@ from shared.catalog.view import CatalogView
 from shared.resolver.interpretation import FEW_CELLS, MAX_CAVEATS, cell_type_key, read
 from shared.resolver.question import Resolution
 from tests.support.catalogs import demo_view, small_pbmc, small_view
-
-VIEW = demo_view()
-OF_THE_ATLAS = {CaveatCode.STAND_IN_CELL_TYPE, CaveatCode.FEW_CELLS, CaveatCode.SEMI_SYNTHETIC}
+from tests.support.readings import DEMO, OF_THE_ATLAS, interpret
 
 
 def table(name: str) -> list[dict[str, str]]:
@@ -36,10 +34,6 @@ def table(name: str) -> list[dict[str, str]]:
 
 
 ROWS, BLIND = table("interpretations.tsv"), table("blind_interpretations.tsv")
-
-
-def interpret(question: str, view: CatalogView = VIEW) -> Interpretation:
-    return read(question, view).interpretation
 
 
 def mistakes(row: dict[str, str]) -> Iterator[str]:
@@ -93,7 +87,7 @@ def test_every_code_is_read_from_some_question_of_the_tables() -> None:
 
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_the_parts_of_an_interpretation_agree(question: str) -> None:
-    reading = read(question, VIEW)
+    reading = read(question, DEMO)
     found = reading.interpretation
     assert found.answerable == (not any(caveat.blocking for caveat in found.caveats)) == (reading.plan is not None)
     assert all(caveat.blocking == (caveat.code in BLOCKING) for caveat in found.caveats)
@@ -107,7 +101,7 @@ def test_the_parts_of_an_interpretation_agree(question: str) -> None:
 
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_reading_is_deterministic(question: str) -> None:
-    assert read(question, VIEW) == read(question, demo_view())
+    assert read(question, DEMO) == read(question, demo_view())
 
 
 @pytest.mark.parametrize(
@@ -167,48 +161,6 @@ def test_the_text_of_a_caveat_stands_in_the_question(question: str) -> None:
     for caveat in interpret(question).caveats:
         # An unknown perturbation with another canonical name names both.
         assert caveat.text.partition(" (")[0] in question, caveat
-
-
-# A combination, a knockout and an overexpression that an atlas contains are ordinary perturbations.
-
-
-@pytest.mark.parametrize(
-    ("label", "question"),
-    [
-        ("IFN-beta + IL-6", "How would CD4 T cells respond to IFN-beta plus IL-6?"),
-        ("IFN-beta + IL-6", "IL-6 and IFN-beta together in CD4 T cells"),
-        ("IFN-beta_IL-6", "CD4 T cells treated with IFN-beta in combination with IL-6"),
-        ("TNF-alpha+IFN-gamma", "IFN-gamma + TNF in CD4 T cells"),
-        ("STAT1_KO", "CD4 T cells with a STAT1 knockout"),
-        ("STAT1_KO", "Knockout of STAT1 in CD4 T cells"),
-        ("STAT1_KO", "CD4 T cells without STAT1"),
-        ("IFNAR1-/-", "IFNAR1-/- CD4 T cells"),
-        ("STAT3 siRNA", "siRNA against STAT3 in CD4 T cells"),
-        ("FOXP3 overexpression", "CD4 T cells overexpressing FOXP3"),
-        ("anti-TNF", "What does anti-TNF do to CD4 T cells?"),
-    ],
-)
-def test_an_atlas_that_contains_the_condition_itself_answers_it(label: str, question: str) -> None:
-    found = interpret(question, demo_view(label))
-    assert found.answerable, found.reasons
-    assert found.perturbation is not None
-    assert (found.perturbation.used, found.perturbation.evidence) == (label, Evidence.MEASURED_IN_CELL_TYPE)
-    assert not interpret(question).answerable
-
-
-def test_a_condition_of_an_atlas_answers_nothing_but_itself() -> None:
-    view = demo_view("IFN-beta + IL-6", "STAT1_KO")
-    for question in (
-        "IFN-beta plus IL-2 in CD4 T cells",
-        "IFN-beta plus IL-6 plus TNF in CD4 T cells",
-        "Knockout of STAT3 in CD4 T cells",
-        "siRNA against STAT1 in CD4 T cells",
-        "IFN-beta in STAT1 knockout CD4 T cells",
-    ):
-        assert not interpret(question, view).answerable, question
-    single = interpret("IFN-beta in CD4 T cells", view)
-    assert single.perturbation is not None
-    assert single.perturbation.used == "IFN-beta"
 
 
 # A missing perturbation.
@@ -360,7 +312,7 @@ PROPOSED = Resolution(MONOCYTE, IFN_GAMMA, observational=False, recognized=(), u
 )
 def test_proposed_names_settle_what_the_names_left_open(question: str) -> None:
     assert not interpret(question).answerable
-    found = read(question, VIEW, PROPOSED).interpretation
+    found = read(question, DEMO, PROPOSED).interpretation
     assert found.answerable, found.reasons
     assert found.cell_type is not None
     assert found.perturbation is not None
@@ -380,14 +332,14 @@ def test_proposed_names_settle_what_the_names_left_open(question: str) -> None:
     ],
 )
 def test_proposed_names_do_not_settle_what_was_done(question: str, code: CaveatCode) -> None:
-    found = read(question, VIEW, PROPOSED).interpretation
+    found = read(question, DEMO, PROPOSED).interpretation
     assert not found.answerable
     assert found.has(code)
 
 
 def test_a_proposed_type_without_cells_is_refused() -> None:
     hepatocyte = MONOCYTE.model_copy(update={"name": "hepatocyte", "cell_ontology_id": "CL:0000182"})
-    reading = read("liver question", VIEW, PROPOSED._replace(cell_type=hepatocyte))
+    reading = read("liver question", DEMO, PROPOSED._replace(cell_type=hepatocyte))
     assert not reading.interpretation.answerable
     assert reading.interpretation.has(CaveatCode.UNAVAILABLE_CELL_TYPE)
     assert cell_type_key(hepatocyte) == "CL:0000182"
