@@ -39,7 +39,7 @@ def cell_type_names() -> str:
 
 def context_index() -> str:
     """Return the index of terms beside names, sorted by character, as tab-separated text."""
-    lines = sorted("\t".join((key, entry.as_text())) for key, entry in context.index_terms().items())
+    lines = sorted(f"{key}\t{entry.as_text()}" for key, entry in context.index_terms().items())
     return "\n".join(["\t".join(context.COLUMNS), *lines]) + "\n"
 
 

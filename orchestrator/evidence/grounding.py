@@ -2,7 +2,7 @@
 
 A part that cannot be evaluated has no score, says why, and is left out. The score is the weighted mean of the other parts, with limits:
 `UNGROUNDED_LIMIT` if neither the expected pathways nor the known responders can be evaluated, because then nothing links the prediction
-to the requested perturbation; `RELATED_LIMIT` if it was made from cells under a related perturbation; `NO_RECEPTOR_LIMIT` if the response
+to the perturbation in question; `RELATED_LIMIT` if it was made from cells under a related perturbation; `NO_RECEPTOR_LIMIT` if the response
 of other cell types was transferred to cells without the receptor.
 """
 
@@ -57,8 +57,8 @@ class Grounding:
 class Origin(Enum):
     """The cells that a prediction was made from."""
 
-    EXACT = "cells of the requested type under the requested perturbation"
-    CROSS_CELL_TYPE = "cells of other types under the requested perturbation"
+    EXACT = "cells of the query cells' type under the perturbation"
+    CROSS_CELL_TYPE = "cells of other types under the perturbation"
     RELATED_PERTURBATION = "cells under a related perturbation"
 
 
@@ -89,8 +89,7 @@ def ground(evidence: Evidence, config: JobConfig, *, seed: int) -> Grounding:
     if PATHWAYS not in values and TARGETS not in values:
         score = min(score, UNGROUNDED_LIMIT)
         limits.append(
-            "No prior knowledge links the prediction to the requested perturbation, so its score is at most "
-            f"{UNGROUNDED_LIMIT}."
+            f"No prior knowledge links the prediction to this perturbation, so its score is at most {UNGROUNDED_LIMIT}."
         )
     if evidence.origin is Origin.RELATED_PERTURBATION:
         score = min(score, RELATED_LIMIT)

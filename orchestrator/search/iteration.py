@@ -149,19 +149,20 @@ class IterationRunner:
 
 
 def caveats(prompt: Prompt, question: Question) -> list[str]:
-    """Return sentences about a prediction that was not made from the target combination itself."""
+    """Return sentences about a prediction from other cell types or another perturbation, unless the interpretation has them."""
     label, perturbation = question.query_type.label, question.perturbation.name
-    origin = prompt.origin(label)
-    if origin is Origin.RELATED_PERTURBATION:
-        used = ", ".join(sorted({group.condition for group in prompt.groups}))
-        return [
+    own_type = any(group.cell_type == label for group in prompt.groups)
+    types = ", ".join(sorted({group.cell_type for group in prompt.groups}))
+    used = ", ".join(sorted({group.condition for group in prompt.groups})) if prompt.related_only else perturbation
+    notes = []
+    if prompt.related_only and question.perturbation.used == perturbation:
+        notes.append(
             f"This answer is inferred from cells under {used}, not under {perturbation}: {prompt.rationale} "
             "Treat it as a hypothesis: it cannot show how the two perturbations differ."
-        ]
-    if origin is Origin.CROSS_CELL_TYPE:
-        types = ", ".join(sorted({group.cell_type for group in prompt.groups}))
-        return [
-            f"No {label} cells under {perturbation} were used. The response was transferred from {types}; "
+        )
+    if not own_type:
+        notes.append(
+            f"No {label} cells under {used} were used. The response was transferred from {types}; "
             f"responses that only {label} cells show are missing."
-        ]
-    return []
+        )
+    return notes

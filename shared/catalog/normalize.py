@@ -44,17 +44,18 @@ _ABBREVIATIONS = {
 # The words of German, French, Spanish and Italian names of cells; accents are removed before.
 _FOREIGN = {
     "zelle": ("cell",), "zellen": ("cell",), "cellule": ("cell",), "celula": ("cell",), "cellula": ("cell",), "cellulas": ("cell",),
-    "tzelle": ("t", "cell"), "tzellen": ("t", "cell"), "bzelle": ("b", "cell"), "bzellen": ("b", "cell"), "nkzellen": ("natural", "killer", "cell"),
-    "monozyt": ("monocyte",), "monozyten": ("monocyte",), "monocito": ("monocyte",), "monocita": ("monocyte",), "monociti": ("monocyte",),
-    "makrophage": ("macrophage",), "makrophagen": ("macrophage",), "macrofago": ("macrophage",), "macrofagi": ("macrophage",),
-    "lymphozyt": ("lymphocyte",), "lymphozyten": ("lymphocyte",), "linfocito": ("lymphocyte",), "linfociti": ("lymphocyte",),
-    "dendritische": ("dendritic",), "dendritischen": ("dendritic",), "dendritique": ("dendritic",), "dendritica": ("dendritic",),
-    "naturliche": ("natural",), "killerzelle": ("killer", "cell"), "killerzellen": ("killer", "cell"), "naturelle": ("natural",),
-    "tueuse": ("killer",), "asesina": ("killer",), "regulatorische": ("regulatory",), "regulatorischen": ("regulatory",), "regulatrice": ("regulatory",),
-    "reguladora": ("regulatory",), "plasmazelle": ("plasma", "cell"), "plasmazellen": ("plasma", "cell"), "mastzelle": ("mast", "cell"),
-    "mastzellen": ("mast", "cell"), "hepatozyt": ("hepatocyte",), "hepatozyten": ("hepatocyte",), "hepatocito": ("hepatocyte",),
-    "neutrophile": ("neutrophil",), "neutrofilo": ("neutrophil",), "fibroblasten": ("fibroblast",), "fibroblasto": ("fibroblast",),
-    "gedachtnis": ("memory",), "memoire": ("memory",), "memoria": ("memory",), "leukozyten": ("leukocyte",), "leucocito": ("leukocyte",),
+    "tzelle": ("t", "cell"), "tzellen": ("t", "cell"), "bzelle": ("b", "cell"), "bzellen": ("b", "cell"),
+    "nkzellen": ("natural", "killer", "cell"), "monozyt": ("monocyte",), "monozyten": ("monocyte",), "monocito": ("monocyte",),
+    "monocita": ("monocyte",), "monociti": ("monocyte",), "makrophage": ("macrophage",), "makrophagen": ("macrophage",),
+    "macrofago": ("macrophage",), "macrofagi": ("macrophage",), "lymphozyt": ("lymphocyte",), "lymphozyten": ("lymphocyte",),
+    "linfocito": ("lymphocyte",), "linfociti": ("lymphocyte",), "dendritische": ("dendritic",), "dendritischen": ("dendritic",),
+    "dendritique": ("dendritic",), "dendritica": ("dendritic",), "naturliche": ("natural",), "killerzelle": ("killer", "cell"),
+    "killerzellen": ("killer", "cell"), "naturelle": ("natural",), "tueuse": ("killer",), "asesina": ("killer",),
+    "regulatorische": ("regulatory",), "regulatorischen": ("regulatory",), "regulatrice": ("regulatory",), "reguladora": ("regulatory",),
+    "plasmazelle": ("plasma", "cell"), "plasmazellen": ("plasma", "cell"), "mastzelle": ("mast", "cell"), "mastzellen": ("mast", "cell"),
+    "hepatozyt": ("hepatocyte",), "hepatozyten": ("hepatocyte",), "hepatocito": ("hepatocyte",), "neutrophile": ("neutrophil",),
+    "neutrofilo": ("neutrophil",), "fibroblasten": ("fibroblast",), "fibroblasto": ("fibroblast",), "gedachtnis": ("memory",),
+    "memoire": ("memory",), "memoria": ("memory",), "leukozyten": ("leukocyte",), "leucocito": ("leukocyte",),
 }  # fmt: skip
 # The adjective of a tissue means its noun: "cardiac fibroblasts" are fibroblasts of the heart.
 _TISSUES = {

@@ -1,4 +1,4 @@
-"""Find what a question names as acting on the cells: perturbations of the catalog, other treatments, drugs, and unknown names in their place."""
+"""Find what a question names as acting on the cells: perturbations of the catalog, other treatments, and unknown names in their place."""
 
 import re
 from collections.abc import Collection, Iterator, Sequence

@@ -11,22 +11,22 @@ from shared.catalog.schemas import MatchedTerm
 
 _MANIPULATIONS: Final = MappingProxyType(
     {
-        CaveatCode.INHIBITION: "The question is about inhibition ({text}). A run predicts the response to a perturbation, not to blocking one.",
+        CaveatCode.INHIBITION: "The question is about inhibition ({text}). A run predicts what adding a perturbation does.",
         CaveatCode.KNOCKOUT: "The question is about cells with a missing or changed gene ({text}), which no ingested atlas contains.",
         CaveatCode.KNOCKDOWN: "The question is about a knockdown ({text}), which no ingested atlas contains.",
         CaveatCode.OVEREXPRESSION: "The question is about overexpression ({text}), which no ingested atlas contains.",
         CaveatCode.ABSENCE: "The question is about cells without a perturbation ({text}). A run predicts what adding one does.",
-        CaveatCode.SPECIES: "The question is about {text}; all ingested atlases contain human cells.",
+        CaveatCode.SPECIES: "The question is about another species ({text}); the ingested atlases contain human cells.",
     }
 )
 _IGNORED: Final = MappingProxyType(
     {
-        CaveatCode.DOSE: "The dose ({text}) is not taken into account: the atlas has one dose.",
-        CaveatCode.TIME: "The time ({text}) is not taken into account: the atlas has one time.",
-        CaveatCode.DISEASE: "The disease or patients ({text}) are not taken into account: the answer is for the donors of the atlas.",
-        CaveatCode.DONOR_ATTRIBUTE: "The attribute of the donors ({text}) is not taken into account: the answer is for the donors of the atlas.",
+        CaveatCode.DOSE: "The dose ({text}) is not taken into account: the answer is for the dose of the atlas.",
+        CaveatCode.TIME: "The time ({text}) is not taken into account: the answer is for the time of the atlas.",
+        CaveatCode.DISEASE: "The disease ({text}) is not taken into account: the answer is for the donors of the atlas.",
+        CaveatCode.DONOR_ATTRIBUTE: "The donors ({text}) are not taken into account: the answer is for the donors of the atlas.",
         CaveatCode.TISSUE: "The tissue ({text}) is not taken into account: the answer is for the cells of the atlas.",
-        CaveatCode.PRETREATMENT: "The earlier treatment ({text}) is not taken into account: the answer is for untreated cells.",
+        CaveatCode.PRETREATMENT: "The earlier treatment ({text}) is not taken into account: the answer is for cells without it.",
         CaveatCode.UNKNOWN_WORDS: "“{text}” was not understood and is not taken into account.",
     }
 )
@@ -44,12 +44,13 @@ def about_text(code: CaveatCode, text: str) -> Caveat:
 
 def no_cell_type(unrecognized: Sequence[str]) -> Caveat:
     """Return the caveat of a question that names no known cell type."""
-    return caveat(CaveatCode.NO_CELL_TYPE, "", f"The question names no known cell type.{_not_recognized(unrecognized)}")
+    missing = f" Not recognized: {', '.join(unrecognized)}." if unrecognized else ""
+    return caveat(CaveatCode.NO_CELL_TYPE, "", f"The question names no known cell type.{missing}")
 
 
-def no_perturbation(unrecognized: Sequence[str]) -> Caveat:
+def no_perturbation() -> Caveat:
     """Return the caveat of a question that names no perturbation."""
-    return caveat(CaveatCode.NO_PERTURBATION, "", f"The question names no perturbation.{_not_recognized(unrecognized)}")
+    return caveat(CaveatCode.NO_PERTURBATION, "", "The question names no perturbation.")
 
 
 def unknown_perturbation(text: str, *, known: bool = False) -> Caveat:
@@ -84,7 +85,7 @@ def alternatives(text: str, names: Sequence[str]) -> Caveat:
 
 def combination(text: str, names: Sequence[str]) -> Caveat:
     """Return the caveat for perturbations that act together."""
-    detail = f"The question combines {_listed(names, 'and')}. No ingested atlas contains the combination, and a run answers for one perturbation."
+    detail = f"The question combines {_listed(names, 'and')}. No ingested atlas contains that, and a run answers for one perturbation."
     return caveat(CaveatCode.COMBINATION, text, detail)
 
 
@@ -92,7 +93,8 @@ def unavailable_cell_type(term: MatchedTerm, perturbation: str | None, nearest: 
     """Return the caveat for a cell type that nothing in the atlases may stand for."""
     under = f" with {perturbation}" if perturbation else ""
     near = f" The nearest available types are {_listed(nearest, 'and')}." if nearest else ""
-    detail = f"No ingested atlas{under} has at least {MIN_QUERY_CELLS} control cells of {term.name}, of a subtype, or of a close supertype.{near}"
+    lack = f"No ingested atlas{under} has at least {MIN_QUERY_CELLS} control cells of {term.name}"
+    detail = f"{lack}, of a subtype, or of a close supertype.{near}"
     return caveat(CaveatCode.UNAVAILABLE_CELL_TYPE, term.matched_text, detail)
 
 
@@ -139,7 +141,8 @@ def stand_in(term: MatchedTerm, used: UsedCells, others: Sequence[str]) -> Cavea
 
 def related(term: MatchedTerm, used: RelatedPerturbation) -> Caveat:
     """Return the caveat for a perturbation that is inferred from another one."""
-    detail = f"No ingested atlas has {term.name}. The answer is inferred from {used.name}, which shares {used.shared}: treat it as a hypothesis."
+    source = f"{used.name}, which shares {used.shared}"
+    detail = f"No ingested atlas has {term.name}. The answer is inferred from {source}: treat it as a hypothesis."
     return caveat(CaveatCode.RELATED_PERTURBATION, term.matched_text, detail)
 
 
@@ -158,7 +161,8 @@ def one_of_family(term: MatchedTerm) -> Caveat:
 
 def few_cells(used: UsedCells, perturbation: str, perturbed: int) -> Caveat:
     """Return the caveat for small numbers of cells."""
-    detail = f"The atlas has {used.cells} control cells of {used.label} and {perturbed} under {perturbation}; estimates from so few cells vary a lot."
+    numbers = f"{used.cells} control cells of {used.label} and {perturbed} under {perturbation}"
+    detail = f"The atlas has {numbers}: estimates from so few cells vary a lot."
     return caveat(CaveatCode.FEW_CELLS, "", detail)
 
 
@@ -177,10 +181,6 @@ def name_of(entry: CellTypeEntry) -> str:
     """Return a cell type of an atlas in words: "MDC (mononuclear phagocyte)"."""
     term = entry.cell_ontology_label
     return entry.label if term in {None, entry.label} else f"{entry.label} ({term})"
-
-
-def _not_recognized(unrecognized: Sequence[str]) -> str:
-    return f" Not recognized: {', '.join(unrecognized)}." if unrecognized else ""
 
 
 def _listed(names: Sequence[str], last: str) -> str:

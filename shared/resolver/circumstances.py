@@ -25,16 +25,19 @@ _DOSE = re.compile(
 _TIME = re.compile(
     rf"(?<![\w-]){_NUMBER}[\s-]?(?:hours?|hrs?|h|minutes?|mins?|days?|weeks?|wks?|months?|stunden?|std|tage?n?|heures?|jours?|semaines?|"
     r"horas?|d[ií]as?|semanas?|ore|giorni|d)(?:\s?(?:post|p\.?\s?[it])\b\.?)?(?![\w/])"
-    r"|\b(?:day|days|hour|week|tag|jour|d[ií]a)\s\d+\b|\bovernight\b|\bover time\b|\btime[ -]?(?:course|points?|dependent|series|kinetics)\w*\b"
-    r"|\b(?:kinetics|timecourse)\b|\b(?:early|late|immediate|initial)(?:\s(?:and|or|versus|vs\.?)\s(?:early|late))?\s(?:time|phase|response|hours)\w*\b"
-    r"|\b(?:long|short)[ -]term\b|\b(?:prolonged|sustained|transient|repeated|chronic|acute|brief|continuous)(?:ly)?\s(?:exposure|stimulation|"
-    r"treatment|signaling|signalling|administration|dosing)\b|\b(?:chronically|acutely|transiently|repeatedly|briefly)\s(?:treated|exposed|stimulated)\b"
-    r"|\b(?:minutes|hours|days|weeks)\s(?:of|after|later|following)\b|\bwithin\s(?:minutes|hours|days)\b|\b(?:über nacht|toute la nuit)\b",
+    r"|\b(?:day|days|hour|week|tag|jour|d[ií]a)\s\d+\b|\bovernight\b|\bover time\b|\b(?:kinetics|timecourse)\b"
+    r"|\btime[ -]?(?:course|points?|dependent|series|kinetics)\w*\b|\b(?:long|short)[ -]term\b"
+    r"|\b(?:early|late|immediate|initial)(?:\s(?:and|or|versus|vs\.?)\s(?:early|late))?\s(?:time|phase|response|hours)\w*\b"
+    r"|\b(?:prolonged|sustained|transient|repeated|chronic|acute|brief|continuous)(?:ly)?\s"
+    r"(?:exposure|stimulation|treatment|signaling|signalling|administration|dosing)\b"
+    r"|\b(?:chronically|acutely|transiently|repeatedly|briefly)\s(?:treated|exposed|stimulated)\b"
+    r"|\b(?:minutes|hours|days|weeks)\s(?:of|after|later|following)\b|\bwithin\s(?:minutes|hours|days)\b"
+    r"|\b(?:über nacht|toute la nuit)\b",
     re.IGNORECASE,
 )
 _AGE = re.compile(
-    r"\b\d{1,3}[\s-]?(?:-?year|yr|jahr)s?(?:[\s-]?olds?)?\b|\b(?:aged|over|under|above|below|older than|younger than)\s\d{1,3}\b(?!\s?(?:%|h|n|u|m))"
-    r"|\b\d{2}\s?(?:y/o|yo)\b",
+    r"\b\d{1,3}[\s-]?(?:-?year|yr|jahr)s?(?:[\s-]?olds?)?\b|\b\d{2}\s?(?:y/o|yo)\b"
+    r"|\b(?:aged|over|under|above|below|older than|younger than)\s\d{1,3}\b(?!\s?(?:%|h|n|u|m))",
     re.IGNORECASE,
 )
 # What may stand between two parts of one circumstance: "lupus patients", "patients with lupus".

@@ -16,8 +16,8 @@ _UP = (
     "trigger", "express", "produc", "secret", "releas", "turn", "switch", "make", "augment", "amplif", "driv", "more", "erhoh", "aument",
 )  # fmt: skip
 _DOWN = (
-    "decreas", "reduc", "downregul", "lower", "suppress", "inhibit", "repress", "silenc", "down", "diminish", "block", "less", "fall", "drop",
-    "senk", "loss", "lose", "deplet", "off",
+    "decreas", "reduc", "downregul", "lower", "suppress", "inhibit", "repress", "silenc", "down", "diminish", "block", "less", "fall",
+    "drop", "senk", "loss", "lose", "deplet", "off",
 )  # fmt: skip
 _REACH = 5
 _MOST_WORDS = 3

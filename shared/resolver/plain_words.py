@@ -15,8 +15,8 @@ _LONG = 11
 # Function words of other languages that mean something else in English; they count beside another foreign word.
 _ALSO_ENGLISH = frozenset(
     {
-        "die", "war", "hat", "man", "gut", "nun", "wo", "comment", "pour", "par", "son", "car", "des", "por", "si", "mas", "sera", "nos", "lo",
-        "ha", "er", "il", "ils", "em", "tem", "suite", "reduction", "al", "sur", "au", "aux", "dans",
+        "die", "war", "hat", "man", "gut", "nun", "wo", "comment", "pour", "par", "son", "car", "des", "por", "si", "mas", "sera", "nos",
+        "lo", "ha", "er", "il", "ils", "em", "tem", "suite", "reduction", "al", "sur", "au", "aux", "dans",
     }
 )  # fmt: skip
 # The most words of a question that are compared with all plain words, so that a long question stays fast.

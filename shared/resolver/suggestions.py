@@ -1,6 +1,7 @@
 """Suggest answerable questions near to one that cannot be answered."""
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Final
 
 from shared.catalog.interpretation import CaveatCode, Interpretation
@@ -21,15 +22,9 @@ def suggest(reading: Reading, view: CatalogView) -> list[str]:
     """Return at most `MAX_SUGGESTIONS` questions that can be answered, nearest to the question first; none if it can be answered."""
     if reading.interpretation.answerable or not view.ingested:
         return []
-    found: list[str] = []
-    tried = 0
-    for question in dict.fromkeys(_candidates(reading, view)):
-        if len(found) == MAX_SUGGESTIONS or tried == _MOST_TRIED:
-            break
-        tried += 1
-        if read(question, view).interpretation.answerable:
-            found.append(question)
-    return found
+    candidates = list(dict.fromkeys(_candidates(reading, view)))[:_MOST_TRIED]
+    answerable = (question for question in candidates if read(question, view).interpretation.answerable)
+    return list(islice(answerable, MAX_SUGGESTIONS))
 
 
 def _candidates(reading: Reading, view: CatalogView) -> Iterator[str]:
@@ -50,7 +45,10 @@ def _cells(reading: Reading, view: CatalogView) -> list[str]:
     term = reading.resolution.cell_type
     if term and not reading.interpretation.has(CaveatCode.UNAVAILABLE_CELL_TYPE):
         written = term.matched_text
-        return [written if written.endswith(("cells", "cytes", "phages")) else _plural(term.name)]
+        is_plain = written.endswith(("cells", "cytes", "phages")) and not reading.interpretation.has(
+            CaveatCode.UNKNOWN_WORDS
+        )
+        return [written if is_plain else _plural(term.name)]
     key = cell_type_key(term) if term else ""
     near = [
         (place, each.entry.cell_ontology_label)

@@ -8,7 +8,7 @@ import pytest
 
 from shared.catalog import reference
 from shared.catalog.view import CatalogView
-from shared.resolver.validation import read_question
+from shared.resolver.interpretation import read
 from tests.e2e.conftest import ROOT, command, copy_of
 
 
@@ -45,7 +45,7 @@ def test_a_demo_of_a_question_that_cannot_be_answered_says_why_and_leaves_with_1
     query = "Would zork do something to flurbs?"
     done = demo(ingested, tmp_path, query)
     assert done.returncode == 1
-    reasons = read_question(query, CatalogView(reference.datasets())).interpretation.reasons
+    reasons = read(query, CatalogView(reference.datasets())).interpretation.reasons
     assert reasons
     shown = " ".join(done.stdout.split())
     assert all(reason in shown for reason in reasons)
