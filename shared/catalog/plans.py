@@ -119,7 +119,7 @@ def related_plan(view: CatalogView, perturbation: str, cell_type: str) -> QueryP
 
 def atlases_with(view: CatalogView, perturbation: str) -> list[DatasetEntry]:
     """Return the ingested datasets that have a perturbation and control conditions, ordered by name."""
-    return [entry for entry in view.with_perturbation(perturbation) if entry.ingested and control_labels(entry)]
+    return [entry for entry in view.ingested if perturbation_labels(entry, perturbation) and control_labels(entry)]
 
 
 def control_cells(entry: DatasetEntry, cell_type: str) -> int:
