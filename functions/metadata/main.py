@@ -6,7 +6,7 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from shared import wiring
-from shared.catalog.askable import askable_cell_types, askable_perturbations
+from shared.catalog.plans import askable_cell_types, askable_perturbations
 from shared.catalog.schemas import EntriesQuery, MetadataQuery
 from shared.http import requests
 from shared.http.endpoint import Call, endpoint

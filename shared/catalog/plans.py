@@ -13,6 +13,7 @@ from shared.catalog.entries import CellTypeEntry, DatasetEntry
 from shared.catalog.interpretation import Relation
 from shared.catalog.ontology import cell_ontology
 from shared.catalog.reference import ReferencePerturbation, perturbations
+from shared.catalog.schemas import CellTypeInfo, PerturbationInfo
 from shared.catalog.view import CatalogView, cells_in, control_labels, perturbation_labels
 
 # The minimum number of control cells of a query cell type: fewer allow no test.
@@ -119,12 +120,38 @@ def related_plan(view: CatalogView, perturbation: str, cell_type: str) -> QueryP
 
 def atlases_with(view: CatalogView, perturbation: str) -> list[DatasetEntry]:
     """Return the ingested datasets that have a perturbation and control conditions, ordered by name."""
-    return [entry for entry in view.with_perturbation(perturbation) if entry.ingested and control_labels(entry)]
+    return [entry for entry in view.ingested if perturbation_labels(entry, perturbation) and control_labels(entry)]
 
 
 def control_cells(entry: DatasetEntry, cell_type: str) -> int:
     """Count the control cells of a cell type in a dataset, by label."""
     return cells_in(entry, conditions=control_labels(entry), cell_type=cell_type)
+
+
+def askable_perturbations(view: CatalogView, dataset: str | None = None) -> list[PerturbationInfo]:
+    """List the perturbations of one dataset or of all that have perturbed and control cells, ordered by name.
+
+    Raises:
+        DatasetNotFound: the dataset is unknown.
+    """
+    return [info for info in view.perturbations(dataset) if info.cell_count and info.control_count]
+
+
+def askable_cell_types(view: CatalogView, dataset: str | None = None) -> list[CellTypeInfo]:
+    """List the cell types of one dataset or of all that have enough control cells of their own, ordered by name.
+
+    Raises:
+        DatasetNotFound: the dataset is unknown.
+    """
+    selected = view.datasets if dataset is None else (view.dataset(dataset),)
+    enough = {
+        cell_type.cell_ontology_id or cell_type.label
+        for entry in selected
+        if entry.ingested
+        for cell_type in entry.cell_types
+        if control_cells(entry, cell_type.label) >= MIN_QUERY_CELLS
+    }
+    return [info for info in view.cell_types(dataset) if (info.cell_ontology_id or info.name) in enough]
 
 
 def near_cell_types(entry: DatasetEntry, cell_type: str) -> list[NearCellType]:

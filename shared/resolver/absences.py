@@ -35,12 +35,11 @@ def find_absences(sentence: Sentence) -> Iterator[tuple[range, range]]:
         span = _denial(sentence, agent) if agent.is_name else None
         if span is not None:
             yield span, agent.span
+    if sentence.any_acts():
+        return
     for index in range(len(sentence.keys) - 1):
-        is_denied = _negates(sentence, index) and starts(
-            sentence.after(index + 1, 1), ("stimulat", "treated", "exposed")
-        )
-        is_named = any(index < agent.start <= index + _REACH for agent in sentence.agents)
-        if is_denied and not is_named and not _is_compared(sentence, index):
+        is_treated = starts(sentence.after(index + 1, 1), ("stimulat", "treated", "exposed"))
+        if is_treated and _negates(sentence, index) and not _is_compared(sentence, index):
             yield range(index, index + 2), range(0)
 
 

@@ -3,7 +3,7 @@
 The terms are in `shared/data/context_terms.tsv`. A term within the name of a cell type or of a perturbation does not count.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from enum import StrEnum
 from functools import cache
 from typing import Final, NamedTuple
@@ -77,7 +77,7 @@ def index_terms() -> dict[str, Entry]:
 
 
 @cache
-def _entries() -> Mapping[str, Entry]:
+def _entries() -> data.Rows[Entry]:
     return data.rows(INDEX, COLUMNS, lambda _, text: Entry.of_text(text))
 
 
@@ -107,6 +107,8 @@ def find_terms(question: Question, names: Collection[int]) -> list[ContextTerm]:
 def _terms_at(question: Question, start: int) -> Iterator[ContextTerm]:
     """Yield the terms that start at a word, longest first."""
     words = question.words
+    if not _entries().begins(singular(words[start].key)):
+        return
     for end in range(min(start + _MOST_WORDS, len(words)), start, -1):
         entry = _entries().get(_key(word.key for word in words[start:end]))
         if entry is None:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from shared import data
 from shared.catalog.interpretation import AskedGene, Direction
-from shared.catalog.normalize import compact
+from shared.catalog.normalize import compact, split
 from shared.catalog.reference import perturbations as reference_perturbations
 from shared.resolver.causes import Causes
 from shared.resolver.question import Question
@@ -47,6 +47,11 @@ def _protein_names() -> dict[str, str]:
     return {compact(row["name"]): row["symbol"] for row in data.table("gene_names")}
 
 
+@cache
+def _first_words() -> frozenset[str]:
+    return frozenset(split(row["name"])[0].key for row in data.table("gene_names"))
+
+
 def find_genes(question: Question, taken: Collection[int]) -> list[GeneMention]:
     """Return the genes and proteins that a question names, longest first at each place, without overlap.
 
@@ -82,6 +87,8 @@ def asked_genes(question: Question, genes: Collection[GeneMention], causes: Caus
 def _genes_at(question: Question, start: int) -> Iterator[GeneMention]:
     """Yield the genes that start at a word, longest first."""
     words = question.words
+    if not words[start].text[:1].isupper() and words[start].key not in _first_words():
+        return
     for end in range(min(start + _MOST_WORDS, len(words)), start, -1):
         gaps = {question.gap(index) for index in range(start + 1, end)}
         if not gaps <= {"-", " ", "."}:

@@ -37,6 +37,7 @@ from shared.resolver.asked_perturbation import about_perturbation, asked_perturb
 from shared.resolver.conditions import atlas_condition
 from shared.resolver.genes import asked_genes
 from shared.resolver.ignored import ignored
+from shared.resolver.manipulations import written
 from shared.resolver.parse import Parsed, parse
 from shared.resolver.question import Resolution
 from shared.resolver.resolve import choose
@@ -111,7 +112,8 @@ def cell_type_key(term: MatchedTerm) -> str:
 
 def _what_was_done(parsed: Parsed, perturbation: MatchedTerm | None, view: CatalogView) -> list[Caveat]:
     """Return what stands in the way of an answer about the perturbations and the other manipulations of a question."""
-    manipulations = (caveats.about_text(each.code, parsed.piece(each)) for each in parsed.manipulations)
+    question = parsed.found.question
+    manipulations = (caveats.about_text(each.code, written(question, each)) for each in parsed.manipulations)
     return [*about_perturbation(parsed, perturbation, view), *manipulations]
 
 

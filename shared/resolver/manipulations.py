@@ -4,6 +4,7 @@ Inhibition, knockout, knockdown, overexpression, and absence of a perturbation. 
 does.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
@@ -50,7 +51,7 @@ _STARTS: Final = (
     ((*INHIBITION, *WEAK_INHIBITION), CaveatCode.INHIBITION),
 )
 _LACKS = frozenset({"lacking", "lack", "lacks", "no", "without"})
-_NULL = ("-/-", "(-/-)", "+/-", "(+/-)", "ko/ko")
+_NULL = re.compile(r"\s?\(?[-+\u2212\u2013]\s?/\s?[-\u2212\u2013]\)?")
 # Words between a cue and its target: "inhibition of the ...", "TNF signaling was blocked".
 _BETWEEN = frozenset(
     {
@@ -94,6 +95,13 @@ def find_manipulations(
         *(_manipulation(CaveatCode.KNOCKOUT, cue, target) for cue, target in find_lost_genes(sentence)),
     }
     return _joined(sorted(found, key=lambda each: (each.start, each.end)))
+
+
+def written(question: Question, manipulation: Manipulation) -> str:
+    """Return the words of a manipulation as written, with the sign of a null allele: "IFNAR1-/-"."""
+    end = question.words[manipulation.end - 1].end
+    sign = _NULL.match(question.text, end)
+    return question.piece(manipulation.start, manipulation.end) + (sign.group() if sign else "")
 
 
 def manipulation_of(label: str) -> CaveatCode | None:
@@ -165,7 +173,7 @@ def _is_gene_transfer(sentence: Sentence, index: int) -> bool:
 def _null_alleles(sentence: Sentence) -> Iterator[Manipulation]:
     """Yield genotypes: "IFNAR1-/- NK cells", "STAT1 null"."""
     for index, word in enumerate(sentence.question.words):
-        if sentence.text_after(index).replace(" ", "").startswith(_NULL):
+        if _NULL.match(sentence.question.text, word.end):
             yield _manipulation(CaveatCode.KNOCKOUT, range(index, index + 1), range(index, index + 1))
         if sentence.after(index + 1, 1) == ["null"] and (word.text.isupper() or sentence.agent(index)):
             yield _manipulation(CaveatCode.KNOCKOUT, range(index, index + 2), range(index, index + 1))

@@ -33,7 +33,7 @@ def parse(query: str, view: CatalogView) -> Parsed:
     """Find the parts of a question: names, other terms, what acts on the cells, and what was done to them."""
     found = find(query, view)
     terms = find_terms(found.question, found.covered)
-    plain = plain_words(found.question)
+    plain = plain_words(found.question, found.covered.union(*(term.span for term in terms)))
     agents = find_agents(found, terms, plain)
     named = found.covered.difference(*(mention.span for mention, role in found.roles.items() if role < 0))
     genes = find_genes(found.question, found.covered)

@@ -1,7 +1,7 @@
 """Tell the plain words of a question from those that may be names, in English and other languages, with their misspellings."""
 
 from collections.abc import Collection
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from shared import data
@@ -30,8 +30,12 @@ class PlainWords(NamedTuple):
     all: frozenset[int]  # these, and words such as "exercise", which may be a treatment after "respond to"
 
 
-def plain_words(question: Question) -> PlainWords:
-    """Find the plain words of a question."""
+def plain_words(question: Question, named: Collection[int]) -> PlainWords:
+    """Find the plain words of a question.
+
+    Args:
+        named: indexes of the words of names and terms, which misspell nothing.
+    """
     never_asked, plain = set(), set()
     compared = 0
     is_foreign = any(word.key in foreign_words() for word in question.words)
@@ -41,11 +45,13 @@ def plain_words(question: Question) -> PlainWords:
             never_asked.add(index)
         elif not data.words("plain_words").isdisjoint(keys):
             plain.add(index)
-        elif compared < _MOST_COMPARED and len(word.key) >= _SHORTEST_TYPO and word.key.isalpha():
+        elif (
+            index not in named and compared < _MOST_COMPARED and len(word.key) >= _SHORTEST_TYPO and word.key.isalpha()
+        ):
             compared += 1
-            if _misspells(word.key, _common_list()):
+            if _misspells_common(word.key):
                 never_asked.add(index)
-            elif _misspells(word.key, _plain_list()):
+            elif _misspells_plain(word.key):
                 plain.add(index)
     return PlainWords(frozenset(never_asked), frozenset(plain | never_asked))
 
@@ -86,6 +92,16 @@ def _common_list() -> list[str]:
 @cache
 def _plain_list() -> list[str]:
     return sorted(word for word in data.words("plain_words") if len(word) >= _SHORTEST_TYPO)
+
+
+@lru_cache(maxsize=4096)
+def _misspells_common(key: str) -> bool:
+    return _misspells(key, _common_list())
+
+
+@lru_cache(maxsize=4096)
+def _misspells_plain(key: str) -> bool:
+    return _misspells(key, _plain_list())
 
 
 def _misspells(key: str, words: list[str]) -> bool:

@@ -66,12 +66,6 @@ class Sentence:
         gaps = (self.question.gap(index) for index in range(start + 1, min(stop + 1, len(self.keys))))
         return any(_SENTENCE_ENDS & set(gap) for gap in gaps)
 
-    def text_after(self, index: int) -> str:
-        """Return the text that follows a word up to the next, with every dash as a hyphen."""
-        if index + 1 < len(self.keys):
-            return self.question.gap(index + 1)
-        return self.question.text[self.question.words[index].end :]
-
 
 def starts(keys: Iterable[str], beginnings: tuple[str, ...]) -> bool:
     """Return whether any of the words starts with one of these."""

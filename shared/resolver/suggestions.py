@@ -1,11 +1,10 @@
 """Suggest answerable questions near to one that cannot be answered."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import islice
 from typing import Final
 
 from shared.catalog.interpretation import CaveatCode, Interpretation
-from shared.catalog.ontology import cell_ontology
 from shared.catalog.plans import MIN_QUERY_CELLS, control_cells, near_cell_types
 from shared.catalog.reference import perturbations as reference_perturbations
 from shared.catalog.view import CatalogView, cells_in, perturbation_labels
@@ -93,15 +92,6 @@ def _wants_another(interpretation: Interpretation) -> bool:
 
 
 def _plural(name: str) -> str:
-    """Return a cell type in the plural: "monocytes", "CD8-positive, alpha-beta T cells", "microglia"."""
-    text = _short(name)
+    """Return a cell type in the plural: "monocytes", "CD8-positive T cells", "microglia"."""
+    text = name.replace(", alpha-beta", "")
     return text if text.endswith(("s", "glia")) else f"{text}s"
-
-
-def _short(name: str) -> str:
-    """Return the shortest usual name of a cell type that the ontology lists, if its label is long."""
-    if "," not in name:
-        return name
-    term = next((term for term in cell_ontology() if term.label == name), None)
-    synonyms: Sequence[str] = term.synonyms if term else ()
-    return min((each for each in synonyms if each.endswith("cell") and "," not in each), key=len, default=name)

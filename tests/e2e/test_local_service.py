@@ -34,7 +34,9 @@ async def test_one_question_goes_all_the_way_through(service: Service, tmp_path:
     assert result["interpretation"]["cell_type"]["used"]["cell_ontology_id"] == "CL:0000113"
     assert result["num_de_genes"] > 10
     assert {"STAT1", "IRF1", "GBP1"} & {gene["gene"] for gene in result["top_upregulated"]}
-    assert any("SEMI-SYNTHETIC" in note for note in result["notes"])
+    simulated = [each for each in result["interpretation"]["caveats"] if each["code"] == "semi_synthetic"]
+    assert simulated
+    assert all(each["detail"] in result["notes"] for each in simulated)
     async with httpx.AsyncClient(trust_env=False) as client:
         for file in result["files"]:
             (tmp_path / file["name"]).write_bytes((await client.get(file["url"])).content)
