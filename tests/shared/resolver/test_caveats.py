@@ -23,7 +23,7 @@ SENTENCES = [
     ),
     (
         "IFNAR1-/- NK cells and IFN-beta",
-        "The question is about cells with a missing or changed gene (IFNAR1), which no ingested atlas contains.",
+        "The question is about cells with a missing or changed gene (IFNAR1-/-), which no ingested atlas contains.",
     ),
     (
         "siRNA against STAT1 in NK cells",

@@ -3,7 +3,7 @@
 import pytest
 
 from shared.catalog.interpretation import CaveatCode
-from shared.resolver.manipulations import manipulation_of
+from shared.resolver.manipulations import manipulation_of, written
 from tests.support.readings import codes, interpret, taken_apart
 
 KNOCKOUTS = [
@@ -103,6 +103,13 @@ def test_a_manipulation_is_told_by_its_words_and_refused(code: CaveatCode, quest
 def test_a_manipulation_spans_its_cue_and_its_target(question: str, expected: list[str]) -> None:
     parsed = taken_apart(question)
     assert [parsed.piece(each) for each in parsed.manipulations] == expected
+
+
+@pytest.mark.parametrize("sign", ["-/-", "−/−", "–/–", "+/-", " (-/-)", "(-/-)"])
+def test_a_null_allele_is_told_with_its_sign(sign: str) -> None:
+    parsed = taken_apart(f"IFNAR1{sign} NK cells and IFN-beta")
+    assert [written(parsed.found.question, each) for each in parsed.manipulations] == [f"IFNAR1{sign}"]
+    assert [each.code for each in parsed.manipulations] == [CaveatCode.KNOCKOUT]
 
 
 @pytest.mark.parametrize(

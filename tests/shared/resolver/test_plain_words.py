@@ -10,12 +10,12 @@ from tests.support.readings import codes, told
 
 def plain(text: str) -> list[str]:
     question = Question.of(text)
-    return [question.words[index].text for index in sorted(plain_words(question).all)]
+    return [question.words[index].text for index in sorted(plain_words(question, ()).all)]
 
 
 def unknown(text: str, known: tuple[int, ...] = ()) -> list[str]:
     question = Question.of(text)
-    return [question.piece(start, end) for start, end in unknown_words(question, plain_words(question), known)]
+    return [question.piece(start, end) for start, end in unknown_words(question, plain_words(question, known), known)]
 
 
 @pytest.mark.parametrize(
@@ -49,8 +49,14 @@ def test_unknown_words_come_in_runs(text: str, known: tuple[int, ...], expected:
 
 
 def test_a_word_that_may_be_a_treatment_is_plain_but_may_be_asked_about() -> None:
-    found = plain_words(Question.of("how does sleep change them"))
+    found = plain_words(Question.of("how does sleep change them"), ())
     assert found.never_asked < found.all
+
+
+def test_a_name_misspells_nothing() -> None:
+    question = Question.of("genez and respont")
+    assert plain_words(question, ()).all == {0, 1, 2}
+    assert plain_words(question, (0,)).all == {1, 2}
 
 
 def test_foreign_words_are_folded() -> None:

@@ -72,9 +72,7 @@ def test_the_nearest_cells_are_suggested_for_a_type_that_is_missing() -> None:
 
 
 def test_without_the_cells_or_the_perturbation_the_ones_with_most_cells_are_suggested() -> None:
-    assert (
-        suggestions("What does IFN-gamma do?")[0] == "How would CD8-positive, alpha-beta T cells respond to IFN-gamma?"
-    )
+    assert suggestions("What does IFN-gamma do?")[0] == "How would CD8-positive T cells respond to IFN-gamma?"
     assert suggestions("What is the weather in Paris?")
     assert suggestions("How would NK cells respond to LPS?")[0].startswith("How would NK cells respond to ")
 
