@@ -32,9 +32,10 @@ def test_an_atlas_that_contains_the_condition_itself_answers_it(label: str, ques
 
 
 def test_a_condition_of_an_atlas_answers_nothing_but_itself() -> None:
-    view = demo_view("IFN-beta + IL-6", "STAT1_KO")
+    view = demo_view("IFN-beta + IL-6", "TNF-alpha + IL-2 + IL-6", "STAT1_KO")
     for question in (
         "IFN-beta plus IL-2 in CD4 T cells",
+        "TNF plus IL-2 in CD4 T cells",
         "IFN-beta plus IL-6 plus TNF in CD4 T cells",
         "Knockout of STAT3 in CD4 T cells",
         "siRNA against STAT1 in CD4 T cells",

@@ -8,7 +8,7 @@ import pytest
 from shared.catalog.view import CatalogView
 from shared.resolver.interpretation import read
 from shared.resolver.suggestions import MAX_SUGGESTIONS, suggest
-from tests.support.catalogs import demo_view, small_view
+from tests.support.catalogs import demo_entry, demo_view, small_view
 from tests.support.readings import DEMO, interpret
 
 QUESTIONS = []
@@ -75,6 +75,17 @@ def test_without_the_cells_or_the_perturbation_the_ones_with_most_cells_are_sugg
     assert suggestions("What does IFN-gamma do?")[0] == "How would CD8-positive T cells respond to IFN-gamma?"
     assert suggestions("What is the weather in Paris?")
     assert suggestions("How would NK cells respond to LPS?")[0].startswith("How would NK cells respond to ")
+
+
+def test_a_perturbation_with_too_few_cells_is_not_suggested() -> None:
+    entry = demo_entry()
+    groups = [
+        group.model_copy(update={"cells": 3, "donors": [1, 1, 1]}) if group.condition == "IL-2" else group
+        for group in entry.groups
+    ]
+    view = small_view(entry.model_copy(update={"groups": groups}))
+    found = suggestions("IL-2 plus IL-6 in NK cells", view)
+    assert found == ["How would NK cells respond to IL-6?"]
 
 
 @pytest.mark.parametrize("view", [CatalogView([]), CatalogView(small_view().datasets[:2])])
