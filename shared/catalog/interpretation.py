@@ -104,6 +104,7 @@ class Direction(StrEnum):
     UP = "up"
     DOWN = "down"
     ANY = "any"
+    UNCHANGED = "unchanged"  # "Does IFN-beta fail to induce ISG15?", "Does IFN-gamma leave STAT1 unchanged?"
 
 
 class Caveat(Model):
@@ -156,7 +157,7 @@ class AskedGene(Model):
     """A gene whose change the question asks about."""
 
     symbol: str = Field(description="Gene symbol.")
-    direction: Direction = Field(description="Change that the question asks about: `up`, `down` or `any`.")
+    direction: Direction = Field(description="Change that the question asks about: `up`, `down`, `any` or `unchanged`.")
 
 
 def _most_important(caveats: list[Caveat]) -> list[Caveat]:

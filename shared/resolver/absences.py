@@ -65,8 +65,10 @@ def _denial(sentence: Sentence, agent: Agent) -> range | None:
     for place in range(agent.end, min(agent.end + 4, len(sentence.keys))):
         key = sentence.keys[place]
         is_free = key == "free" and sentence.question.gap(agent.end) == "-"
-        if key.startswith(LOSS) or is_free or sentence.after(place, 2) == ["left", "out"]:
-            return None if is_effect(sentence, place) else range(agent.end, place + 1)
+        is_left_out = sentence.after(place, 2) == ["left", "out"]
+        is_not_given = _negates(sentence, place) and starts(sentence.after(place + 1, 1), _TREATED)
+        if key.startswith(LOSS) or is_free or is_left_out or is_not_given:
+            return None if is_effect(sentence, place) else range(agent.end, place + 1 + (is_left_out or is_not_given))
         if key not in _LINKING_AFTER:
             break
     return None

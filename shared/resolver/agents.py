@@ -69,9 +69,10 @@ def find_agents(found: Found, terms: Sequence[ContextTerm], plain: PlainWords) -
             and taken.isdisjoint(term.span)
             and not _is_only_cue(words, term)
         ):
-            role = role_of(question, term.start, term.end, before_cell_type=False)
+            end = _with_markers(question, term.end) if words[term.start].key == "anti" else term.end
+            role = role_of(question, term.start, end, before_cell_type=False)
             blocks = term.meaning if term.kind is TermKind.ANTAGONIST else None
-            agents.append(Agent(term.start, term.end, (), role, True, blocks))
+            agents.append(Agent(term.start, end, (), role, True, blocks))
     taken |= {index for agent in agents for index in agent.span}
     known = found.covered.union(taken, *(term.span for term in terms))
     for start, end in _unknown_agents(found, known, plain):
@@ -79,6 +80,18 @@ def find_agents(found: Found, terms: Sequence[ContextTerm], plain: PlainWords) -
         blocks = "" if _is_antibody(question, start) or _BLOCKER.fullmatch(words[end - 1].key) else None
         agents.append(Agent(start, end, (), role, False, blocks))
     return sorted(agents)
+
+
+def _with_markers(question: Question, end: int) -> int:
+    """Return the end of an antibody with the further markers that it names: "anti-CD3/CD28", "anti-CD3/anti-CD28"."""
+    words = question.words
+    while (
+        end < len(words)
+        and question.gap(end) in {"/", "-"}
+        and (words[end].key == "anti" or words[end].key.startswith("cd"))
+    ):
+        end += 1
+    return end
 
 
 def _is_only_cue(words: Sequence[Word], term: ContextTerm) -> bool:
@@ -116,6 +129,14 @@ def _names_group(question: Question, index: int) -> bool:
     return is_group and ends and role_of(question, index, index + 1, before_cell_type=False) is Role.CAUSE
 
 
+def _qualifies_cells(found: Found, index: int) -> bool:
+    """Return whether a word belongs to the cells after it: "Jurkat cells", "CAR-T cells"."""
+    question = found.question
+    if question.words[index + 1].key in _CELLS:
+        return question.gap(index + 1) == " "
+    return question.gap(index + 1) == "-" and any(mention.start == index + 1 for mention in found.cells)
+
+
 def _unknown_agents(found: Found, known: Collection[int], plain: PlainWords) -> Iterator[tuple[int, int]]:
     """Yield the runs of unknown words in the place of a perturbation, tied words as one."""
     question, words = found.question, found.question.words
@@ -124,9 +145,7 @@ def _unknown_agents(found: Found, known: Collection[int], plain: PlainWords) -> 
     passed = plain.never_asked if is_alone else plain.all
     passed |= {index for index, word in enumerate(words) if is_cue(word.key) or word.key == "pre"}
     known = {*known, *(index for index in passed if not _is_antibody(question, index))}
-    known |= {
-        index for index in range(len(words) - 1) if words[index + 1].key in _CELLS and question.gap(index + 1) == " "
-    }
+    known |= {index for index in range(len(words) - 1) if _qualifies_cells(found, index)}
     causes = {word.start for word in unknown_causes(question, frozenset(known)) if may_be_name(word)}
     for index, word in enumerate(words):
         if index not in known and (_is_antibody(question, index) or is_unknown_stimulus(found, index, known)):

@@ -23,7 +23,7 @@ _STATES_BEFORE: Final = frozenset(
         "differentiated", "infected", "transformed", "engineered", "transduced", "transfected", "necrotic", "stressed", "fixed", "frozen",
     }
 )  # fmt: skip
-_BESIDE: Final = frozenset({"like", "unlike", "coculture", "cocultured", "feeder"})
+_BESIDE: Final = frozenset({"like", "unlike", "coculture", "cocultured", "culture", "cultured", "feeder"})
 
 
 def asked_cell_type(parsed: Parsed, resolved: MatchedTerm | None, view: CatalogView) -> tuple[MatchedTerm | None, str]:
@@ -93,7 +93,10 @@ def _state_before(parsed: Parsed) -> str:
     if not subjects or not subjects[0].start:
         return ""
     word = parsed.found.question.words[subjects[0].start - 1]
-    return word.text if word.key in _STATES_BEFORE else ""
+    is_treatment = any(
+        agent.end == subjects[0].start - 1 for agent in parsed.agents
+    )  # "IFN-gamma-stimulated monocytes"
+    return word.text if word.key in _STATES_BEFORE and not is_treatment else ""
 
 
 def _stands_beside(mention: Mention, parsed: Parsed) -> bool:

@@ -17,7 +17,8 @@ from shared.resolver.plain_words import unknown_words
 
 def asked_perturbation(parsed: Parsed, view: CatalogView) -> MatchedTerm | None:
     """Return the perturbation that a question asks about, else one that it names; among the meanings of a name, one that an atlas has."""
-    agent = next((agent for agent in (*parsed.causes.asked, *parsed.agents) if agent.is_known), None)
+    others = parsed.agents if parsed.manipulations else ()
+    agent = next((agent for agent in (*parsed.causes.asked, *others) if agent.is_known), None)
     if agent is None:
         return None
     several = parsed.causes.asked if len(parsed.causes.asked) > 1 else (agent,)
@@ -61,7 +62,8 @@ def about_perturbation(parsed: Parsed, term: MatchedTerm | None, view: CatalogVi
 def _asked(parsed: Parsed, view: CatalogView) -> tuple[list[Agent], list[Agent]]:
     """Return what the question asks about, and which of these are drugs against something that no atlas has."""
     asked = list(parsed.causes.asked)
-    blockers = [agent for agent in asked if agent.blocks is not None and not _is_in_atlas(agent, view)]
+    named = [*asked, *parsed.causes.before]
+    blockers = [agent for agent in named if agent.blocks is not None and not _is_in_atlas(agent, view)]
     if any(each.code is CaveatCode.INHIBITION for each in parsed.manipulations):
         # "Block IL-6 with tocilizumab" names one inhibition and its means.
         return [agent for agent in asked if agent not in blockers], []

@@ -89,6 +89,7 @@ class Causes(NamedTuple):
     relation: Relation
     earlier: tuple[range, ...]  # words of the treatments before the one that is asked about
     readouts: tuple[Agent, ...]  # products of the cells that the question asks about
+    before: tuple[Agent, ...]  # the agents of these treatments
     aside: tuple[Agent, ...]  # named, but neither a cause nor a readout
 
 
@@ -127,7 +128,7 @@ class _Reader:
         relation = Relation.SINGLE if len(found) < 2 else self._relation(found)
         before = tuple(self._whole(agent) for agent in earlier if agent.is_name)
         unknown = [agent for agent in earlier if not agent.is_name]
-        return Causes(found, relation, before, tuple(readouts), (*aside, *unknown))
+        return Causes(found, relation, before, tuple(readouts), tuple(earlier), (*aside, *unknown))
 
     def _readouts(self) -> list[Agent]:
         """Return the agents that the cells make, with those that are listed after one: "raise TNF and IL-6"."""
@@ -150,15 +151,31 @@ class _Reader:
                 and agent.role < Role.CAUSE
             ):
                 found.append(agent)  # "IL10 and IL1RN induction by IFN-beta"
-        if len(found) == len(self._agents) and not any(agent.role is Role.READOUT for agent in found):
+        if len(found) == len(self._agents) and not any(self._is_made(agent) for agent in found):
             return []
         return found
 
+    def _is_made(self, agent: Agent) -> bool:
+        return agent.role is Role.READOUT or self._is_product(agent)
+
     def _is_product(self, agent: Agent) -> bool:
         """Return whether it is a gene beside a perturbation of the catalog: "Does CXCL10 go up with IFN-gamma?"."""
-        is_gene = not agent.is_known and not self._products.isdisjoint(agent.span)
-        given = self._keys[agent.start - 1 : agent.start] in (["with"], ["to"], ["by"], ["plus"])
-        return is_gene and not (given and agent.role is Role.CAUSE) and any(other.is_known for other in self._agents)
+        is_gene = not agent.is_known and self._products.issuperset(agent.span)
+        before = self._keys[max(0, agent.start - 2) : agent.start]
+        is_given = before[-1:] in (["with"], ["to"], ["by"], ["plus"]) and not before[0].startswith("happen")
+        if not is_gene or (is_given and agent.role is Role.CAUSE):
+            return False
+        # "Does CXCL10 go up in monocytes?" names no perturbation at all.
+        moves = self._keys[agent.end : agent.end + 1] in (
+            ["go"],
+            ["goes"],
+            ["rise"],
+            ["rises"],
+            ["increase"],
+            ["change"],
+            ["fall"],
+        )
+        return moves or any(other.is_known for other in self._agents)
 
     def _is_acted_on(self, agent: Agent) -> bool:
         """Return whether another agent acts on this one: "TNF induced by IFN-gamma", "effect of IL-10 on IL-6"."""

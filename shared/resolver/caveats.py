@@ -85,7 +85,7 @@ def alternatives(text: str, names: Sequence[str]) -> Caveat:
 
 def combination(text: str, names: Sequence[str]) -> Caveat:
     """Return the caveat for perturbations that act together."""
-    detail = f"The question combines {_listed(names, 'and')}. No ingested atlas contains that, and a run answers for one perturbation."
+    detail = f"The question combines {_listed(names, 'and')}. No atlas has cells treated with all of them: ask about one at a time."
     return caveat(CaveatCode.COMBINATION, text, detail)
 
 

@@ -10,7 +10,19 @@ KNOCKOUT = (
 )  # fmt: skip
 KNOCKOUT_WORDS = frozenset({"ko", "kos", "talen", "talens", "nullizygous"})
 # Words for a changed gene, beside its name.
-GENOTYPE = ("mutat", "mutant", "heterozyg", "homozyg", "hypomorph", "dominant")
+GENOTYPE = (
+    "mutat",
+    "mutant",
+    "mutein",
+    "heterozyg",
+    "homozyg",
+    "hypomorph",
+    "dominant",
+    "variant",
+    "allele",
+    "snp",
+    "polymorphism",
+)
 KNOCKDOWN = ("knockdown", "silenc", "crispri", "morpholino", "antisense")
 KNOCKDOWN_WORDS = frozenset({"sirna", "sirnas", "shrna", "shrnas", "rnai", "aso", "asos", "mirna"})
 OVEREXPRESSION = ("overexpres", "uberexpr", "surexpr", "sobreexpr", "crispra", "transgen")
@@ -23,7 +35,7 @@ INHIBITION = (
 # Words that mean inhibition only if a perturbation is what they act on: "suppressing IL-6", but not "suppressed genes".
 WEAK_INHIBITION = (
     "suppress", "reprim", "supprim", "suprim", "disabl", "interfere", "interfering", "repress", "prevent", "quench", "sequest", "shut",
-    "silence",
+    "revers", "counteract", "abolish", "dampen", "attenuat", "cancel", "undo", "silence",
 )  # fmt: skip
 NEGATIONS = frozenset({"not", "never", "t", "nicht", "pas", "non", "neither", "cannot"})
 WITHOUT = frozenset(
@@ -43,8 +55,8 @@ BEFOREHAND = (
 )  # fmt: skip
 BEFOREHAND_AFTER = (
     "pretreat", "primed", "priming", "expanded", "differentiated", "polari", "matured", "cultured", "conditioned", "trained", "toleri",
-    "derived", "preincubat", "prestimul", "preexpos", "activated", "generated", "preactivat", "pretrait", "experienced", "expansion",
-    "induced",
+    "derived", "stimulated", "treated", "exposed", "preincubat", "prestimul", "preexpos", "activated", "generated", "preactivat",
+    "pretrait", "experienced", "expansion", "induced",
 )  # fmt: skip
 _ALL_STARTS = (
     *KNOCKOUT, *GENOTYPE, *GENE_TRANSFER, *KNOCKDOWN, *OVEREXPRESSION, *INHIBITION, *WEAK_INHIBITION, *LOSS, *BEFOREHAND, "knock", "infect",

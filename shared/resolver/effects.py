@@ -8,6 +8,7 @@ from shared.resolver.sentence import Sentence, starts
 
 _NOUNS = (
     "inhibition", "inhibitor", "blockade", "blocker", "antagonist", "antagonism", "knockout", "knockdown", "deletion", "silencing",
+    "mutant", "mutation", "mutein", "variant", "allele",
 )  # fmt: skip
 _NOT_FINITE = ("ing", "tion", "or", "ors", "ed", "ficient", "ency", "out", "down", "ade")
 # Nouns for what a run predicts: "genes suppressed ...", "expression is blocked ...".

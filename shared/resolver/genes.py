@@ -12,13 +12,18 @@ from shared.resolver.causes import Causes
 from shared.resolver.question import Question
 
 _UP = (
-    "increas", "induc", "upregul", "rais", "boost", "enhanc", "activat", "elevat", "stimulat", "promot", "up", "higher", "rise", "rising",
-    "trigger", "express", "produc", "secret", "releas", "turn", "switch", "make", "augment", "amplif", "driv", "more", "erhoh", "aument",
+    "increas", "induc", "upregul", "rais", "boost", "enhanc", "activat", "elevat", "stimulat", "promot",
+    "trigger", "express", "produc", "secret", "releas", "augment", "amplif", "driv", "erhoh", "aument",
 )  # fmt: skip
 _DOWN = (
-    "decreas", "reduc", "downregul", "lower", "suppress", "inhibit", "repress", "silenc", "down", "diminish", "block", "less", "fall",
-    "drop", "senk", "loss", "lose", "deplet", "off",
+    "decreas", "reduc", "downregul", "lower", "suppress", "inhibit", "repress", "silenc", "diminish", "block",
+    "senk", "deplet",
 )  # fmt: skip
+_UP_WORDS = frozenset(
+    {"up", "higher", "rise", "rises", "rising", "more", "turn", "turns", "switch", "switches", "make", "makes", "on"}
+)
+_DOWN_WORDS = frozenset({"down", "less", "fall", "falls", "drop", "drops", "loss", "lose", "off"})
+_UNCHANGED = frozenset({"unchanged", "unaffected", "fail", "fails", "failed", "not", "never", "nicht", "pas"})
 _REACH = 5
 _MOST_WORDS = 3
 
@@ -114,9 +119,11 @@ def _direction(question: Question, index: int) -> Direction:
     keys = [word.key for word in question.words]
     before = keys[max(0, index - _REACH) : index]
     after = keys[index + 1 : index + 1 + _REACH]
+    if not _UNCHANGED.isdisjoint([*before, *after]):
+        return Direction.UNCHANGED
     for key in (*reversed(before), *after):
-        if key.startswith(_DOWN):
+        if key.startswith(_DOWN) or key in _DOWN_WORDS:
             return Direction.DOWN
-        if key.startswith(_UP):
+        if key.startswith(_UP) or key in _UP_WORDS:
             return Direction.UP
     return Direction.ANY

@@ -19,6 +19,7 @@ from shared.catalog.interpretation import (
 )
 from shared.catalog.normalize import compact
 from shared.catalog.plans import (
+    MIN_GROUP_CELLS,
     MIN_QUERY_CELLS,
     MIXTURES,
     QueryPlan,
@@ -90,13 +91,14 @@ def read(query: str, view: CatalogView, proposed: Resolution | None = None) -> R
     if plan and cell_type and perturbation:
         notes += _about_cells(cell_type, perturbation, plan)
     is_blocked = any(note.blocking for note in notes)
+    is_unclear = any(note.code is CaveatCode.AMBIGUOUS_PERTURBATION for note in notes) and len(parsed.causes.asked) == 1
     used = None if is_blocked else plan
     genes = [] if parsed.manipulations else asked_genes(parsed.found.question, parsed.genes, parsed.causes)
     interpretation = Interpretation(
         answerable=used is not None,
         dataset=used.dataset.name if used else None,
         cell_type=_interpreted_cell_type(cell_type, used) if cell_type else None,
-        perturbation=_interpreted_perturbation(perturbation, used) if perturbation else None,
+        perturbation=_interpreted_perturbation(perturbation, used) if perturbation and not is_unclear else None,
         genes=genes[:MAX_GENES],
         caveats=_sorted(notes)[:MAX_CAVEATS],
     )
@@ -218,9 +220,12 @@ def _interpreted_perturbation(term: MatchedTerm, plan: QueryPlan | None) -> Inte
 def _evidence(term: MatchedTerm, plan: QueryPlan) -> Evidence:
     if plan.related or term.match == "related":
         return Evidence.RELATED_PERTURBATION
-    return (
-        Evidence.MEASURED_IN_CELL_TYPE if _perturbed_cells(plan, term.name) else Evidence.MEASURED_IN_OTHER_CELL_TYPES
-    )
+    labels = perturbation_labels(plan.dataset, term.name)
+    groups = [
+        each for each in plan.dataset.groups if each.condition in labels and each.cell_type == plan.query.entry.label
+    ]
+    is_usable = any(max(group.donors, default=0) >= MIN_GROUP_CELLS for group in groups)
+    return Evidence.MEASURED_IN_CELL_TYPE if is_usable else Evidence.MEASURED_IN_OTHER_CELL_TYPES
 
 
 def _perturbed_cells(plan: QueryPlan, perturbation: str) -> int:

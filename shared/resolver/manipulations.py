@@ -39,6 +39,7 @@ _PAIRS: Final = (
     ("forced", "express", CaveatCode.OVEREXPRESSION),
     ("ectopic", "express", CaveatCode.OVEREXPRESSION),
     ("gain", "of", CaveatCode.OVEREXPRESSION),
+    ("opposite", "of", CaveatCode.INHIBITION),
     ("expression", "vector", CaveatCode.OVEREXPRESSION),
     ("expression", "plasmid", CaveatCode.OVEREXPRESSION),
     ("expression", "construct", CaveatCode.OVEREXPRESSION),
@@ -66,6 +67,8 @@ _BETWEEN_AFTER = frozenset(
     }
 )  # fmt: skip
 _REACH = 6
+# An amino acid exchange: "JAK2 V617F".
+_SUBSTITUTION = re.compile(r"[ACDEFGHIKLMNPQRSTVWY]\d{2,4}[ACDEFGHIKLMNPQRSTVWY*]")
 
 
 class Manipulation(NamedTuple):
@@ -155,7 +158,8 @@ def _cue(sentence: Sentence, index: int) -> tuple[CaveatCode | None, int]:
 
 def _is_genotype(sentence: Sentence, index: int) -> bool:
     key = sentence.keys[index]
-    return key in KNOCKOUT_WORDS or (key.startswith(GENOTYPE) and bool(_targets(sentence, index, 1)))
+    is_substitution = bool(_SUBSTITUTION.fullmatch(sentence.question.words[index].text)) and not sentence.agent(index)
+    return key in KNOCKOUT_WORDS or is_substitution or (key.startswith(GENOTYPE) and bool(_targets(sentence, index, 1)))
 
 
 def _is_lacked(sentence: Sentence, index: int) -> bool:

@@ -50,6 +50,8 @@ class Sentence:
         if index >= len(self.keys):
             return False
         agent = self.agent(index)
+        if agent is None and index in self.named:
+            return False
         text = self.question.words[index].text
         return not (agent and agent.is_name) and len(text) > 1 and text[:2].isupper()
 

@@ -39,11 +39,11 @@ SENTENCES = [
     ),
     (
         "IL-2 plus IL-6 in NK cells",
-        "The question combines IL-2 and IL-6. No ingested atlas contains that, and a run answers for one perturbation.",
+        "The question combines IL-2 and IL-6. No atlas has cells treated with all of them: ask about one at a time.",
     ),
     (
         "IL-2, IL-6 and TNF together in NK cells",
-        "The question combines IL-2, IL-6 and TNF-alpha. No ingested atlas contains that, and a run answers for one perturbation.",
+        "The question combines IL-2, IL-6 and TNF-alpha. No atlas has cells treated with all of them: ask about one at a time.",
     ),
     (
         "Do NK cells respond more to IL-2 or to IL-6?",
