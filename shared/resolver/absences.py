@@ -24,6 +24,17 @@ _TREATED = (
     "treat", "expos", "stimul", "giv", "receiv", "incubat", "cultur", "add", "get", "got", "contact", "activat", "challeng", "pulsed",
     "see", "saw", "met", "encounter", "kept", "grown", "dosed", "administ", "behandel", "trait", "tratad",
 )  # fmt: skip
+_TAKEN_AWAY = frozenset(
+    {
+        ("left", "out"),
+        ("taken", "away"),
+        ("taken", "out"),
+        ("taken", "off"),
+        ("run", "out"),
+        ("runs", "out"),
+        ("used", "up"),
+    }
+)
 _ADDING = ("expos", "treat", "stimul", "add", "exogen", "recombin", "any")
 _COMPARED = ("compar", "versus", "vs", "relative", "than", "unlike", "against", "respect", "baseline", "gegenuber")
 _CONTRASTED = frozenset({"and", "or", "versus", "vs", "und", "et", "y", "oder", "ou", "o"})
@@ -65,7 +76,7 @@ def _denial(sentence: Sentence, agent: Agent) -> range | None:
     for place in range(agent.end, min(agent.end + 4, len(sentence.keys))):
         key = sentence.keys[place]
         is_free = key == "free" and sentence.question.gap(agent.end) == "-"
-        is_left_out = sentence.after(place, 2) == ["left", "out"]
+        is_left_out = tuple(sentence.after(place, 2)) in _TAKEN_AWAY
         is_not_given = _negates(sentence, place) and starts(sentence.after(place + 1, 1), _TREATED)
         if key.startswith(LOSS) or is_free or is_left_out or is_not_given:
             return None if is_effect(sentence, place) else range(agent.end, place + 1 + (is_left_out or is_not_given))
