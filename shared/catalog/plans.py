@@ -198,6 +198,8 @@ def related_perturbations(name: str, dataset: DatasetEntry) -> tuple[RelatedPert
         nearness, shared = _likeness(target, known[other])
         if nearness:
             alike = _shares_mechanism(target, known[other])
+            common = set(target.receptors) & set(known[other].receptors)
+            shared = _in_words("receptor", common) if alike and common else shared
             found.append(
                 RelatedPerturbation(other, tuple(perturbation_labels(dataset, other)), nearness, shared, alike)
             )

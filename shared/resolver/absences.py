@@ -78,8 +78,10 @@ def _denial(sentence: Sentence, agent: Agent) -> range | None:
         is_free = key == "free" and sentence.question.gap(agent.end) == "-"
         is_left_out = tuple(sentence.after(place, 2)) in _TAKEN_AWAY
         is_not_given = _negates(sentence, place) and starts(sentence.after(place + 1, 1), _TREATED)
-        if key.startswith(LOSS) or is_free or is_left_out or is_not_given:
-            return None if is_effect(sentence, place) else range(agent.end, place + 1 + (is_left_out or is_not_given))
+        if is_left_out or is_not_given:
+            return range(agent.end, place + 2)
+        if key.startswith(LOSS) or is_free:
+            return None if is_effect(sentence, place) else range(agent.end, place + 1)
         if key not in _LINKING_AFTER:
             break
     return None
@@ -99,7 +101,8 @@ def _denies(sentence: Sentence, index: int, stop: int) -> bool:
         return is_linked and not {"from", "of", "with", "by"}.isdisjoint(between)
     if key == "naive":
         return is_linked and between[:1] == ["to"]
-    return key == "before" and starts(between, _ADDING)
+    is_later = not between and starts(sentence.after(stop, 6), ("given", "added"))
+    return key == "before" and (is_later or starts(between, _ADDING))
 
 
 def _negates(sentence: Sentence, index: int) -> bool:

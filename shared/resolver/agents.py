@@ -11,7 +11,7 @@ from shared.resolver.lexicon import common_words
 from shared.resolver.plain_words import PlainWords
 from shared.resolver.question import Question
 from shared.resolver.resolve import Found, is_unknown_stimulus, may_be_name
-from shared.resolver.roles import Role, role_of, unknown_causes
+from shared.resolver.roles import FILLERS, Role, role_of, unknown_causes
 
 # The endings that the WHO assigns to antibodies, receptor fusions and inhibitors of enzymes and receptors.
 _BLOCKER = re.compile(r"\w{2,}(mab|nib|ciclib|lisib|parib|zomib|cept|kinra|sertib|degib|clax)")
@@ -28,6 +28,11 @@ GROUPS: Final = frozenset(
 )
 
 
+# Words that join a further treatment to one.
+_JOINTS: Final = (
+    ("plus",), ("with",), ("and",), ("alongside",), ("together", "with"), ("combined", "with"), ("in", "combination", "with"),
+    ("in", "the", "presence", "of"), ("on", "top", "of"),
+)  # fmt: skip
 _CELLS = frozenset({"cell", "cells", "line", "lines"})
 
 
@@ -101,7 +106,12 @@ def _is_only_cue(words: Sequence[Word], term: ContextTerm) -> bool:
 def antibody_target(question: Question, index: int) -> range | None:
     """Return the words that the "anti" at this index stands against ("anti-PD-1", "anti CD20"), or None if it is no antibody."""
     words = question.words
-    if words[index].key != "anti" or index + 1 == len(words) or words[index + 1].key.startswith(_NOT_A_TARGET):
+    is_alpha = words[index].text == "α" and (index == 0 or question.gap(index).isspace())  # "α-TNF"
+    if (
+        (words[index].key != "anti" and not is_alpha)
+        or index + 1 == len(words)
+        or words[index + 1].key.startswith(_NOT_A_TARGET)
+    ):
         return None
     end = index + 2
     while end < len(words) and question.gap(end) in {"-", "/"} and words[end].key not in common_words():
@@ -129,6 +139,25 @@ def _names_group(question: Question, index: int) -> bool:
     return is_group and ends and role_of(question, index, index + 1, before_cell_type=False) is Role.CAUSE
 
 
+def _joined_to_known(found: Found) -> Iterator[int]:
+    """Yield the word that something joins to each perturbation: the unknown name in "IL-6 plus XJ-4471", "IL-6 with bleach"."""
+    words = found.question.words
+    keys = [word.key for word in words]
+    for mention, role in found.roles.items():
+        if role <= Role.READOUT or mention.end >= len(words):
+            continue
+        place = mention.end
+        if "+" not in found.question.gap(place):
+            joined = next((joint for joint in _JOINTS if tuple(keys[place : place + len(joint)]) == joint), None)
+            if joined is None:
+                continue
+            place += len(joined)
+        while place < len(words) and keys[place] in FILLERS:
+            place += 1
+        if place < len(words):
+            yield place
+
+
 def _qualifies_cells(found: Found, index: int) -> bool:
     """Return whether a word belongs to the cells after it: "Jurkat cells", "CAR-T cells"."""
     question = found.question
@@ -150,6 +179,9 @@ def _unknown_agents(found: Found, known: Collection[int], plain: PlainWords) -> 
     for index, word in enumerate(words):
         if index not in known and (_is_antibody(question, index) or is_unknown_stimulus(found, index, known)):
             causes.add(word.start)
+    causes.update(
+        words[index].start for index in _joined_to_known(found) if index not in known and may_be_name(words[index])
+    )
     if is_alone:
         causes.update(word.start for index, word in enumerate(words) if _names_group(question, index))
     places = [index for index, word in enumerate(words) if word.start in causes]

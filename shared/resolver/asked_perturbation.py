@@ -49,7 +49,8 @@ def about_perturbation(parsed: Parsed, term: MatchedTerm | None, view: CatalogVi
         yield caveats.alternatives(text, names) if is_choice else caveats.combination(text, names)
     for agent in asked:
         text = parsed.piece(agent)
-        if singular(text.casefold()) in GROUPS:
+        following = parsed.found.question.words[agent.end : agent.end + 1]
+        if singular(text.casefold()) in GROUPS or (following and following[0].key == "family"):
             yield caveats.group(text)
         elif not agent.is_known or agent in blockers:
             yield caveats.unknown_perturbation(text, known=agent.is_known)
@@ -62,6 +63,8 @@ def about_perturbation(parsed: Parsed, term: MatchedTerm | None, view: CatalogVi
 def _asked(parsed: Parsed, view: CatalogView) -> tuple[list[Agent], list[Agent]]:
     """Return what the question asks about, and which of these are drugs against something that no atlas has."""
     asked = list(parsed.causes.asked)
+    if any(agent.is_known for agent in asked):  # "Which chemokines ... in response to TNF?" asks about TNF
+        asked = [agent for agent in asked if singular(parsed.piece(agent).casefold()) not in GROUPS]
     named = [*asked, *parsed.causes.before]
     blockers = [agent for agent in named if agent.blocks is not None and not _is_in_atlas(agent, view)]
     if any(each.code is CaveatCode.INHIBITION for each in parsed.manipulations):

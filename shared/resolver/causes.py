@@ -74,6 +74,9 @@ _JOINING = frozenset(
 )
 
 
+_CULTURE = ("cultur", "maintain", "grown")
+
+
 class Relation(Enum):
     """How several treatments of a question relate."""
 
@@ -189,7 +192,9 @@ class _Reader:
             place = agent.end + after.index("by") + 1
             return any(place <= other.start <= place + 1 for other in self._agents)
         before = self._keys[agent.start - 1] if agent.start else ""
-        return before == "on" and any(other.end <= agent.start and other is not agent for other in self._agents)
+        return before in {"on", "against"} and any(
+            other.end <= agent.start and other is not agent for other in self._agents
+        )
 
     def _is_listed(self, first: Agent, second: Agent) -> bool:
         between = self._keys[first.end : second.start]
@@ -217,13 +222,19 @@ class _Reader:
         for index in range(agent.start - 1, max(agent.start - _REACH - 1, -1), -1):
             key = self._keys[index]
             if key == "pre" or (key.startswith(BEFOREHAND) and self._keys[index - 1 : index] != ["pre"]):
-                return range(index, agent.end)
+                return agent.span if self._is_culture(index) else range(index, agent.end)
             if key not in _LINKS and not key.isdigit() and not key.startswith(BEFOREHAND):
                 break
         after = self._keys[agent.end : agent.end + 2]
         if after and after[0].startswith(BEFOREHAND_AFTER) and after[1:] != ["by"]:
             return range(agent.start, agent.end + 1)
         return agent.span
+
+    def _is_culture(self, index: int) -> bool:
+        """Return whether the word only says where another treatment took place: "IFN-gamma and cultured with TNF"."""
+        key, before = self._keys[index], self._keys[max(0, index - 2) : index]
+        joined = before[-1:] in (["and"], ["in"]) and any(agent.end <= index for agent in self._agents)
+        return key in {"condition", "conditions"} or (key.startswith(_CULTURE) and joined)
 
     def _comes_after(self, agent: Agent) -> bool:
         """Return whether "after" leads up to an agent that is not the only one: "respond to TNF after IL-4"."""

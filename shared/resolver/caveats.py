@@ -53,16 +53,19 @@ def no_perturbation() -> Caveat:
     return caveat(CaveatCode.NO_PERTURBATION, "", "The question names no perturbation.")
 
 
-def unknown_perturbation(text: str, *, known: bool = False) -> Caveat:
+def unknown_perturbation(text: str, *, known: bool = False, name: str = "") -> Caveat:
     """Return the caveat for a treatment that no atlas has.
 
     Args:
-        known: whether the reference data knows it, so that an operator could ingest a dataset with it.
+        known: whether the catalog knows it, so that an operator could ingest a dataset with it.
+        name: its name in the catalog, if the question uses another.
     """
-    where = ", although it is a known perturbation" if known else ""
-    return caveat(
-        CaveatCode.UNKNOWN_PERTURBATION, text, f"The question names {text}, which no ingested atlas contains{where}."
-    )
+    called = f"{text} ({name})" if name else text
+    if known:
+        detail = f"No ingested atlas has cells treated with {called}, although the catalog knows it."
+    else:
+        detail = f"The question names {called}, which no ingested atlas contains."
+    return caveat(CaveatCode.UNKNOWN_PERTURBATION, text, detail)
 
 
 def ambiguous_perturbation(text: str, names: Sequence[str]) -> Caveat:

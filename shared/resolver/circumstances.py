@@ -10,25 +10,27 @@ from shared.resolver.question import Question
 
 _NUMBER = (
     r"(?:\d+(?:[.,]\d+)?(?:\s*(?:-|–|to|bis|and)\s*\d+(?:[.,]\d+)?)?|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|twelve|"
-    r"twenty|twenty-four|forty-eight|seventy-two|several|few|half an|an|zwei|drei|sechs|deux|trois|dos|tres)(?=[\s-]))"
+    r"twenty|twenty-four|forty-eight|seventy-two|several|few|half an|an|a|zwei|drei|sechs|deux|trois|dos|tres)(?=[\s-]))"
 )
 _DOSE = re.compile(
-    rf"(?<![\w-]){_NUMBER}\s?(?:(?:n|p|u|µ|μ|m|f)?g\s?/\s?(?:m|d|µ|μ)?l|(?:n|p|u|µ|μ|m)g\s?(?:per|pro|par|por)\s?ml|(?:n|p|u|µ|μ|m)g\s?/\s?kg|"
-    r"(?:i\.?)?u(?:nits?)?\s?/\s?ml|iu|units?(?:\s?per\s?ml)?|(?:n|p|u|µ|μ|m|f)m|(?:n|u|µ|μ|m)g|nanomolar|micromolar|millimolar|picomolar|"
-    r"(?:nano|micro|milli|pico)grams?(?:\s?(?:/|per)\s?(?:ml|millilit(?:er|re)))?|%|x\s?ec50|fold dilution)(?![\w/])"
+    rf"(?<![\w-]){_NUMBER}\s*(?:(?:n|p|u|µ|μ|m|f)?g\s*/\s*(?:m|d|µ|μ)?l|(?:n|p|u|µ|μ|m)g\s*(?:per|pro|par|por)\s*ml|"
+    r"(?:n|p|u|µ|μ|m)g\s*/\s*kg|(?:[mk]?i\.?)?u(?:nits?)?\s*/\s*(?:ml|day|kg)|[mk]?iu|units?(?:\s*per\s*ml)?|(?:n|p|u|µ|μ|m|f)m|(?:n|u|µ|μ|m)g|"
+    r"nanomolar|micromolar|millimolar|picomolar|(?:nano|micro|milli|pico)grams?(?:\s*(?:/|per)\s*(?:ml|millilit(?:er|re)))?|%|x\s*ec50|"
+    r"fold dilution)(?![\w/])"
     r"|\b(?:low|high|lower|higher|increasing|escalating|small|large|saturating|suboptimal|sub-optimal|physiological|pharmacological|"
-    r"therapeutic|different|various|varying|single|minimal|maximal)[ -](?:doses?|dosages?|concentrations?|dosing)\b"
+    r"therapeutic|different|various|varying|single|minimal|maximal|graded|double|half)[ -](?:doses?|dosages?|concentrations?|dosing)\b"
     r"|\bdos(?:e|age)[ -]?(?:depend\w*|respons\w*|escalation|titration)\b|\bdos[ie]s(?:abhängig| ?elev\w+)\b|\b(?:ec|ic)50\b"
-    r"|\b(?:niedrig|hoh|gering)\w* (?:dosis|dosen|konzentration\w*)\b|\b(?:faibles?|fortes?) (?:doses?|concentrations?)\b",
+    r"|\b(?:twice|half) the dose\b|\b(?:niedrig|hoh|gering)\w* (?:dosis|dosen|konzentration\w*)\b"
+    r"|\b(?:faibles?|fortes?) (?:doses?|concentrations?)\b",
     re.IGNORECASE,
 )
 _TIME = re.compile(
-    rf"(?<![\w-]){_NUMBER}[\s-]?(?:hours?|hrs?|h|minutes?|mins?|days?|weeks?|wks?|months?|stunden?|std|tage?n?|heures?|jours?|semaines?|"
-    r"horas?|d[ií]as?|semanas?|ore|giorni|d)(?:\s?(?:post|p\.?\s?[it])\b\.?)?(?![\w/])"
+    rf"(?<![\w-]){_NUMBER}[\s-]*(?:hours?|hrs?|h|minutes?|mins?|days?|weeks?|wks?|months?|stunden?|std|tage?n?|heures?|jours?|semaines?|"
+    r"horas?|d[ií]as?|semanas?|ore|giorni|d)(?:\s*(?:post|p\.?\s*[it])\b\.?)?(?![\w/])"
     r"|\b(?:day|days|hour|week|tag|jour|d[ií]a)\s\d+\b|\bovernight\b|\bover time\b|\b(?:kinetics|timecourse)\b"
     r"|\btime[ -]?(?:course|points?|dependent|series|kinetics)\w*\b|\b(?:long|short)[ -]term\b"
     r"|\b(?:early|late|immediate|initial)(?:\s(?:and|or|versus|vs\.?)\s(?:early|late))?\s(?:time|phase|response|hours)\w*\b"
-    r"|\b(?:prolonged|sustained|transient|repeated|chronic|acute|brief|continuous)(?:ly)?\s"
+    r"|\b(?:prolonged|sustained|transient|repeated|chronic|acute|brief|continuous)(?:ly)?\s(?:\S{1,20}\s){0,2}"
     r"(?:exposure|stimulation|treatment|signaling|signalling|administration|dosing)\b"
     r"|\b(?:chronically|acutely|transiently|repeatedly|briefly)\s(?:treated|exposed|stimulated)\b"
     r"|\b(?:minutes|hours|days|weeks)\s(?:of|after|later|following)\b|\bwithin\s(?:minutes|hours|days)\b"
@@ -36,12 +38,12 @@ _TIME = re.compile(
     re.IGNORECASE,
 )
 _AGE = re.compile(
-    r"\b\d{1,3}[\s-]?(?:-?year|yr|jahr)s?(?:[\s-]?olds?)?\b|\b\d{2}\s?(?:y/o|yo)\b"
-    r"|\b(?:aged|over|under|above|below|older than|younger than)\s\d{1,3}\b(?!\s?(?:%|h|n|u|m))",
+    r"\b\d{1,3}[\s-]*(?:-?year|yr|jahr)s?(?:[\s-]*olds?)?\b|\b\d{2}\s*(?:y/o|yo)\b"
+    r"|\b(?:aged|over|under|above|below|older than|younger than)\s\d{1,3}\b(?!\s*(?:%|h|n|u|m))",
     re.IGNORECASE,
 )
 # What may stand between two parts of one circumstance: "lupus patients", "patients with lupus".
-_LINK = re.compile(r"\s*-?\s*|\s(?:with|of|suffering from|mit|avec|con)\s")
+_LINK = re.compile(r"\s*-?\s*|\s+(?:with|of|suffering from|mit|avec|con)\s+")
 _HEALTHY = frozenset({"healthy", "normal", "control"})
 _CODES = {
     TermKind.SPECIES: CaveatCode.SPECIES,
@@ -74,8 +76,9 @@ def find_circumstances(question: Question, terms: Sequence[ContextTerm], names: 
     ages = [(each.start, each.end) for each in found]
     for code, pattern in ((CaveatCode.DOSE, _DOSE), (CaveatCode.TIME, _TIME)):
         for match in pattern.finditer(question.text):
-            free = not any(start < match.end() and match.start() < end for start, end in [*named, *ages])
-            if free:
+            # "chronic IFN-beta exposure" holds a name; a match that only touches one is part of it.
+            touched = [span for span in [*named, *ages] if span[0] < match.end() and match.start() < span[1]]
+            if all(match.start() < start and end < match.end() for start, end in touched):
                 found.append(Circumstance(code, *match.span()))
     for term in terms:
         kind = _CODES.get(term.kind)
@@ -113,4 +116,10 @@ def _is_contrasted(question: Question, term: ContextTerm) -> bool:
     after = [word.key for word in question.words[term.end : term.end + 1]]
     if term.kind is TermKind.SPECIES and after and after[0] in _LITERATURE:
         return True
+    if term.kind is TermKind.SPECIES:
+        keys = [word.key for word in question.words]
+        is_human = any(
+            key.startswith("human") and keys[max(0, place - 1) : place] != ["no"] for place, key in enumerate(keys)
+        )
+        return is_human and bool(_CONTRASTED & set(before)) and "or" not in before
     return bool(_CONTRASTED & set(before)) or bool(_HEALTHY & set(before) and term.kind is TermKind.DISEASE)

@@ -8,7 +8,7 @@ KNOCKOUT = (
     "knockout", "crispr", "cas9", "deficien", "delet", "ablat", "haploinsuff", "disrupt", "ausgeschalt", "ausschalt", "ausgeknock",
     "edited", "editing", "delecion",
 )  # fmt: skip
-KNOCKOUT_WORDS = frozenset({"ko", "kos", "talen", "talens", "nullizygous"})
+KNOCKOUT_WORDS = frozenset({"ko", "kos", "sgrna", "sgrnas", "grna", "grnas", "talen", "talens", "nullizygous"})
 # Words for a changed gene, beside its name.
 GENOTYPE = (
     "mutat",
@@ -25,8 +25,8 @@ GENOTYPE = (
 )
 KNOCKDOWN = ("knockdown", "silenc", "crispri", "morpholino", "antisense")
 KNOCKDOWN_WORDS = frozenset({"sirna", "sirnas", "shrna", "shrnas", "rnai", "aso", "asos", "mirna"})
-OVEREXPRESSION = ("overexpres", "uberexpr", "surexpr", "sobreexpr", "crispra", "transgen")
-GENE_TRANSFER = ("transduc", "transfect", "electroporat", "nucleofect")
+OVEREXPRESSION = ("overexpres", "uberexpr", "surexpr", "sobreexpr", "crispra", "transgen", "ectopic")
+GENE_TRANSFER = ("lentivir", "retrovir", "adenovir", "transduc", "transfect", "electroporat", "nucleofect")
 SILENCING = ("sirna", "shrna", "sgrna", "grna", "guide", "crispr", "cas9", "mirna", "morpholino", "antisense")
 INHIBITION = (
     "inhib", "block", "antagoni", "neutrali", "degrader", "decoy", "scaveng", "inactivat", "hemm", "bloqu", "abrogat", "protac",
@@ -34,8 +34,8 @@ INHIBITION = (
 )  # fmt: skip
 # Words that mean inhibition only if a perturbation is what they act on: "suppressing IL-6", but not "suppressed genes".
 WEAK_INHIBITION = (
-    "suppress", "reprim", "supprim", "suprim", "disabl", "interfere", "interfering", "repress", "prevent", "quench", "sequest", "shut",
-    "revers", "counteract", "abolish", "dampen", "attenuat", "cancel", "undo", "silence",
+    "suppress", "reprim", "supprim", "suprim", "disabl", "interfere", "interfering", "targets", "targeting", "repress", "prevent",
+    "quench", "sequest", "shut", "revers", "counteract", "abolish", "dampen", "attenuat", "cancel", "undo", "silence",
 )  # fmt: skip
 NEGATIONS = frozenset({"not", "never", "t", "nicht", "pas", "non", "neither", "cannot"})
 WITHOUT = frozenset(
@@ -44,7 +44,7 @@ WITHOUT = frozenset(
 LOSS = (
     "withdraw", "depriv", "starv", "remov", "absence", "absent", "washout", "wean", "depleti", "deplete", "unexposed", "lack", "withhold",
     "withheld", "discontinu", "cessation", "omission", "omit", "entzug", "entzieh", "entzog", "retrait", "retirad", "clearance", "shield",
-    "washed", "sevrage", "forgot", "forget", "skip", "abwesenheit", "ausencia", "abstinen",
+    "washed", "missing", "sevrage", "forgot", "forget", "skip", "abwesenheit", "ausencia", "abstinen",
 )  # fmt: skip
 AWAY = frozenset({"away", "far", "free", "unexposed", "isolated", "untreated", "unstimulated", "protected"})
 # A treatment before the one that the question asks about: words before its name, and words after it.
@@ -56,7 +56,7 @@ BEFOREHAND = (
 BEFOREHAND_AFTER = (
     "pretreat", "primed", "priming", "expanded", "differentiated", "polari", "matured", "cultured", "conditioned", "trained", "toleri",
     "derived", "stimulated", "treated", "exposed", "preincubat", "prestimul", "preexpos", "activated", "generated", "preactivat",
-    "pretrait", "experienced", "expansion", "induced",
+    "pretrait", "experienced", "expansion",
 )  # fmt: skip
 _ALL_STARTS = (
     *KNOCKOUT, *GENOTYPE, *GENE_TRANSFER, *KNOCKDOWN, *OVEREXPRESSION, *INHIBITION, *WEAK_INHIBITION, *LOSS, *BEFOREHAND, "knock", "infect",

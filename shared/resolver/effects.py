@@ -36,6 +36,7 @@ _LIGHT = frozenset(
     }
 )  # fmt: skip
 _AUXILIARIES = frozenset({"does", "do", "did", "can", "could", "will", "would", "may", "might", "should", "to", "not"})
+_AUXILIARY_BEFORE = _AUXILIARIES - {"to"}
 # After these, the sentence names what was added, not what a perturbation does.
 _ADDED = frozenset(
     {
@@ -57,7 +58,7 @@ _CLAUSE = frozenset(
     {"if", "when", "after", "upon", "while", "whether", "following", "under", "once", "because", "since"}
 )
 _IF = frozenset({"if", "when", "once", "because", "since", "whose", "wenn", "falls", "quand", "lorsque", "cuando"})
-_BY = frozenset({"by", "durch", "par", "por", "von"})
+_BY = frozenset({"by", "durch", "par", "por"})
 _LEADS = frozenset({"that", "which", "does", "do", "did", "can", "will", "would"})
 _IS = frozenset({"is", "are"})
 _OWN = frozenset({"its", "their", "own"})
@@ -65,6 +66,24 @@ _ARTICLES = frozenset({"a", "an", "the"})
 _SEEN = frozenset(
     {"seen", "observed", "found", "detected", "occur", "occurs", "happen", "happens", "expected", "visible", "show"}
 )
+_ADJECTIVES = (
+    "deficien",
+    "knock",
+    "ko",
+    "delet",
+    "lack",
+    "silenc",
+    "overexpress",
+    "edited",
+    "mutant",
+    "mutat",
+    "crispr",
+    "ablat",
+)
+# Verbs that make cells something: "leave NK cells deficient in perforin".
+_RESULTING = ("leave", "leaving", "mak", "render", "turn", "keep", "becom")
+# Verbs that make cells express something: "turn on inhibitors of apoptosis".
+_EXPRESSING = ("turn", "switch", "induc", "upregul", "express", "rais", "produc", "activat")
 _FOREIGN_VERBS = ("hemm", "bloqu", "blockier", "inhibe", "inhibi", "reprim", "unterdruck", "supprim", "suprim")
 _REACH = 6
 _CLAUSE_LENGTH = 9
@@ -72,13 +91,24 @@ _CLAUSE_LENGTH = 9
 
 def is_effect(sentence: Sentence, index: int, length: int = 1) -> bool:
     """Return whether the words at an index describe what a perturbation does."""
+    if _is_passive(sentence, index, index + length):
+        return True
+    if _is_said_of_cells(sentence, index, length):
+        return False
     return (
-        _is_passive(sentence, index, index + length)
-        or _has_subject(sentence, index)
+        _has_subject(sentence, index)
         or _is_participle_of_readout(sentence, index)
         or _is_said_of_gene(sentence, index)
         or _is_object(sentence, index)
     )
+
+
+def _is_said_of_cells(sentence: Sentence, index: int, length: int) -> bool:
+    """Return whether the words say what the cells are: "STAT1-deficient monocytes", but not "make NK cells deficient in ..."."""
+    if not sentence.keys[index].startswith(_ADJECTIVES):
+        return False
+    is_result = starts(sentence.before(index, _REACH), _RESULTING) and not sentence.describes_cells(-1, index + length)
+    return sentence.describes_cells(index, index + length) and not is_result
 
 
 def _is_passive(sentence: Sentence, index: int, after: int) -> bool:
@@ -123,7 +153,7 @@ def _is_verb(sentence: Sentence, index: int, subject: int, between: list[str]) -
     # In German the verb of "wenn man IL-6 blockiert" follows its object.
     is_conditional = not _IF.isdisjoint(sentence.before(subject, 4))
     is_foreign = key.startswith(_FOREIGN_VERBS) and not key.endswith("ung") and not is_conditional
-    is_helped = not _AUXILIARIES.isdisjoint([*between, *sentence.before(subject, 3)])
+    is_helped = not _AUXILIARIES.isdisjoint([*between, *(_AUXILIARY_BEFORE & set(sentence.before(subject, 3)))])
     return is_foreign or is_helped or (key.endswith("s") and not key.endswith("ss"))
 
 
@@ -151,8 +181,11 @@ def _is_said_of_gene(sentence: Sentence, index: int) -> bool:
         return _is_observed(sentence, index)
     if not key.startswith(_NOUNS):
         return False
+    if starts(before, _EXPRESSING) and sentence.any_acts():
+        return True
     if not _OWN.isdisjoint(before):
-        return any(sentence.acts(agent.start) for agent in sentence.agents if agent.end <= index)
+        agents = [agent for agent in sentence.agents if agent.end <= index and sentence.acts(agent.start)]
+        return any(starts(sentence.keys[agent.end : index], _CAUSING) for agent in agents)
     copulas = [place for place in range(index - len(before), index) if sentence.keys[place] in _IS]
     return bool(copulas) and copulas[0] > 0 and sentence.is_gene(copulas[0] - 1)
 
@@ -172,6 +205,7 @@ def _is_object(sentence: Sentence, index: int) -> bool:
         return sentence.any_acts()
     for agent in sentence.agents:
         is_led = not _LEADS.isdisjoint(sentence.before(agent.start, 1))
-        if is_led and index < agent.start <= index + _CLAUSE_LENGTH and sentence.acts(agent.start):
+        is_near = index < agent.start <= index + _CLAUSE_LENGTH and not sentence.commas(index, agent.start)
+        if is_led and is_near and sentence.acts(agent.start):
             return starts(sentence.after(agent.end, 3), _CAUSING)
     return False

@@ -99,7 +99,7 @@ def _genes_at(question: Question, start: int) -> Iterator[GeneMention]:
         if not gaps <= {"-", " ", "."}:
             continue
         text = question.piece(start, end)
-        if _is_marker(question, end) or (text.islower() and len(text) <= _MOST_WORDS):
+        if question.is_marker(end) or (text.islower() and len(text) <= _MOST_WORDS):
             continue
         if symbol := _protein_names().get(compact(text)):
             yield GeneMention(start, end, symbol)
@@ -107,11 +107,6 @@ def _genes_at(question: Question, start: int) -> Iterator[GeneMention]:
             symbol = next((each for each in (text, text.replace("-", "")) if each in gene_symbols()), None)
             if symbol:
                 yield GeneMention(start, end, symbol)
-
-
-def _is_marker(question: Question, end: int) -> bool:
-    """Return whether the name marks cells that express it: "PD-1+ T cells"."""
-    return question.after(end) in {"+", "⁺"}
 
 
 def _direction(question: Question, index: int) -> Direction:

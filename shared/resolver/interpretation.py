@@ -148,8 +148,8 @@ def _unavailable(
         yield caveats.unavailable_cell_type(cell_type, under, _nearest_labels(view, key))
     if perturbation and not atlases and not (is_blocked and usable):
         written, name = perturbation.matched_text, perturbation.name
-        text = written if compact(written) == compact(name) else f"{written} ({name})"
-        yield caveats.unknown_perturbation(text, known=perturbation.name in reference_perturbations())
+        alias = "" if compact(written) == compact(name) else name
+        yield caveats.unknown_perturbation(written, known=name in reference_perturbations(), name=alias)
     elif perturbation and usable and atlases:
         yield caveats.too_few_perturbed(perturbation, atlases[0].name)
 

@@ -52,7 +52,7 @@ _STARTS: Final = (
     ((*INHIBITION, *WEAK_INHIBITION), CaveatCode.INHIBITION),
 )
 _LACKS = frozenset({"lacking", "lack", "lacks", "no", "without"})
-_NULL = re.compile(r"\s?\(?[-+\u2212\u2013]\s?/\s?[-\u2212\u2013]\)?")
+_NULL = re.compile(r"\s?\(?[-+\u2212\u2013\u207b]\s?/\s?[-\u2212\u2013\u207b]\)?")
 # Words between a cue and its target: "inhibition of the ...", "TNF signaling was blocked".
 _BETWEEN = frozenset(
     {
@@ -82,14 +82,19 @@ class Manipulation(NamedTuple):
 
 
 def find_manipulations(
-    question: Question, agents: Sequence[Agent], genes: Sequence[GeneMention], named: frozenset[int]
+    question: Question,
+    agents: Sequence[Agent] = (),
+    genes: Sequence[GeneMention] = (),
+    named: frozenset[int] = frozenset(),
+    cells: Sequence[range] = (),
 ) -> list[Manipulation]:
     """Return the manipulations in a question, in order.
 
     Args:
         named: indexes of the words inside names, which are no cues ("leukemia inhibitory factor").
+        cells: words of each cell type.
     """
-    sentence = Sentence(question, agents, genes, named)
+    sentence = Sentence(question, agents, genes, named, cells)
     found = {
         *_cued(sentence),
         *_null_alleles(sentence),
@@ -109,7 +114,7 @@ def written(question: Question, manipulation: Manipulation) -> str:
 
 def manipulation_of(label: str) -> CaveatCode | None:
     """Return what a condition's label says was done: "STAT1_KO" is a knockout."""
-    found = find_manipulations(Question.of(label), (), (), frozenset())
+    found = find_manipulations(Question.of(label))
     return found[0].code if found else None
 
 
@@ -170,14 +175,16 @@ def _is_lacked(sentence: Sentence, index: int) -> bool:
 def _is_gene_transfer(sentence: Sentence, index: int) -> bool:
     """Return whether the word says that the cells got a gene, not a guide or hairpin RNA that takes one away."""
     key = sentence.keys[index]
-    is_forced = key == "forced" and "express" in sentence.after(index, 4)
-    return (is_forced or key.startswith(GENE_TRANSFER)) and not starts(sentence.after(index, _REACH), SILENCING)
+    is_forced = key in {"forced", "engineered"} and "express" in sentence.after(index, 4)
+    near = [*sentence.before(index, 2), *sentence.after(index, _REACH)]
+    return (is_forced or key.startswith(GENE_TRANSFER)) and not starts(near, SILENCING)
 
 
 def _null_alleles(sentence: Sentence) -> Iterator[Manipulation]:
     """Yield genotypes: "IFNAR1-/- NK cells", "STAT1 null"."""
     for index, word in enumerate(sentence.question.words):
-        if _NULL.match(sentence.question.text, word.end):
+        is_named = any(character.isalpha() for character in word.text)
+        if (is_named and _NULL.match(sentence.question.text, word.end)) or word.text.startswith(("Δ", "∆")):
             yield _manipulation(CaveatCode.KNOCKOUT, range(index, index + 1), range(index, index + 1))
         if sentence.after(index + 1, 1) == ["null"] and (word.text.isupper() or sentence.agent(index)):
             yield _manipulation(CaveatCode.KNOCKOUT, range(index, index + 2), range(index, index + 1))
@@ -194,7 +201,11 @@ def _antibodies(sentence: Sentence) -> Iterator[Manipulation]:
             yield found._replace(is_antibody=not any(agent.is_known for agent in agents))
         if key.startswith("antibod") and index not in sentence.named:
             targets = _targets(sentence, index, 1)
-            if any(map(sentence.agent, targets)):
+            is_against = (
+                starts(sentence.after(index + 1, 1), ("against", "to", "target", "for", "direct"))
+                or targets.stop == index
+            )
+            if is_against and any(map(sentence.agent, targets)):
                 yield _manipulation(CaveatCode.INHIBITION, range(index, index + 1), targets)
 
 

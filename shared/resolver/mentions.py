@@ -27,6 +27,7 @@ _UNITS = frozenset(
 )  # fmt: skip
 _BESIDE = frozenset({"and", "or", "versus", "vs", "from", "to", "than", "over"})  # "naive from memory B cells"
 _DONE_TO_THEM = frozenset({"activated", "cultured", "stimulated", "isolated", "derived", "treated"})  # after "cells"
+_FAMILIES = frozenset({"il", "ifn", "tnf", "tgf", "igf", "egf", "fgf", "csf", "bmp"})
 _CELL_BREAKS = frozenset(".;:?!/&")
 _PERTURBATION_BREAKS = _CELL_BREAKS | frozenset(",+")
 
@@ -77,6 +78,8 @@ def _corrections(words: Sequence[Word], covered: Collection[int], spelling: Spel
 
 def _corrected_family(words: Sequence[Word], index: int, spelling: Spelling) -> str | None:
     """Return the family name that a short word before a Greek letter misspells: the IFN in "INF-gamma"."""
+    if words[index].key in _FAMILIES:
+        return None  # "TGF-alpha" misspells no TNF-alpha
     greek = words[index + 1].key if index + 1 < len(words) else ""
     whole = spelling.correct(words[index].key + greek) if greek in GREEK_NAMES else None
     return whole.removesuffix(greek) if whole and whole.endswith(greek) else None
@@ -166,7 +169,7 @@ def _cell_types(question: Question, names: Lexicon) -> Iterator[Mention]:
         for end, word in enumerate(question.words[start : start + _MOST_WORDS], start + 1):
             gap = question.gap(end - 1) if terms else ""
             slashed = slashed or gap == "/"
-            if gap != "/" and not _CELL_BREAKS.isdisjoint(gap):
+            if _ends_cells(question, end - 1, gap):
                 break
             if word.key not in _PADDING | _INNER and not names.cells.knows(word.terms):
                 break
@@ -181,6 +184,12 @@ def _cell_types(question: Question, names: Lexicon) -> Iterator[Mention]:
             if mention:
                 yield mention
                 yield from _shared_noun(question, start, end, names)
+
+
+def _ends_cells(question: Question, index: int, gap: str) -> bool:
+    """Return whether a name of cells ends at the gap before a word; "Tregs, CD8 T cells" are two cell types."""
+    is_listed = "," in gap and question.words[index - 1].key.endswith("s")
+    return is_listed or (gap != "/" and not _CELL_BREAKS.isdisjoint(gap))
 
 
 def _cell_type(question: Question, start: int, end: int, names: Lexicon, terms: Sequence[str]) -> Mention | None:

@@ -37,7 +37,7 @@ def parse(query: str, view: CatalogView) -> Parsed:
     agents = find_agents(found, terms, plain)
     named = found.covered.difference(*(mention.span for mention, role in found.roles.items() if role < 0))
     genes = find_genes(found.question, found.covered)
-    manipulations = find_manipulations(found.question, agents, genes, named)
+    manipulations = find_manipulations(found.question, agents, genes, named, [mention.span for mention in found.cells])
     targets = frozenset[int]().union(*(each.targets for each in manipulations))
     products = frozenset[int]().union(*(gene.span for gene in genes))
     causes = find_causes(found.question, agents, targets, products)

@@ -178,8 +178,9 @@ def _is_rephrased(mention: Mention, meant: Sequence[Mention], question: Question
 def _is_wider(mention: Mention, other: Mention, words: Sequence[Word]) -> bool:
     """Return whether the other names a subtype: "T cells, above all Tregs" asks about Tregs, "T cells or Tregs" about both."""
     wide, narrow = mention.means[0], other.means[0]
-    between = {word.key for word in words[min(mention.end, other.end) : max(mention.start, other.start)]}
-    return wide != narrow and cell_ontology().is_a(narrow, wide) and _BESIDE.isdisjoint(between)
+    if wide == narrow or not cell_ontology().is_a(narrow, wide):
+        return False
+    return _BESIDE.isdisjoint(word.key for word in words[min(mention.end, other.end) : max(mention.start, other.start)])
 
 
 def _label(cell_type: str) -> str:

@@ -75,7 +75,7 @@ _DOES = (
 )  # fmt: skip
 _EVENTS = frozenset({"upon", "after", "following"})
 # Words between "respond to" and an unknown name.
-_FILLERS = frozenset(
+FILLERS = frozenset(
     {
         "my",
         "our",
@@ -143,10 +143,11 @@ def unknown_causes(question: Question, known: frozenset[int]) -> list[Word]:
     for index, word in enumerate(words):
         if index in known or word.key in common_words() or word.key.isdigit():
             continue
-        before = [w.key for w in words[max(0, index - _WINDOW) : index] if w.key not in _FILLERS]
+        before = [w.key for w in words[max(0, index - _WINDOW) : index] if w.key not in FILLERS]
         after = words[index + 1].key if index + 1 < len(words) else ""
+        does = [w.key for w in words[index + 1 : index + 3]] == ["do", "to"]
         linked = not LINKS.isdisjoint(before[-_REACH:]) and _is_cued(before)
-        if linked or not _EVENTS.isdisjoint(before[-_REACH:]) or after.startswith(_DOES):
+        if linked or not _EVENTS.isdisjoint(before[-_REACH:]) or after.startswith(_DOES) or does:
             found.append(word)
     return found
 
@@ -154,7 +155,7 @@ def unknown_causes(question: Question, known: frozenset[int]) -> list[Word]:
 def _is_marker(question: Question, start: int, end: int, *, before_cell_type: bool) -> bool:
     """Return whether the name only marks cells: "CD40L+", or a CD molecule right before a cell type."""
     name = question.words[start].key
-    return question.after(end) in {"+", "⁺"} or (before_cell_type and name.startswith("cd") and name[2:3].isdigit())
+    return question.is_marker(end) or (before_cell_type and name.startswith("cd") and name[2:3].isdigit())
 
 
 def _is_readout(before: Sequence[str], after: Sequence[str]) -> bool:
@@ -162,6 +163,7 @@ def _is_readout(before: Sequence[str], after: Sequence[str]) -> bool:
     made = bool(after) and after[0] in _READOUT_NOUNS
     verb = next((key for key in reversed(before) if key not in _AMOUNTS), "")
     absent = bool(before) and before[-1] in _ABSENT and before[-2:-1] not in (["and"], ["or"], ["versus"], ["vs"])
+    absent = absent or before[-2:] == ["how", "much"]
     maker = absent or (bool(before) and verb.startswith(_READOUT_VERBS))
     dosed = bool(before[-3:-2]) and before[-3] in _DOSED
     amount = len(before) > 1 and before[-1] == "of" and before[-2].startswith(_AMOUNT_OF) and not dosed

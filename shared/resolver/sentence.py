@@ -19,8 +19,15 @@ class Sentence:
     """
 
     def __init__(
-        self, question: Question, agents: Sequence[Agent], genes: Sequence[GeneMention], named: frozenset[int]
+        self,
+        question: Question,
+        agents: Sequence[Agent] = (),
+        genes: Sequence[GeneMention] = (),
+        named: frozenset[int] = frozenset(),
+        cells: Sequence[range] = (),
     ) -> None:
+        self._cells_from = {span.start for span in cells}
+        self._cells_until = {span.stop for span in cells}
         self.question = question
         self.agents = agents
         self.genes = genes
@@ -54,6 +61,20 @@ class Sentence:
             return False
         text = self.question.words[index].text
         return not (agent and agent.is_name) and len(text) > 1 and text[:2].isupper()
+
+    def describes_cells(self, start: int, stop: int) -> bool:
+        """Return whether words stand right before or right after a cell type: "STAT1-deficient monocytes", "monocytes lacking STAT1"."""
+        return stop in self._cells_from or start in self._cells_until
+
+    def commas(self, start: int, stop: int) -> bool:
+        """Return whether a comma stands between two words, outside parentheses."""
+        depth = 0
+        for index in range(start + 1, min(stop + 1, len(self.keys))):
+            for character in self.question.gap(index):
+                depth += (character == "(") - (character == ")")
+                if character == "," and depth <= 0:
+                    return True
+        return False
 
     def before(self, index: int, number: int) -> list[str]:
         """Return at most so many words before a word."""

@@ -82,7 +82,11 @@ def _perturbations(reading: Reading, view: CatalogView) -> list[str]:
     largest = sorted(
         sizes, key=lambda name: (-sizes[name], _FAMILIAR.index(name) if name in _FAMILIAR else len(_FAMILIAR), name)
     )
-    ranked = [*named, *relatives, *largest] if not named or _wants_another(reading.interpretation) else named
+    ranked = (
+        named
+        if len(named) > 1 or (named and not _wants_another(reading.interpretation))
+        else [*named, *relatives, *largest]
+    )
     return list(dict.fromkeys(ranked))[:MAX_SUGGESTIONS]
 
 
