@@ -11,7 +11,7 @@ _REACH = 6
 _LINKING = frozenset(
     {
         "of", "against", "to", "for", "the", "with", "towards", "a", "an", "l", "d", "le", "la", "les", "il", "de", "von", "del", "der",
-        "by", "any", "from", "in", "added", "exogenous", "recombinant", "add", "adding", "give", "giving",
+        "by", "any", "from", "in", "added", "exogenous", "recombinant", "more", "longer", "further", "add", "adding", "give", "giving",
     }
 )  # fmt: skip
 # Words between a perturbation and the word that says that it is gone: "TNF signaling was removed".
@@ -43,7 +43,9 @@ _CONTRASTED = frozenset({"and", "or", "versus", "vs", "und", "et", "y", "oder", 
 def find_absences(sentence: Sentence) -> Iterator[tuple[range, range]]:
     """Yield the words that say that a perturbation is absent, with those that name it (none if the question names no perturbation)."""
     for agent in sentence.agents:
-        span = _denial(sentence, agent) if agent.is_name else None
+        # "LPS-free IL-2" is IL-2.
+        is_asked = agent.is_known or len(sentence.agents) == 1
+        span = _denial(sentence, agent) if agent.is_name and is_asked else None
         if span is not None:
             yield span, agent.span
     if sentence.any_acts():
@@ -72,10 +74,12 @@ def _denial(sentence: Sentence, agent: Agent) -> range | None:
             break
         if _denies(sentence, index, agent.start):
             is_contrast = _is_contrast(sentence, index) or _is_compared(sentence, index)
-            return None if is_contrast else range(index, agent.start)
+            first = index - (sentence.keys[index] == "o")
+            return None if is_contrast else range(first, agent.start)
     for place in range(agent.end, min(agent.end + 4, len(sentence.keys))):
         key = sentence.keys[place]
-        is_free = key == "free" and sentence.question.gap(agent.end) == "-"
+        is_medium = starts(sentence.after(place + 1, 1), ("medi", "condition", "culture"))
+        is_free = key == "free" and (sentence.question.gap(agent.end) == "-" or is_medium)
         is_left_out = tuple(sentence.after(place, 2)) in _TAKEN_AWAY
         is_not_given = _negates(sentence, place) and starts(sentence.after(place + 1, 1), _TREATED)
         if is_left_out or is_not_given:
@@ -91,7 +95,7 @@ def _denies(sentence: Sentence, index: int, stop: int) -> bool:
     """Return whether the word at an index says that the agent at `stop` is absent."""
     key, between = sentence.keys[index], sentence.keys[index + 1 : stop]
     is_linked = _LINKING.issuperset(between)
-    if key in WITHOUT:
+    if key in WITHOUT or (key == "o" and sentence.before(index, 1) == ["w"]):
         return all(word in _LINKING or word.startswith(_ADDING) for word in between)
     if _negates(sentence, index):
         return starts(between, _TREATED)

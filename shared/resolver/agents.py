@@ -106,7 +106,9 @@ def _is_only_cue(words: Sequence[Word], term: ContextTerm) -> bool:
 def antibody_target(question: Question, index: int) -> range | None:
     """Return the words that the "anti" at this index stands against ("anti-PD-1", "anti CD20"), or None if it is no antibody."""
     words = question.words
-    is_alpha = words[index].text == "α" and (index == 0 or question.gap(index).isspace())  # "α-TNF"
+    # "α-TNF" and "a-TNF", but not "IL-1-a".
+    is_alpha = words[index].text in {"α", "a"} and (index == 0 or question.gap(index).isspace())
+    is_alpha = is_alpha and index + 1 < len(words) and question.gap(index + 1) == "-"
     if (
         (words[index].key != "anti" and not is_alpha)
         or index + 1 == len(words)
@@ -154,7 +156,8 @@ def _joined_to_known(found: Found) -> Iterator[int]:
             place += len(joined)
         while place < len(words) and keys[place] in FILLERS:
             place += 1
-        if place < len(words):
+        # "IL-2 and zorbly CD8 T cells" says something about the cells.
+        if place < len(words) and all(cells.start != place + 1 for cells in found.cells):
             yield place
 
 

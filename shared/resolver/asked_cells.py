@@ -32,7 +32,7 @@ def asked_cell_type(parsed: Parsed, resolved: MatchedTerm | None, view: CatalogV
     Args:
         resolved: the cell type by name.
     """
-    term = resolved or _named_otherwise(parsed)
+    term = None if _is_excluded(parsed) else resolved or _named_otherwise(parsed)
     known = cell_ontology().term(term.cell_ontology_id or "") if term else None
     if term is None or known is None:
         return term, _state_before(parsed) if term else ""
@@ -55,6 +55,15 @@ def second_cell_types(parsed: Parsed) -> list[str]:
     beside = [mention for mention in parsed.found.cells if mention not in subjects and _stands_beside(mention, parsed)]
     others = [mention for mention in (*subjects[1:], *beside) if mention.means != subjects[0].means]
     return list(dict.fromkeys(parsed.found.question.piece(mention.start, mention.end) for mention in others))
+
+
+def _is_excluded(parsed: Parsed) -> bool:
+    """Return whether the question excludes the cells that it names: "non-T cells", "cells other than monocytes"."""
+    subjects = parsed.found.subjects
+    if len(subjects) != 1:
+        return False
+    before = [word.key for word in parsed.found.question.words[max(0, subjects[0].start - 2) : subjects[0].start]]
+    return before[-1:] in (["non"], ["not"]) or before == ["other", "than"]
 
 
 def _named_otherwise(parsed: Parsed) -> MatchedTerm | None:

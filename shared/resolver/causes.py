@@ -5,6 +5,7 @@ from enum import Enum
 from itertools import pairwise
 from typing import NamedTuple
 
+from shared.catalog.reference import perturbations as reference_perturbations
 from shared.resolver.agents import Agent
 from shared.resolver.cues import BEFOREHAND, BEFOREHAND_AFTER
 from shared.resolver.question import Question
@@ -77,6 +78,52 @@ _JOINING = frozenset(
 _CULTURE = ("cultur", "maintain", "grown")
 
 
+_INDUCED = (
+    "induc",
+    "stimulat",
+    "activat",
+    "convert",
+    "regulat",
+    "relat",
+    "like",
+    "bind",
+    "response",
+    "signature",
+    "score",
+    "respons",
+)
+_PRODUCTS = frozenset(
+    {
+        "protein", "proteins", "gene", "genes", "kinase", "enzyme", "factor", "factors", "element", "elements", "repeats", "signature",
+        "signatures", "score", "scores", "program", "module", "transcripts",
+    }
+)  # fmt: skip
+_PROTEINS = frozenset({"protein", "kinase", "enzyme", "factor"})
+_WHAT = frozenset(
+    {"what", "which", "who", "that", "cytokine", "cytokines", "factor", "signal", "drug", "was", "qui", "que"}
+)
+_CONTROLS = (
+    "control", "regulat", "turn", "induc", "driv", "trigger", "caus", "stimulat", "activat", "suppress", "inhibit", "block", "increas",
+    "rais", "produc", "make", "makes",
+)  # fmt: skip
+_ACTS_ON = (
+    "inhibit",
+    "block",
+    "neutrali",
+    "repress",
+    "limit",
+    "antagoni",
+    "prevent",
+    "counteract",
+    "dampen",
+    "silenc",
+    "affect",
+    "alter",
+    "influenc",
+    "modulat",
+)
+
+
 class Relation(Enum):
     """How several treatments of a question relate."""
 
@@ -105,8 +152,23 @@ def find_causes(
         manipulated: indexes of words that name the target of a manipulation.
         products: indexes of words that name genes, which cells make.
     """
-    reader = _Reader(question, [agent for agent in agents if manipulated.isdisjoint(agent.span)], products)
+    acting = [agent for agent in agents if manipulated.isdisjoint(agent.span)]
+    acting = [agent for agent in acting if not _is_excluded(question, agent, acting)]
+    reader = _Reader(question, acting, products)
     return reader.causes()
+
+
+def _is_excluded(question: Question, agent: Agent, agents: Sequence[Agent]) -> bool:
+    """Return whether another agent is what the question asks about instead: "IL-6 rather than TNF", "interferons such as IFN-beta"."""
+    others = [other for other in agents if other is not agent and other.is_known]
+    before = [word.key for word in question.words[max(0, agent.start - 2) : agent.start]]
+    is_denied = before in (["rather", "than"], ["instead", "of"]) or before[-1:] == ["not"]
+    tail = question.words[agent.end : agent.end + 1]
+    is_denied = is_denied or (not agent.is_known and bool(tail) and tail[0].key == "free")
+    is_family = len(agent.means) > 1 and any(
+        len(other.means) == 1 and other.means[0] in agent.means for other in others
+    )
+    return is_family or (is_denied and bool(others))
 
 
 class _Reader:
@@ -137,14 +199,13 @@ class _Reader:
         """Return the agents that the cells make, with those that are listed after one: "raise TNF and IL-6"."""
         found: list[Agent] = []
         for agent in self._agents:
+            if self._is_part_of_name(agent) or self._is_sought(agent):
+                found.append(agent)
+                continue
             others = [other for other in self._agents if other is not agent and other not in found]
             listed = bool(found) and self._is_listed(found[-1], agent) and bool(others)
-            if (
-                agent.role in {Role.READOUT, Role.ANTAGONIST}
-                or listed
-                or self._is_acted_on(agent)
-                or self._is_product(agent)
-            ):
+            # An antagonized agent that is left here is the subject: "Does TGF-beta inhibit ...".
+            if agent.role is Role.READOUT or listed or self._is_acted_on(agent) or self._is_product(agent):
                 found.append(agent)
         for agent, following in pairwise(self._agents):
             if (
@@ -158,8 +219,23 @@ class _Reader:
             return []
         return found
 
+    def _is_part_of_name(self, agent: Agent) -> bool:
+        """Return whether the agent is part of another name: "interferon-stimulated genes", "IFN-gamma-induced protein 10"."""
+        after = self._keys[agent.end : agent.end + 3]
+        return after[:1] != [] and after[0].startswith(_INDUCED) and not _PRODUCTS.isdisjoint(after[1:])
+
+    def _is_sought(self, agent: Agent) -> bool:
+        """Return whether the question seeks what acts on the agent: "What controls TNF in ...", "What turns on IFN-gamma"."""
+        before = self._keys[max(0, agent.start - 3) : agent.start]
+        while before and before[-1] in {"on", "up", "off", "the"}:
+            before.pop()
+        return len(before) > 1 and before[-2] in _WHAT and before[-1].startswith(_CONTROLS)
+
     def _is_made(self, agent: Agent) -> bool:
-        return agent.role is Role.READOUT or self._is_product(agent)
+        is_named = agent.role is Role.READOUT or self._is_product(agent)
+        after = self._keys[agent.end + 1 : agent.end + 3]
+        is_protein = self._is_part_of_name(agent) and (after[0] in _PROTEINS or "".join(after[1:]).isdigit())
+        return is_named or is_protein or self._is_sought(agent)
 
     def _is_product(self, agent: Agent) -> bool:
         """Return whether it is a gene beside a perturbation of the catalog: "Does CXCL10 go up with IFN-gamma?"."""
@@ -192,6 +268,8 @@ class _Reader:
             place = agent.end + after.index("by") + 1
             return any(place <= other.start <= place + 1 for other in self._agents)
         before = self._keys[agent.start - 1] if agent.start else ""
+        if before.startswith(_ACTS_ON) and any(other.end <= agent.start and other.is_known for other in self._agents):
+            return True  # "Does TGF-beta inhibit IFNG": the manipulations are gone from the list already
         return before in {"on", "against"} and any(
             other.end <= agent.start and other is not agent for other in self._agents
         )
@@ -267,6 +345,8 @@ class _Reader:
         """Return whether an agent joins another one: next to it in a list, or "in the presence of" it."""
         if agent.role is Role.BACKGROUND or not agent.is_known or agent.blocks is not None:
             return True
+        if agent.means[0] not in reference_perturbations():
+            return True  # a condition of an atlas, such as a knockout
         near = [other for other in asked if other is not agent]
         return any(0 <= agent.start - other.end <= _REACH or 0 <= other.start - agent.end <= 3 for other in near)
 

@@ -44,26 +44,34 @@ def atlas_condition(
 
 def _is_combination(label: str, combined: Sequence[Agent], found: Found) -> bool:
     """Return whether a label names exactly these agents."""
-    wanted = {
-        frozenset(agent.means) or frozenset({compact(found.question.piece(agent.start, agent.end))})
+    wanted = [
+        {compact(name) for name in agent.means} | {compact(found.question.piece(agent.start, agent.end))}
         for agent in combined
-    }
+    ]
+    parts: list[set[str]] = []
     keys = [word.key for word in split(label)]
-    parts: list[frozenset[str]] = []
     while keys:
         if keys[0] in _JOINED:
             keys = keys[1:]
             continue
-        for end in range(len(keys), 0, -1):
-            key = compact(" ".join(keys[:end]))
-            known = reference_names().find(key)
-            if known or frozenset({key}) in wanted:
-                parts.append(frozenset(known.means) if known else frozenset({key}))
-                keys = keys[end:]
-                break
-        else:
+        length, part = _first_part(keys, wanted)
+        if not length:
             return False
+        parts.append(part)
+        keys = keys[length:]
     return len(parts) == len(wanted) > 1 and all(any(part & each for part in parts) for each in wanted)
+
+
+def _first_part(keys: Sequence[str], wanted: Sequence[set[str]]) -> tuple[int, set[str]]:
+    """Return the longest name at the start of a label: its number of words (0 if there is none) and its compact forms."""
+    for end in range(len(keys), 0, -1):
+        key = compact(" ".join(keys[:end]))
+        known = reference_names().find(key)
+        if known:
+            return end, {key, *(compact(name) for name in known.means)}
+        if any(key in each for each in wanted):
+            return end, {key}
+    return 0, set()
 
 
 def _is_manipulation(label: str, manipulation: Manipulation, found: Found) -> bool:

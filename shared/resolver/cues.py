@@ -11,21 +11,22 @@ KNOCKOUT = (
 KNOCKOUT_WORDS = frozenset({"ko", "kos", "sgrna", "sgrnas", "grna", "grnas", "talen", "talens", "nullizygous"})
 # Words for a changed gene, beside its name.
 GENOTYPE = (
-    "mutat",
-    "mutant",
-    "mutein",
-    "heterozyg",
-    "homozyg",
-    "hypomorph",
-    "dominant",
-    "variant",
-    "allele",
-    "snp",
-    "polymorphism",
-)
+    "excis", "truncat", "nonfunction", "inactive", "defective", "impair", "broken", "eliminat", "lof", "mutat", "mutant", "mutein",
+    "heterozyg", "homozyg", "hypomorph", "dominant", "variant", "allele", "snp", "polymorphism",
+)  # fmt: skip
 KNOCKDOWN = ("knockdown", "silenc", "crispri", "morpholino", "antisense")
 KNOCKDOWN_WORDS = frozenset({"sirna", "sirnas", "shrna", "shrnas", "rnai", "aso", "asos", "mirna"})
-OVEREXPRESSION = ("overexpres", "uberexpr", "surexpr", "sobreexpr", "crispra", "transgen", "ectopic")
+OVEREXPRESSION = (
+    "overexpres",
+    "uberexpr",
+    "surexpr",
+    "sobreexpr",
+    "crispra",
+    "transgen",
+    "ectopic",
+    "constitutiv",
+    "stably",
+)
 GENE_TRANSFER = ("lentivir", "retrovir", "adenovir", "transduc", "transfect", "electroporat", "nucleofect")
 SILENCING = ("sirna", "shrna", "sgrna", "grna", "guide", "crispr", "cas9", "mirna", "morpholino", "antisense")
 INHIBITION = (
@@ -34,17 +35,19 @@ INHIBITION = (
 )  # fmt: skip
 # Words that mean inhibition only if a perturbation is what they act on: "suppressing IL-6", but not "suppressed genes".
 WEAK_INHIBITION = (
-    "suppress", "reprim", "supprim", "suprim", "disabl", "interfere", "interfering", "targets", "targeting", "repress", "prevent",
-    "quench", "sequest", "shut", "revers", "counteract", "abolish", "dampen", "attenuat", "cancel", "undo", "silence",
+    "suppress", "reprim", "supprim", "suprim", "disabl", "interfere", "interfering", "intercept", "counter", "curb", "trap", "denatur",
+    "boiled", "targets", "targeting", "repress", "prevent", "quench", "sequest", "shut", "revers", "counteract", "abolish", "dampen",
+    "attenuat", "cancel", "undo", "silence",
 )  # fmt: skip
 NEGATIONS = frozenset({"not", "never", "t", "nicht", "pas", "non", "neither", "cannot"})
 WITHOUT = frozenset(
     {"without", "minus", "lacking", "ohne", "sans", "sin", "senza", "sem", "excluding", "omitting", "no", "lack"}
 )
 LOSS = (
-    "withdraw", "depriv", "starv", "remov", "absence", "absent", "washout", "wean", "depleti", "deplete", "unexposed", "lack", "withhold",
-    "withheld", "discontinu", "cessation", "omission", "omit", "entzug", "entzieh", "entzog", "retrait", "retirad", "clearance", "shield",
-    "washed", "missing", "sevrage", "forgot", "forget", "skip", "abwesenheit", "ausencia", "abstinen",
+    "withdraw", "depriv", "starv", "remov", "absence", "absent", "washout", "wean", "depleti", "deplete", "unexposed", "lack",
+    "withhold", "withheld", "discontinu", "cessation", "omission", "omit", "entzug", "entzieh", "entzog", "retrait", "retirad",
+    "clearance", "shield", "washed", "missing", "shortage", "scarc", "insufficien", "unavailab", "sevrage", "forgot", "forget", "skip",
+    "abwesenheit", "ausencia", "abstinen",
 )  # fmt: skip
 AWAY = frozenset({"away", "far", "free", "unexposed", "isolated", "untreated", "unstimulated", "protected"})
 # A treatment before the one that the question asks about: words before its name, and words after it.

@@ -39,6 +39,7 @@ _PAIRS: Final = (
     ("forced", "express", CaveatCode.OVEREXPRESSION),
     ("ectopic", "express", CaveatCode.OVEREXPRESSION),
     ("gain", "of", CaveatCode.OVEREXPRESSION),
+    ("knock", "in", CaveatCode.OVEREXPRESSION),
     ("opposite", "of", CaveatCode.INHIBITION),
     ("expression", "vector", CaveatCode.OVEREXPRESSION),
     ("expression", "plasmid", CaveatCode.OVEREXPRESSION),
@@ -51,8 +52,15 @@ _STARTS: Final = (
     (KNOCKOUT, CaveatCode.KNOCKOUT),
     ((*INHIBITION, *WEAK_INHIBITION), CaveatCode.INHIBITION),
 )
-_LACKS = frozenset({"lacking", "lack", "lacks", "no", "without"})
-_NULL = re.compile(r"\s?\(?[-+\u2212\u2013\u207b]\s?/\s?[-\u2212\u2013\u207b]\)?")
+_LACKS = frozenset({"lacking", "lack", "lacks", "no", "without", "minus", "ohne", "sans", "sin", "senza"})
+_HAVING = ("have", "has", "had", "express", "carry", "possess")
+# A gene and what was done to it in one word: "STAT1KO", "siSTAT1", "JAKi".
+_ONE_WORD: Final = (
+    (re.compile(r"[A-Z][A-Z0-9]{2,}(?:KO|null)|(?:ko|sg)[A-Z][A-Z0-9]{2,}"), CaveatCode.KNOCKOUT),
+    (re.compile(r"(?:si|sh)[A-Z][A-Z0-9]{2,}"), CaveatCode.KNOCKDOWN),
+    (re.compile(r"[A-Z][A-Z0-9]{2,}i"), CaveatCode.INHIBITION),
+)
+_NULL = re.compile(r"\s?[\^({]*[-+\u2212\u2013\u207b]\s?[/\u2044]\s?[-\u2212\u2013\u207b][)}]*|\(-\)")
 # Words between a cue and its target: "inhibition of the ...", "TNF signaling was blocked".
 _BETWEEN = frozenset(
     {
@@ -150,15 +158,26 @@ def _cue(sentence: Sentence, index: int) -> tuple[CaveatCode | None, int]:
     for first, second, code in _PAIRS:
         if key.startswith(first) and following.startswith(second):
             return code, 2
+    if (key, following) in {("k", "o"), ("fl", "fl")}:
+        return CaveatCode.KNOCKOUT, 2
     if (key in _LACKS and _is_lacked(sentence, index + 1)) or _is_genotype(sentence, index):
         return CaveatCode.KNOCKOUT, 1
     if _is_gene_transfer(sentence, index):
         return CaveatCode.OVEREXPRESSION, 1
-    if sentence.question.words[index].text == "KD" or key in KNOCKDOWN_WORDS:
-        return CaveatCode.KNOCKDOWN, 1
     if key == "inhibitory":
         return None, 1
-    return next((code for beginnings, code in _STARTS if key.startswith(beginnings)), None), 1
+    found = next((code for beginnings, code in _STARTS if key.startswith(beginnings)), None)
+    return found or _in_one_word(sentence, index), 1
+
+
+def _in_one_word(sentence: Sentence, index: int) -> CaveatCode | None:
+    """Return what a word says in which a gene and what was done to it are one: "STAT1KO", "siSTAT1", "JAKi"."""
+    text = sentence.question.words[index].text
+    if text == "KD" or sentence.keys[index] in KNOCKDOWN_WORDS:
+        return CaveatCode.KNOCKDOWN
+    if sentence.agent(index) or index in sentence.named:
+        return None
+    return next((code for pattern, code in _ONE_WORD if pattern.fullmatch(text)), None)
 
 
 def _is_genotype(sentence: Sentence, index: int) -> bool:
@@ -169,6 +188,7 @@ def _is_genotype(sentence: Sentence, index: int) -> bool:
 
 def _is_lacked(sentence: Sentence, index: int) -> bool:
     """Return whether a gene stands there, not what it makes: "no STAT1", but not "no CXCL10 production"."""
+    index += sentence.after(index, 1) in (["functional"], ["any"], ["more"])
     return sentence.is_gene(index) and READOUTS.isdisjoint(sentence.after(index + 1, 1))
 
 
@@ -186,7 +206,14 @@ def _null_alleles(sentence: Sentence) -> Iterator[Manipulation]:
         is_named = any(character.isalpha() for character in word.text)
         if (is_named and _NULL.match(sentence.question.text, word.end)) or word.text.startswith(("Δ", "∆")):
             yield _manipulation(CaveatCode.KNOCKOUT, range(index, index + 1), range(index, index + 1))
-        if sentence.after(index + 1, 1) == ["null"] and (word.text.isupper() or sentence.agent(index)):
+        lacks = {"not", "never", "longer"} & set(sentence.before(index, 3)) and starts(
+            sentence.before(index, 1), _HAVING
+        )
+        if lacks and sentence.is_gene(index):
+            yield _manipulation(CaveatCode.KNOCKOUT, range(index - 1, index + 1), range(index, index + 1))
+        if sentence.after(index + 1, 1) in (["null"], ["less"], ["nulls"]) and (
+            word.text.isupper() or sentence.agent(index)
+        ):
             yield _manipulation(CaveatCode.KNOCKOUT, range(index, index + 2), range(index, index + 1))
 
 
@@ -199,7 +226,7 @@ def _antibodies(sentence: Sentence) -> Iterator[Manipulation]:
             agents = [agent for agent in map(sentence.agent, target) if agent]
             found = _manipulation(CaveatCode.INHIBITION, range(index, index + 1), target)
             yield found._replace(is_antibody=not any(agent.is_known for agent in agents))
-        if key.startswith("antibod") and index not in sentence.named:
+        if key.startswith(("antibod", "autoantibod")) and index not in sentence.named:
             targets = _targets(sentence, index, 1)
             is_against = (
                 starts(sentence.after(index + 1, 1), ("against", "to", "target", "for", "direct"))

@@ -15,6 +15,7 @@ from shared.resolver.roles import LINKS
 _MOST_WORDS = 14
 _MOST_CORRECTED = 40
 _MOST_SHARING = 3
+_MOST_LISTED = 4  # cell types that share a noun
 _GREEK = tuple(sorted(GREEK_NAMES))
 _INNER = frozenset({"of", "the"})  # inside a name, not at its ends
 _PADDING = frozenset({"human", "primary", "tissue"})  # inside a name, without adding meaning: "CD14 human monocytes"
@@ -108,7 +109,12 @@ def _perturbations(question: Question, names: PerturbationNames) -> Iterator[Men
             keys.append(word.key if keys else _without_origin(first.key, names))
             key = join(keys)
             known = names.find(key) or _plural(keys, names)
-            if known and _stands_alone(question, end) and _has_capitals(question, start, end, known):
+            if (
+                known
+                and _stands_alone(question, end)
+                and not _is_qualified(question, start)
+                and _has_capitals(question, start, end, known)
+            ):
                 yield Mention(start, end, known.means, False, _match(known))
             if not names.begins(key):
                 break
@@ -150,6 +156,13 @@ def _stands_alone(question: Question, end: int) -> bool:
     if gap == "-":
         return not _NUMBER.fullmatch(tail)
     return beyond in _UNITS or not words[end - 1].key.endswith(_GREEK) or not _SUBTYPE.fullmatch(tail)
+
+
+def _is_qualified(question: Question, start: int) -> bool:
+    """Return whether capitals tied to a name make it another: HB-EGF is not EGF."""
+    return (
+        start > 0 and question.gap(start) == "-" and question.words[start - 1].text.isupper() and not question.all_caps
+    )
 
 
 def _has_capitals(question: Question, start: int, end: int, name: PerturbationName) -> bool:
@@ -209,9 +222,11 @@ def _cell_type(question: Question, start: int, end: int, names: Lexicon, terms: 
     return Mention(start, end, known.cell_types, True, "exact" if is_exact else "synonym")
 
 
-def _shared_noun(question: Question, start: int, end: int, names: Lexicon) -> Iterator[Mention]:
+def _shared_noun(question: Question, start: int, end: int, names: Lexicon, listed: int = 0) -> Iterator[Mention]:
     """Yield the first of two cell types that share a noun: "effector" in "effector and central memory CD8 T cells"."""
     words = question.words
+    if listed == _MOST_LISTED:
+        return
     if start and question.gap(start).strip() in {"/", ","}:
         stop = start
     elif start > 1 and words[start - 1].key in _BESIDE:
@@ -226,5 +241,5 @@ def _shared_noun(question: Question, start: int, end: int, names: Lexicon) -> It
             shared = [term for word in words[noun:end] for term in word.terms]
             if mention := _cell_type(question, first, stop, names, [*own, *shared]):
                 yield mention
-                yield from _shared_noun(question, first, end, names)
+                yield from _shared_noun(question, first, end, names, listed + 1)
                 return

@@ -52,7 +52,7 @@ SENTENCES = [
     ("How would NK cells respond to LPS?", "The question names LPS, which no ingested atlas contains."),
     (
         "How would NK cells respond to IL-17A?",
-        "The question names IL-17A, which no ingested atlas contains, although it is a known perturbation.",
+        "No ingested atlas has cells treated with IL-17A, although the catalog knows it.",
     ),
     ("How would NK cells respond to cytokines?", "“cytokines” names many perturbations. Name one of them."),
     ("What do NK cells look like?", "The question names no perturbation."),
