@@ -1,6 +1,7 @@
 """Suggest answerable questions near to one that cannot be answered."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import islice
 from typing import Final
 
@@ -22,8 +23,13 @@ def suggest(reading: Reading, view: CatalogView) -> list[str]:
     if reading.interpretation.answerable or not view.ingested:
         return []
     candidates = list(dict.fromkeys(_candidates(reading, view)))[:_MOST_TRIED]
-    answerable = (question for question in candidates if read(question, view).interpretation.answerable)
-    return list(islice(answerable, MAX_SUGGESTIONS))
+    return list(islice((question for question in candidates if _is_answerable(question, view)), MAX_SUGGESTIONS))
+
+
+@lru_cache(maxsize=1024)
+def _is_answerable(question: str, view: CatalogView) -> bool:
+    # Many refusals suggest the same questions, and reading one takes a millisecond.
+    return read(question, view).interpretation.answerable
 
 
 def _candidates(reading: Reading, view: CatalogView) -> Iterator[str]:
