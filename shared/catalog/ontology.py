@@ -11,8 +11,6 @@ from typing import Final, NamedTuple
 
 from shared import data
 
-# The number of lists of nearest terms that are remembered; questions about the same atlas ask for the same ones.
-_MOST_REMEMBERED: Final = 1024
 # Terms that group cells by a property, not by lineage.
 GROUPINGS = frozenset(
     {
@@ -96,7 +94,6 @@ class Ontology:
     def __init__(self, terms: Mapping[str, Term]) -> None:
         self._terms = terms
         self._ancestors: dict[str, dict[str, int]] = {}
-        self._nearest: dict[tuple[str, frozenset[str]], list[tuple[str, int]]] = {}
 
     def __iter__(self) -> Iterator[Term]:
         return iter(self._terms.values())
@@ -149,16 +146,8 @@ class Ontology:
         At the same distance, the candidate that shares the more specific ancestor with the target comes first (so a subtype of the target
         before its supertype), then the lower id.
         """
-        key = target, frozenset(candidates)
-        if key not in self._nearest:
-            if len(self._nearest) >= _MOST_REMEMBERED:
-                self._nearest.clear()
-            self._nearest[key] = self._ranked(*key)
-        return list(self._nearest[key])
-
-    def _ranked(self, target: str, candidates: Iterable[str]) -> list[tuple[str, int]]:
         ranked = []
-        for candidate in candidates:
+        for candidate in set(candidates):
             relation = self.relation(target, candidate)
             if relation:
                 depth = len(self.ancestors(relation.ancestor))

@@ -1,7 +1,7 @@
 """Tell the plain words of a question from those that may be names, in English and other languages, with their misspellings."""
 
 from collections.abc import Collection
-from functools import cache, lru_cache
+from functools import cache
 from typing import NamedTuple
 
 from shared import data
@@ -49,9 +49,9 @@ def plain_words(question: Question, named: Collection[int]) -> PlainWords:
             index not in named and compared < _MOST_COMPARED and len(word.key) >= _SHORTEST_TYPO and word.key.isalpha()
         ):
             compared += 1
-            if _misspells_common(word.key):
+            if _misspells(word.key, _common_list()):
                 never_asked.add(index)
-            elif _misspells_plain(word.key):
+            elif _misspells(word.key, _plain_list()):
                 plain.add(index)
     return PlainWords(frozenset(never_asked), frozenset(plain | never_asked))
 
@@ -92,16 +92,6 @@ def _common_list() -> list[str]:
 @cache
 def _plain_list() -> list[str]:
     return sorted(word for word in data.words("plain_words") if len(word) >= _SHORTEST_TYPO)
-
-
-@lru_cache(maxsize=4096)
-def _misspells_common(key: str) -> bool:
-    return _misspells(key, _common_list())
-
-
-@lru_cache(maxsize=4096)
-def _misspells_plain(key: str) -> bool:
-    return _misspells(key, _plain_list())
 
 
 def _misspells(key: str, words: list[str]) -> bool:
