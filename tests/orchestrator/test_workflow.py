@@ -83,8 +83,9 @@ async def test_everything_that_is_delivered_carries_the_same_interpretation(
     assert [caveat.detail for caveat in read.caveats] == here.outcome.notes[: len(read.caveats)]
     assert read.cell_type is not None
     assert read.cell_type.used is not None
-    cells = f"{read.cell_type.used.label} ({read.cell_type.used.name})"
+    cells = f"{read.cell_type.used.name}s"
     assert log["answer"].startswith(f"In {cells}, used for CD14-positive monocytes, IFN-gamma is predicted to raise")
+    assert here.outcome.answer == log["answer"]
     assert f"<title>IFN-gamma in {cells} ·" in here.file("report.html").read_text()
 
 
@@ -93,7 +94,7 @@ async def test_a_question_about_a_gene_is_answered_for_it(make_run: MakeRun, wor
     await run_job(here.run_id, here.ports)
     (found,) = here.outcome.gene_answers
     assert (found.gene, found.direction, found.answer) == ("CXCL10", Direction.DOWN, Answer.NO)
-    assert found.text.startswith("No: IFN-gamma is predicted to raise CXCL10 in MDC (mononuclear phagocyte), used for")
+    assert found.text.startswith("No: IFN-gamma is predicted to raise CXCL10 in mononuclear phagocytes, used for")
     assert found.text in here.file("report.html").read_text()
     assert json.loads(here.file("log.json").read_text())["gene_answers"] == [found.model_dump(mode="json")]
 
