@@ -21,6 +21,9 @@ from shared.fields import ControlStrategy
 from shared.runs.records import Iteration, PathwayChange
 from shared.runs.states import Phase
 
+# Names of cell types contain commas, so a note lists only a few; the report has a table of all.
+NAMED_TYPES = 2
+
 
 @dataclass(frozen=True)
 class GroupUse:
@@ -162,9 +165,10 @@ def caveats(prompt: Prompt, question: Question) -> list[str]:
         )
     if not own_type:
         own = plural(question.query_type.name)
-        others = sorted({plural(question.cell_name(group.cell_type)) for group in prompt.groups})
+        types = sorted({plural(question.cell_name(group.cell_type)) for group in prompt.groups})
+        others = listed(types) if len(types) <= NAMED_TYPES else f"{len(types)} other cell types"
         notes.append(
-            f"No {own} under {used} were used. The response was transferred from {listed(others)}; "
+            f"No {own} under {used} were used. The response was transferred from {others}; "
             f"responses that only {own} show are missing."
         )
     return notes
