@@ -26,7 +26,7 @@ MEASURED: Final = {
     "measured_in_other_cell_types": "; measured in other cell types",
     "related_perturbation": "",
 }
-CHANGES: Final = {"up": "does it rise?", "down": "does it fall?", "any": "does it change?"}
+CHANGES: Final = {"up": "increase", "down": "decrease", "any": "any change", "unchanged": "unchanged"}
 RELATIONS: Final = {
     "exact": "",
     "subtype": ", a subtype of it",
@@ -60,6 +60,15 @@ def interpretation(
         terminal.line("You could ask:")
         for question in suggestions:
             terminal.line(f"  {command} {_quoted(question)}")
+    if not found["answerable"] and (ignored := _ignored(found)):
+        terminal.prose(f"Also not taken into account: {ignored}")
+
+
+def in_short(terminal: Terminal, found: Mapping[str, Any]) -> None:
+    """Print how the question of a result was read: first what narrows the answer, then the rest in one line."""
+    for gap in _gaps(found):
+        terminal.prose(gap, style="yellow")
+    terminal.prose(f"read as: {'; '.join(_in_short(found))}")
 
 
 def refusal(terminal: Terminal, error: QuestionNotAnswerable, *, command: str = ASK) -> None:
@@ -69,21 +78,33 @@ def refusal(terminal: Terminal, error: QuestionNotAnswerable, *, command: str = 
 
 def _gaps(found: Mapping[str, Any]) -> Iterator[str]:
     """Yield what an answer does not take into account, then what narrows it otherwise."""
-    ignored: dict[str, list[str]] = {}
-    others = []
-    for caveat in found["caveats"]:
-        if caveat["code"] in IGNORED:
-            ignored.setdefault(IGNORED[caveat["code"]], []).extend([caveat["text"]] if caveat["text"] else [])
-        else:
-            others.append(caveat["detail"])
-    if ignored:
-        listed = (f"{what} ({', '.join(texts)})" if texts else what for what, texts in ignored.items())
-        yield f"not taken into account: {', '.join(listed)}"
-    yield from others
+    if ignored := _ignored(found):
+        yield f"not taken into account: {ignored}"
+    yield from (caveat["detail"] for caveat in found["caveats"] if caveat["code"] not in IGNORED)
     perturbation, cell_type = found["perturbation"], found["cell_type"]
     if perturbation and cell_type and perturbation["evidence"] == "measured_in_other_cell_types":
         used = cell_type["used"]["label"]
         yield f"{perturbation['name']} is not measured in {used}; the answer is inferred from other cell types."
+
+
+def _ignored(found: Mapping[str, Any]) -> str:
+    """Return the parts of the question that are not taken into account, each kind with its words."""
+    ignored: dict[str, list[str]] = {}
+    for caveat in found["caveats"]:
+        if caveat["code"] in IGNORED:
+            ignored.setdefault(IGNORED[caveat["code"]], []).extend([caveat["text"]] if caveat["text"] else [])
+    return ", ".join(f"{what} ({', '.join(texts)})" if texts else what for what, texts in ignored.items())
+
+
+def _in_short(found: Mapping[str, Any]) -> Iterator[str]:
+    perturbation, cell_type = found["perturbation"], found["cell_type"]
+    if perturbation and cell_type:
+        used = perturbation["used"]
+        instead = f" (answered by {used})" if used not in {None, perturbation["name"]} else ""
+        yield f"{perturbation['name']}{instead} in {cell_type['name']}"
+        if cell_type["used"]:
+            yield _cells_used(cell_type)
+    yield from _genes(found)
 
 
 def _read(found: Mapping[str, Any]) -> Iterator[str]:
@@ -92,15 +113,23 @@ def _read(found: Mapping[str, Any]) -> Iterator[str]:
         ontology_id = f" ({term['cell_ontology_id']})" if term["cell_ontology_id"] else ""
         yield f"cell type: {term['name']}{ontology_id}{_source(term)}"
         if used := term["used"]:
-            name = f" ({used['name']})" if used["name"] not in {used["label"], term["name"]} else ""
-            cells = f"{used['cells']:,} control cells in {found['dataset']}"
-            yield f"cells used: {used['label']}{name}{RELATIONS.get(used['relation'], '')}; {cells}"
+            yield f"{_cells_used(term)}; {used['cells']:,} control cells in {found['dataset']}"
     if term := found["perturbation"]:
         instead = f"; not measured, {term['used']} is used instead" if term["used"] not in {None, term["name"]} else ""
         yield f"perturbation: {term['name']}{_source(term)}{MEASURED.get(term['evidence'], '')}{instead}"
+    yield from _genes(found)
+
+
+def _cells_used(term: Mapping[str, Any]) -> str:
+    used = term["used"]
+    name = f" ({used['name']})" if used["name"] not in {used["label"], term["name"]} else ""
+    return f"cells used: {used['label']}{name}{RELATIONS.get(used['relation'], '')}"
+
+
+def _genes(found: Mapping[str, Any]) -> Iterator[str]:
     if genes := found["genes"]:
-        listed = (f"{gene['symbol']} ({CHANGES.get(gene['direction'], 'change unknown')})" for gene in genes)
-        yield f"genes: {', '.join(listed)}"
+        listed = (f"{gene['symbol']} ({CHANGES.get(gene['direction'], gene['direction'])})" for gene in genes)
+        yield f"gene{'s' * (len(genes) != 1)} asked about: {', '.join(listed)}"
 
 
 def _source(term: Mapping[str, Any]) -> str:

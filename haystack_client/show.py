@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from haystack_client.progress import describe
-from haystack_client.reading import interpretation
+from haystack_client.reading import in_short, interpretation
 from haystack_client.terminal import Terminal, plain
 
 STYLES: Final = {"completed": "green", "failed": "red", "cancelled": "yellow"}
@@ -89,24 +89,24 @@ def runs(terminal: Terminal, page: Mapping[str, Any]) -> None:
 
 
 def result(terminal: Terminal, found: Mapping[str, Any]) -> None:
-    """Print the result of a run: the answer about the genes that the question names, how it was read, and the rest."""
-    gene_answers(terminal, found)
+    """Print the result of a run: the answer, how the question was read, and the rest."""
+    answer(terminal, found)
     if found["interpretation"]:
-        interpretation(terminal, found["interpretation"])
+        in_short(terminal, found["interpretation"])
     findings(terminal, found)
 
 
-def gene_answers(terminal: Terminal, found: Mapping[str, Any]) -> None:
-    """Print the answer for each gene that the question names."""
-    for item in found["gene_answers"]:
-        terminal.prose(item["text"], style="bold")
+def answer(terminal: Terminal, found: Mapping[str, Any]) -> None:
+    """Print the answer of a result; runs of before it was stored have none."""
+    if found["answer"]:
+        terminal.prose(found["answer"], style="bold")
 
 
 def findings(terminal: Terminal, found: Mapping[str, Any]) -> None:
     """Print the scores, genes and pathways of a result."""
     reached = "reached" if found["success"] else "not reached"
     terminal.line(f"grounding score: {found['grounding_score']} of 10, threshold {reached}", "bold")
-    terminal.prose(f"termination reason: {found['termination_reason']}")
+    terminal.prose(_stopped(found))
     terminal.line(f"control strategy: {found['control_strategy_effective']}")
     for iteration in found["iterations"]:
         terminal.line(
@@ -117,19 +117,21 @@ def findings(terminal: Terminal, found: Mapping[str, Any]) -> None:
             name = part["name"].replace("_", " ")
             terminal.prose(f"{name}: {part['score'] or 'not scored'}. {part['reason']}", indent=2)
     terminal.line("")
-    terminal.line(f"{found['num_de_genes']} differentially expressed genes", "bold")
-    for direction in ("up", "down"):
+    terminal.line(_called(found["num_de_genes"]), "bold")
+    for direction in ("up", "down") if found["num_de_genes"] else ():
         genes: Iterable[Mapping[str, Any]] = found[f"top_{direction}regulated"][:GENES]
-        listed = ", ".join(f"{gene['gene']} {gene['log2_fold_change']:+.1f}" for gene in genes)
+        listed = ", ".join(f"{gene['gene']} {_signed(gene['log2_fold_change'])}" for gene in genes)
         terminal.prose(f"most {direction}regulated (log2 fold change): {listed or 'none'}", indent=2)
     if found["enriched_pathways"]:
+        if not found["num_de_genes"]:
+            terminal.prose("These gene sets shift only as a whole: take them as a hint.", indent=2)
         table = _table()
         table.add_column("pathway")
         table.add_column("score", justify="right")
         table.add_column("adjusted p", justify="right")
         for pathway in found["enriched_pathways"][:PATHWAYS]:
             p = _p_value(pathway["adjusted_p_value"])
-            table.add_row(plain(pathway["name"]), f"{pathway['score']:+.1f}", p)
+            table.add_row(plain(pathway["name"]), _signed(pathway["score"]), p)
         terminal.people.print(table)
     told = {caveat["detail"] for caveat in (found["interpretation"] or {}).get("caveats", ())}
     for note in found["notes"]:
@@ -200,7 +202,12 @@ def perturbations(terminal: Terminal, found: Sequence[Mapping[str, Any]]) -> Non
 
 
 def cell_types(terminal: Terminal, found: Sequence[Mapping[str, Any]]) -> None:
-    """Print a table of cell types."""
+    """Print a table of cell types, and which cells stand in for those that it lacks."""
+    terminal.prose(
+        "Subtypes and close supertypes stand in for a type without enough cells (monocytes can be answered by mononuclear phagocytes); "
+        "haystack validate shows which cells a question gets.",
+        style="dim",
+    )
     rows = [
         (item["name"], item["cell_ontology_id"] or "", _cells(item["cell_count"]), _datasets(item)) for item in found
     ]
@@ -249,8 +256,31 @@ def _row(run: Mapping[str, Any]) -> tuple[str, ...]:
     return run["run_id"], run["status"], scores, _local_time(run["created_at"]), run["query"]
 
 
+def _stopped(found: Mapping[str, Any]) -> str:
+    """Return in a sentence why the search stopped; the field is a code, a colon and the reason."""
+    code, _, reason = found["termination_reason"].partition(": ")
+    if code == "score_threshold":
+        threshold = reason.rpartition(" ")[2]
+        reason = f"the score of {found['grounding_score']} reached the threshold of {threshold}"
+    return f"Stopped because {reason or code}."
+
+
+def _called(genes: int) -> str:
+    return f"{genes} gene{'s' * (genes != 1)} called changed" if genes else "no gene is called changed"
+
+
+def _signed(number: float) -> str:
+    return f"{number:+.2f}".replace("-", "−")
+
+
 def _p_value(p: float) -> str:
-    return f"{p:.1e}" if p else "< 1e-300"
+    """Return a p-value as the report writes it."""
+    if p >= 0.001:
+        return f"{p:.3f}"
+    if p <= 1e-300:
+        return "< 1e−300"
+    digits, _, exponent = f"{p:.1e}".partition("e-")
+    return f"{digits}e−{int(exponent)}"
 
 
 def _local_time(text: str) -> str:

@@ -132,7 +132,7 @@ def _ask(url: str, body: Mapping[str, Any], results_dir: Path, terminal: Termina
         if done["status"] != "completed":
             return 1
         result = client.result(done["run_id"])
-        show.gene_answers(terminal, result)
+        show.answer(terminal, result)
         show.findings(terminal, result)
         terminal.line("results, downloaded through their signed URLs:")
         progress.download(terminal, client, result, results_dir / done["run_id"])

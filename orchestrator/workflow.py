@@ -7,7 +7,7 @@ from pathlib import Path
 
 from orchestrator.config import JobConfig
 from orchestrator.evidence.enrichment import notable
-from orchestrator.outputs.answer import gene_answers
+from orchestrator.outputs.answer import gene_answers, headline
 from orchestrator.outputs.files import write_log, write_predictions
 from orchestrator.outputs.report import write_report
 from orchestrator.prediction import stack
@@ -67,6 +67,7 @@ class Workflow:
         stored = [await self.files.upload(run.run_id, path, media_type) for path, media_type in written]
         best = result.best
         return RunOutcome(
+            answer=" ".join(headline(result)),
             grounding_score=best.summary.score,
             termination_reason=result.termination_reason,
             control_strategy_effective=best.summary.effective,

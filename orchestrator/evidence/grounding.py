@@ -115,7 +115,7 @@ def _pathways(evidence: Evidence, config: JobConfig) -> tuple[float | None, str]
     if not (expected.primary_sets or expected.reactome_sets):
         return None, f"Not evaluated: no gene set represents the program {expected.program}."
     if not evidence.differential.is_de.any():
-        return 0.0, "No gene is called differentially expressed, so no pathway changes."
+        return 0.0, "No gene is called changed, so the expected pathways do not count as rising."
     in_hallmark = [change for change in evidence.enrichment if change.name.startswith(HALLMARK)]
     in_reactome = [change for change in evidence.enrichment if change.name.startswith(REACTOME)]
     primary = _strengths(expected.primary_sets, in_hallmark, HALLMARK_FACTORS, config)
@@ -136,10 +136,8 @@ def _pathways(evidence: Evidence, config: JobConfig) -> tuple[float | None, str]
         if (name := change.name) in names
     ]
     top = evidence.enrichment[0]
-    return value, (
-        f"Expected for {expected.program}: {' and '.join(ranks)}, by rise. "
-        f"The set that rises most is {readable(top.name)} (t = {top.score:.1f})."
-    )
+    rise = f"The set that rises most is {readable(top.name)} (t = {top.score:.1f})" if top.score > 0 else "No set rises"
+    return value, f"Expected for {expected.program}: {' and '.join(ranks)}, by rise. {rise}."
 
 
 def _strengths(
@@ -205,9 +203,10 @@ def _network(evidence: Evidence, seed: int) -> tuple[float | None, str]:
     order = np.argsort(-np.abs(found.statistic), kind="stable")
     changed = [int(i) for i in order if found.is_de[i]][:NETWORK_GENES]
     if not changed:
-        return 0.0, "No gene is called differentially expressed."
+        return 0.0, "No gene is called changed."
     if len(changed) < MIN_RESPONDERS:
-        return 0.0, f"Only {len(changed)} gene(s) change, too few to belong together."
+        few = "1 gene is" if len(changed) == 1 else f"{len(changed)} genes are"
+        return 0.0, f"Only {few} called changed, too few to belong together."
     membership = np.array(
         [[gene in genes for genes in evidence.gene_sets.values()] for gene in found.genes], dtype=np.int32
     )

@@ -11,7 +11,7 @@ from orchestrator.question.analysis import Question
 from orchestrator.search.search import SearchResult
 from shared.catalog.interpretation import AskedGene, Direction, Relation
 from shared.fields import Answer
-from shared.resolver.caveats import cells
+from shared.resolver.interpretation import FEW_CELLS
 from shared.runs.records import GeneAnswer, GeneChange
 
 MOVES = {True: "raise", False: "lower"}
@@ -38,7 +38,9 @@ def headline(result: SearchResult) -> list[str]:
         changes.append(f"lower {_genes(n_down, best.differential.top(3, up=False))}")
     asked = [answer.text for answer in gene_answers(result)]
     place = "Overall" if asked else f"In {_place(result.question)}"
-    sentence = f"{place}, {_agent(result)} is predicted to {' and to '.join(changes) or 'change no gene'}"
+    if not changes:
+        return [*asked, f"{place}, no gene is called changed under {_agent(result)}.", *_little_power(result)]
+    sentence = f"{place}, {_agent(result)} is predicted to {' and to '.join(changes)}"
     rising = [change for change in notable(best.enrichment, result.config) if change.score > 0]
     if rising:
         sentence += f"; the gene set that rises most is {readable(rising[0].name)}"
@@ -49,7 +51,8 @@ def gene_answers(result: SearchResult) -> list[GeneAnswer]:
     """Answer for each gene that the question asks about.
 
     `yes`: the gene is called changed in the direction that the question asks about, or in any if it asks about none. `no`: it is called
-    changed in the other direction. Otherwise there is not enough evidence: that a gene is not called does not show that it stays the same.
+    changed in the other direction, or in any if the question asks whether it stays the same. Otherwise there is not enough evidence: that
+    a gene is not called does not show that it stays the same.
     """
     return list(_gene_answers(result))
 
@@ -65,16 +68,20 @@ def _gene_answers(result: SearchResult) -> Iterator[GeneAnswer]:
         change = round(float(found.log2_fold_change[i]), 4)
         where = f"in {_place(result.question)}"
         if not found.statistic[i]:
-            yield _undecided(asked, f"too few cells express {asked.symbol} {where} for a test", change)
+            cells = _place(result.question, "for")
+            why = f"{asked.symbol} was not tested, because too few of the cells used ({cells}) express it"
+            yield _undecided(asked, why, change)
             continue
         adjusted = float(found.adjusted_p[i])
         numbers = f"(log2 fold change {signed(change)}, adjusted p {p_value(adjusted)})"
         if not found.is_de[i]:
             why = f"the predicted change of {asked.symbol} {where} is too small or too uncertain to be called {numbers}"
+            if asked.direction is Direction.UNCHANGED:
+                why += "; this does not show that it stays the same"
             yield _undecided(asked, why, change, adjusted)
             continue
         rises = bool(np.sign(found.log2_fold_change[i]) > 0)
-        as_asked = asked.direction is Direction.ANY or rises is (asked.direction is Direction.UP)
+        as_asked = asked.direction in {Direction.ANY, Direction.UP if rises else Direction.DOWN}
         yield GeneAnswer(
             gene=asked.symbol,
             direction=asked.direction,
@@ -96,12 +103,18 @@ def _undecided(asked: AskedGene, why: str, change: float | None = None, adjusted
     )
 
 
-def _place(question: Question) -> str:
+def _little_power(result: SearchResult) -> Iterator[str]:
+    n_cells = len(result.query.rows)
+    if n_cells < FEW_CELLS:
+        yield f"With only {n_cells} query cells, the test has little power."
+
+
+def _place(question: Question, used_for: str = "used for") -> str:
     """Return the query cells, and the cell type of the question if they stand for it."""
-    used = cells(question.query_type)
+    used = plural(question.query_type.name)
     if question.query_type.relation is Relation.EXACT:
         return used
-    return f"{used}, used for {plural(question.cell_type.name)}"
+    return f"{used}, {used_for} {plural(question.cell_type.name)}"
 
 
 def _agent(result: SearchResult) -> str:

@@ -16,7 +16,12 @@ PARTS = {
     CaveatCode.TISSUE: "tissue",
     CaveatCode.UNKNOWN_WORDS: "words that were not understood",
 }
-EFFECTS = {Direction.UP: "raise", Direction.DOWN: "lower", Direction.ANY: "change"}
+EFFECTS = {
+    Direction.UP: "raise {}",
+    Direction.DOWN: "lower {}",
+    Direction.ANY: "change {}",
+    Direction.UNCHANGED: "leave {} unchanged",
+}
 RELATIONS = {
     Relation.SUBTYPE: ", a subtype of {}",
     Relation.SUPERTYPE: ", a supertype of {}",
@@ -33,7 +38,7 @@ def read_as(question: Question) -> str:
     genes: dict[Direction, list[str]] = {}
     for gene in question.interpretation.genes:
         genes.setdefault(gene.direction, []).append(gene.symbol)
-    effects = [f"{EFFECTS[direction]} {listed(symbols)}" for direction, symbols in genes.items()]
+    effects = [EFFECTS[direction].format(listed(symbols)) for direction, symbols in genes.items()]
     return f"Does {perturbation} {listed(effects)} in {types}?"
 
 

@@ -75,6 +75,7 @@ def _content(result: SearchResult) -> dict[str, Any]:
         "result": result,
         "question": result.question,
         "used_cells": cells(result.question.query_type),
+        "used_types": words.plural(result.question.query_type.name),
         "perturbation": answer.perturbation_used(result),
         "best": best,
         "gauge": figures.gauge(best.summary.score, result.run.score_threshold),

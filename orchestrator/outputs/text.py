@@ -2,11 +2,15 @@
 
 import json
 import shlex
+from collections.abc import Sequence
 from urllib.parse import quote
 
+import numpy as np
+
+from orchestrator.outputs.words import plural
 from orchestrator.search.search import SearchResult
 from shared.fields import ControlStrategy
-from shared.resolver.caveats import cells
+from shared.runs.records import PathwayChange
 
 PART_NAMES = {
     "pathway_coherence": "Pathway coherence",
@@ -47,13 +51,39 @@ def gene_pages(symbol: str) -> dict[str, str]:
     return {site: address.format(quote(symbol, safe="")) for site, address in GENE_PAGES.items()}
 
 
+def stopped(result: SearchResult) -> str:
+    """Return why the search stopped, in a sentence."""
+    code, _, reason = result.termination_reason.partition(": ")
+    if code == "score_threshold":
+        reason = f"the score of {result.best.summary.score} reached the threshold of {result.run.score_threshold}"
+    return f"Stopped because {reason}."
+
+
+def about_pathways(result: SearchResult, pathways: Sequence[PathwayChange]) -> str:
+    """Return what limits the table of pathways, or why there is none; empty if nothing does."""
+    best = result.best
+    if pathways:
+        if best.summary.num_de_genes:
+            return ""
+        return (
+            "No gene is called changed. These gene sets shift only as a whole, by the test statistics of all their genes: take them as a "
+            "hint."
+        )
+    if not np.any(best.differential.statistic):
+        return "No gene was tested, so no gene set was."
+    if not best.enrichment:
+        return "No gene set has enough measured genes for a test."
+    called = "" if best.summary.num_de_genes else "No gene is called changed. "
+    return f"{called}No gene set has an adjusted p below {result.config.max_adjusted_p}."
+
+
 def methods(result: SearchResult) -> list[str]:
     """Return the steps of the run."""
     question, summary, config = result.question, result.best.summary, result.config
     strategy = summary.prompt.strategy
     return [
         f"The question was read by: {question.understood_by}. The box at the top states how.",
-        f"Query cells are control cells of the atlas: {cells(question.query_type)}, at most {config.max_query_cells}, "
+        f"Query cells are {plural(question.query_type.name)} of the atlas in control conditions, at most {config.max_query_cells}, "
         "spread evenly over donors. Each of them gets a prediction.",
         f"Prompt cells are measured examples that the predictor learns from. The strategy “{strategy}” selects "
         f"{STRATEGIES.get(strategy, 'the cells that its rationale describes').format(question.perturbation.name)}.",

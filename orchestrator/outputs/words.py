@@ -13,10 +13,13 @@ def signed(number: float) -> str:
 
 
 def p_value(number: float) -> str:
-    """Return a p-value for people; `report.js` formats it in the same way."""
+    """Return a p-value for people; `report.js` and the command line format it in the same way."""
     if number >= 0.001:
         return f"{number:.3f}"
-    return f"{number:.1e}".replace("-", "−") if number > 10.0**-MAX_HEIGHT else "< 1e−300"
+    if number <= 10.0**-MAX_HEIGHT:
+        return "< 1e−300"
+    digits, _, exponent = f"{number:.1e}".partition("e-")
+    return f"{digits}e−{int(exponent)}"
 
 
 def listed(names: Sequence[str]) -> str:

@@ -73,6 +73,11 @@ class Question:
         assert self.interpretation.perturbation is not None
         return self.interpretation.perturbation
 
+    def cell_name(self, label: str) -> str:
+        """Return the Cell Ontology name of a cell type of the atlas, or its label without one."""
+        names = {each.label: each.cell_ontology_label for each in self.dataset.cell_types}
+        return names.get(label) or label
+
     @property
     def notes(self) -> list[str]:
         """What limits the answer and how the question was understood, as sentences."""

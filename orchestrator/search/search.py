@@ -129,9 +129,13 @@ def reason_to_stop(
     if max(scores) >= threshold:
         return f"score_threshold: {max(scores)} reaches the threshold of {threshold}"
     if len(scores) >= max_iterations:
-        return f"max_iterations: the threshold of {threshold} was not reached in {max_iterations} iteration(s)"
+        return f"max_iterations: the threshold of {threshold} was not reached in {_iterations(max_iterations)}"
     if len(scores) - 1 - scores.index(max(scores)) >= plateau:
-        return f"plateau: no better score in {plateau} iterations"
+        return f"plateau: the score did not improve in {_iterations(plateau)}"
     if not another:
         return "no_new_prompt: all prompts from the atlas were tried"
     return None
+
+
+def _iterations(number: int) -> str:
+    return f"{number} iteration{'s' * (number != 1)}"

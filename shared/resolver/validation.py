@@ -39,16 +39,17 @@ def validate(request: ControlStrategyValidationRequest, view: CatalogView) -> Co
     """Return how a question is read, whether it can have a synthetic control, and which strategy to use."""
     reading = read(request.query, view)
     interpretation, suggestions = _with_suggestions(reading, view)
-    resolution, plan = reading.resolution, reading.plan
+    resolution = reading.resolution
     matches: list[MatchedControls] = []
-    if plan and not plan.related and resolution.cell_type and resolution.perturbation:
-        matches = matched_controls(view, resolution.perturbation.name, cell_type_key(resolution.cell_type))
+    used = interpretation.perturbation.used if interpretation.perturbation else None
+    if used and resolution.cell_type:  # as the run does, with the perturbation that answers the question
+        matches = matched_controls(view, used, cell_type_key(resolution.cell_type))
     usable = [match for match in matches if match.cells]
     warnings = _corrections(resolution)
     if usable:
         warnings += _substitutions(usable[0])
     else:
-        warnings.append(_why_not(reading, matches))
+        warnings.append(_why_not(matches, used))
     return ControlStrategyValidation(
         synthetic_control_available=bool(usable),
         control_cells_found=sum(match.cells for match in usable),
@@ -58,7 +59,7 @@ def validate(request: ControlStrategyValidationRequest, view: CatalogView) -> Co
         warning=" ".join(warnings) or None,
         cell_type=resolution.cell_type,
         perturbation=resolution.perturbation,
-        datasets=sorted({match.plan.dataset.name for match in matches} | ({plan.dataset.name} if plan else set())),
+        datasets=sorted({match.plan.dataset.name for match in matches}),
         interpretation=interpretation,
         suggestions=list(suggestions),
     )
@@ -98,18 +99,13 @@ def _with_suggestions(reading: Reading, view: CatalogView) -> ReadQuestion:
     return ReadQuestion(reading.interpretation, suggest(reading, view))
 
 
-def _why_not(reading: Reading, matches: Sequence[MatchedControls]) -> str:
+def _why_not(matches: Sequence[MatchedControls], perturbation: str | None) -> str:
     """Explain why there is no synthetic control, and what query_as_control does instead."""
-    perturbation = reading.interpretation.perturbation
-    if not reading.plan or not perturbation:
-        return "By the catalog alone, this question cannot be answered with either control strategy."
     if not matches:
-        reason = f"Without cells under {perturbation.name} there are no matched control cells."
-    else:
-        names = ", ".join(sorted({match.plan.dataset.name for match in matches}))
-        cells = _in_words(matches[0].cell_type)
-        reason = f"No donor in {names} has both control cells and {perturbation.name} cells of {cells}."
-    return f"{reason} {_QUERY_AS_CONTROL}"
+        return "This question cannot be answered, so no control strategy applies."
+    names = ", ".join(sorted({match.plan.dataset.name for match in matches}))
+    cells = _in_words(matches[0].cell_type)
+    return f"No donor in {names} has both control cells and {perturbation} cells of {cells}. {_QUERY_AS_CONTROL}"
 
 
 def _corrections(resolution: Resolution) -> list[str]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Annotated, Final
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from shared.catalog.interpretation import Direction, Interpretation
 from shared.fields import Answer, ControlStrategy, LlmProvider, Model, Score, Timestamp
@@ -15,6 +15,8 @@ from shared.runs.states import Actor, ComputeState, FailureReason, Phase, RunSta
 
 # More entries than any legal life has; a flood of late reports cannot make the document grow.
 MAX_HISTORY: Final = 50
+# Room for a sentence on each of the genes that a question may ask about, and one on all genes.
+MAX_ANSWER: Final = 4000
 # The progress of a run that starts, or starts over in another attempt or process.
 NO_PROGRESS: Final = MappingProxyType[str, object](
     {"current_phase": None, "current_iteration": 0, "iterations": [], "control_strategy_effective": None}
@@ -106,12 +108,18 @@ class PathwayChange(Model):
     adjusted_p_value: float
 
 
+def _shortened(answer: str) -> str:
+    return answer if len(answer) <= MAX_ANSWER else f"{answer[: MAX_ANSWER - 1]}…"
+
+
 class RunOutcome(Model):
     """Result of a completed run, without URLs, which are signed at each request.
 
-    `files` holds exactly one `.h5ad`, one `.html` and one `.json`. `notes` are limitations in plain language.
+    `answer` is the headline of the report, empty in runs of before it was stored. `files` holds exactly one `.h5ad`, one `.html` and
+    one `.json`. `notes` are limitations in plain language.
     """
 
+    answer: Annotated[str, AfterValidator(_shortened)] = ""
     grounding_score: Score
     termination_reason: str
     control_strategy_effective: ControlStrategy

@@ -196,6 +196,9 @@ class RunResult(Model):
     interpretation: Interpretation | None = Field(
         description="How the question was read, and what is not taken into account; null for runs older than this field."
     )
+    answer: str = Field(
+        description="Answer in sentences, as in the headline of the report; empty for runs older than this field."
+    )
     success: bool = Field(description="Whether the best iteration reached the score threshold.")
     grounding_score: Score = Field(description="Grounding score of the best iteration.")
     termination_reason: str = Field(description="Reason why the search stopped.")

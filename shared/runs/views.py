@@ -174,6 +174,7 @@ def run_result(run: Run, outcome: RunOutcome, urls: Sequence[str], expires_at: d
     return RunResult(
         run_id=run.run_id,
         interpretation=run.interpretation,
+        answer=outcome.answer,
         success=outcome.grounding_score >= run.score_threshold,
         grounding_score=outcome.grounding_score,
         termination_reason=outcome.termination_reason,

@@ -55,4 +55,4 @@ def test_a_demo_of_a_question_that_cannot_be_answered_says_why_and_leaves_with_1
 def test_a_question_that_is_too_short_is_told_as_the_service_tells_it(ingested: Path, tmp_path: Path) -> None:
     done = demo(ingested, tmp_path, "Why?")
     assert done.returncode == 1
-    assert "422: Correct query and send the request again." in done.stdout
+    assert "422: Invalid field: query." in done.stdout

@@ -129,6 +129,7 @@ async def complete(run_id: str, folder: Path) -> None:
         path.write_bytes(f"content of {path.name}".encode())
         files.append(await wiring.container().result_files.upload(run_id, path, kind))
     outcome = RunOutcome(
+        answer="Yes: IFN-gamma is predicted to raise CXCL10 in MDC. Overall, it is predicted to raise 12 genes.",
         grounding_score=8,
         termination_reason="score_threshold: 8 reaches the threshold of 7",
         control_strategy_effective=ControlStrategy.SYNTHETIC_CONTROL,

@@ -129,14 +129,17 @@ async def test_a_result_is_shown_and_its_files_are_downloaded(haystack: Haystack
     await complete(run_id, tmp_path)
     shown = await haystack("result", run_id)
     assert shown.code == 0
-    assert shown.out.startswith("Yes: IFN-gamma is predicted to raise CXCL10 in MDC.\n")
+    assert shown.out.startswith(
+        "Yes: IFN-gamma is predicted to raise CXCL10 in MDC. Overall, it is predicted to raise 12 genes.\n"
+    )
     for words in (
         "grounding score: 8 of 10, threshold reached",
         "pathway coherence: 8. The expected pathway [IFN] comes first.",
         "network coherence: not scored. Too few genes move.",
-        "CXCL10 +2.7",
-        "cell type: CD14-positive monocyte (CL:0001054)",
-        "< 1e-300",
+        "CXCL10 +2.72",
+        "read as: IFN-gamma in CD14-positive monocyte; cells used: ",
+        "Stopped because the score of 8 reached the threshold of 7.",
+        "< 1e−300",
         "note: semi-synthetic atlas",
         f"{run_id}_report.html",
     ):

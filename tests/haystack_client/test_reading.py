@@ -63,7 +63,10 @@ def test_a_clean_question_takes_three_lines(capsys: pytest.CaptureFixture[str]) 
 
 def test_the_genes_of_a_question_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
     genes = [{"symbol": "CXCL10", "direction": "up"}, {"symbol": "IL6", "direction": "any"}]
-    assert shown(CLEAN | {"genes": genes}, capsys)[-1] == "genes: CXCL10 (does it rise?), IL6 (does it change?)"
+    assert shown(CLEAN | {"genes": genes}, capsys)[-1] == "genes asked about: CXCL10 (increase), IL6 (any change)"
+    assert shown(CLEAN | {"genes": [{"symbol": "STAT1", "direction": "unchanged"}]}, capsys)[-1] == (
+        "gene asked about: STAT1 (unchanged)"
+    )
 
 
 def test_what_is_ignored_or_missing_comes_first(capsys: pytest.CaptureFixture[str]) -> None:
@@ -122,7 +125,9 @@ def test_a_refusal_gives_its_reasons_and_commands_to_paste(capsys: pytest.Captur
         "caveats": [
             caveat("knockout", "knockout of IFNGR1", "No atlas has a knockout of IFNGR1.", blocking=True),
             caveat("no_cell_type", "", "The question names no cell type.", blocking=True),
-            caveat("dose", "10 ng/ml"),  # without an answer, this says nothing
+            caveat("few_cells", ""),  # without an answer, this says nothing
+            caveat("disease", "RA patients"),
+            caveat("time", "24 h"),
         ],
     }
     error = QuestionNotAnswerable(
@@ -136,6 +141,22 @@ def test_a_refusal_gives_its_reasons_and_commands_to_paste(capsys: pytest.Captur
         "perturbation: TNF-alpha, from “TNF”",
         "You could ask:",
         '  haystack submit "How would B cells respond to TNF?"',
+        "Also not taken into account: disease (RA patients), time (24 h)",
+    ]
+
+
+def test_a_result_is_read_in_a_line_after_what_narrows_it(capsys: pytest.CaptureFixture[str]) -> None:
+    found = CLEAN | {
+        "perturbation": CLEAN["perturbation"] | {"evidence": "related_perturbation", "used": "LT-alpha"},
+        "genes": [{"symbol": "IL6", "direction": "up"}],
+        "caveats": [caveat("related_perturbation", "TNF", "No atlas has TNF-alpha."), caveat("dose", "1 ng/ml")],
+    }
+    reading.in_short(Terminal(), found)
+    assert capsys.readouterr().out.splitlines() == [
+        "not taken into account: dose (1 ng/ml)",
+        "No atlas has TNF-alpha.",
+        "read as: TNF-alpha (answered by LT-alpha) in CD8-positive, alpha-beta T cell; cells used: CD8 T cells; "
+        "gene asked about: IL6 (increase)",
     ]
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from haystack_client import QuestionNotAnswerable, RequestRefused, reading, show
 from haystack_client.terminal import Terminal
+from orchestrator.outputs.words import p_value
 
 HARMFUL = "\x1b[2J\x1b]0;title\x07\x9b31m\r\x08\x7f\u202egnp.exe\u2069\ud800"
 INTERPRETATION: dict[str, Any] = {
@@ -66,7 +67,7 @@ RESULT: dict[str, Any] = {
     "run_id": HARMFUL,
     "success": True,
     "interpretation": INTERPRETATION,
-    "gene_answers": [{"text": HARMFUL}],
+    "answer": HARMFUL,
     "grounding_score": HARMFUL,
     "termination_reason": HARMFUL,
     "control_strategy_effective": HARMFUL,
@@ -187,3 +188,39 @@ def test_a_note_that_repeats_a_caveat_is_printed_once(capsys: pytest.CaptureFixt
     written = capsys.readouterr().out
     assert written.count("Only 12 cells.") == 1
     assert "note: Another note." in written
+
+
+@pytest.mark.parametrize(
+    ("reason", "shown"),
+    [
+        ("score_threshold: 9 reaches the threshold of 7", "Stopped because the score of 9 reached the threshold of 7."),
+        (
+            "no_new_prompt: all prompts from the atlas were tried",
+            "Stopped because all prompts from the atlas were tried.",
+        ),
+    ],
+)
+def test_why_the_search_stopped_is_a_sentence(reason: str, shown: str, capsys: pytest.CaptureFixture[str]) -> None:
+    show.findings(Terminal(), RESULT | {"termination_reason": reason, "grounding_score": 9})
+    assert shown in capsys.readouterr().out.splitlines()
+
+
+@pytest.mark.parametrize(("genes", "shown"), [(0, "no gene is called changed"), (1, "1 gene called changed")])
+def test_pathways_without_a_called_gene_are_a_hint(genes: int, shown: str, capsys: pytest.CaptureFixture[str]) -> None:
+    show.findings(Terminal(), RESULT | {"num_de_genes": genes})
+    lines = capsys.readouterr().out.splitlines()
+    assert shown in lines
+    assert any("take them as a hint" in line for line in lines) is (genes == 0)
+
+
+@pytest.mark.parametrize(
+    ("p", "shown"), [(0.0, "< 1e−300"), (1.04e-40, "1.0e−40"), (5e-5, "5.0e−5"), (0.0312, "0.031"), (1.0, "1.000")]
+)
+def test_numbers_have_one_minus_sign_and_p_values_the_format_of_the_report(
+    p: float, shown: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pathway = {"name": "X", "score": -3.456, "adjusted_p_value": p}
+    show.findings(Terminal(), RESULT | {"enriched_pathways": [pathway]})
+    row = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("X"))
+    assert row.split(maxsplit=2) == ["X", "−3.46", shown]
+    assert shown == p_value(p)

@@ -66,7 +66,7 @@ async def test_the_demo_shows_how_the_question_is_read_before_it_runs(
         "cell type: CD14-positive monocyte (CL:0001054), from “CD14 monocytes”",
         f"{haystack.url}/api/v1/runs/{run_id}",
         "status: completed",
-        "Yes: IFN-gamma is predicted to raise CXCL10 in MDC.",
+        "Yes: IFN-gamma is predicted to raise CXCL10 in MDC. Overall, it is predicted to raise 12 genes.",
         "grounding score: 8 of 10, threshold reached",
     ]
     assert [line for line in lines if line in parts] == parts

@@ -83,8 +83,9 @@ async def test_everything_that_is_delivered_carries_the_same_interpretation(
     assert [caveat.detail for caveat in read.caveats] == here.outcome.notes[: len(read.caveats)]
     assert read.cell_type is not None
     assert read.cell_type.used is not None
-    cells = f"{read.cell_type.used.label} ({read.cell_type.used.name})"
+    cells = f"{read.cell_type.used.name}s"
     assert log["answer"].startswith(f"In {cells}, used for CD14-positive monocytes, IFN-gamma is predicted to raise")
+    assert here.outcome.answer == log["answer"]
     assert f"<title>IFN-gamma in {cells} ·" in here.file("report.html").read_text()
 
 
@@ -93,7 +94,7 @@ async def test_a_question_about_a_gene_is_answered_for_it(make_run: MakeRun, wor
     await run_job(here.run_id, here.ports)
     (found,) = here.outcome.gene_answers
     assert (found.gene, found.direction, found.answer) == ("CXCL10", Direction.DOWN, Answer.NO)
-    assert found.text.startswith("No: IFN-gamma is predicted to raise CXCL10 in MDC (mononuclear phagocyte), used for")
+    assert found.text.startswith("No: IFN-gamma is predicted to raise CXCL10 in mononuclear phagocytes, used for")
     assert found.text in here.file("report.html").read_text()
     assert json.loads(here.file("log.json").read_text())["gene_answers"] == [found.model_dump(mode="json")]
 
@@ -343,3 +344,9 @@ async def test_a_heartbeat_that_finds_the_run_over_stops_the_next_phase(
 def test_a_run_stops_for_the_first_reason_there_is(scores: list[int], another: bool, reason: str | None) -> None:
     found = reason_to_stop(scores, threshold=7, max_iterations=5, plateau=3, another=another)
     assert (found and found.split(":")[0]) == reason
+
+
+@pytest.mark.parametrize(("most", "said"), [(1, "in 1 iteration"), (5, "in 5 iterations")])
+def test_the_number_of_iterations_is_said_in_words(most: int, said: str) -> None:
+    found = reason_to_stop([1] * most, threshold=7, max_iterations=most, plateau=9, another=True)
+    assert found == f"max_iterations: the threshold of 7 was not reached {said}"

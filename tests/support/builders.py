@@ -166,6 +166,7 @@ def completed_run() -> Run:
     )
     found = outcome(run.run_id).model_copy(
         update={
+            "answer": f"{answer.text} Overall, IFN-gamma is predicted to raise 7 genes.",
             "gene_answers": [answer],
             "top_upregulated": genes,
             "top_downregulated": genes,

@@ -28,6 +28,8 @@ def test_the_question_is_said_as_it_was_read() -> None:
         AskedGene(symbol="IL6", direction=Direction.ANY),
     ]
     assert reading.read_as(question(genes=genes[:1])) == "Does IFN-gamma raise STAT1 in CD14-positive monocytes?"
+    same = AskedGene(symbol="GBP1", direction=Direction.UNCHANGED)
+    assert reading.read_as(question(genes=[same])) == "Does IFN-gamma leave GBP1 unchanged in CD14-positive monocytes?"
     assert reading.read_as(question(genes=genes)) == (
         "Does IFN-gamma raise STAT1 and IRF1, lower CD36 and change IL6 in CD14-positive monocytes?"
     )

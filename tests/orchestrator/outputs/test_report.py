@@ -19,6 +19,7 @@ from shared.catalog.interpretation import CaveatCode, Relation
 from shared.runs.schemas import CreateRunRequest
 from tests.support.orchestrator.search_results import (
     FALLING,
+    N_GENES,
     RISING,
     caveat,
     differential,
@@ -62,7 +63,7 @@ def test_the_first_box_comes_before_the_answer_and_is_short_if_there_is_nothing_
 
 def test_the_page_names_the_cells_and_the_perturbation_that_were_used(tmp_path: Path) -> None:
     page = page_of(synthetic_result(related_only=True), tmp_path)
-    assert "<title>IFN-beta in MDC (mononuclear phagocyte) ·" in page
+    assert "<title>IFN-beta in mononuclear phagocytes ·" in page
     assert "Genes on the right rise under IFN-beta" in page
     assert re.findall(r"(requested|asked) (cell )?(type|perturbation)", page) == []
 
@@ -106,6 +107,28 @@ def test_the_page_contains_every_part_of_the_result(tmp_path: Path) -> None:
     assert [sentence for sentence in expected if sentence not in page] == []
     for name in ("random_seed", "max_adjusted_p", "scanpy", "decoupler"):
         assert f"<dt>{name}</dt>" in page, name
+
+
+def test_the_report_says_why_the_search_stopped_in_a_sentence() -> None:
+    result = synthetic_result()
+    assert text.stopped(result) == "Stopped because the score of 8 reached the threshold of 7."
+    tried = replace(result, termination_reason="no_new_prompt: all prompts from the atlas were tried")
+    assert text.stopped(tried) == "Stopped because all prompts from the atlas were tried."
+
+
+def test_the_pathways_agree_with_the_genes(tmp_path: Path) -> None:
+    result, nothing = synthetic_result(), synthetic_result(scores=(1,), changed=False)
+    gene_sets = result.best.enrichment
+    assert text.about_pathways(result, gene_sets) == ""
+    hint = text.about_pathways(nothing, gene_sets)
+    assert hint.startswith("No gene is called changed. These gene sets shift only as a whole")
+    assert hint in page_of(replace(nothing, best=replace(nothing.best, enrichment=gene_sets)), tmp_path)
+    assert text.about_pathways(nothing, []) == "No gene set has enough measured genes for a test."
+    tested = replace(nothing, best=replace(nothing.best, enrichment=gene_sets))
+    assert text.about_pathways(tested, []) == "No gene is called changed. No gene set has an adjusted p below 0.05."
+    found = replace(nothing.best.differential, statistic=np.zeros(N_GENES))
+    untested = replace(nothing, best=replace(nothing.best, differential=found))
+    assert text.about_pathways(untested, []) == "No gene was tested, so no gene set was."
 
 
 def test_only_a_semi_synthetic_atlas_is_called_one() -> None:

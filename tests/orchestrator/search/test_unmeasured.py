@@ -24,7 +24,7 @@ async def test_a_missing_combination_is_transferred_from_other_types(answer_from
     assert await run_job(here.run_id, here.ports) is Exit.DONE
     assert here.outcome.grounding_score >= 7
     assert here.outcome.num_de_genes >= 50
-    assert any("No CD14 Mono cells under IFN-beta were used" in note for note in here.outcome.notes)
+    assert any("No CD14-positive monocytes under IFN-beta were used" in note for note in here.outcome.notes)
     (first, *_) = json.loads(here.file("log.json").read_text())["iterations"]
     assert first["strategy"] == "ontology"
     assert {group["cell_type"] for group in first["prompt"]} == {"cDC", "B cells"}
@@ -35,7 +35,7 @@ async def test_a_perturbation_of_one_unrelated_type_is_transferred_from_it(
 ) -> None:
     here = answer_from({"CD14 Mono": (), "Fibroblasts": ("IFN-beta",)}, max_iterations=1)
     assert await run_job(here.run_id, here.ports) is Exit.DONE
-    assert any("transferred from Fibroblasts" in note for note in here.outcome.notes)
+    assert any("transferred from fibroblasts" in note for note in here.outcome.notes)
     assert here.outcome.grounding_score > 1
 
 
@@ -78,7 +78,7 @@ async def test_a_related_perturbation_from_other_types_says_both(answer_from: An
     assert await run_job(here.run_id, here.ports) is Exit.DONE
     notes = " ".join(here.outcome.notes)
     assert "inferred from IFN-alpha1" in notes
-    assert "No CD14 Mono cells under IFN-alpha1 were used. The response was transferred from B cells" in notes
+    assert "No CD14-positive monocytes under IFN-alpha1 were used. The response was transferred from B cells" in notes
 
 
 async def test_without_the_perturbation_or_a_related_one_the_run_fails_with_its_interpretation(

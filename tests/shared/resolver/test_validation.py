@@ -89,7 +89,7 @@ def test_a_question_that_cannot_be_answered_has_no_control_and_its_reasons_are_n
     assert answer.recommendation is ControlStrategy.QUERY_AS_CONTROL
     assert (answer.control_cells_found, answer.control_donors, answer.control_conditions) == (0, [], [])
     assert answer.datasets == []
-    assert answer.warning == "By the catalog alone, this question cannot be answered with either control strategy."
+    assert answer.warning == "This question cannot be answered, so no control strategy applies."
     assert read_question(query, view) == (answer.interpretation, answer.suggestions)
 
 
@@ -102,15 +102,23 @@ def test_a_preview_gives_the_reasons_unless_a_language_model_decides(view: Catal
     assert (asking.would_run, asking.reason, asking.validation) == (True, None, refused.validation)
 
 
-def test_an_answer_from_a_related_perturbation_has_no_synthetic_control(view: CatalogView) -> None:
+def test_an_answer_from_a_related_perturbation_has_the_controls_of_that_one(view: CatalogView) -> None:
     answer = ask(view, "How would naive B cells respond to IL-13?")
     assert answer.interpretation.has(CaveatCode.RELATED_PERTURBATION)
-    assert (answer.synthetic_control_available, answer.datasets) == (False, ["small_pbmc"])
-    assert answer.recommendation is ControlStrategy.QUERY_AS_CONTROL
-    assert answer.warning == (
-        "Without cells under IL-13 there are no matched control cells. "
-        "query_as_control compares the prediction with the query cells themselves."
-    )
+    assert answer.interpretation.perturbation is not None
+    related = answer.interpretation.perturbation.used
+    assert related == "IL-4"
+    direct = ask(view, f"How would naive B cells respond to {related}?")
+    assert answer.synthetic_control_available
+    for field in (
+        "control_cells_found",
+        "control_donors",
+        "control_conditions",
+        "recommendation",
+        "datasets",
+        "warning",
+    ):
+        assert getattr(answer, field) == getattr(direct, field), field
 
 
 def test_of_two_things_that_match_equally_both_are_candidates_and_the_caveats_say_so(view: CatalogView) -> None:
@@ -118,7 +126,7 @@ def test_of_two_things_that_match_equally_both_are_candidates_and_the_caveats_sa
     assert answer.perturbation is not None
     assert answer.perturbation.candidates == ["IL-4", "IFN-gamma"]
     assert "IFN-gamma" in " ".join(answer.interpretation.reasons)
-    assert answer.warning == "By the catalog alone, this question cannot be answered with either control strategy."
+    assert answer.warning == "This question cannot be answered, so no control strategy applies."
 
 
 def test_a_misspelled_name_gets_a_warning(view: CatalogView) -> None:

@@ -12,7 +12,7 @@ from shared.errors import RunNotCompleted, RunNotFound
 from shared.fields import Answer
 from shared.runs import lifecycle, views
 from shared.runs.jobs import failure_for
-from shared.runs.records import GeneAnswer, Run, StoredFile
+from shared.runs.records import MAX_ANSWER, GeneAnswer, Run, RunOutcome, StoredFile
 from shared.runs.schemas import CreateRunRequest
 from shared.runs.states import FailureReason
 from shared.runs.submission import RunSubmission
@@ -100,8 +100,11 @@ async def test_a_result_answers_for_the_genes_that_the_question_names(
         for answer in Answer
     ]
     await lease(run.run_id, store=store, clock=clock).begin()
-    await lease(run.run_id, store=store, clock=clock).complete(found.model_copy(update={"gene_answers": answers}))
+    answer = " ".join(each.text for each in answers)
+    done = found.model_copy(update={"answer": answer, "gene_answers": answers})
+    await lease(run.run_id, store=store, clock=clock).complete(done)
     result = await views.result(run.run_id, ADA, store=store, files=SignsNothing(), clock=clock)
+    assert result.answer == answer
     assert [each.model_dump() for each in result.gene_answers] == [each.model_dump() for each in answers]
     assert result.interpretation == ANSWERABLE.interpretation
 
@@ -120,3 +123,9 @@ async def test_a_failed_run_has_no_result_and_the_advice_of_its_failure(
 async def test_a_run_that_is_not_completed_has_no_result(store: SqliteRunStore, run: Run, clock: TestClock) -> None:
     with pytest.raises(RunNotCompleted, match="is pending and has no result"):
         await views.result(run.run_id, ADA, store=store, files=SignsNothing(), clock=clock)
+
+
+def test_an_answer_of_any_length_is_stored_short() -> None:
+    stored = outcome("run_0123456789ab").model_dump() | {"answer": "x" * (MAX_ANSWER + 1)}
+    answer = RunOutcome.model_validate(stored).answer
+    assert (len(answer), answer[-1]) == (MAX_ANSWER, "…")
