@@ -17,7 +17,24 @@ Methods return the JSON of the API, described by docs/openapi.yaml, and raise th
 """
 
 from haystack_client.api import Client
-from haystack_client.errors import HaystackError, NotFound, NotSignedIn, RequestRefused, RetryPolicy, Unavailable
+from haystack_client.errors import (
+    HaystackError,
+    NotFound,
+    NotSignedIn,
+    QuestionNotAnswerable,
+    RequestRefused,
+    RetryPolicy,
+    Unavailable,
+)
 
-__all__ = ["Client", "HaystackError", "NotFound", "NotSignedIn", "RequestRefused", "RetryPolicy", "Unavailable"]
+__all__ = [
+    "Client",
+    "HaystackError",
+    "NotFound",
+    "NotSignedIn",
+    "QuestionNotAnswerable",
+    "RequestRefused",
+    "RetryPolicy",
+    "Unavailable",
+]
 __version__ = "0.1.0"

@@ -11,9 +11,9 @@ from uuid import uuid4
 
 from typer import Argument, Exit, Option, Typer, echo
 
-from haystack_client import __version__, identity, progress, show
+from haystack_client import __version__, identity, progress, reading, show
 from haystack_client.api import LOCAL_URL, Client
-from haystack_client.errors import HaystackError, Interrupted, NotFound, RetryPolicy, Unavailable
+from haystack_client.errors import HaystackError, Interrupted, NotFound, QuestionNotAnswerable, RetryPolicy, Unavailable
 from haystack_client.terminal import Terminal
 
 T = TypeVar("T")
@@ -27,8 +27,8 @@ from gcloud. HAYSTACK_SERVICE_ACCOUNT is the service account that gcloud imperso
 **Exit codes:**
 
 - 0: success
-- 1: the run failed or was cancelled (watch, submit --watch)
-- 2: the command or the request is invalid, or the service refuses it
+- 1: the run failed or was cancelled (watch, submit --watch), or the question cannot be answered (validate, submit --validate-only)
+- 2: the command or the request is invalid, or the service refuses it (submit: also a question that cannot be answered)
 - 3: not found
 - 4: not signed in
 - 5: the service is unavailable, or a file did not arrive intact
@@ -54,6 +54,7 @@ Question = Annotated[str, Argument(metavar="QUESTION", help="The question, in pl
 RunId = Annotated[str, Argument(metavar="RUN_ID", help="The id of the run, or `last` for your newest run.")]
 ControlStrategy = Annotated[Strategy | None, Option(metavar="STRATEGY", help=STRATEGY_HELP)]
 Dataset = Annotated[str | None, Option("--dataset", help="List only this dataset.")]
+Everything = Annotated[bool, Option("--all", help="Also list those without enough cells in an ingested atlas.")]
 
 app = Typer(no_args_is_help=True, rich_markup_mode="markdown", pretty_exceptions_enable=False)
 
@@ -112,8 +113,9 @@ def submit(
             raise Interrupted("Interrupted before the service responded.", repeat) from None
         if validate_only:
             _print(terminal, run, show.preview)
+            _exit_unless(run["would_run"])
         elif watch:
-            terminal.line(f"run: {run['run_id']}")
+            show.accepted(terminal, run)
             _watch(client, terminal, run["run_id"])
         else:
             _print(terminal, run, show.submitted)
@@ -191,7 +193,9 @@ def validate(
 ) -> None:
     """Show how the service reads a question, without running it."""
     with _service(url, as_json) as (client, terminal):
-        _print(terminal, client.validate(question, control_strategy=control_strategy), show.validation)
+        found = client.validate(question, control_strategy=control_strategy)
+        _print(terminal, found, show.validation)
+        _exit_unless(found["interpretation"]["answerable"])
 
 
 @app.command()
@@ -209,23 +213,38 @@ def datasets(
 
 
 @app.command()
-def perturbations(dataset: Dataset = None, url: Url = LOCAL_URL, as_json: AsJson = False) -> None:
+def perturbations(
+    dataset: Dataset = None, everything: Everything = False, url: Url = LOCAL_URL, as_json: AsJson = False
+) -> None:
     """List the perturbations that you can ask about."""
     with _service(url, as_json) as (client, terminal):
-        _print(terminal, client.perturbations(dataset), show.perturbations)
+        found = client.perturbations(dataset, everything=everything)
+        _print(terminal, found, show.perturbations)
+        if not as_json:
+            known = found if everything else client.perturbations(dataset, everything=True)
+            show.count(terminal, len(found), len(known), "perturbations")
 
 
 @app.command(name="cell-types")
-def cell_types(dataset: Dataset = None, url: Url = LOCAL_URL, as_json: AsJson = False) -> None:
+def cell_types(
+    dataset: Dataset = None, everything: Everything = False, url: Url = LOCAL_URL, as_json: AsJson = False
+) -> None:
     """List the cell types that you can ask about."""
     with _service(url, as_json) as (client, terminal):
-        _print(terminal, client.cell_types(dataset), show.cell_types)
+        found = client.cell_types(dataset, everything=everything)
+        _print(terminal, found, show.cell_types)
+        if not as_json:
+            known = found if everything else client.cell_types(dataset, everything=True)
+            show.count(terminal, len(found), len(known), "cell types")
 
 
 def main() -> None:
     """Run the command line, and print the error of a command that fails."""
     try:
         app()
+    except QuestionNotAnswerable as error:
+        reading.refusal(Terminal(for_program=True), error)  # on standard error
+        sys.exit(error.exit_code)
     except HaystackError as error:
         Terminal().fail(error)
         sys.exit(error.exit_code)
@@ -245,6 +264,11 @@ def _print(terminal: Terminal, answer: T, layout: Callable[[Terminal, T], None])
         terminal.document(answer)
     else:
         layout(terminal, answer)
+
+
+def _exit_unless(answerable: bool) -> None:
+    if not answerable:
+        raise Exit(1)
 
 
 def _resolve(client: Client, run_id: str) -> str:

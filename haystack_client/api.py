@@ -88,6 +88,9 @@ class Client:
         Args:
             idempotency_key: the same key with the same request returns the same run; by default a new key.
             options: further fields of the request, such as `max_iterations`; None for the default of the service.
+
+        Raises:
+            QuestionNotAnswerable: the service cannot answer the question; nothing runs.
         """
         headers = {"Idempotency-Key": idempotency_key or uuid4().hex}
         return self._object("POST", RUNS, json=_given(query=query, **options), headers=headers)
@@ -166,25 +169,33 @@ class Client:
 
     def datasets(self) -> list[str]:
         """Return the names of the datasets."""
-        return self._list("datasets", None)
+        return self._list("datasets")
 
     def dataset(self, name: str) -> Json:
         """Return what the catalog records about a dataset."""
         return self._object("GET", f"{METADATA}/datasets/{quote(name, safe='')}")
 
-    def perturbations(self, dataset: str | None = None) -> list[Json]:
-        """Return the perturbations of one dataset or of all."""
-        return self._list("perturbations", dataset)
+    def perturbations(self, dataset: str | None = None, *, everything: bool = False) -> list[Json]:
+        """Return the perturbations that you can ask about, of one dataset or of all.
 
-    def cell_types(self, dataset: str | None = None) -> list[Json]:
-        """Return the cell types of one dataset or of all."""
-        return self._list("cell-types", dataset)
+        Args:
+            everything: also return those that no ingested atlas has.
+        """
+        return self._list("perturbations", dataset=dataset, all=everything or None)
+
+    def cell_types(self, dataset: str | None = None, *, everything: bool = False) -> list[Json]:
+        """Return the cell types that you can ask about, of one dataset or of all.
+
+        Args:
+            everything: also return those that no ingested atlas has enough control cells of.
+        """
+        return self._list("cell-types", dataset=dataset, all=everything or None)
 
     def _object(self, method: str, path: str, **options: Any) -> Json:  # noqa: ANN401  # passed on to httpx
         return self._content(self._request(method, path, **options), dict)
 
-    def _list(self, subject: str, dataset: str | None) -> list[Any]:
-        return self._content(self._request("GET", f"{METADATA}/{subject}", params=_given(dataset=dataset)), list)
+    def _list(self, subject: str, **filters: object) -> list[Any]:
+        return self._content(self._request("GET", f"{METADATA}/{subject}", params=_given(**filters)), list)
 
     def _request(self, method: str, path: str, **options: Any) -> httpx.Response:  # noqa: ANN401  # as above
         return retry(lambda: self._attempt(method, path, **options), self._retry_policy)

@@ -2,6 +2,7 @@
 
 HaystackError       base class of every error below
 ├── RequestRefused  the request is invalid, or the service refuses it
+│   └── QuestionNotAnswerable  the service cannot answer the question that was asked
 ├── NotFound        the dataset or the run does not exist, or the run belongs to another user
 ├── NotSignedIn     the identity token is missing or not accepted
 ├── Unavailable     the service or a result file cannot be reached, or the response cannot be used
@@ -9,9 +10,9 @@ HaystackError       base class of every error below
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 T = TypeVar("T")
 
@@ -44,6 +45,24 @@ class RequestRefused(HaystackError):
     """The request is invalid, or the service refuses it."""
 
     exit_code = 2
+
+
+class QuestionNotAnswerable(RequestRefused):
+    """The service cannot answer the question that was asked; nothing was stored and nothing runs.
+
+    Attributes:
+        interpretation: how the question was read, as in a run's status.
+        reasons: why it cannot be answered, a sentence each.
+        suggestions: up to three similar questions that can be answered.
+    """
+
+    def __init__(
+        self, message: str, *, interpretation: Mapping[str, Any], reasons: Sequence[str], suggestions: Sequence[str]
+    ) -> None:
+        super().__init__(message, *(f"You could ask: {question}" for question in suggestions))
+        self.interpretation = interpretation
+        self.reasons = tuple(reasons)
+        self.suggestions = tuple(suggestions)
 
 
 class NotFound(HaystackError):

@@ -5,15 +5,22 @@ from datetime import datetime
 from typing import Any, Final
 
 from rich import box
+from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
 from haystack_client.progress import describe
+from haystack_client.reading import in_short, interpretation
 from haystack_client.terminal import Terminal, plain
 
 STYLES: Final = {"completed": "green", "failed": "red", "cancelled": "yellow"}
 GENES: Final = 10
 PATHWAYS: Final = 8
+# The widths of tables, in characters.
+COLUMN_GAP: Final = 3
+SHORTEST_FIRST: Final = 16
+SHORTEST_LAST: Final = 20
+NUMBERS: Final = frozenset({"cells", "controls"})
 
 
 def outcome(terminal: Terminal, run: Mapping[str, Any]) -> None:
@@ -26,9 +33,18 @@ def outcome(terminal: Terminal, run: Mapping[str, Any]) -> None:
         terminal.prose(f"{run['failure']['reason']}: {run['failure']['advice']}")
 
 
-def submitted(terminal: Terminal, run: Mapping[str, Any]) -> None:
-    """Print the id of a new run, and the command that follows it."""
+def accepted(terminal: Terminal, run: Mapping[str, Any]) -> None:
+    """Print how the question of a new run is read, and the id of the run."""
+    if run["interpretation"]:
+        interpretation(terminal, run["interpretation"])
+    else:
+        terminal.prose("not read yet: the language model reads the question when the run starts", style="yellow")
     terminal.line(f"run: {run['run_id']}", "bold")
+
+
+def submitted(terminal: Terminal, run: Mapping[str, Any]) -> None:
+    """Print a new run, and the command that follows it."""
+    accepted(terminal, run)
     terminal.line(f"To follow it: haystack watch {run['run_id']}")
 
 
@@ -47,6 +63,8 @@ def cancelled(terminal: Terminal, answer: Mapping[str, Any]) -> None:
 def status(terminal: Terminal, run: Mapping[str, Any]) -> None:
     """Print everything about the status of a run."""
     terminal.prose(run["query"], style="bold")
+    if run["interpretation"]:
+        interpretation(terminal, run["interpretation"])
     terminal.line(f"run: {run['run_id']}")
     outcome(terminal, run)
     if not run["done"]:
@@ -65,24 +83,30 @@ def runs(terminal: Terminal, page: Mapping[str, Any]) -> None:
     if not listed:
         terminal.line("no runs")
         return
-    rows = [_row(run) for run in listed]
-    table = _table()
-    for heading, *cells in zip(("run", "status", "scores", "created"), *(row[:-1] for row in rows), strict=True):
-        # These columns are never cut. The question gets the rest of the line.
-        table.add_column(heading, no_wrap=True, min_width=max(map(len, (heading, *cells))))
-    table.add_column("question")
-    for *cells, question in rows:
-        table.add_row(*cells, Text(question, no_wrap=True, overflow="ellipsis"))
-    terminal.people.print(table)
+    _listing(terminal, ("run", "status", "scores", "created", "question"), [_row(run) for run in listed])
     if page["total"] > len(listed):
         terminal.line(f"{len(listed)} of {page['total']} runs; use --limit N or --all to list more")
 
 
 def result(terminal: Terminal, found: Mapping[str, Any]) -> None:
-    """Print the result of a run: scores, genes and pathways."""
+    """Print the result of a run: the answer, how the question was read, and the rest."""
+    answer(terminal, found)
+    if found["interpretation"]:
+        in_short(terminal, found["interpretation"])
+    findings(terminal, found)
+
+
+def answer(terminal: Terminal, found: Mapping[str, Any]) -> None:
+    """Print the answer of a result; runs of before it was stored have none."""
+    if found["answer"]:
+        terminal.prose(found["answer"], style="bold")
+
+
+def findings(terminal: Terminal, found: Mapping[str, Any]) -> None:
+    """Print the scores, genes and pathways of a result."""
     reached = "reached" if found["success"] else "not reached"
     terminal.line(f"grounding score: {found['grounding_score']} of 10, threshold {reached}", "bold")
-    terminal.prose(f"termination reason: {found['termination_reason']}")
+    terminal.prose(_stopped(found))
     terminal.line(f"control strategy: {found['control_strategy_effective']}")
     for iteration in found["iterations"]:
         terminal.line(
@@ -93,19 +117,26 @@ def result(terminal: Terminal, found: Mapping[str, Any]) -> None:
             name = part["name"].replace("_", " ")
             terminal.prose(f"{name}: {part['score'] or 'not scored'}. {part['reason']}", indent=2)
     terminal.line("")
-    terminal.line(f"{found['num_de_genes']} differentially expressed genes", "bold")
-    for direction in ("up", "down"):
+    terminal.line(_called(found["num_de_genes"]), "bold")
+    for direction in ("up", "down") if found["num_de_genes"] else ():
         genes: Iterable[Mapping[str, Any]] = found[f"top_{direction}regulated"][:GENES]
-        listed = ", ".join(f"{gene['gene']} {gene['log2_fold_change']:+.1f}" for gene in genes)
+        listed = ", ".join(f"{gene['gene']} {_signed(gene['log2_fold_change'])}" for gene in genes)
         terminal.prose(f"most {direction}regulated (log2 fold change): {listed or 'none'}", indent=2)
     if found["enriched_pathways"]:
-        table = _table("pathway", numbers=("score", "adjusted p"))
+        if not found["num_de_genes"]:
+            terminal.prose("These gene sets shift only as a whole: take them as a hint.", indent=2)
+        table = _table()
+        table.add_column("pathway")
+        table.add_column("score", justify="right")
+        table.add_column("adjusted p", justify="right")
         for pathway in found["enriched_pathways"][:PATHWAYS]:
-            p = pathway["adjusted_p_value"]
-            table.add_row(plain(pathway["name"]), f"{pathway['score']:+.1f}", f"{p:.1e}" if p else "< 1e-300")
+            p = _p_value(pathway["adjusted_p_value"])
+            table.add_row(plain(pathway["name"]), _signed(pathway["score"]), p)
         terminal.people.print(table)
+    told = {caveat["detail"] for caveat in (found["interpretation"] or {}).get("caveats", ())}
     for note in found["notes"]:
-        terminal.prose(f"note: {note}", style="dim")
+        if note not in told:
+            terminal.prose(f"note: {note}", style="dim")
 
 
 def files(terminal: Terminal, found: Mapping[str, Any]) -> None:
@@ -118,14 +149,14 @@ def files(terminal: Terminal, found: Mapping[str, Any]) -> None:
 
 def validation(terminal: Terminal, found: Mapping[str, Any]) -> None:
     """Print how the service reads a question, and whether a synthetic control is available."""
-    for role in ("cell_type", "perturbation"):
-        terminal.prose(f"{role.replace('_', ' ')}: {_term(found[role])}")
-    terminal.prose(f"datasets: {', '.join(found['datasets']) or 'none ingested'}")
+    interpretation(terminal, found["interpretation"], found["suggestions"])
+    if not found["interpretation"]["answerable"]:
+        return
     conditions = f", condition {', '.join(found['control_conditions'])}" if found["control_conditions"] else ""
     terminal.prose(
-        f"control cells: {found['control_cells_found']} from {len(found['control_donors'])} donors{conditions}"
+        f"matched controls: {found['control_cells_found']:,} cells from {len(found['control_donors'])} donors{conditions}"
         if found["synthetic_control_available"]
-        else "control cells: no synthetic control is available"
+        else "matched controls: none, so no synthetic control is available"
     )
     terminal.line(f"recommended control strategy: {found['recommendation']}", "bold")
     if found["warning"]:
@@ -135,8 +166,8 @@ def validation(terminal: Terminal, found: Mapping[str, Any]) -> None:
 def preview(terminal: Terminal, found: Mapping[str, Any]) -> None:
     """Print whether a question would run, and how the service reads it."""
     terminal.line(f"would run: {'yes' if found['would_run'] else 'no'}", "green" if found["would_run"] else "red")
-    if found["reason"]:
-        terminal.prose(found["reason"])
+    if found["would_run"] and not found["validation"]["interpretation"]["answerable"]:
+        terminal.prose("The language model decides how the question is read. Without it:", style="yellow")
     validation(terminal, found["validation"])
 
 
@@ -163,43 +194,93 @@ def dataset(terminal: Terminal, found: Mapping[str, Any]) -> None:
 
 def perturbations(terminal: Terminal, found: Sequence[Mapping[str, Any]]) -> None:
     """Print a table of perturbations."""
-    table = _table("perturbation", "type", numbers=("cells", "controls"))
-    table.add_column("datasets")
-    for item in found:
-        counts = _count(item["cell_count"]), _count(item["control_count"])
-        table.add_row(plain(item["name"]), plain(item["type"]), *counts, plain(", ".join(item["datasets"])))
-    terminal.people.print(table)
+    rows = [
+        (item["name"], item["type"], _cells(item["cell_count"]), _cells(item["control_count"]), _datasets(item))
+        for item in found
+    ]
+    _listing(terminal, ("perturbation", "type", "cells", "controls", "datasets"), rows)
 
 
 def cell_types(terminal: Terminal, found: Sequence[Mapping[str, Any]]) -> None:
-    """Print a table of cell types."""
-    table = _table("cell type", "Cell Ontology", "lineage", numbers=("cells",))
-    table.add_column("datasets")
-    for item in found:
-        names = (plain(item[name] or "") for name in ("name", "cell_ontology_id", "lineage"))
-        table.add_row(*names, _count(item["cell_count"]), plain(", ".join(item["datasets"])))
+    """Print a table of cell types, and which cells stand in for those that it lacks."""
+    terminal.prose(
+        "Subtypes and close supertypes stand in for a type without enough cells (monocytes can be answered by mononuclear phagocytes); "
+        "haystack validate shows which cells a question gets.",
+        style="dim",
+    )
+    rows = [
+        (item["name"], item["cell_ontology_id"] or "", _cells(item["cell_count"]), _datasets(item)) for item in found
+    ]
+    _listing(terminal, ("cell type", "Cell Ontology", "cells", "datasets"), rows)
+
+
+def count(terminal: Terminal, shown: int, known: int, what: str) -> None:
+    """Print how many of the known entries a list shows."""
+    rest = "; --all lists those without enough cells in an ingested atlas" if shown < known else ""
+    terminal.line(f"{shown} of {known} {what}{rest}", "dim")
+
+
+def _table() -> Table:
+    return Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+
+
+def _listing(terminal: Terminal, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table as wide as the terminal: the first column may wrap, the last is cut, and the others stay whole."""
+    if not rows:
+        return
+    cleaned = [tuple(plain(cell).replace("\n", " ") for cell in row) for row in rows]
+    first, *middle, last = (max(map(cell_len, column)) for column in zip(headings, *cleaned, strict=True))
+    room = terminal.people.width - sum(width + COLUMN_GAP for width in middle) - COLUMN_GAP
+    table = _table()
+    table.add_column(
+        headings[0], overflow="fold", width=max(min(first, room - min(last, SHORTEST_LAST)), SHORTEST_FIRST)
+    )
+    for heading, width in zip(headings[1:-1], middle, strict=True):
+        table.add_column(heading, width=width, justify="right" if heading in NUMBERS else "left")
+    table.add_column(headings[-1])
+    for *cells, end in cleaned:
+        table.add_row(*cells, Text(end, no_wrap=True, overflow="ellipsis"))
     terminal.people.print(table)
 
 
-def _table(*headings: str, numbers: Sequence[str] = ()) -> Table:
-    table = Table(*headings, box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for heading in numbers:
-        table.add_column(heading, justify="right")
-    return table
+def _datasets(item: Mapping[str, Any]) -> str:
+    return ", ".join(item["datasets"])
+
+
+def _cells(number: int | None) -> str:
+    return "-" if number is None else f"{number:,}"
 
 
 def _row(run: Mapping[str, Any]) -> tuple[str, ...]:
-    scores = plain(" ".join(map(str, run["grounding_scores"])))
-    question = plain(run["query"]).replace("\n", " ")
-    return plain(run["run_id"]), plain(run["status"]), scores, _local_time(run["created_at"]), question
+    scores = " ".join(map(str, run["grounding_scores"]))
+    return run["run_id"], run["status"], scores, _local_time(run["created_at"]), run["query"]
 
 
-def _term(term: Mapping[str, Any] | None) -> str:
-    if term is None:
-        return "not recognized"
-    ontology_id = f" ({term['cell_ontology_id']})" if term["cell_ontology_id"] else ""
-    candidates = f"; other candidates: {', '.join(term['candidates'])}" if term["candidates"] else ""
-    return f"{term['name']}{ontology_id}, from “{term['matched_text']}” ({term['match']} match){candidates}"
+def _stopped(found: Mapping[str, Any]) -> str:
+    """Return in a sentence why the search stopped; the field is a code, a colon and the reason."""
+    code, _, reason = found["termination_reason"].partition(": ")
+    if code == "score_threshold":
+        threshold = reason.rpartition(" ")[2]
+        reason = f"the score of {found['grounding_score']} reached the threshold of {threshold}"
+    return f"Stopped because {reason or code}."
+
+
+def _called(genes: int) -> str:
+    return f"{genes} gene{'s' * (genes != 1)} called changed" if genes else "no gene is called changed"
+
+
+def _signed(number: float) -> str:
+    return f"{number:+.2f}".replace("-", "−")
+
+
+def _p_value(p: float) -> str:
+    """Return a p-value as the report writes it."""
+    if p >= 0.001:
+        return f"{p:.3f}"
+    if p <= 1e-300:
+        return "< 1e−300"
+    digits, _, exponent = f"{p:.1e}".partition("e-")
+    return f"{digits}e−{int(exponent)}"
 
 
 def _local_time(text: str) -> str:

@@ -5,7 +5,14 @@ from typing import Any, Final
 
 import httpx
 
-from haystack_client.errors import HaystackError, NotFound, NotSignedIn, RequestRefused, Unavailable
+from haystack_client.errors import (
+    HaystackError,
+    NotFound,
+    NotSignedIn,
+    QuestionNotAnswerable,
+    RequestRefused,
+    Unavailable,
+)
 from haystack_client.identity import ADVICE
 
 LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -91,4 +98,7 @@ def _error(response: httpx.Response, problem: Mapping[str, Any]) -> HaystackErro
     retryable = status in TRANSIENT and problem.get("code") != "too_many_runs"
     if retryable or status >= 500:
         return Unavailable(message, *details, retryable=retryable, retry_after=retry_after(response))
+    if problem.get("code") == "question_not_answerable":
+        parts = {name: problem[name] for name in ("interpretation", "reasons", "suggestions")}
+        return QuestionNotAnswerable(message, **parts)
     return (NotFound if status == 404 else RequestRefused)(message, *details)

@@ -9,7 +9,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from haystack_client import Client, HaystackError, RequestRefused, RetryPolicy, Unavailable, progress, show
+from haystack_client import (
+    Client,
+    HaystackError,
+    QuestionNotAnswerable,
+    RequestRefused,
+    RetryPolicy,
+    Unavailable,
+    progress,
+    reading,
+    show,
+)
 from haystack_client.terminal import Terminal
 from local import processes, service
 from local.demo_atlas import DATASET
@@ -65,6 +75,9 @@ def run(body: Mapping[str, Any], *, data_dir: Path, store: str | None, results_d
             )
         terminal.line(f"using the service that runs on {data_dir}, at {owner.url}", "dim")
         return _ask(owner.url, body, results_dir, terminal)
+    except QuestionNotAnswerable as error:
+        reading.refusal(terminal, error, command="python -m local demo")
+        return 1
     except HaystackError as error:
         for line in (error.message, *error.details):
             terminal.line(line, "red")
@@ -111,14 +124,16 @@ def _ask_own_service(body: Mapping[str, Any], data_dir: Path, store: str, result
 def _ask(url: str, body: Mapping[str, Any], results_dir: Path, terminal: Terminal) -> int:
     with Client(url, retry_policy=RetryPolicy(on_retry=terminal.warn)) as client:
         created = client.submit(**body)
-        terminal.line(created["query"], "bold")
+        terminal.prose(created["query"], style="bold")
+        reading.interpretation(terminal, created["interpretation"])
         terminal.line(f"{url}/api/v1/runs/{created['run_id']}")
         done = progress.watch(terminal, client, created["run_id"])
         show.outcome(terminal, done)
         if done["status"] != "completed":
             return 1
         result = client.result(done["run_id"])
-        show.result(terminal, result)
+        show.answer(terminal, result)
+        show.findings(terminal, result)
         terminal.line("results, downloaded through their signed URLs:")
         progress.download(terminal, client, result, results_dir / done["run_id"])
     return 0

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 
 from shared import logs
+from shared.catalog.interpretation import Interpretation
 from shared.errors import Unavailable
 from shared.fields import ControlStrategy
 from shared.logs import Severity
@@ -52,6 +53,7 @@ class Progress:
         phase: Phase,
         iteration: int,
         *,
+        interpretation: Interpretation | None = None,
         finished: Iteration | None = None,
         effective: ControlStrategy | None = None,
     ) -> None:
@@ -65,7 +67,11 @@ class Progress:
         logs.log(Severity.INFO, "phase", phase=phase.value, iteration=iteration)
         run = await retry(
             lambda: self._lease.progress(
-                phase=phase, iteration=iteration, finished=finished, control_strategy_effective=effective
+                phase=phase,
+                iteration=iteration,
+                interpretation=interpretation,
+                finished=finished,
+                control_strategy_effective=effective,
             )
         )
         if not self._lease.owns(run):

@@ -7,11 +7,13 @@ from pathlib import Path
 
 from orchestrator.config import JobConfig
 from orchestrator.evidence.enrichment import notable
+from orchestrator.outputs.answer import gene_answers, headline
 from orchestrator.outputs.files import write_log, write_predictions
 from orchestrator.outputs.report import write_report
 from orchestrator.prediction import stack
 from orchestrator.prediction.delta_transfer import DeltaTransfer, Predictor
 from orchestrator.progress import Progress
+from orchestrator.question.analysis import NotUnderstood
 from orchestrator.question.llm import understand
 from orchestrator.search.search import Search, SearchResult
 from shared.catalog.view import CatalogView
@@ -51,7 +53,12 @@ class Workflow:
             Unavailable: the run store or the results bucket stayed unavailable.
         """
         await progress.phase(Phase.QUERY_ANALYSIS, 0)
-        question = await understand(run, self.view, self.environment)
+        try:
+            question = await understand(run, self.view, self.environment)
+        except NotUnderstood as error:
+            # So that the failed run shows how its question was read.
+            await progress.phase(Phase.QUERY_ANALYSIS, 0, interpretation=error.interpretation)
+            raise
         search = await asyncio.to_thread(
             lambda: Search(run, question, atlas_root=self.atlas_root, predictor=self.predictor, config=self.config)
         )
@@ -60,6 +67,7 @@ class Workflow:
         stored = [await self.files.upload(run.run_id, path, media_type) for path, media_type in written]
         best = result.best
         return RunOutcome(
+            answer=" ".join(headline(result)),
             grounding_score=best.summary.score,
             termination_reason=result.termination_reason,
             control_strategy_effective=best.summary.effective,
@@ -67,6 +75,7 @@ class Workflow:
             top_upregulated=best.differential.top(self.config.top_genes, up=True),
             top_downregulated=best.differential.top(self.config.top_genes, up=False),
             enriched_pathways=notable(best.enrichment, self.config),
+            gene_answers=gene_answers(result),
             notes=result.notes,
             files=stored,
         )

@@ -4,6 +4,7 @@ HaystackError
 ├── InvalidRequest                 the request cannot be accepted
 │   ├── InvalidPageToken
 │   └── IdempotencyMismatch        the key was used with another request
+├── QuestionNotAnswerable          no ingested atlas answers the question, or a run cannot answer its kind
 ├── Unauthenticated                no valid identity
 ├── Forbidden                      a valid identity that is not allowed to do this
 ├── NotFound
@@ -20,7 +21,7 @@ HaystackError
 └── SettingsInvalid                settings are missing or invalid
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 
 class HaystackError(Exception):
@@ -66,6 +67,25 @@ class IdempotencyMismatch(InvalidRequest):
             "This Idempotency-Key was used with a different request. Use a new key for a new request.",
             [{"loc": ["header", "Idempotency-Key"], "msg": "used with another request", "type": "idempotency_key"}],
         )
+
+
+class QuestionNotAnswerable(HaystackError):
+    """A question that a run cannot answer.
+
+    Attributes:
+        interpretation: how the question is read, as JSON values.
+        suggestions: similar questions that can be answered.
+    """
+
+    slug = "question_not_answerable"
+
+    def __init__(
+        self, reasons: Sequence[str], interpretation: Mapping[str, object], suggestions: Sequence[str]
+    ) -> None:
+        super().__init__(" ".join(reasons))
+        self.reasons = list(reasons)
+        self.interpretation = interpretation
+        self.suggestions = list(suggestions)
 
 
 class Unauthenticated(HaystackError):

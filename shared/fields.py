@@ -1,6 +1,7 @@
 """Base model, field types and clock that the wire models, the stored records and the catalog share."""
 
 import re
+import unicodedata
 from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -13,6 +14,10 @@ from pydantic_core import PydanticCustomError
 Clock = Callable[[], datetime]
 
 _CONTROLS: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+# Characters of other categories than Cf that show nothing: a joiner, fillers, variation selectors and the blank of Braille.
+_INVISIBLE: Final = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
 
 
 class Model(BaseModel):
@@ -50,10 +55,19 @@ def _without_controls(value: object) -> object:
     return value
 
 
+def _without_invisible(value: object) -> object:
+    # A soft hyphen or a zero-width space of a copied text would split a name, and a question must not consist of what nobody sees.
+    if not isinstance(value, str) or value.isascii():
+        return value
+    visible = (character for character in value if unicodedata.category(character) != "Cf")
+    return _INVISIBLE.sub("", "".join(visible))
+
+
 Timestamp = Annotated[AwareDatetime, PlainSerializer(rfc3339, when_used="json")]
 Query = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=10, max_length=2000),
+    StringConstraints(strip_whitespace=True, min_length=5, max_length=2000),
+    BeforeValidator(_without_invisible),
     BeforeValidator(_without_controls),
 ]
 Score = Annotated[int, Field(ge=1, le=10)]
@@ -65,6 +79,14 @@ class ControlStrategy(StrEnum):
 
     SYNTHETIC_CONTROL = "synthetic_control"  # predict twice, perturbed and control, and compare the two
     QUERY_AS_CONTROL = "query_as_control"  # compare the prediction with the unchanged query cells
+
+
+class Answer(StrEnum):
+    """Answer to the question whether a gene changes as asked."""
+
+    YES = "yes"
+    NO = "no"
+    NOT_ENOUGH_EVIDENCE = "not_enough_evidence"
 
 
 class LlmProvider(StrEnum):

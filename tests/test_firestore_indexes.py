@@ -22,6 +22,10 @@ def test_times_that_only_rise_have_no_index_of_their_own_but_the_one_that_the_sw
     assert "check_at" not in exempt
 
 
+def test_texts_and_lists_of_a_run_that_nobody_searches_have_no_index() -> None:
+    assert {"query", "interpretation", "transitions", "iterations", "outcome"} <= exempt_fields("runs")
+
+
 def test_what_is_only_read_by_name_has_no_index_at_all() -> None:
     """The catalog's one document would else have more index entries than Firestore allows a document."""
     assert exempt_fields("catalog") == exempt_fields("user_locks") == {"*"}

@@ -5,6 +5,7 @@ first response. Write them again after a change of the facts or of the rules for
 
 - `reference_datasets.json`: catalog entries of the reference datasets. Their numbers of cells by cell type and condition are
   unknown, so the entries have none.
+- `context_index.tsv`: the terms of `context_terms.tsv` by folded phrase.
 - `name_index.json` and the table of cell-type names: index of all recognized names.
 """
 
@@ -16,7 +17,7 @@ from shared import data
 from shared.catalog import reference
 from shared.catalog.entries import CellTypeEntry, ConditionEntry, DatasetEntry
 from shared.catalog.ontology import cell_ontology
-from shared.resolver import cell_names, perturbation_names, receptors
+from shared.resolver import cell_names, context, perturbation_names, receptors
 from tools import generate
 
 FACTS: Final = Path(data.__file__).parent
@@ -34,6 +35,12 @@ def cell_type_names() -> str:
     names = cell_names.index_reference_names().stored()
     lines = sorted("\t".join(row) for row in names.items())
     return "\n".join(["\t".join(cell_names.COLUMNS), *lines]) + "\n"
+
+
+def context_index() -> str:
+    """Return the index of terms beside names, sorted by character, as tab-separated text."""
+    lines = sorted(f"{key}\t{entry.as_text()}" for key, entry in context.index_terms().items())
+    return "\n".join(["\t".join(context.COLUMNS), *lines]) + "\n"
 
 
 def name_index() -> str:
@@ -114,6 +121,7 @@ def _tabula_sapiens() -> DatasetEntry:
 FILES: Final = {
     FACTS / f"{reference.DATASETS}.json": reference_datasets,
     FACTS / f"{cell_names.NAMES}.tsv": cell_type_names,
+    FACTS / f"{context.INDEX}.tsv": context_index,
     FACTS / f"{data.INDEX}.json": name_index,
 }
 

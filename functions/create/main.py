@@ -16,7 +16,10 @@ async def handle(call: Call) -> Response:
     container = wiring.container()
     request = await requests.parse(call.request, CreateRunRequest)
     key = requests.idempotency_key(call.request)
+    view = await container.catalog_cache.view()
     if request.validate_only:
-        return json_response(call.request, validation.preview(request, await container.catalog_cache.view()))
-    run = await container.submission.create(request, call.user.email, key)
+        return json_response(call.request, validation.preview(request, view))
+    run = await container.submission.create(
+        request, validation.read_question(request.query, view), call.user.email, key
+    )
     return run_response(call.request, run_status(run), Location=f"/api/v1/runs/{run.run_id}")

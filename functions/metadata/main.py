@@ -6,7 +6,8 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from shared import wiring
-from shared.catalog.schemas import MetadataQuery
+from shared.catalog.plans import askable_cell_types, askable_perturbations
+from shared.catalog.schemas import EntriesQuery, MetadataQuery
 from shared.http import requests
 from shared.http.endpoint import Call, endpoint
 from shared.http.problems import UnknownPath
@@ -15,17 +16,19 @@ from shared.http.responses import json_response
 
 @endpoint("metadata")
 async def handle(call: Call) -> Response:
-    dataset = requests.parse_query(call.request, MetadataQuery).dataset
     view = await wiring.container().catalog_cache.view()
     found: BaseModel | Sequence[BaseModel | str]
     match call.params:
         case {"dataset": name}:
             found = view.describe(name)
         case {"subject": "perturbations"}:
-            found = view.perturbations(dataset)
+            asked = requests.parse_query(call.request, EntriesQuery)
+            found = view.perturbations(asked.dataset) if asked.all else askable_perturbations(view, asked.dataset)
         case {"subject": "cell-types"}:
-            found = view.cell_types(dataset)
+            asked = requests.parse_query(call.request, EntriesQuery)
+            found = view.cell_types(asked.dataset) if asked.all else askable_cell_types(view, asked.dataset)
         case {"subject": "datasets"}:
+            dataset = requests.parse_query(call.request, MetadataQuery).dataset
             found = view.dataset_names() if dataset is None else [view.dataset(dataset).name]
         case _:
             raise UnknownPath

@@ -1,6 +1,7 @@
 """Gene sets, and the expected effects of perturbations. Read from files, never from the network."""
 
 import csv
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -10,7 +11,11 @@ from importlib.resources import files
 HALLMARK, REACTOME = "HALLMARK_", "REACTOME_"
 # Reactome nests its sets: the smallest have too few genes to test, the largest say no more than "metabolism".
 REACTOME_SIZES = range(10, 301)
-_ACRONYMS = frozenset({"AKT", "DN", "DNA", "JAK", "KRAS", "MTOR", "MYC", "NFKB", "PI3K", "TGF", "TNFA", "UV", "WNT"})
+# Words that join the word before them: "toll-like receptor", but "mediated by MAP kinases".
+_JOINING = re.compile(
+    r"(?<=\w) (mediated|dependent|dependant|independent|stimulated|induced|like|containing|linked|gated|coupled|rich|anchored)"
+    r"(?! (?:an|by|from|to|with)\b)(?= )"
+)
 
 
 @dataclass(frozen=True)
@@ -61,9 +66,24 @@ def reactome() -> Mapping[str, frozenset[str]]:
 
 def readable(gene_set: str) -> str:
     """Return a gene set's name for people: `HALLMARK_TNFA_SIGNALING_VIA_NFKB` becomes `TNFA signaling via NFKB`."""
-    words = gene_set.removeprefix(HALLMARK).removeprefix(REACTOME).split("_")
-    name = " ".join(word if word in _ACRONYMS or any(c.isdigit() for c in word) else word.lower() for word in words)
+    words = gene_set.removeprefix(HALLMARK).removeprefix(REACTOME).replace("_", " ")
+    spelled, pattern = _spellings()
+    name = pattern.sub(lambda found: spelled.get(found[0]) or _in_case(found[0]), words)
+    name = _JOINING.sub(r"-\1", name)
     return f"{name} (Reactome)" if gene_set.startswith(REACTOME) else name
+
+
+def _in_case(word: str) -> str:
+    return word if len(word) == 1 or any(c.isdigit() for c in word) else word.lower()
+
+
+@cache
+def _spellings() -> tuple[Mapping[str, str], re.Pattern[str]]:
+    """Return the words whose case matters by their capitals, and a pattern of all words (`data/gene_set_words.txt`)."""
+    lines = files("orchestrator").joinpath("data", "gene_set_words.txt").read_text(encoding="utf-8").splitlines()
+    spelled = {re.sub(r"[^A-Z0-9]", " ", line.upper()): line for line in lines if line}
+    longest_first = "|".join(sorted(spelled, key=len, reverse=True))
+    return spelled, re.compile(rf"\b(?:{longest_first}|\S+)\b")
 
 
 def _gene_sets(file: str) -> dict[str, frozenset[str]]:

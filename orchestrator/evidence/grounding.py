@@ -2,7 +2,7 @@
 
 A part that cannot be evaluated has no score, says why, and is left out. The score is the weighted mean of the other parts, with limits:
 `UNGROUNDED_LIMIT` if neither the expected pathways nor the known responders can be evaluated, because then nothing links the prediction
-to the requested perturbation; `RELATED_LIMIT` if it was made from cells under a related perturbation; `NO_RECEPTOR_LIMIT` if the response
+to the perturbation in question; `RELATED_LIMIT` if it was made from cells under a related perturbation; `NO_RECEPTOR_LIMIT` if the response
 of other cell types was transferred to cells without the receptor.
 """
 
@@ -57,8 +57,8 @@ class Grounding:
 class Origin(Enum):
     """The cells that a prediction was made from."""
 
-    EXACT = "cells of the requested type under the requested perturbation"
-    CROSS_CELL_TYPE = "cells of other types under the requested perturbation"
+    EXACT = "cells of the query cells' type under the perturbation"
+    CROSS_CELL_TYPE = "cells of other types under the perturbation"
     RELATED_PERTURBATION = "cells under a related perturbation"
 
 
@@ -89,8 +89,7 @@ def ground(evidence: Evidence, config: JobConfig, *, seed: int) -> Grounding:
     if PATHWAYS not in values and TARGETS not in values:
         score = min(score, UNGROUNDED_LIMIT)
         limits.append(
-            "No prior knowledge links the prediction to the requested perturbation, so its score is at most "
-            f"{UNGROUNDED_LIMIT}."
+            f"No prior knowledge links the prediction to this perturbation, so its score is at most {UNGROUNDED_LIMIT}."
         )
     if evidence.origin is Origin.RELATED_PERTURBATION:
         score = min(score, RELATED_LIMIT)
@@ -116,7 +115,7 @@ def _pathways(evidence: Evidence, config: JobConfig) -> tuple[float | None, str]
     if not (expected.primary_sets or expected.reactome_sets):
         return None, f"Not evaluated: no gene set represents the program {expected.program}."
     if not evidence.differential.is_de.any():
-        return 0.0, "No gene is called differentially expressed, so no pathway changes."
+        return 0.0, "No gene is called changed, so the expected pathways do not count as rising."
     in_hallmark = [change for change in evidence.enrichment if change.name.startswith(HALLMARK)]
     in_reactome = [change for change in evidence.enrichment if change.name.startswith(REACTOME)]
     primary = _strengths(expected.primary_sets, in_hallmark, HALLMARK_FACTORS, config)
@@ -137,10 +136,8 @@ def _pathways(evidence: Evidence, config: JobConfig) -> tuple[float | None, str]
         if (name := change.name) in names
     ]
     top = evidence.enrichment[0]
-    return value, (
-        f"Expected for {expected.program}: {' and '.join(ranks)}, by rise. "
-        f"The set that rises most is {readable(top.name)} (t = {top.score:.1f})."
-    )
+    rise = f"The set that rises most is {readable(top.name)} (t = {top.score:.1f})" if top.score > 0 else "No set rises"
+    return value, f"Expected for {expected.program}: {' and '.join(ranks)}, by rise. {rise}."
 
 
 def _strengths(
@@ -206,9 +203,10 @@ def _network(evidence: Evidence, seed: int) -> tuple[float | None, str]:
     order = np.argsort(-np.abs(found.statistic), kind="stable")
     changed = [int(i) for i in order if found.is_de[i]][:NETWORK_GENES]
     if not changed:
-        return 0.0, "No gene is called differentially expressed."
+        return 0.0, "No gene is called changed."
     if len(changed) < MIN_RESPONDERS:
-        return 0.0, f"Only {len(changed)} gene(s) change, too few to belong together."
+        few = "1 gene is" if len(changed) == 1 else f"{len(changed)} genes are"
+        return 0.0, f"Only {few} called changed, too few to belong together."
     membership = np.array(
         [[gene in genes for genes in evidence.gene_sets.values()] for gene in found.genes], dtype=np.int32
     )

@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.evidence.differential import Differential
+from orchestrator.outputs.words import MAX_HEIGHT
 
 # The volcano plot draws this many genes that are not called, and all that are; the search finds every gene.
 BACKGROUND_GENES = 1500
-# Genes with a −log10 adjusted p above this are drawn at the top; it is near the limit of a double.
-MAX_HEIGHT = 300.0
 NAMED_GENES = 8  # maximum number of named genes in each direction
 LETTER, LINE = 7.4, 13.0  # letter width and line height, enough to keep names apart
 

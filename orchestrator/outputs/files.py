@@ -13,12 +13,13 @@ import numpy as np
 import pandas as pd
 
 from orchestrator.evidence.gene_sets import expectations
+from orchestrator.outputs.answer import gene_answers, headline, perturbation_used
 from orchestrator.search.iteration import IterationSummary
 from orchestrator.search.search import SearchResult
 from shared.catalog import reference
 
 # Increased when a field of the log is removed or changes its meaning; fields may be added at any time.
-LOG_SCHEMA_VERSION = 1
+LOG_SCHEMA_VERSION = 2
 LIBRARIES = ("anndata", "decoupler", "h5py", "numpy", "pandas", "scanpy", "scipy")
 
 
@@ -48,7 +49,7 @@ def _obs(result: SearchResult) -> pd.DataFrame:
         {
             "cell_id": [f"{question.dataset.name}:{row}" for row in result.query.rows],
             "cell_type": question.query_type.label,
-            "perturbation": question.perturbation.name,
+            "perturbation": perturbation_used(result),
             "donor": result.query.donors,
             "prompt_strategy": summary.prompt.strategy,
             "iteration": summary.number,
@@ -82,7 +83,8 @@ def _uns(result: SearchResult) -> dict[str, Any]:
     question, best = result.question, result.best
     return {
         **_settings(result),
-        "cell_type": question.cell_type.name,
+        # As text: HDF5 has no lists of objects and no null.
+        "haystack": {"interpretation": question.interpretation.model_dump_json()},
         "dataset": question.dataset.name,
         "semi_synthetic": question.dataset.semi_synthetic,
         "notes": np.array(result.notes, dtype=object),
@@ -107,24 +109,21 @@ def write_log(result: SearchResult, folder: Path) -> Path:
         "schema_version": LOG_SCHEMA_VERSION,
         **_settings(result),
         "asked_at": result.run.created_at.isoformat(),
-        "understood": {
-            "task_type": "perturbation_response",  # the only kind that can be answered
-            "cell_type": question.cell_type.model_dump(),
-            "perturbation": question.perturbation.model_dump(),
-            "dataset": question.dataset.name,
-            "semi_synthetic": question.dataset.semi_synthetic,
-            "query_cell_type": question.query_type.model_dump(),
-            "cell_ontology_distance": question.distance,
+        "interpretation": question.interpretation.model_dump(mode="json"),
+        "interpreted_by": question.understood_by,
+        "semi_synthetic": question.dataset.semi_synthetic,
+        "prior_knowledge": {
             "receptors": list(known.receptors) if known else [],
             "targets": list(known.targets) if known else [],
             "expected_pathways": list(expected.gene_sets) if expected else [],
-            "by": question.understood_by,
         },
         "query_cells": len(result.query.rows),
         "query_cells_by_donor": dict(sorted(Counter(result.query.donors).items())),
         "iterations": [_iteration_entry(each) for each in result.iterations],
         "best_iteration": best.number,
         "grounding_score": best.score,
+        "answer": " ".join(headline(result)),
+        "gene_answers": [answer.model_dump(mode="json") for answer in gene_answers(result)],
         "notes": result.notes,
     }
     path = folder / f"{result.run.run_id}_log.json"

@@ -14,9 +14,10 @@ from markupsafe import Markup
 
 from orchestrator.evidence.enrichment import notable
 from orchestrator.evidence.gene_sets import expectations, readable
-from orchestrator.outputs import figures, text
+from orchestrator.outputs import answer, figures, reading, text, words
 from orchestrator.outputs.files import versions
 from orchestrator.search.search import SearchResult
+from shared.resolver.caveats import cells
 
 
 def write_report(result: SearchResult, folder: Path) -> Path:
@@ -28,11 +29,18 @@ def write_report(result: SearchResult, folder: Path) -> Path:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"p": _p, "signed": _signed, "readable": readable, "gene_pages": text.gene_pages}
+    environment.filters |= {
+        "p": words.p_value,
+        "signed": words.signed,
+        "readable": readable,
+        "gene_pages": text.gene_pages,
+    }
     style, script = _part("report.css"), _part("report.js")
     page = environment.get_template("report.html.j2").render(
         **_content(result),
+        answer=answer,
         figures=figures,
+        reading=reading,
         text=text,
         style=Markup(style),  # noqa: S704  # our own files; the template escapes everything that a run brings
         script=Markup(script),  # noqa: S704
@@ -66,6 +74,9 @@ def _content(result: SearchResult) -> dict[str, Any]:
     return {
         "result": result,
         "question": result.question,
+        "used_cells": cells(result.question.query_type),
+        "used_types": words.plural(result.question.query_type.name),
+        "perturbation": answer.perturbation_used(result),
         "best": best,
         "gauge": figures.gauge(best.summary.score, result.run.score_threshold),
         "history": figures.history([each.score for each in result.iterations], result.run.score_threshold),
@@ -92,14 +103,3 @@ def _measured(result: SearchResult) -> dict[str, Sequence[str | float]]:
         "adjusted": [float(f"{value:.1e}") for value in found.adjusted_p],
         "tested": [int(value) for value in found.statistic != 0],
     }
-
-
-def _signed(number: float) -> str:
-    return f"{number:+.2f}".replace("-", "−")
-
-
-def _p(number: float) -> str:
-    """Return a p-value for people; `report.js` formats it in the same way."""
-    if number >= 0.001:
-        return f"{number:.3f}"
-    return f"{number:.1e}".replace("-", "−") if number > 10.0**-figures.MAX_HEIGHT else "< 1e−300"

@@ -1,15 +1,16 @@
-"""The sentences of the report: answer, methods, caveats, and the commands that repeat the run."""
+"""The sentences of the report besides its answer: methods, caveats, and the commands that repeat the run."""
 
 import json
 import shlex
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from orchestrator.evidence.enrichment import notable
-from orchestrator.evidence.gene_sets import readable
+import numpy as np
+
+from orchestrator.outputs.words import plural
 from orchestrator.search.search import SearchResult
 from shared.fields import ControlStrategy
-from shared.runs.records import GeneChange
+from shared.runs.records import PathwayChange
 
 PART_NAMES = {
     "pathway_coherence": "Pathway coherence",
@@ -22,10 +23,10 @@ PART_QUESTIONS = {
     "network_coherence": "Do the changed genes belong together?",
 }
 STRATEGIES = {
-    "direct": "the requested perturbation in the requested cell type",
-    "ontology": "the requested perturbation in the nearest cell types of the Cell Ontology",
-    "mechanistic": "perturbations that share receptors, targets or family with the requested one",
-    "donor": "the best cells under the requested perturbation, selected by donor",
+    "direct": "cells of the query cells’ own type under {}",
+    "ontology": "cells of the nearest types in the Cell Ontology under {}",
+    "mechanistic": "cells under perturbations that share receptors, targets or family with {}",
+    "donor": "the best cells under {}, by donor",
 }
 COMPARISONS = {
     ControlStrategy.SYNTHETIC_CONTROL: "a second prediction made from matched control cells (synthetic control)",
@@ -50,22 +51,30 @@ def gene_pages(symbol: str) -> dict[str, str]:
     return {site: address.format(quote(symbol, safe="")) for site, address in GENE_PAGES.items()}
 
 
-def answer(result: SearchResult) -> str:
-    """Return the answer in one sentence, with the cell type in the user's own words."""
-    question, best = result.question, result.best
-    cell_type, perturbation = question.cell_type.matched_text, question.perturbation.name
-    n_up = int((best.differential.is_de & (best.differential.log2_fold_change > 0)).sum())
-    n_down = best.summary.num_de_genes - n_up
-    changes = []
-    if n_up:
-        changes.append(f"raise {_genes(n_up, best.differential.top(5, up=True))}")
-    if n_down:
-        changes.append(f"lower {_genes(n_down, best.differential.top(3, up=False))}")
-    sentence = f"In {cell_type}, {perturbation} is predicted to {' and to '.join(changes) or 'change no gene'}"
-    rising = [change for change in notable(best.enrichment, result.config) if change.score > 0]
-    if rising:
-        sentence += f"; the gene set that rises most is {readable(rising[0].name)}"
-    return sentence + "."
+def stopped(result: SearchResult) -> str:
+    """Return why the search stopped, in a sentence."""
+    code, _, reason = result.termination_reason.partition(": ")
+    if code == "score_threshold":
+        reason = f"the score of {result.best.summary.score} reached the threshold of {result.run.score_threshold}"
+    return f"Stopped because {reason}."
+
+
+def about_pathways(result: SearchResult, pathways: Sequence[PathwayChange]) -> str:
+    """Return what limits the table of pathways, or why there is none; empty if nothing does."""
+    best = result.best
+    if pathways:
+        if best.summary.num_de_genes:
+            return ""
+        return (
+            "No gene is called changed. These gene sets shift only as a whole, by the test statistics of all their genes: take them as a "
+            "hint."
+        )
+    if not np.any(best.differential.statistic):
+        return "No gene was tested, so no gene set was."
+    if not best.enrichment:
+        return "No gene set has enough measured genes for a test."
+    called = "" if best.summary.num_de_genes else "No gene is called changed. "
+    return f"{called}No gene set has an adjusted p below {result.config.max_adjusted_p}."
 
 
 def methods(result: SearchResult) -> list[str]:
@@ -73,12 +82,11 @@ def methods(result: SearchResult) -> list[str]:
     question, summary, config = result.question, result.best.summary, result.config
     strategy = summary.prompt.strategy
     return [
-        f"Interpretation of the question: cell type {_matched(question.cell_type.matched_text, question.cell_type.name)}, "
-        f"perturbation {_matched(question.perturbation.matched_text, question.perturbation.name)}.",
-        f"Query cells are control cells of the atlas: {question.query_type.label}, at most {config.max_query_cells}, "
+        f"The question was read by: {question.understood_by}. The box at the top states how.",
+        f"Query cells are {plural(question.query_type.name)} of the atlas in control conditions, at most {config.max_query_cells}, "
         "spread evenly over donors. Each of them gets a prediction.",
         f"Prompt cells are measured examples that the predictor learns from. The strategy “{strategy}” selects "
-        f"{STRATEGIES.get(strategy, 'the cells that its rationale describes')}.",
+        f"{STRATEGIES.get(strategy, 'the cells that its rationale describes').format(question.perturbation.name)}.",
         f"Predictor: {result.predictor}. {PREDICTORS.get(result.predictor, '')}".strip(),
         f"The predicted cells are compared with {COMPARISONS[summary.effective]} by a Wilcoxon rank-sum test for each gene "
         "(scanpy), with Benjamini-Hochberg adjusted p-values.",
@@ -94,14 +102,13 @@ def caveats(result: SearchResult) -> list[str]:
     """Return the limits of the result."""
     sentences = [
         "This is a prediction, not a measurement. It suggests what an experiment could test.",
-        "The score measures agreement with prior knowledge about this perturbation. It is not a probability, and it does not measure the "
-        "distance to a real experiment; unexpected biology scores low.",
+        f"The score measures agreement with prior knowledge about {result.question.perturbation.name}. It is not a probability, and it "
+        "does not measure the distance to a real experiment; unexpected biology scores low.",
         f"Baselines: “no change” calls no gene and scores 1; this prediction with shuffled gene names scores {result.shuffled_score}. "
         "“All cell types change alike” (the plain mean of all prompts) is strong for cytokines: it can score as high, and the score "
         "cannot distinguish it.",
         "Predicted cells are not independent samples, so the p-values rank genes; they do not predict what an experiment would find.",
-        f"Only the {len(result.best.differential.genes)} genes that the atlas measures can be predicted; the response of a cell type "
-        "that the atlas lacks is taken from related types.",
+        f"Only the {len(result.best.differential.genes)} genes that the atlas measures can be predicted.",
     ]
     if result.question.dataset.semi_synthetic:
         sentences.insert(
@@ -135,16 +142,3 @@ def curl_command(result: SearchResult) -> str:
     }
     quoted = shlex.quote(json.dumps(body, ensure_ascii=False))
     return f'curl "$HAYSTACK_URL/api/v1/runs" -H "Content-Type: application/json" -d {quoted}'
-
-
-def _genes(number: int, top: Sequence[GeneChange]) -> str:
-    """Return the number of genes with the top ones, or just the genes if these are all."""
-    names = [gene.gene for gene in top]
-    listed = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-    if number == len(names):
-        return listed
-    return f"{number} genes (most of all {listed})"
-
-
-def _matched(text: str, name: str) -> str:
-    return f"{name} (“{text}”)" if text != name else name

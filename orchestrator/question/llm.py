@@ -1,7 +1,8 @@
 """Let a language model propose the interpretation of a question; the catalog validates it, and the resolver is the fallback.
 
-The question is untrusted text. A proposal can only choose among names of the catalog: anything else is rejected, and none of the model's
-own words reach a result.
+The question is untrusted text. A proposal can only choose among names of the catalog, or say by a code why the question cannot be
+answered: anything else is rejected, and none of the model's own words reach a result. What the text says besides the names (a knockout,
+an inhibitor, a dose) remains: a proposal removes no caveat about it.
 """
 
 import asyncio
@@ -11,14 +12,17 @@ from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import Final, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from orchestrator.question.analysis import NotUnderstood, Question, analyze
+from orchestrator.question.analysis import Question, question_of
+from shared.catalog.interpretation import BLOCKING, CaveatCode
 from shared.catalog.schemas import CellTypeInfo, MatchedTerm, PerturbationInfo
 from shared.catalog.view import CatalogView
 from shared.fields import ControlStrategy, LlmProvider
 from shared.logs import Severity, log
-from shared.resolver import Resolution, resolve
+from shared.resolver import Resolution
+from shared.resolver.caveats import caveat
+from shared.resolver.interpretation import Reading, read
 from shared.runs.records import Run
 from shared.settings import LLM_KEYS
 
@@ -35,6 +39,21 @@ ADDRESSES: Final = {
     LlmProvider.GOOGLE_GENAI: "GOOGLE_GEMINI_BASE_URL",
 }
 TIMEOUT_SECONDS: Final = 20.0
+# What a language model reads in a question that it calls unanswerable.
+READ_AS: Final[Mapping[CaveatCode, str]] = {
+    CaveatCode.INHIBITION: "about an inhibitor, an antagonist or a blockade",
+    CaveatCode.KNOCKOUT: "about a knockout",
+    CaveatCode.KNOCKDOWN: "about a knockdown",
+    CaveatCode.OVEREXPRESSION: "about an overexpressed gene",
+    CaveatCode.ABSENCE: "about the absence of a perturbation",
+    CaveatCode.COMBINATION: "about several perturbations at once",
+    CaveatCode.SPECIES: "about another species than that of the atlases",
+    CaveatCode.AMBIGUOUS_PERTURBATION: "about a perturbation that may be one of several",
+    CaveatCode.UNKNOWN_PERTURBATION: "about a perturbation that no ingested atlas contains",
+    CaveatCode.UNAVAILABLE_CELL_TYPE: "about a cell type that no ingested atlas contains",
+    CaveatCode.NO_PERTURBATION: "without a perturbation",
+    CaveatCode.NO_CELL_TYPE: "without a cell type",
+}
 
 Info = TypeVar("Info", CellTypeInfo, PerturbationInfo)
 
@@ -55,6 +74,17 @@ class Proposal(BaseModel):
     )
     perturbation_type: Literal["cytokine", "compound", "gene", "other"] | None
     control_strategy: ControlStrategy
+    cannot_answer: CaveatCode | None = Field(
+        description="Why cells under one of perturbations cannot answer the question, one of: "
+        f"{', '.join(sorted(BLOCKING))}. Null if they can; also null if a name of perturbations is itself that condition.",
+    )
+
+    @field_validator("cannot_answer")
+    @classmethod
+    def _blocks(cls, code: CaveatCode | None) -> CaveatCode | None:
+        if code is not None and not code.blocking:
+            raise ValueError("this does not prevent an answer")
+        return code
 
 
 class ProposalRejected(Exception):
@@ -93,38 +123,67 @@ async def understand(
     """Interpret a run's question by a valid proposal of a language model if the run requests one, else by the resolver.
 
     Raises:
-        NotUnderstood: the resolver does not understand the question, and no proposal was usable.
+        NotUnderstood: the question cannot be answered as it was read; the message repeats the reasons.
     """
+    reading = await asyncio.to_thread(read, run.query, view)
     if run.llm_provider is None:
-        return await asyncio.to_thread(analyze, run.query, view)
-    resolution = await asyncio.to_thread(resolve, run.query, view)
+        return question_of(run.query, reading, view)
     try:
-        proposal = await _propose(run, view, resolution, environment, timeout_seconds)
-        question = await asyncio.to_thread(analyze, run.query, view, validated(proposal, view, resolution))
-    except (ProposalRejected, NotUnderstood) as error:
-        rejected = isinstance(error, ProposalRejected)
-        why = str(error) if rejected else "no ingested atlas can answer the proposed question"
-        log(Severity.WARNING, "the resolver interprets the question instead of the language model", why=why)
-        question = await asyncio.to_thread(analyze, run.query, view, resolution)
-        note = (
-            f"The interpretation by a language model was not used: {why}. The deterministic resolver read the question."
-        )
-        return replace(question, notes=(*question.notes, note))
+        proposal = await _propose(run, view, reading.resolution, environment, timeout_seconds)
+        proposed = await asyncio.to_thread(_proposed, run.query, proposal, view, reading)
+    except ProposalRejected as error:
+        log(Severity.WARNING, "the resolver interprets the question instead of the language model", why=str(error))
+        question = question_of(run.query, reading, view)
+        note = f"The interpretation by a language model was not used: {error}. The deterministic resolver read the question."
+        return replace(question, remarks=(note,))
     model = f"{run.llm_provider.value} {run.llm_model or DEFAULT_MODELS[run.llm_provider]}"
     log(
         Severity.INFO,
         "the language model's proposal is used",
-        cell_type=question.cell_type.name,
-        perturbation=question.perturbation.name,
+        answerable=proposed.interpretation.answerable,
+        cell_type=proposed.resolution.cell_type and proposed.resolution.cell_type.name,
+        perturbation=proposed.resolution.perturbation and proposed.resolution.perturbation.name,
         proposed_type=proposal.perturbation_type,
         proposed_control_strategy=proposal.control_strategy.value,
+        cannot_answer=proposal.cannot_answer,
     )
+    question = question_of(run.query, proposed, view)
     note = f"The question was read by a language model ({model}), which could only choose names from the catalog."
     return replace(
         question,
         understood_by=f"language model ({model})",
-        notes=(*question.notes, note, *_differences(resolution, question)),
+        remarks=(note, *_differences(reading, proposed)),
     )
+
+
+def _proposed(query: str, proposal: Proposal, view: CatalogView, reading: Reading) -> Reading:
+    """Return the reading by a proposal; it need not be answerable.
+
+    Raises:
+        ProposalRejected: the proposal is not usable, or it names what no atlas has although the resolver's reading can be answered.
+    """
+    if proposal.cannot_answer is not None:
+        return _blocked(reading, proposal.cannot_answer)
+    proposed = read(query, view, validated(proposal, view, reading.resolution))
+    if reading.interpretation.answerable and not proposed.interpretation.answerable:
+        raise ProposalRejected("no ingested atlas can answer the proposed question")
+    return proposed
+
+
+def _blocked(reading: Reading, code: CaveatCode) -> Reading:
+    """Return the resolver's reading with a blocking caveat that a language model found, which comes first."""
+    detail = f"The language model reads a question {READ_AS[code]}, so it cannot be answered."
+    found, known = caveat(code, "", detail), reading.interpretation
+    changes: dict[str, object] = {
+        "answerable": False,
+        "dataset": None,
+        "caveats": known.caveats if known.has(code) else [found, *known.caveats],
+    }
+    if known.cell_type:
+        changes["cell_type"] = known.cell_type.model_copy(update={"used": None})
+    if known.perturbation:
+        changes["perturbation"] = known.perturbation.model_copy(update={"evidence": None, "used": None})
+    return Reading(known.model_copy(update=changes), reading.resolution, None)
 
 
 def validated(proposal: Proposal, view: CatalogView, resolution: Resolution) -> Resolution:
@@ -207,11 +266,20 @@ def _distinct(names: list[str], term: MatchedTerm | None) -> list[str]:
     return sorted({*names, *([term.name] if term else [])})
 
 
-def _differences(resolution: Resolution, question: Question) -> list[str]:
-    """Return sentences about the terms that the language model and the resolver interpret differently."""
-    pairs = ((resolution.cell_type, question.cell_type), (resolution.perturbation, question.perturbation))
+def _differences(reading: Reading, proposed: Reading) -> list[str]:
+    """Return sentences about what the language model and the resolver interpret differently."""
+    pairs = (
+        (reading.resolution.cell_type, proposed.resolution.cell_type),
+        (reading.resolution.perturbation, proposed.resolution.perturbation),
+    )
     return [
-        f'The deterministic resolver reads "{own.matched_text}" as {own.name}; the language model chose {chosen.name}.'
-        for own, chosen in pairs
-        if own and own.name != chosen.name
+        *(
+            f"The deterministic resolver would not answer this question: {each}"
+            for each in reading.interpretation.reasons
+        ),
+        *(
+            f'The deterministic resolver reads "{own.matched_text}" as {own.name}; the language model chose {chosen.name}.'
+            for own, chosen in pairs
+            if own and chosen and own.name != chosen.name
+        ),
     ]

@@ -11,6 +11,7 @@ from orchestrator.config import JobConfig
 from orchestrator.evidence.differential import Differential
 from orchestrator.evidence.evaluation import Evaluator
 from orchestrator.evidence.grounding import Origin
+from orchestrator.outputs.words import listed, plural
 from orchestrator.prediction.delta_transfer import Prediction, Predictor, PromptCells
 from orchestrator.progress import Progress
 from orchestrator.question.analysis import Question
@@ -19,6 +20,9 @@ from orchestrator.search.prompts import Prompt
 from shared.fields import ControlStrategy
 from shared.runs.records import Iteration, PathwayChange
 from shared.runs.states import Phase
+
+# Names of cell types contain commas, so a note lists only a few; the report has a table of all.
+NAMED_TYPES = 2
 
 
 @dataclass(frozen=True)
@@ -149,19 +153,22 @@ class IterationRunner:
 
 
 def caveats(prompt: Prompt, question: Question) -> list[str]:
-    """Return sentences about a prediction that was not made from the target combination itself."""
+    """Return sentences about a prediction from other cell types or another perturbation, unless the interpretation has them."""
     label, perturbation = question.query_type.label, question.perturbation.name
-    origin = prompt.origin(label)
-    if origin is Origin.RELATED_PERTURBATION:
-        used = ", ".join(sorted({group.condition for group in prompt.groups}))
-        return [
+    own_type = any(group.cell_type == label for group in prompt.groups)
+    used = ", ".join(sorted({group.condition for group in prompt.groups})) if prompt.related_only else perturbation
+    notes = []
+    if prompt.related_only and question.perturbation.used == perturbation:
+        notes.append(
             f"This answer is inferred from cells under {used}, not under {perturbation}: {prompt.rationale} "
             "Treat it as a hypothesis: it cannot show how the two perturbations differ."
-        ]
-    if origin is Origin.CROSS_CELL_TYPE:
-        types = ", ".join(sorted({group.cell_type for group in prompt.groups}))
-        return [
-            f"No {label} cells under {perturbation} were used. The response was transferred from {types}; "
-            f"responses that only {label} cells show are missing."
-        ]
-    return []
+        )
+    if not own_type:
+        own = plural(question.query_type.name)
+        types = sorted({plural(question.cell_name(group.cell_type)) for group in prompt.groups})
+        others = listed(types) if len(types) <= NAMED_TYPES else f"{len(types)} other cell types"
+        notes.append(
+            f"No {own} under {used} were used. The response was transferred from {others}; "
+            f"responses that only {own} show are missing."
+        )
+    return notes

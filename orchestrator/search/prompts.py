@@ -22,7 +22,7 @@ class Prompt:
     rationale: str  # why it was proposed, as a sentence; for a chosen prompt also the lesson of the previous score
     groups: tuple[Group, ...]  # the perturbed groups, sorted
     type_nearness: float  # 0..1, how near the cell types are to the target's
-    perturbation_nearness: float  # 0..1; 1 for the requested perturbation, less for a related one
+    perturbation_nearness: float  # 0..1; 1 for the target's perturbation, less for a related one
     quality: float  # 0..1, from the number of cells and the share of groups with matched controls
 
     @property
@@ -32,7 +32,7 @@ class Prompt:
 
     @property
     def related_only(self) -> bool:
-        """Whether the cells are under a related perturbation instead of the requested one."""
+        """Whether the cells are under a related perturbation instead of the target's."""
         return self.perturbation_nearness < 1
 
     def origin(self, cell_type: str) -> Origin:

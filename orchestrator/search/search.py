@@ -73,7 +73,9 @@ class Search:
         while (reason := self._reason_to_stop(done, prompt)) is None and prompt is not None:
             number = len(done) + 1
             finished = done[-1].record if done else None
-            await progress.phase(Phase.PROMPT_GENERATION, number, finished=finished)
+            await progress.phase(
+                Phase.PROMPT_GENERATION, number, interpretation=self._question.interpretation, finished=finished
+            )
             result = await self._runner.run(prompt, number, progress)
             done.append(result.summary)
             if best is None or result.summary.score > best.summary.score:
@@ -82,7 +84,8 @@ class Search:
         if best is None or reason is None:
             raise NotUnderstood(
                 f"The atlas {self._question.dataset.name} has too few cells under {self._question.perturbation.name} and related "
-                f"perturbations (at least {self._config.min_group_cells} cells per donor and cell type are required)."
+                f"perturbations: at least {self._config.min_group_cells} cells per donor and cell type are required.",
+                self._question.interpretation,
             )
         await progress.phase(
             Phase.OUTPUT_GENERATION, len(done), finished=done[-1].record, effective=best.summary.effective
@@ -126,9 +129,13 @@ def reason_to_stop(
     if max(scores) >= threshold:
         return f"score_threshold: {max(scores)} reaches the threshold of {threshold}"
     if len(scores) >= max_iterations:
-        return f"max_iterations: the threshold of {threshold} was not reached in {max_iterations} iteration(s)"
+        return f"max_iterations: the threshold of {threshold} was not reached in {_iterations(max_iterations)}"
     if len(scores) - 1 - scores.index(max(scores)) >= plateau:
-        return f"plateau: no better score in {plateau} iterations"
+        return f"plateau: the score did not improve in {_iterations(plateau)}"
     if not another:
         return "no_new_prompt: all prompts from the atlas were tried"
     return None
+
+
+def _iterations(number: int) -> str:
+    return f"{number} iteration{'s' * (number != 1)}"

@@ -30,7 +30,7 @@ class AvailableGroups:
         self._config = config
 
     def perturbed(self, cell_type: str, conditions: Sequence[str] | None = None) -> list[Group]:
-        """Return the usable groups of a cell type in these conditions (default: the requested perturbation), sorted."""
+        """Return the usable groups of a cell type in these conditions (default: those of the target), sorted."""
         wanted = self._target.conditions if conditions is None else conditions
         return sorted(group for group in self._sizes if group.cell_type == cell_type and group.condition in wanted)
 
@@ -80,7 +80,7 @@ def direct(target: Target, available: AvailableGroups) -> Iterator[Prompt]:
     """Propose the same perturbation in the same cell type, all donors."""
     if groups := available.perturbed(target.query_type):
         donors = len({group.donor for group in groups})
-        rationale = f"{target.query_type} cells under the requested perturbation, {donors} donor{'s' * (donors != 1)}."
+        rationale = f"{target.query_type} cells under {target.perturbation}, {donors} donor{'s' * (donors != 1)}."
         yield Prompt("direct", rationale, tuple(groups), 1.0, 1.0, available.quality(groups))
 
 
@@ -88,14 +88,13 @@ def ontology(target: Target, available: AvailableGroups) -> Iterator[Prompt]:
     """Propose the same perturbation in other cell types: each of the nearest alone and with all nearer ones, then all types together."""
     sources = _sources(target, available, target.conditions)
     others = [source for source in sources if source.cell_type != target.query_type][:MAX_NEIGHBORS]
-    perturbation = "the requested perturbation"
     for near in others:
-        yield _prompt("ontology", [near], perturbation, 1.0, available)
+        yield _prompt("ontology", [near], target.perturbation, 1.0, available)
         mixed = sources[: sources.index(near) + 1]
         if len(mixed) > 1:
-            yield _prompt("ontology", mixed, perturbation, 1.0, available)
+            yield _prompt("ontology", mixed, target.perturbation, 1.0, available)
     if len(sources) > 1:
-        yield _prompt("ontology", sources, perturbation, 1.0, available)
+        yield _prompt("ontology", sources, target.perturbation, 1.0, available)
 
 
 def mechanistic(target: Target, available: AvailableGroups) -> Iterator[Prompt]:
@@ -104,7 +103,7 @@ def mechanistic(target: Target, available: AvailableGroups) -> Iterator[Prompt]:
         sources = _sources(target, available, related.conditions)
         if not sources:
             continue
-        perturbation = f"{related.name}, which shares {related.shared} with the requested perturbation"
+        perturbation = f"{related.name}, which shares {related.shared} with {target.perturbation}"
         yield _prompt("mechanistic", sources[:1], perturbation, related.nearness, available)
         if len(sources) > 1:
             yield _prompt("mechanistic", sources, perturbation, related.nearness, available)
@@ -132,7 +131,7 @@ def donor(target: Target, available: AvailableGroups) -> Iterator[Prompt]:
     ]
     for which, subset in subsets:
         if subset and len(subset) < len(groups):
-            rationale = f"{types} under the requested perturbation, {which}."
+            rationale = f"{types} under {target.perturbation}, {which}."
             yield Prompt("donor", rationale, tuple(subset), nearness, 1.0, available.quality(subset))
 
 
@@ -142,7 +141,7 @@ STRATEGIES: tuple[Strategy, ...] = (direct, ontology, mechanistic, donor)
 def _sources(target: Target, available: AvailableGroups, conditions: Sequence[str]) -> list[_Source]:
     """Return the cell types that have usable groups in these conditions, nearest first."""
     own_groups = available.perturbed(target.query_type, conditions)
-    found = [_Source(target.query_type, 1.0, "the requested type", own_groups)]
+    found = [_Source(target.query_type, 1.0, "the type of the query cells", own_groups)]
     for near in target.neighbors:
         distance = UNRELATED if near.distance is None else near.distance
         relation = (

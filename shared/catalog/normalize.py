@@ -23,7 +23,8 @@ _SPELLED = str.maketrans(
 )
 _AMERICAN = (
     ("tumour", "tumor"), ("haem", "hem"), ("leuco", "leuko"), ("leukaem", "leukem"), ("oestr", "estr"), ("sulph", "sulf"),
-    ("fibre", "fiber"), ("alfa", "alpha"), ("thrombocyte", "platelet"),
+    ("fibre", "fiber"), ("alfa", "alpha"), ("thrombocyte", "platelet"), ("interleukine", "interleukin"), ("interleucin", "interleukin"),
+    ("interleuquin", "interleukin"),
 )  # fmt: skip
 _WORD = re.compile(r"[^\W_]+")
 _WORD_OR_MARKER = re.compile(r"(?i:\bcd)[ -]\d+[a-z]?(?![^\W_])|[^\W_]+")  # "CD 14" and "CD-14" are one word
@@ -39,6 +40,22 @@ _ABBREVIATIONS = {
     "celll": ("cell",), "tcell": ("t", "cell"), "bcell": ("b", "cell"), "nkcell": ("natural", "killer", "cell"), "cd4t": ("cd4", "t"),
     "cd8t": ("cd8", "t"), "gd": ("gamma", "delta"), "gdt": ("gamma", "delta", "t"), "gammadelta": ("gamma", "delta"),
     "alphabeta": ("alpha", "beta"), "nonclassical": ("non", "classical"),
+}  # fmt: skip
+# The words of German, French, Spanish and Italian names of cells; accents are removed before.
+_FOREIGN = {
+    "zelle": ("cell",), "zellen": ("cell",), "cellule": ("cell",), "celula": ("cell",), "cellula": ("cell",), "cellulas": ("cell",),
+    "tzelle": ("t", "cell"), "tzellen": ("t", "cell"), "bzelle": ("b", "cell"), "bzellen": ("b", "cell"),
+    "nkzellen": ("natural", "killer", "cell"), "monozyt": ("monocyte",), "monozyten": ("monocyte",), "monocito": ("monocyte",),
+    "monocita": ("monocyte",), "monociti": ("monocyte",), "makrophage": ("macrophage",), "makrophagen": ("macrophage",),
+    "macrofago": ("macrophage",), "macrofagi": ("macrophage",), "lymphozyt": ("lymphocyte",), "lymphozyten": ("lymphocyte",),
+    "linfocito": ("lymphocyte",), "linfociti": ("lymphocyte",), "dendritische": ("dendritic",), "dendritischen": ("dendritic",),
+    "dendritique": ("dendritic",), "dendritica": ("dendritic",), "naturliche": ("natural",), "killerzelle": ("killer", "cell"),
+    "killerzellen": ("killer", "cell"), "naturelle": ("natural",), "tueuse": ("killer",), "asesina": ("killer",),
+    "regulatorische": ("regulatory",), "regulatorischen": ("regulatory",), "regulatrice": ("regulatory",), "reguladora": ("regulatory",),
+    "plasmazelle": ("plasma", "cell"), "plasmazellen": ("plasma", "cell"), "mastzelle": ("mast", "cell"), "mastzellen": ("mast", "cell"),
+    "hepatozyt": ("hepatocyte",), "hepatozyten": ("hepatocyte",), "hepatocito": ("hepatocyte",), "neutrophile": ("neutrophil",),
+    "neutrofilo": ("neutrophil",), "fibroblasten": ("fibroblast",), "fibroblasto": ("fibroblast",), "gedachtnis": ("memory",),
+    "memoire": ("memory",), "memoria": ("memory",), "leukozyten": ("leukocyte",), "leucocito": ("leukocyte",),
 }  # fmt: skip
 # The adjective of a tissue means its noun: "cardiac fibroblasts" are fibroblasts of the heart.
 _TISSUES = {
@@ -145,6 +162,8 @@ def _terms(key: str) -> tuple[str, ...]:
     one = singular(key)
     if one in _ABBREVIATIONS:
         return _ABBREVIATIONS[one]
+    if one in _FOREIGN:
+        return _FOREIGN[one]
     if marker := _MARKER.fullmatch(key):
         name, level = marker.groups()
         return (name, _LEVELS.get(level, level)) if level else (name,)

@@ -2,8 +2,9 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
+from shared.catalog.interpretation import Interpretation
 from shared.fields import ControlStrategy, Model, Query
 
 
@@ -60,6 +61,24 @@ class MetadataQuery(Model):
     dataset: Annotated[str | None, Field(max_length=63, description="Only entries of this dataset.")] = None
 
 
+def _flag(value: object) -> object:
+    # Only the two spellings of JSON; pydantic alone takes `yes`, `on` and `1` too.
+    return {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
+
+
+class EntriesQuery(MetadataQuery):
+    """Filters of a list of perturbations or cell types."""
+
+    all: Annotated[
+        bool,
+        Field(
+            strict=True,
+            description="Also list entries that no run can use yet, because no ingested dataset has enough cells of them.",
+        ),
+        BeforeValidator(_flag),
+    ] = False
+
+
 class ControlStrategyValidationRequest(Model):
     """A question and its control strategy, to validate before a run."""
 
@@ -92,3 +111,5 @@ class ControlStrategyValidation(Model):
     cell_type: MatchedTerm | None = Field(description="Cell type that the question names; null if it names none.")
     perturbation: MatchedTerm | None = Field(description="Perturbation that the question names; null if it names none.")
     datasets: list[str] = Field(description="Ingested datasets that can answer the question.")
+    interpretation: Interpretation = Field(description="How the question is read, and what is not taken into account.")
+    suggestions: list[str] = Field(description="Similar questions that can be answered, if this one cannot be.")

@@ -32,6 +32,15 @@ class Rows(Mapping[str, T]):
             raise KeyError(key)
         return self._parse(key, self._lines[place][len(prefix) :])
 
+    def begins(self, key: str) -> bool:
+        """Return whether a first column is this text or starts with it and a space."""
+        place = bisect_left(self._lines, key)
+        while place < len(self._lines) and self._lines[place].startswith(key):
+            if self._lines[place][len(key)] in " \t":
+                return True
+            place += 1
+        return False
+
     def __iter__(self) -> Iterator[str]:
         return (line.partition("\t")[0] for line in self._lines)
 

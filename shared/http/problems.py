@@ -8,7 +8,7 @@ from typing import Final
 
 from starlette.responses import Response
 
-from shared.errors import HaystackError, InvalidRequest
+from shared.errors import HaystackError, InvalidRequest, QuestionNotAnswerable
 
 MEDIA_TYPE: Final = "application/problem+json"
 
@@ -29,6 +29,7 @@ STATUS_OF: Final = MappingProxyType(
         "invalid_request": 422,
         "invalid_page_token": 422,
         "idempotency_mismatch": 422,
+        "question_not_answerable": 422,
         "too_many_runs": 429,
         "internal": 500,
         "unavailable": 503,
@@ -98,6 +99,12 @@ def problem(error: HaystackError, request_id: str) -> Response:
     }
     if isinstance(error, InvalidRequest):
         content["errors"] = error.errors
+    if isinstance(error, QuestionNotAnswerable):
+        content |= {
+            "interpretation": error.interpretation,
+            "reasons": error.reasons,
+            "suggestions": error.suggestions,
+        }
     response = Response(json.dumps(content, ensure_ascii=False), status, media_type=MEDIA_TYPE)
     if isinstance(error, MethodNotAllowed):
         response.headers["Allow"] = ", ".join(error.allow)

@@ -18,6 +18,7 @@ MAX_ERRORS: Final = 20
 # Maximum number of characters returned of an unknown field's name.
 MAX_NAME_LENGTH: Final = 100
 IDEMPOTENCY_KEY: Final = re.compile(r"[!-~]{1,255}")
+_NOUNS: Final = {"body": "field", "query": "parameter"}
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -131,7 +132,8 @@ def _invalid(errors: list[ErrorDetails], place: str) -> InvalidRequest:
     ]
     names = sorted({str(loc[0]) for loc, _ in shown if loc})
     more = " and more" if len(errors) > MAX_ERRORS else ""
-    detail = f"Correct {', '.join(names)}{more} and send the request again." if names else "Send one JSON object."
+    plural = "s" * (len(names) > 1)
+    detail = f"Invalid {_NOUNS[place]}{plural}: {', '.join(names)}{more}." if names else "Send one JSON object."
     return InvalidRequest(detail, listed)
 
 

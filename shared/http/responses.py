@@ -37,6 +37,8 @@ def json_response(request: Request, content: "BaseModel | Sequence[BaseModel | s
     body = _encode(content)
     extra = {name.replace("_", "-"): value for name, value in headers.items()} | {"ETag": _etag(body)}
     if request.method in {"GET", "HEAD"} and _matches(request, body):
+        if _gains_from_gzip(body, request.headers.get("accept-encoding", "")):
+            extra["ETag"] = _etag_of_gzip(extra["ETag"])  # as the 200 response would have it (RFC 9110, section 15.4.5)
         return Response(status_code=304, headers=extra)
     return Response(body, headers=extra, media_type="application/json")
 
@@ -60,15 +62,21 @@ def compress(response: Response, accept_encoding: str) -> None:
     The compressed form is another representation, so its ETag is another one, with `-gzip` at its end.
     """
     response.headers.append("Vary", "Accept-Encoding")
-    if len(response.body) < MIN_GZIP_BYTES or "content-encoding" in response.headers:
-        return
-    if "gzip" not in accept_encoding or _GZIP_REFUSED.search(accept_encoding):
+    if "content-encoding" in response.headers or not _gains_from_gzip(bytes(response.body), accept_encoding):
         return
     response.body = zlib.compress(response.body, GZIP_LEVEL, GZIP_WBITS)
     response.headers["Content-Encoding"] = "gzip"
     response.headers["Content-Length"] = str(len(response.body))
     if etag := response.headers.get("etag"):
-        response.headers["ETag"] = etag.removesuffix('"') + '-gzip"'
+        response.headers["ETag"] = _etag_of_gzip(etag)
+
+
+def _gains_from_gzip(body: bytes, accept_encoding: str) -> bool:
+    return len(body) >= MIN_GZIP_BYTES and "gzip" in accept_encoding and not _GZIP_REFUSED.search(accept_encoding)
+
+
+def _etag_of_gzip(etag: str) -> str:
+    return etag.removesuffix('"') + '-gzip"'
 
 
 def _encode(content: "BaseModel | Sequence[BaseModel | str]") -> bytes:

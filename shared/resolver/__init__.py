@@ -1,8 +1,12 @@
-"""From free text to a cell type and a perturbation of the catalog. Pure: the same question and catalog give the same answer.
+"""From free text to an interpretation of a question. Pure: the same question and catalog give the same answer.
 
-`resolve` chooses among the names that `mentions` finds. `lexicon` holds all names (`cell_names`, `perturbation_names`, `receptors`) and
-corrects misspellings; `roles` reads from the surrounding words what a name does in the question. `validation` checks whether the catalog
-has the cells for an answer. `controls` and `labels` read the labels of datasets.
+Names: `resolve` chooses among those that `mentions` finds. `lexicon` holds all of them (`cell_names`, `perturbation_names`, `receptors`)
+and corrects misspellings; `roles` reads from the words around a name what it does in the question. `controls` and `labels` read the labels
+of datasets.
+
+Meaning: `parse` finds `context` terms, `genes`, `agents`, `manipulations` (with `absences` and `effects`) and `causes`.
+`interpretation` puts them together with the cells of the catalog: `asked_cells`, `asked_perturbation`, `ignored`, each with its `caveats`.
+`suggestions` finds questions that can be answered. `validation` checks whether the catalog has matched controls.
 """
 
 from shared.resolver.question import Resolution

@@ -158,7 +158,13 @@ def labels_with(datasets: Iterable[DatasetEntry]) -> frozenset[str]:
 @cache
 def label_names() -> CellTypeNames:
     """Return the reference names with the shorthand that only a dataset's label may use."""
-    return _index(lambda _: True)
+    return _index(lambda where: where != "alone")
+
+
+@cache
+def lone_names() -> dict[str, str]:
+    """Return the Cell Ontology ids of markers and shorthand that mean cells in a question without other cells, by folded word."""
+    return {compact(row["name"]): row["cl_id"] for row in data.table("cell_type_names") if row["where"] == "alone"}
 
 
 def index_reference_names() -> CellTypeNames:

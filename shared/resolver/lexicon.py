@@ -9,6 +9,7 @@ from shared.catalog.normalize import GREEK_NAMES, singular
 from shared.catalog.view import CatalogView
 from shared.resolver import cell_names, perturbation_names
 from shared.resolver.cell_names import CellTypeNames
+from shared.resolver.context import is_term
 from shared.resolver.perturbation_names import PerturbationNames
 from shared.resolver.receptors import ReceptorNames, receptor_names
 
@@ -59,7 +60,7 @@ class Spelling:
 
     def _nearest(self, key: str) -> str | None:
         word = singular(key)
-        is_correct = any(word in words or key in words for words in self._correct)
+        is_correct = any(word in words or key in words for words in self._correct) or is_term(key)
         if is_correct or not word.isalpha() or len(word) < _SHORTEST_GREEK:
             return None
         from rapidfuzz import process  # noqa: PLC0415  # most questions have no unknown words and need not wait for it

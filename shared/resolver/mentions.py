@@ -15,6 +15,7 @@ from shared.resolver.roles import LINKS
 _MOST_WORDS = 14
 _MOST_CORRECTED = 40
 _MOST_SHARING = 3
+_MOST_LISTED = 4  # cell types that share a noun
 _GREEK = tuple(sorted(GREEK_NAMES))
 _INNER = frozenset({"of", "the"})  # inside a name, not at its ends
 _PADDING = frozenset({"human", "primary", "tissue"})  # inside a name, without adding meaning: "CD14 human monocytes"
@@ -26,6 +27,8 @@ _UNITS = frozenset(
     }
 )  # fmt: skip
 _BESIDE = frozenset({"and", "or", "versus", "vs", "from", "to", "than", "over"})  # "naive from memory B cells"
+_DONE_TO_THEM = frozenset({"activated", "cultured", "stimulated", "isolated", "derived", "treated"})  # after "cells"
+_FAMILIES = frozenset({"il", "ifn", "tnf", "tgf", "igf", "egf", "fgf", "csf", "bmp"})
 _CELL_BREAKS = frozenset(".;:?!/&")
 _PERTURBATION_BREAKS = _CELL_BREAKS | frozenset(",+")
 
@@ -37,7 +40,7 @@ class Mention(NamedTuple):
     end: int  # index after its last word
     means: tuple[str, ...]  # Cell Ontology ids (or labels without one), or canonical names of perturbations
     is_cell_type: bool  # whether it names a cell type, not a perturbation
-    match: str  # exact, synonym or fuzzy
+    match: str  # exact, synonym, related or fuzzy
 
     @property
     def span(self) -> range:
@@ -76,6 +79,8 @@ def _corrections(words: Sequence[Word], covered: Collection[int], spelling: Spel
 
 def _corrected_family(words: Sequence[Word], index: int, spelling: Spelling) -> str | None:
     """Return the family name that a short word before a Greek letter misspells: the IFN in "INF-gamma"."""
+    if words[index].key in _FAMILIES:
+        return None  # "TGF-alpha" misspells no TNF-alpha
     greek = words[index + 1].key if index + 1 < len(words) else ""
     whole = spelling.correct(words[index].key + greek) if greek in GREEK_NAMES else None
     return whole.removesuffix(greek) if whole and whole.endswith(greek) else None
@@ -104,10 +109,21 @@ def _perturbations(question: Question, names: PerturbationNames) -> Iterator[Men
             keys.append(word.key if keys else _without_origin(first.key, names))
             key = join(keys)
             known = names.find(key) or _plural(keys, names)
-            if known and _stands_alone(question, end) and _has_capitals(question, start, end, known):
-                yield Mention(start, end, known.means, False, "exact" if known.canonical else "synonym")
+            if (
+                known
+                and _stands_alone(question, end)
+                and not _is_qualified(question, start)
+                and _has_capitals(question, start, end, known)
+            ):
+                yield Mention(start, end, known.means, False, _match(known))
             if not names.begins(key):
                 break
+
+
+def _match(known: PerturbationName) -> str:
+    if known.variant:
+        return "related"
+    return "exact" if known.canonical else "synonym"
 
 
 def _plural(keys: Sequence[str], names: PerturbationNames) -> PerturbationName | None:
@@ -142,6 +158,13 @@ def _stands_alone(question: Question, end: int) -> bool:
     return beyond in _UNITS or not words[end - 1].key.endswith(_GREEK) or not _SUBTYPE.fullmatch(tail)
 
 
+def _is_qualified(question: Question, start: int) -> bool:
+    """Return whether capitals tied to a name make it another: HB-EGF is not EGF."""
+    return (
+        start > 0 and question.gap(start) == "-" and question.words[start - 1].text.isupper() and not question.all_caps
+    )
+
+
 def _has_capitals(question: Question, start: int, end: int, name: PerturbationName) -> bool:
     """Return whether a name has the capitals it needs; in a question all in capitals it must follow "to", "with" or the like."""
     if not name.needs_capitals:
@@ -159,7 +182,7 @@ def _cell_types(question: Question, names: Lexicon) -> Iterator[Mention]:
         for end, word in enumerate(question.words[start : start + _MOST_WORDS], start + 1):
             gap = question.gap(end - 1) if terms else ""
             slashed = slashed or gap == "/"
-            if gap != "/" and not _CELL_BREAKS.isdisjoint(gap):
+            if _ends_cells(question, end - 1, gap):
                 break
             if word.key not in _PADDING | _INNER and not names.cells.knows(word.terms):
                 break
@@ -176,8 +199,20 @@ def _cell_types(question: Question, names: Lexicon) -> Iterator[Mention]:
                 yield from _shared_noun(question, start, end, names)
 
 
+def _ends_cells(question: Question, index: int, gap: str) -> bool:
+    """Return whether a name of cells ends at the gap before a word; "Tregs, CD8 T cells" are two cell types."""
+    is_listed = "," in gap and question.words[index - 1].key.endswith("s")
+    return is_listed or (gap != "/" and not _CELL_BREAKS.isdisjoint(gap))
+
+
 def _cell_type(question: Question, start: int, end: int, names: Lexicon, terms: Sequence[str]) -> Mention | None:
     """Return the cell type that words of the question name if they stand for these terms, or None."""
+    if (
+        end - start > 1
+        and question.words[end - 1].key in _DONE_TO_THEM
+        and question.words[end - 2].key in {"cell", "cells"}
+    ):
+        return None  # "CD4 T cells activated with ..." says what is done to them
     text = question.piece(start, end)
     known = names.cells.find(terms, text)
     if known is None:
@@ -187,9 +222,11 @@ def _cell_type(question: Question, start: int, end: int, names: Lexicon, terms: 
     return Mention(start, end, known.cell_types, True, "exact" if is_exact else "synonym")
 
 
-def _shared_noun(question: Question, start: int, end: int, names: Lexicon) -> Iterator[Mention]:
+def _shared_noun(question: Question, start: int, end: int, names: Lexicon, listed: int = 0) -> Iterator[Mention]:
     """Yield the first of two cell types that share a noun: "effector" in "effector and central memory CD8 T cells"."""
     words = question.words
+    if listed == _MOST_LISTED:
+        return
     if start and question.gap(start).strip() in {"/", ","}:
         stop = start
     elif start > 1 and words[start - 1].key in _BESIDE:
@@ -197,10 +234,12 @@ def _shared_noun(question: Question, start: int, end: int, names: Lexicon) -> It
     else:
         return
     for first in range(max(stop - _MOST_SHARING, 0), stop):
+        if words[first].key in _INNER:
+            continue
         own = [term for word in words[first:stop] for term in word.terms]
         for noun in range(start + 1, end):
             shared = [term for word in words[noun:end] for term in word.terms]
             if mention := _cell_type(question, first, stop, names, [*own, *shared]):
                 yield mention
-                yield from _shared_noun(question, first, end, names)
+                yield from _shared_noun(question, first, end, names, listed + 1)
                 return

@@ -18,6 +18,8 @@ from shared.resolver.controls import is_control
 _ENGLISH = frozenset({"light", "trail", "april", "tweak", "trap", "thank", "trance", "monap", "stim", "fas"})
 _SHORT_BUT_CLEAR = frozenset({"ifn", "igf", "tnf", "mtx"})
 _SHORT = 3
+_VARIANT = "~"  # before the meaning of a close variant, in the table of names
+_SUBTYPE = re.compile(r"\d+[a-z]?$")
 _PIECE = re.compile(r"\d+|\D+")
 
 
@@ -27,16 +29,20 @@ class PerturbationName(NamedTuple):
     means: tuple[str, ...]  # the canonical names of the perturbations that have this name
     canonical: bool  # whether it is the canonical name itself
     needs_capitals: bool  # whether it counts only when written in capitals
+    variant: bool = (
+        False  # whether it names a close variant of the perturbation, such as another subtype of the same family
+    )
 
     def as_text(self) -> str:
         """Return the name as `of_text` reads it."""
-        return "|".join((f"{'c' if self.canonical else ''}{'C' if self.needs_capitals else ''}", *self.means))
+        flags = (("c", self.canonical), ("C", self.needs_capitals), ("v", self.variant))
+        return "|".join(("".join(flag for flag, is_set in flags if is_set), *self.means))
 
     @classmethod
     def of_text(cls, text: str) -> "PerturbationName":
         """Parse a name from `as_text`."""
         flags, *means = text.split("|")
-        return cls(tuple(means), "c" in flags, "C" in flags)
+        return cls(tuple(means), "c" in flags, "C" in flags, "v" in flags)
 
 
 class PerturbationNames:
@@ -73,14 +79,18 @@ class PerturbationNames:
                 self._names[key] = PerturbationName(both, canonical=False, needs_capitals=_unclear(key))
         self._learn_words(synonym)
 
-    def set_meaning(self, name: str, means: Collection[str]) -> None:
-        """Override the meaning of a synonym, with no meanings to remove it; a canonical name keeps its meaning."""
+    def set_meaning(self, name: str, means: Collection[str], *, variant: bool = False) -> None:
+        """Override the meaning of a synonym, with no meanings to remove it; a canonical name keeps its meaning.
+
+        Args:
+            variant: whether it names a close variant of the perturbation.
+        """
         for key in _variants(name) if means else (compact(name),):
             known = self._get(key)
             if known is not None and known.canonical:
                 continue
             if means:
-                self._names[key] = PerturbationName(tuple(means), canonical=False, needs_capitals=_unclear(key))
+                self._names[key] = PerturbationName(tuple(means), False, _unclear(key), variant)
             else:
                 self._names.pop(key, None)
         self._learn_words(name)
@@ -146,7 +156,8 @@ def index_reference_names() -> PerturbationNames:
         for synonym in perturbation.synonyms:
             names.add_synonym(synonym, (perturbation.name,))
     for row in data.table("perturbation_names"):
-        names.set_meaning(row["name"], [name for name in row["means"].split("|") if name])
+        means = row["means"].removeprefix(_VARIANT)
+        names.set_meaning(row["name"], [name for name in means.split("|") if name], variant=means != row["means"])
     return names
 
 
@@ -179,7 +190,7 @@ def _spellings(key: str) -> Iterator[str]:
     for short, full in (("il", "interleukin"), ("ifn", "interferon"), ("tnf", "tumornecrosisfactor")):
         for start, other in ((short, full), (full, short)):
             rest = key.removeprefix(start)
-            if rest != key and (rest[:1].isdigit() or rest.rstrip("123") in GREEK_NAMES):
+            if rest != key and (rest[:1].isdigit() or _SUBTYPE.sub("", rest) in GREEK_NAMES):
                 yield other + rest
                 if rest in GREEK_NAMES and short == "ifn":
                     yield from (rest + start, rest + other)

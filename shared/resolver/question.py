@@ -33,6 +33,12 @@ class Question(NamedTuple):
         """Return the text between a word and the one before it, with every dash as a hyphen."""
         return self.text[self.words[index - 1].end : self.words[index].start].translate(_DASHES)
 
+    def is_marker(self, end: int) -> bool:
+        """Return whether a plus after the word before `end` marks cells: "CD40L+ cells", but not "IFN-gamma+TNF"."""
+        place = self.words[end - 1].end
+        tail = self.text[place : place + 2]
+        return tail[:1] in {"+", "⁺"} and not (tail[1:].isalnum() and not self.words[end - 1].key.startswith("cd"))
+
     def after(self, end: int) -> str:
         """Return the character after the word before `end`, empty at the end of the text."""
         place = self.words[end - 1].end

@@ -75,7 +75,13 @@ def _ligands(key: str, text: str, receptors: ReceptorNames, perturbations: Pertu
 def _activated(question: Question, start: int, end: int) -> tuple[int, int] | None:
     """Return the span of a receptor and the words that say that it is activated, or None if no word does."""
     words = [word.key for word in question.words]
-    if question.after(end) in {"+", "⁺"}:
+    if question.is_marker(end) or words[start - 1 : start] in (
+        ["lacking"],
+        ["lack"],
+        ["lacks"],
+        ["without"],
+        ["no"],
+    ):
         return None
     if words[start - 1 : start] == ["anti"]:
         start -= 1

@@ -4,11 +4,13 @@ Unknown names are reported to the user, and may mean that the question is not ab
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from typing import NamedTuple
 
 from shared import data
 from shared.catalog.normalize import Word
 from shared.catalog.ontology import cell_ontology
+from shared.catalog.plans import MIXTURES
 from shared.catalog.schemas import MatchedTerm
 from shared.catalog.view import CatalogView
 from shared.resolver.controls import control_words
@@ -17,8 +19,6 @@ from shared.resolver.mentions import Mention, find_mentions
 from shared.resolver.question import Question, Resolution
 from shared.resolver.roles import Role, role_of, unknown_causes
 
-# Terms that mean many kinds of cells at once (cell, leukocyte, hematopoietic cell, PBMC): any other named type is meant instead.
-_MIXTURES = frozenset({"CL:0000000", "CL:0000738", "CL:0000988", "CL:2000001"})
 # The starts of words that make a cell type before them something else: "T cell receptor".
 _NOT_THE_CELLS = (
     "receptor", "derived", "chemoattractant", "condition", "polarising", "polarizing", "polarisation", "polarization", "skewing",
@@ -39,26 +39,52 @@ _DRUG = re.compile(
 )
 
 
-def resolve(query: str, view: CatalogView) -> Resolution:
-    """Find the cell type and the perturbation that a question is about, among the names of a catalog."""
+class Found(NamedTuple):
+    """The names in a question, and what each of them does there."""
+
+    question: Question
+    names: Lexicon
+    controls: frozenset[int]  # indexes of words that name a control condition
+    roles: dict[Mention, Role]  # of each perturbation
+    cells: tuple[Mention, ...]  # every cell type that is named
+    subjects: tuple[Mention, ...]  # the cell types that the question is about, in order; the first one counts
+
+    @property
+    def covered(self) -> frozenset[int]:
+        """Indexes of the words of all names."""
+        return self.controls.union(*(mention.span for mention in (*self.roles, *self.cells)))
+
+
+def find(query: str, view: CatalogView) -> Found:
+    """Find the names of a catalog in a question."""
     question = Question.of(query)
     names = lexicon(view)
     controls = _controls(question.words)
     mentions = [mention for mention in find_mentions(question, names) if not controls.issuperset(mention.span)]
-    cells = [mention for mention in mentions if mention.is_cell_type]
+    cells = tuple(mention for mention in mentions if mention.is_cell_type)
     roles = {mention: _role(mention, question, cells) for mention in mentions if not mention.is_cell_type}
-    cell_type = _cell_type(cells, question, view)
-    perturbation = _perturbation(roles, question, names)
-    antagonized = {index for mention, role in roles.items() if role is Role.ANTAGONIST for index in mention.span}
-    covered = frozenset(controls.union(*(mention.span for mention in mentions)))
-    has_other_cause = antagonized or _has_unknown_cause(question, covered, cells, names)
-    recognized = [mention for mention in mentions if roles.get(mention) is not Role.ANTAGONIST]
+    return Found(question, names, frozenset(controls), roles, cells, tuple(_subjects(cells, question)))
+
+
+def resolve(query: str, view: CatalogView) -> Resolution:
+    """Find the cell type and the perturbation that a question is about, among the names of a catalog."""
+    return choose(find(query, view), view)
+
+
+def choose(found: Found, view: CatalogView) -> Resolution:
+    """Choose, among the names in a question, the cell type and the perturbation that it is about."""
+    question, cells, names = found.question, found.cells, found.names
+    cell_type = _cell_type(found.subjects, question, view)
+    perturbation = _perturbation(found.roles, question, names)
+    antagonized = {index for mention, role in found.roles.items() if role is Role.ANTAGONIST for index in mention.span}
+    has_other_cause = antagonized or _has_unknown_cause(question, found.covered, cells, names)
+    recognized = [mention for mention in (*cells, *found.roles) if found.roles.get(mention) is not Role.ANTAGONIST]
     return Resolution(
         cell_type=cell_type,
         perturbation=perturbation,
         observational=cell_type is not None and perturbation is None and not has_other_cause,
-        recognized=tuple(question.piece(mention.start, mention.end) for mention in recognized),
-        unrecognized=tuple(dict.fromkeys(_unrecognized(question, covered - antagonized, antagonized))),
+        recognized=tuple(question.piece(mention.start, mention.end) for mention in sorted(recognized)),
+        unrecognized=tuple(dict.fromkeys(_unrecognized(question, found.covered - antagonized, antagonized))),
     )
 
 
@@ -93,14 +119,17 @@ def _perturbation(roles: dict[Mention, Role], question: Question, names: Lexicon
     )
 
 
-def _cell_type(cells: Sequence[Mention], question: Question, view: CatalogView) -> MatchedTerm | None:
+def _subjects(cells: Sequence[Mention], question: Question) -> list[Mention]:
     words = question.words
     meant = [m for m in cells if not _is_followed(m, words, _NOT_THE_CELLS)]
     meant = [m for m in meant if not _is_followed(m, words, _SHAPED)] or meant
     meant = [m for m in meant if not _is_company(m, words)] or meant
     meant = [m for m in meant if not _is_rephrased(m, meant, question)]
-    meant = [m for m in meant if m.means[0] not in _MIXTURES] or meant
-    meant = [m for m in meant if not any(_is_wider(m, other, words) for other in meant)]
+    meant = [m for m in meant if m.means[0] not in MIXTURES] or meant
+    return [m for m in meant if not any(_is_wider(m, other, words) for other in meant)]
+
+
+def _cell_type(meant: Sequence[Mention], question: Question, view: CatalogView) -> MatchedTerm | None:
     if not meant:
         return None
     best = meant[0]
@@ -149,8 +178,9 @@ def _is_rephrased(mention: Mention, meant: Sequence[Mention], question: Question
 def _is_wider(mention: Mention, other: Mention, words: Sequence[Word]) -> bool:
     """Return whether the other names a subtype: "T cells, above all Tregs" asks about Tregs, "T cells or Tregs" about both."""
     wide, narrow = mention.means[0], other.means[0]
-    between = {word.key for word in words[min(mention.end, other.end) : max(mention.start, other.start)]}
-    return wide != narrow and cell_ontology().is_a(narrow, wide) and _BESIDE.isdisjoint(between)
+    if wide == narrow or not cell_ontology().is_a(narrow, wide):
+        return False
+    return _BESIDE.isdisjoint(word.key for word in words[min(mention.end, other.end) : max(mention.start, other.start)])
 
 
 def _label(cell_type: str) -> str:
@@ -178,17 +208,27 @@ def _is_broken_name(word: Word, names: Lexicon) -> bool:
 
 
 def _has_unknown_stimulus(question: Question, known: frozenset[int], cells: Sequence[Mention]) -> bool:
-    """Return whether it names reagents or drugs of no dataset, "X on" a cell type, or "anti-X": "CXCL12 on T cells", "anti-PD-1"."""
+    return any(_names_stimulus(question, index, known, cells) for index in range(len(question.words)))
+
+
+def is_unknown_stimulus(found: Found, index: int, known: Collection[int]) -> bool:
+    """Return whether a word names a reagent or drug of no dataset, "X on" a cell type, or "anti-X": "CXCL12 on T cells", "anti-PD-1".
+
+    Args:
+        known: indexes of recognized words.
+    """
+    return _names_stimulus(found.question, index, known, found.cells)
+
+
+def _names_stimulus(question: Question, index: int, known: Collection[int], cells: Sequence[Mention]) -> bool:
     words = question.words
-    on_cells = {mention.start - 2 for mention in cells if mention.start > 1 and words[mention.start - 1].key == "on"}
-    for index, word in enumerate(words):
-        if index in known or not _may_be_name(word):
-            continue
-        if index and words[index - 1].key == "anti" and question.gap(index) == "-":
-            return True
-        is_stimulus = index in on_cells or _is_stimulus(word.key)
-        if is_stimulus and role_of(question, index, index + 1, before_cell_type=False) > Role.READOUT:
-            return True
+    if index in known or not may_be_name(words[index]):
+        return False
+    if index and words[index - 1].key == "anti" and question.gap(index) == "-":
+        return True
+    on_cells = any(mention.start == index + 2 and words[index + 1].key == "on" for mention in cells)
+    if on_cells or _is_stimulus(words[index].key):
+        return role_of(question, index, index + 1, before_cell_type=False) > Role.READOUT
     return False
 
 
@@ -210,13 +250,13 @@ def _unrecognized(question: Question, known: frozenset[int], antagonized: set[in
         if run and (not tied or index in known):
             while run and run[-1] not in antagonized and words[run[-1]].key in common_words():
                 run.pop()
-            if any(i in antagonized or _may_be_name(words[i]) for i in run):
+            if any(i in antagonized or may_be_name(words[i]) for i in run):
                 yield question.piece(run[0], run[-1] + 1)
             run = []
         if index < len(words) and index not in known:
             run.append(index)
 
 
-def _may_be_name(word: Word) -> bool:
+def may_be_name(word: Word) -> bool:
     """Return whether a word may be a name: not a common word, a letter, a number or an amount ("24h")."""
     return word.key not in common_words() and len(word.key) > 1 and not _AMOUNT.fullmatch(word.key)

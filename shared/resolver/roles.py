@@ -33,14 +33,32 @@ _READOUT_NOUNS = frozenset(
     {
         "producing", "secreting", "expressing", "production", "secretion", "expression", "release", "releasing", "level", "levels",
         "positive", "negative", "mrna", "transcript", "transcripts", "reporter", "promoter", "locus", "output", "synthesis",
-        "secreted", "produced", "receptor", "receptors", "r", "r1", "r2", "ra", "rb", "producers", "competent",
+        "secreted", "produced", "replication", "receptor", "receptors", "r", "r1", "r2", "ra", "rb", "producers", "competent",
     }
 )  # fmt: skip
 _READOUT_VERBS = (
     "secret", "produc", "express", "releas", "suppress", "increas", "decreas", "reduc", "enhanc", "boost", "upregulat", "downregulat",
-    "induc", "make", "rais", "lower", "bind",
+    "induc", "make", "making", "rais", "lower", "bind", "upregul", "turn", "transcrib", "display",
 )  # fmt: skip
 _AMOUNT_OF = ("secretion", "production", "expression", "release", "level", "amount", "output", "synthesis", "concentration")  # fmt: skip
+_DOSED = frozenset({"increasing", "low", "high", "lower", "higher", "different", "various", "several", "rising", "two"})
+_AMOUNTS = frozenset(
+    {
+        "more",
+        "less",
+        "much",
+        "any",
+        "higher",
+        "its",
+        "their",
+        "own",
+        "surface",
+        "soluble",
+        "even",
+        "also",
+        "or",
+    }
+)
 _ANTAGONISM_AFTER = (
     "inhibit", "antagonis", "blockade", "block", "antibod", "neutrali", "knockout", "knockdown", "ko", "deficien", "depriv", "deplet",
     "withdraw", "antisense", "null", "crispr",
@@ -56,6 +74,27 @@ _DOES = (
     "effect", "therap", *_ANTAGONISM_AFTER,
 )  # fmt: skip
 _EVENTS = frozenset({"upon", "after", "following"})
+# Words between "respond to" and an unknown name.
+FILLERS = frozenset(
+    {
+        "my",
+        "our",
+        "your",
+        "the",
+        "a",
+        "an",
+        "new",
+        "novel",
+        "compound",
+        "drug",
+        "molecule",
+        "small",
+        "recombinant",
+        "human",
+        "cytokine",
+        "called",
+    }
+)
 _WINDOW = 9
 _REACH = 3
 
@@ -69,7 +108,7 @@ def role_of(question: Question, start: int, end: int, *, before_cell_type: bool)
         before_cell_type: whether a cell type follows immediately, which makes a CD molecule its marker ("CD70 B cells").
     """
     before = [word.key for word in question.words[max(0, start - _WINDOW) : start]]
-    after = [word.key for word in question.words[end : end + 3]]
+    after = _same_phrase(question, end)
     if after[:1] == ["protein"]:  # "IL-6 protein" is IL-6, "IL-6 protein levels" are not
         after = after[1:]
     if _is_marker(question, start, end, before_cell_type=before_cell_type):
@@ -83,6 +122,16 @@ def role_of(question: Question, start: int, end: int, *, before_cell_type: bool)
     return Role.CAUSE if _is_cued(before) else Role.NAMED
 
 
+def _same_phrase(question: Question, end: int) -> list[str]:
+    """Return up to three words after a name that no bracket or end of a sentence sets apart."""
+    keys: list[str] = []
+    for index in range(end, min(end + 3, len(question.words))):
+        if set(question.gap(index)) & set("(;:?!"):
+            break
+        keys.append(question.words[index].key)
+    return keys
+
+
 def unknown_causes(question: Question, known: frozenset[int]) -> list[Word]:
     """Return unknown words in the place of a perturbation: "stress" in "respond to oxidative stress".
 
@@ -94,10 +143,11 @@ def unknown_causes(question: Question, known: frozenset[int]) -> list[Word]:
     for index, word in enumerate(words):
         if index in known or word.key in common_words() or word.key.isdigit():
             continue
-        before = [w.key for w in words[max(0, index - _WINDOW) : index]]
+        before = [w.key for w in words[max(0, index - _WINDOW) : index] if w.key not in FILLERS]
         after = words[index + 1].key if index + 1 < len(words) else ""
+        does = [w.key for w in words[index + 1 : index + 3]] == ["do", "to"]
         linked = not LINKS.isdisjoint(before[-_REACH:]) and _is_cued(before)
-        if linked or not _EVENTS.isdisjoint(before[-_REACH:]) or after.startswith(_DOES):
+        if linked or not _EVENTS.isdisjoint(before[-_REACH:]) or after.startswith(_DOES) or does:
             found.append(word)
     return found
 
@@ -105,14 +155,18 @@ def unknown_causes(question: Question, known: frozenset[int]) -> list[Word]:
 def _is_marker(question: Question, start: int, end: int, *, before_cell_type: bool) -> bool:
     """Return whether the name only marks cells: "CD40L+", or a CD molecule right before a cell type."""
     name = question.words[start].key
-    return question.after(end) in {"+", "⁺"} or (before_cell_type and name.startswith("cd") and name[2:3].isdigit())
+    return question.is_marker(end) or (before_cell_type and name.startswith("cd") and name[2:3].isdigit())
 
 
 def _is_readout(before: Sequence[str], after: Sequence[str]) -> bool:
     """Return whether the name is something that the cells make or lack, or part of a receptor's name."""
     made = bool(after) and after[0] in _READOUT_NOUNS
-    maker = bool(before) and (before[-1] in _ABSENT or before[-1].startswith(_READOUT_VERBS))
-    amount = len(before) > 1 and before[-1] == "of" and before[-2].startswith(_AMOUNT_OF)
+    verb = next((key for key in reversed(before) if key not in _AMOUNTS), "")
+    absent = bool(before) and before[-1] in _ABSENT and before[-2:-1] not in (["and"], ["or"], ["versus"], ["vs"])
+    absent = absent or before[-2:] == ["how", "much"]
+    maker = absent or (bool(before) and verb.startswith(_READOUT_VERBS))
+    dosed = bool(before[-3:-2]) and before[-3] in _DOSED
+    amount = len(before) > 1 and before[-1] == "of" and before[-2].startswith(_AMOUNT_OF) and not dosed
     return made or maker or amount
 
 

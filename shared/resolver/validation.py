@@ -7,22 +7,14 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from shared.catalog.entries import DatasetEntry
-from shared.catalog.plans import (
-    MIN_GROUP_CELLS,
-    MIN_QUERY_CELLS,
-    NearCellType,
-    QueryPlan,
-    atlases_with,
-    control_cells,
-    near_cell_types,
-    query_plans,
-    related_plan,
-)
-from shared.catalog.schemas import ControlStrategyValidation, ControlStrategyValidationRequest, MatchedTerm
+from shared.catalog.interpretation import ReadQuestion
+from shared.catalog.plans import MIN_GROUP_CELLS, NearCellType, QueryPlan, query_plans
+from shared.catalog.schemas import ControlStrategyValidation, ControlStrategyValidationRequest
 from shared.catalog.view import CatalogView, control_labels, perturbation_labels
 from shared.fields import ControlStrategy
+from shared.resolver.interpretation import Reading, cell_type_key, read
 from shared.resolver.question import Resolution
-from shared.resolver.resolve import resolve
+from shared.resolver.suggestions import suggest
 from shared.runs.schemas import CreateRunRequest, RunPreview
 
 _QUERY_AS_CONTROL = "query_as_control compares the prediction with the query cells themselves."
@@ -38,25 +30,26 @@ class MatchedControls(NamedTuple):
     cells: int  # the number of control cells of these donors; 0 if nothing matches
 
 
+def read_question(query: str, view: CatalogView) -> ReadQuestion:
+    """Return how a question is read, with suggestions if it cannot be answered."""
+    return _with_suggestions(read(query, view), view)
+
+
 def validate(request: ControlStrategyValidationRequest, view: CatalogView) -> ControlStrategyValidation:
-    """Return how a question is understood, whether it can have a synthetic control, and which strategy to use."""
-    resolution = resolve(request.query, view)
+    """Return how a question is read, whether it can have a synthetic control, and which strategy to use."""
+    reading = read(request.query, view)
+    interpretation, suggestions = _with_suggestions(reading, view)
+    resolution = reading.resolution
     matches: list[MatchedControls] = []
-    plan = None
-    if resolution.cell_type and resolution.perturbation:
-        key, name = cell_type_key(resolution.cell_type), resolution.perturbation.name
-        matches = matched_controls(view, name, key)
-        plan = None if atlases_with(view, name) else related_plan(view, name, key)
+    used = interpretation.perturbation.used if interpretation.perturbation else None
+    if used and resolution.cell_type:  # as the run does, with the perturbation that answers the question
+        matches = matched_controls(view, used, cell_type_key(resolution.cell_type))
     usable = [match for match in matches if match.cells]
-    warnings = _remarks(resolution, matches)
-    if not usable:
-        warnings.append(_why_not(resolution, matches, view))
-        if plan and plan.related:
-            warnings.append(
-                f"A run would infer the answer from {plan.related.name} in {plan.dataset.name}, which shares {plan.related.shared}. "
-                "Treat that answer as a hypothesis."
-            )
-        warnings.append(_QUERY_AS_CONTROL)
+    warnings = _corrections(resolution)
+    if usable:
+        warnings += _substitutions(usable[0])
+    else:
+        warnings.append(_why_not(matches, used))
     return ControlStrategyValidation(
         synthetic_control_available=bool(usable),
         control_cells_found=sum(match.cells for match in usable),
@@ -66,23 +59,24 @@ def validate(request: ControlStrategyValidationRequest, view: CatalogView) -> Co
         warning=" ".join(warnings) or None,
         cell_type=resolution.cell_type,
         perturbation=resolution.perturbation,
-        datasets=[plan.dataset.name] if plan else sorted({match.plan.dataset.name for match in matches}),
+        datasets=sorted({match.plan.dataset.name for match in matches}),
+        interpretation=interpretation,
+        suggestions=list(suggestions),
     )
 
 
 def preview(request: CreateRunRequest, view: CatalogView) -> RunPreview:
-    """Return what would run for a request, and whether it would find cells, without storing or submitting anything."""
+    """Return what would run for a request, and why not, without storing or submitting anything."""
     question = ControlStrategyValidationRequest(query=request.query, control_strategy=request.control_strategy)
     validation = validate(question, view)
-    would_run = bool(validation.datasets)
+    # With a language model the job decides.
+    would_run = validation.interpretation.answerable or request.llm_provider is not None
     return RunPreview(
-        would_run=would_run, reason=None if would_run else validation.warning, request=request, validation=validation
+        would_run=would_run,
+        reason=None if would_run else " ".join(validation.interpretation.reasons),
+        request=request,
+        validation=validation,
     )
-
-
-def cell_type_key(term: MatchedTerm) -> str:
-    """Return the lookup key of a matched cell type: its Cell Ontology id, or its label without one."""
-    return term.cell_ontology_id or term.name
 
 
 def matched_controls(view: CatalogView, perturbation: str, cell_type: str) -> list[MatchedControls]:
@@ -101,64 +95,36 @@ def matched_controls(view: CatalogView, perturbation: str, cell_type: str) -> li
     return sorted(found, key=lambda match: not match.cells)
 
 
-def _why_not(resolution: Resolution, matches: Sequence[MatchedControls], view: CatalogView) -> str:
-    """Explain in a sentence why there is no synthetic control."""
-    cell_type, perturbation = resolution.cell_type, resolution.perturbation
-    if resolution.observational:
-        return "The question names no perturbation. It asks about unperturbed cells, so there is no control to predict."
-    if perturbation is None or cell_type is None:
-        return resolution.explanation
-    atlases = atlases_with(view, perturbation.name)
-    names = ", ".join(entry.name for entry in atlases)
-    if not atlases:
-        known = ", ".join(entry.name for entry in view.with_perturbation(perturbation.name))
-        where = f" (it is known from {known})" if known else ""
-        return f"No ingested dataset has {perturbation.name}{where}, so there are no matched control cells."
-    if not any(near_cell_types(entry, cell_type_key(cell_type)) for entry in atlases):
-        return f"{names} has no cells related to {cell_type.name} under {perturbation.name}."
+def _with_suggestions(reading: Reading, view: CatalogView) -> ReadQuestion:
+    return ReadQuestion(reading.interpretation, suggest(reading, view))
+
+
+def _why_not(matches: Sequence[MatchedControls], perturbation: str | None) -> str:
+    """Explain why there is no synthetic control, and what query_as_control does instead."""
     if not matches:
-        return (
-            f"{names} has too few cells: a run needs at least {MIN_QUERY_CELLS} control cells of {cell_type.name} or a related type, "
-            f"and at least {MIN_GROUP_CELLS} cells of one donor under {perturbation.name}."
-        )
+        return "This question cannot be answered, so no control strategy applies."
+    names = ", ".join(sorted({match.plan.dataset.name for match in matches}))
     cells = _in_words(matches[0].cell_type)
-    return f"No donor in {names} has both control cells and {perturbation.name} cells of {cells}."
+    return f"No donor in {names} has both control cells and {perturbation} cells of {cells}. {_QUERY_AS_CONTROL}"
 
 
-def _remarks(resolution: Resolution, matches: Sequence[MatchedControls]) -> list[str]:
-    """Return, as sentences, what the user should know even if nothing is wrong."""
-    remarks = []
-    for term, kind in ((resolution.cell_type, "cell types"), (resolution.perturbation, "perturbations")):
-        if term and term.candidates:
-            remarks.append(f"The question matches several {kind} ({', '.join(term.candidates)}); using {term.name}.")
-        if term and term.match == "fuzzy":
-            remarks.append(f'"{term.matched_text}" was interpreted as {term.name}.')
-    if matches and matches[0].cells and resolution.cell_type:
-        remarks += _substitutions(matches[0], resolution.cell_type)
-    return remarks
+def _corrections(resolution: Resolution) -> list[str]:
+    """Return, in sentences, which misspelled names were read as others."""
+    terms = (resolution.cell_type, resolution.perturbation)
+    return [
+        f'"{term.matched_text}" was interpreted as {term.name}.' for term in terms if term and term.match == "fuzzy"
+    ]
 
 
-def _substitutions(match: MatchedControls, target: MatchedTerm) -> list[str]:
-    """Return, as sentences, which cells are used instead of those of the target cell type."""
-    sentences = []
-    query, dataset = match.plan.query, match.plan.dataset
-    if query.distance:
-        own = [
-            each.label for each in dataset.cell_types if cell_type_key(target) in {each.cell_ontology_id, each.label}
-        ]
-        few = sum(control_cells(dataset, label) for label in own)
-        lack = f"only {few} control cells" if own else "no cells"
-        steps = "1 step" if query.distance == 1 else f"{query.distance} steps"
-        sentences.append(
-            f"{dataset.name} has {lack} labeled {target.name}; the nearest cell type by the Cell Ontology, {_in_words(query)}, "
-            f"{steps} away, is used instead."
-        )
-    if match.cell_type is not query:
-        sentences.append(
-            f"No donor in {dataset.name} has enough control and perturbed cells of {_in_words(query)}; "
-            f"the matched control cells are {_in_words(match.cell_type)}."
-        )
-    return sentences
+def _substitutions(match: MatchedControls) -> list[str]:
+    """Return, in a sentence, which matched control cells are used if not those of the query cell type."""
+    query = match.plan.query
+    if match.cell_type is query:
+        return []
+    return [
+        f"No donor in {match.plan.dataset.name} has enough control and perturbed cells of {_in_words(query)}; "
+        f"the matched control cells are {_in_words(match.cell_type)}."
+    ]
 
 
 def _match(plan: QueryPlan, near: NearCellType, perturbation: str) -> MatchedControls:

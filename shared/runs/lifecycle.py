@@ -5,6 +5,7 @@ Users cancel a run. The job begins, reports progress and finishes through its `R
 """
 
 from shared import logs
+from shared.catalog.interpretation import Interpretation
 from shared.errors import RunAlreadyFinished, RunNotFound, Unavailable
 from shared.fields import Clock, ControlStrategy
 from shared.logs import Severity
@@ -112,6 +113,7 @@ class RunLease:
         *,
         phase: Phase,
         iteration: int,
+        interpretation: Interpretation | None = None,
         finished: Iteration | None = None,
         control_strategy_effective: ControlStrategy | None = None,
     ) -> Run:
@@ -119,6 +121,7 @@ class RunLease:
 
         Args:
             iteration: its iteration, starting at 1; 0 before the first.
+            interpretation: how the job reads the question, once it has; it replaces that of the request.
             finished: iteration that ended just before, if any.
             control_strategy_effective: control strategy that the run uses, once it is decided.
         """
@@ -134,6 +137,7 @@ class RunLease:
                 now,
                 current_phase=phase,
                 current_iteration=iteration,
+                interpretation=interpretation or run.interpretation,
                 iterations=iterations,
                 control_strategy_effective=control_strategy_effective or run.control_strategy_effective,
                 heartbeat_at=now,

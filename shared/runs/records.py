@@ -7,13 +7,16 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Annotated, Final
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from shared.fields import ControlStrategy, LlmProvider, Model, Score, Timestamp
+from shared.catalog.interpretation import Direction, Interpretation
+from shared.fields import Answer, ControlStrategy, LlmProvider, Model, Score, Timestamp
 from shared.runs.states import Actor, ComputeState, FailureReason, Phase, RunState, next_check, next_expiry
 
 # More entries than any legal life has; a flood of late reports cannot make the document grow.
 MAX_HISTORY: Final = 50
+# Room for a sentence on each of the genes that a question may ask about, and one on all genes.
+MAX_ANSWER: Final = 4000
 # The progress of a run that starts, or starts over in another attempt or process.
 NO_PROGRESS: Final = MappingProxyType[str, object](
     {"current_phase": None, "current_iteration": 0, "iterations": [], "control_strategy_effective": None}
@@ -86,6 +89,17 @@ class GeneChange(Model):
     adjusted_p_value: float
 
 
+class GeneAnswer(Model):
+    """Answer for a gene that the question asks about, and the change that it rests on; `text` says it in a sentence."""
+
+    gene: str
+    direction: Direction
+    answer: Answer
+    log2_fold_change: float | None
+    adjusted_p_value: float | None
+    text: str
+
+
 class PathwayChange(Model):
     """Predicted change of a gene set; `score` is the enrichment statistic, positive if upregulated."""
 
@@ -94,12 +108,18 @@ class PathwayChange(Model):
     adjusted_p_value: float
 
 
+def _shortened(answer: str) -> str:
+    return answer if len(answer) <= MAX_ANSWER else f"{answer[: MAX_ANSWER - 1]}…"
+
+
 class RunOutcome(Model):
     """Result of a completed run, without URLs, which are signed at each request.
 
-    `files` holds exactly one `.h5ad`, one `.html` and one `.json`. `notes` are limitations in plain language.
+    `answer` is the headline of the report, empty in runs of before it was stored. `files` holds exactly one `.h5ad`, one `.html` and
+    one `.json`. `notes` are limitations in plain language.
     """
 
+    answer: Annotated[str, AfterValidator(_shortened)] = ""
     grounding_score: Score
     termination_reason: str
     control_strategy_effective: ControlStrategy
@@ -107,16 +127,21 @@ class RunOutcome(Model):
     top_upregulated: list[GeneChange]
     top_downregulated: list[GeneChange]
     enriched_pathways: list[PathwayChange]
+    gene_answers: list[GeneAnswer] = []
     notes: list[str]
     files: list[StoredFile]
 
 
 class RunSummary(Model):
-    """What the owner sees of a run before its result; polls and lists read only this."""
+    """What the owner sees of a run before its result; polls and lists read only this.
+
+    `interpretation` is None for a run with a language model until the job has read the question, and for runs of before it was stored.
+    """
 
     run_id: str
     user_email: str
     query: str
+    interpretation: Interpretation | None = None
     control_strategy: ControlStrategy
     control_strategy_effective: ControlStrategy | None = None
     max_iterations: int

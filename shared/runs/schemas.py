@@ -10,8 +10,9 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
+from shared.catalog.interpretation import Direction, Interpretation
 from shared.catalog.schemas import ControlStrategyValidation
-from shared.fields import ControlStrategy, LlmProvider, Model, Query, RunId, Score, Timestamp
+from shared.fields import Answer, ControlStrategy, LlmProvider, Model, Query, RunId, Score, Timestamp
 from shared.runs.states import FailureReason, Phase, RunState
 
 RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
@@ -52,8 +53,8 @@ class CreateRunRequest(Model):
     """A question and the options of its run."""
 
     query: Query = Field(
-        description="Question in plain language: 10 to 2000 characters after trimming; "
-        "the only control characters allowed are tabs and line breaks."
+        description="Question in plain language: 5 to 2000 characters after trimming; "
+        "the only control characters allowed are tabs and line breaks; invisible format characters are removed."
     )
     control_strategy: ControlStrategy = Field(
         ControlStrategy.SYNTHETIC_CONTROL, description="What the prediction is compared with."
@@ -85,6 +86,10 @@ class RunStatus(Model):
     status: RunState = Field(description="State of the run.")
     done: bool = Field(description="Whether the state is final; poll until it is true.")
     query: str = Field(description="Question, trimmed.")
+    interpretation: Interpretation | None = Field(
+        description="How the question was read, and what is not taken into account; null while a run with `llm_provider` has not "
+        "read it yet."
+    )
     current_iteration: int = Field(
         description="Number of the current iteration, starting at 1; 0 before the first iteration."
     )
@@ -150,6 +155,21 @@ class GeneChange(Model):
     adjusted_p_value: float = Field(description="P value, adjusted by the Benjamini-Hochberg procedure.")
 
 
+class GeneAnswer(Model):
+    """Answer for one gene that the question asks about."""
+
+    gene: str = Field(description="Gene symbol.")
+    direction: Direction = Field(description="Change that the question asks about: `up`, `down` or `any`.")
+    answer: Answer = Field(description="`yes`, `no` or `not_enough_evidence`.")
+    log2_fold_change: float | None = Field(
+        description="Log2 fold change of predicted perturbed cells over control cells; null if the gene was not measured."
+    )
+    adjusted_p_value: float | None = Field(
+        description="P value, adjusted by the Benjamini-Hochberg procedure; null if the gene was not tested."
+    )
+    text: str = Field(description="Answer in a sentence.")
+
+
 class PathwayChange(Model):
     """Predicted change of one gene set."""
 
@@ -173,6 +193,12 @@ class RunResult(Model):
     """Result of a completed run."""
 
     run_id: RunId = Field(description="Id of the run.")
+    interpretation: Interpretation | None = Field(
+        description="How the question was read, and what is not taken into account; null for runs older than this field."
+    )
+    answer: str = Field(
+        description="Answer in sentences, as in the headline of the report; empty for runs older than this field."
+    )
     success: bool = Field(description="Whether the best iteration reached the score threshold.")
     grounding_score: Score = Field(description="Grounding score of the best iteration.")
     termination_reason: str = Field(description="Reason why the search stopped.")
@@ -182,6 +208,9 @@ class RunResult(Model):
     top_upregulated: list[GeneChange] = Field(description="Genes with the largest increase.")
     top_downregulated: list[GeneChange] = Field(description="Genes with the largest decrease.")
     enriched_pathways: list[PathwayChange] = Field(description="Gene sets with the largest change.")
+    gene_answers: list[GeneAnswer] = Field(
+        description="Answer for each gene that the question asks about; empty if it names none."
+    )
     notes: list[str] = Field(description="Limitations to consider when interpreting the result.")
     anndata_url: str = Field(description="Signed URL of the predicted cells (AnnData, .h5ad).")
     report_url: str = Field(description="Signed URL of the report (HTML, works offline).")

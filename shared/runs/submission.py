@@ -15,7 +15,8 @@ from itertools import count
 from typing import Final, NamedTuple
 
 from shared import logs
-from shared.errors import IdempotencyMismatch, RunExists, SubmitRejected, Unavailable
+from shared.catalog.interpretation import ReadQuestion
+from shared.errors import IdempotencyMismatch, QuestionNotAnswerable, RunExists, SubmitRejected, Unavailable
 from shared.fields import Clock
 from shared.logs import Severity
 from shared.runs import lifecycle, states
@@ -52,19 +53,25 @@ class RunSubmission:
         self._clock = clock
         self._limits = limits
 
-    async def create(self, request: CreateRunRequest, owner: str, idempotency_key: str | None = None) -> Run:
-        """Accept a question: store its run, then submit its job.
+    async def create(
+        self, request: CreateRunRequest, question: ReadQuestion, owner: str, idempotency_key: str | None = None
+    ) -> Run:
+        """Accept a question that can be answered: store its run, then submit its job.
 
-        The same owner, key and request return the same run. If its job may not have reached Batch, it is submitted again; the job id
-        makes that harmless.
+        The same owner, key and request return the same run, however the catalog has changed since. If its job may not have reached
+        Batch, it is submitted again; the job id makes that harmless.
+
+        Args:
+            question: how the question is read now. With a language model the job reads it again and decides.
 
         Raises:
+            QuestionNotAnswerable: no atlas answers the question, and the request has no language model.
             TooManyRuns: the owner has reached the limit of unfinished runs.
             IdempotencyMismatch: the key was used with another request.
             Unavailable: the store or Batch does not answer. With a key the run stays pending for the retry; without one it is failed,
                 so that a retry cannot run it twice.
         """
-        run, adopted = await self._store_or_find(request, owner, idempotency_key)
+        run, adopted = await self._store_or_find(request, question, owner, idempotency_key)
         if adopted and run.status is not RunState.PENDING:
             return run
         try:
@@ -118,7 +125,9 @@ class RunSubmission:
             clock=self._clock,
         )
 
-    async def _store_or_find(self, request: CreateRunRequest, owner: str, key: str | None) -> tuple[Run, bool]:
+    async def _store_or_find(
+        self, request: CreateRunRequest, question: ReadQuestion, owner: str, key: str | None
+    ) -> tuple[Run, bool]:
         """Store a run for the request, or find the run of its key; return the run and whether it existed."""
         digest = None if key is None else key_digest(owner, key)
         request_digest = fingerprint(request)
@@ -128,7 +137,7 @@ class RunSubmission:
                 if stored.request_fingerprint != request_digest:
                     raise IdempotencyMismatch
                 return stored, True
-            run = self._new_run(free_id, request, owner, digest, request_digest)
+            run = self._new_run(free_id, request, question, owner, digest)
             try:
                 await self._store.create(run, max_active=self._limits.max_active)
             except RunExists:
@@ -149,8 +158,13 @@ class RunSubmission:
         raise AssertionError("the ids of a key never end")
 
     def _new_run(
-        self, run_id: str, request: CreateRunRequest, owner: str, digest: str | None, request_digest: str
+        self, run_id: str, request: CreateRunRequest, question: ReadQuestion, owner: str, digest: str | None
     ) -> Run:
+        interpretation = question.interpretation
+        if request.llm_provider is None and not interpretation.answerable:
+            raise QuestionNotAnswerable(
+                interpretation.reasons, interpretation.model_dump(mode="json"), question.suggestions
+            )
         now, retention = self._clock(), self._limits.retention
         compute = Compute(job_id=states.job_id(run_id, 1))
         accepted = Transition(
@@ -160,6 +174,7 @@ class RunSubmission:
             run_id=run_id,
             user_email=owner,
             query=request.query,
+            interpretation=None if request.llm_provider else interpretation,
             control_strategy=request.control_strategy,
             max_iterations=request.max_iterations,
             score_threshold=request.score_threshold,
@@ -169,7 +184,7 @@ class RunSubmission:
             compute=compute,
             transitions=[accepted],
             idempotency_key=digest,
-            request_fingerprint=request_digest,
+            request_fingerprint=fingerprint(request),
             created_at=now,
             updated_at=now,
             check_at=states.next_check(RunState.PENDING, compute.state, now),

@@ -1,7 +1,7 @@
 """What the owner of a run sees: its status, its changes, its result, and lists of runs. Nothing here changes a run.
 
-Stored records are mapped to the wire models here, field by field. Lists are paged by token, which costs the same forevery page, or
-by number, which bills what it skips.
+Stored records are mapped to the wire models here, field by field; the interpretation is one value object, stored and sent alike. Lists
+are paged by token, which costs the same for every page, or by number, which bills what it skips.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from shared.errors import InvalidPageToken, RunNotCompleted, RunNotFound
 from shared.fields import Clock, rfc3339
 from shared.runs import schemas, states
 from shared.runs.ports import Cursor, ResultFiles, RunDatabase, RunFilter, RunStore
-from shared.runs.records import Failure, GeneChange, Iteration, PathwayChange, Run, RunOutcome, RunSummary
+from shared.runs.records import Failure, GeneAnswer, GeneChange, Iteration, PathwayChange, Run, RunOutcome, RunSummary
 from shared.runs.schemas import ListQuery, ResultFile, RunList, RunResult, RunStatus
 
 AnyRun = TypeVar("AnyRun", bound=RunSummary)
@@ -89,7 +89,10 @@ async def result(run_id: str, owner: str, *, store: RunStore, files: ResultFiles
     """
     run = _owned(await store.get(run_id) if states.RUN_ID.fullmatch(run_id) else None, run_id, owner)
     if run.outcome is None:
-        advice = "Submit the question again." if run.status.done else f"Poll /api/v1/runs/{run_id} until it is done."
+        if not run.status.done:
+            advice = f"Poll /api/v1/runs/{run_id} until it is done."
+        else:
+            advice = run.failure.advice if run.failure else "Submit the question again."
         raise RunNotCompleted(run_id, run.status.value, advice)
     expires_at = clock() + URL_LIFETIME
     return run_result(run, run.outcome, await files.sign(run.outcome.files, expires_at), expires_at)
@@ -134,6 +137,7 @@ def run_status(run: RunSummary) -> RunStatus:
         status=run.status,
         done=run.status.done,
         query=run.query,
+        interpretation=run.interpretation,
         current_iteration=run.current_iteration,
         max_iterations=run.max_iterations,
         current_phase=run.current_phase,
@@ -169,6 +173,8 @@ def run_result(run: Run, outcome: RunOutcome, urls: Sequence[str], expires_at: d
     by_suffix = {file.name.rpartition(".")[2]: file.url for file in files}
     return RunResult(
         run_id=run.run_id,
+        interpretation=run.interpretation,
+        answer=outcome.answer,
         success=outcome.grounding_score >= run.score_threshold,
         grounding_score=outcome.grounding_score,
         termination_reason=outcome.termination_reason,
@@ -178,6 +184,7 @@ def run_result(run: Run, outcome: RunOutcome, urls: Sequence[str], expires_at: d
         top_upregulated=[_gene(each) for each in outcome.top_upregulated],
         top_downregulated=[_gene(each) for each in outcome.top_downregulated],
         enriched_pathways=[_pathway(each) for each in outcome.enriched_pathways],
+        gene_answers=[_gene_answer(each) for each in outcome.gene_answers],
         notes=outcome.notes,
         anndata_url=by_suffix["h5ad"],
         report_url=by_suffix["html"],
@@ -204,6 +211,17 @@ def _iteration(stored: Iteration) -> schemas.IterationSummary:
 def _gene(stored: GeneChange) -> schemas.GeneChange:
     return schemas.GeneChange(
         gene=stored.gene, log2_fold_change=stored.log2_fold_change, adjusted_p_value=stored.adjusted_p_value
+    )
+
+
+def _gene_answer(stored: GeneAnswer) -> schemas.GeneAnswer:
+    return schemas.GeneAnswer(
+        gene=stored.gene,
+        direction=stored.direction,
+        answer=stored.answer,
+        log2_fold_change=stored.log2_fold_change,
+        adjusted_p_value=stored.adjusted_p_value,
+        text=stored.text,
     )
 
 

@@ -236,7 +236,7 @@ async def test_the_policy_refuses_what_is_not_the_reports_own(browser: Browser, 
 
 async def test_a_run_that_calls_no_gene_has_a_report_all_the_same(opened: Open) -> None:
     async with opened(synthetic_result(scores=(1,), changed=False)) as here:
-        assert "change no gene" in await here.text(".answer")
+        assert "no gene is called changed" in await here.text(".answer")
         assert "No gene is called changed" in await here.text("table.sortable")
         await here.page.fill("#search", "STAT1")
         assert "not called changed" in await here.text("#found")

@@ -13,6 +13,7 @@ import pytest
 from tests.e2e.conftest import Service, copy_of, start
 
 QUESTION = "How would CD14 monocytes respond to IFN-gamma?"
+NOTHING_KNOWN = "Would zork do something to flurbs?"
 # An emulator that the service cannot do without, for each store: a part of its command, and its name in messages.
 EMULATORS = {
     "sqlite": (b"fake-gcs-server", "fake-gcs-server"),
@@ -24,14 +25,18 @@ EMULATORS = {
 async def test_one_question_goes_all_the_way_through(service: Service, tmp_path: Path) -> None:
     run = await service.create(QUESTION, max_iterations=2)
     assert run["status"] == "pending"
+    assert run["interpretation"]["answerable"]
     done = await service.until(run["run_id"])
     assert done["status"] == "completed", service.job_log(run["run_id"])
     assert done["grounding_scores"]
     result = await service.result(run["run_id"])
+    assert done["interpretation"] == result["interpretation"] == run["interpretation"]
+    assert result["interpretation"]["cell_type"]["used"]["cell_ontology_id"] == "CL:0000113"
     assert result["num_de_genes"] > 10
     assert {"STAT1", "IRF1", "GBP1"} & {gene["gene"] for gene in result["top_upregulated"]}
-    assert any("SEMI-SYNTHETIC" in note for note in result["notes"])
-    assert any("CL:0000113" in note for note in result["notes"])
+    simulated = [each for each in result["interpretation"]["caveats"] if each["code"] == "semi_synthetic"]
+    assert simulated
+    assert all(each["detail"] in result["notes"] for each in simulated)
     async with httpx.AsyncClient(trust_env=False) as client:
         for file in result["files"]:
             (tmp_path / file["name"]).write_bytes((await client.get(file["url"])).content)
@@ -44,12 +49,22 @@ async def test_one_question_goes_all_the_way_through(service: Service, tmp_path:
 
 
 @pytest.mark.timeout(120)
-async def test_a_question_that_names_nothing_known_fails_and_says_what_was_not_recognised(service: Service) -> None:
-    run = await service.create("Would zork do something to flurbs?")
+async def test_a_question_that_names_nothing_known_is_refused_and_starts_no_job(service: Service) -> None:
+    before = (await service.client.get("/api/v1/runs")).json()["total"]
+    answer = await service.client.post("/api/v1/runs", json={"query": NOTHING_KNOWN})
+    refusal = answer.json()
+    assert (answer.status_code, refusal["code"]) == (422, "question_not_answerable")
+    assert not refusal["interpretation"]["answerable"]
+    assert refusal["detail"] == " ".join(refusal["reasons"])
+    assert (await service.client.get("/api/v1/runs")).json()["total"] == before
+
+
+@pytest.mark.timeout(120)
+async def test_with_a_language_model_the_job_fails_a_question_that_names_nothing_known(service: Service) -> None:
+    run = await service.create(NOTHING_KNOWN, llm_provider="openai")  # without a key: the job asks the catalog alone
+    assert run["interpretation"] is None
     done = await service.until(run["run_id"])
     assert (done["status"], done["failure"]["reason"]) == ("failed", "QUERY_NOT_UNDERSTOOD")
-    assert "zork" in done["error_message"]
-    assert "flurbs" in done["error_message"]
     assert not done["failure"]["retryable"]
 
 

@@ -18,11 +18,12 @@ async def test_a_question_that_the_catalog_can_answer(api: httpx.AsyncClient) ->
     assert body["datasets"] == ["small_pbmc"]
 
 
-async def test_a_perturbation_that_no_ingested_dataset_has(api: httpx.AsyncClient) -> None:
+async def test_a_question_that_the_catalog_cannot_answer(api: httpx.AsyncClient) -> None:
     body = (await api.post(VALIDATE, json={"query": "What does IL-15 do to NK cells?"})).json()
+    assert not body["interpretation"]["answerable"]
     assert not body["synthetic_control_available"]
-    assert body["control_cells_found"] == 0
-    assert "IL-15" in body["warning"]
+    assert (body["control_cells_found"], body["datasets"]) == (0, [])
+    assert "cannot be answered" in body["warning"]
 
 
 async def test_datasets_are_names_and_the_three_references_are_among_them(api: httpx.AsyncClient) -> None:
@@ -31,13 +32,28 @@ async def test_datasets_are_names_and_the_three_references_are_among_them(api: h
 
 
 async def test_perturbations_carry_counts_only_where_cells_were_ingested(api: httpx.AsyncClient) -> None:
-    found = {entry["name"]: entry for entry in (await api.get("/api/v1/metadata/perturbations")).json()}
+    found = {entry["name"]: entry for entry in (await api.get("/api/v1/metadata/perturbations?all=true")).json()}
     assert found["IFN-gamma"]["cell_count"] == 40
     assert found["IFN-gamma"]["control_count"] == 40
     assert set(found["IFN-gamma"]["datasets"]) == {"parse_pbmc", "small_pbmc"}
     assert found["IL-15"]["cell_count"] is None
     assert "PBS" not in found
     assert len(found) >= 90 + 146 - 1
+
+
+async def test_lists_have_by_default_only_what_can_be_asked(api: httpx.AsyncClient) -> None:
+    for query in ("", "?all=false", "?dataset=small_pbmc"):
+        perturbations = (await api.get(f"/api/v1/metadata/perturbations{query}")).json()
+        cell_types = (await api.get(f"/api/v1/metadata/cell-types{query}")).json()
+        assert [entry["name"] for entry in perturbations] == ["IFN-gamma"]
+        assert [entry["cell_count"] for entry in cell_types] == [40, 40]
+    for subject in ("perturbations", "cell-types"):
+        listed = (await api.get(f"/api/v1/metadata/{subject}")).json()
+        known = (await api.get(f"/api/v1/metadata/{subject}?all=true")).json()
+        assert all(entry in known for entry in listed)
+        assert (await api.get(f"/api/v1/metadata/{subject}?dataset=parse_pbmc")).json() == []
+        assert len((await api.get(f"/api/v1/metadata/{subject}?dataset=parse_pbmc&all=true")).json()) >= 18
+        assert (await api.get(f"/api/v1/metadata/{subject}?all=1")).json()["errors"][0]["loc"] == ["query", "all"]
 
 
 async def test_metadata_can_be_filtered_by_dataset(api: httpx.AsyncClient) -> None:
@@ -54,20 +70,22 @@ async def test_metadata_may_be_cached(api: httpx.AsyncClient) -> None:
     assert again.status_code == 304
 
 
-async def test_an_observational_question_gets_the_reason_and_advice(api: httpx.AsyncClient) -> None:
+async def test_an_observational_question_gets_the_reason(api: httpx.AsyncClient) -> None:
     body = (await api.post(VALIDATE, json={"query": "What do NK cells look like in blood?"})).json()
     assert (body["perturbation"], body["recommendation"]) == (None, "query_as_control")
-    assert "It asks about unperturbed cells" in body["warning"]
+    assert "no_perturbation" in {caveat["code"] for caveat in body["interpretation"]["caveats"]}
 
 
 async def test_things_that_match_equally_are_candidates(api: httpx.AsyncClient) -> None:
     body = (await api.post(VALIDATE, json={"query": "Do NK cells respond to IL-12 or IL-18?"})).json()
     assert body["perturbation"]["candidates"] == ["IL-12", "IL-18"]
-    assert "matches several perturbations (IL-12, IL-18); using IL-12" in body["warning"]
+    reasons = " ".join(caveat["detail"] for caveat in body["interpretation"]["caveats"] if caveat["blocking"])
+    assert "IL-12" in reasons
+    assert "IL-18" in reasons
 
 
 async def test_a_perturbation_has_its_synonyms_targets_and_receptors(api: httpx.AsyncClient) -> None:
-    found = {entry["name"]: entry for entry in (await api.get("/api/v1/metadata/perturbations")).json()}
+    found = {entry["name"]: entry for entry in (await api.get("/api/v1/metadata/perturbations?all=true")).json()}
     gamma = found["IFN-gamma"]
     assert (gamma["type"], gamma["targets"], gamma["receptors"]) == ("cytokine", ["IFNG"], ["IFNGR1", "IFNGR2"])
     assert "IFN-γ" in gamma["synonyms"]
@@ -76,7 +94,7 @@ async def test_a_perturbation_has_its_synonyms_targets_and_receptors(api: httpx.
 
 
 async def test_a_cell_type_has_its_lineage_datasets_and_count(api: httpx.AsyncClient) -> None:
-    found = {entry["name"]: entry for entry in (await api.get("/api/v1/metadata/cell-types")).json()}
+    found = {entry["name"]: entry for entry in (await api.get("/api/v1/metadata/cell-types?all=true")).json()}
     killer = found["natural killer cell"]
     assert (killer["cell_ontology_id"], killer["lineage"]) == ("CL:0000623", "immune/lymphoid")
     assert killer["datasets"] == ["openproblems", "parse_pbmc", "small_pbmc", "tabula_sapiens"]

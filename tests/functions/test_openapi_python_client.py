@@ -93,9 +93,16 @@ async def test_refusals_come_as_typed_problems(client: GeneratedClient) -> None:
     unknown = await client.call("runs.get_run", "run_0123456789ab")
     assert isinstance(unknown, models.Problem)
     assert (unknown.status, unknown.code) == (404, "run_not_found")
-    short = await client.call("runs.create_run", body=models.CreateRunRequest(query="short"))
+    short = await client.call("runs.create_run", body=models.CreateRunRequest(query="IL-2"))
     assert isinstance(short, models.InvalidRequestProblem)
     assert [error.loc for error in short.errors] == [["body", "query"]]
+    refused = await client.call(
+        "runs.create_run", body=models.CreateRunRequest(query="Would zork do something to flurbs?")
+    )
+    assert isinstance(refused, models.QuestionNotAnswerableProblem)
+    assert refused.code == "question_not_answerable"
+    assert not refused.interpretation.answerable
+    assert refused.reasons == [caveat.detail for caveat in refused.interpretation.caveats if caveat.blocking]
 
 
 async def test_a_question_is_checked_before_it_is_run(client: GeneratedClient) -> None:

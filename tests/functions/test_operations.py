@@ -68,12 +68,18 @@ def meter(api: httpx.AsyncClient, recorder: Recorder) -> Meter:
     return Meter(api, recorder)
 
 
+async def test_the_first_create_of_an_instance_reads_the_catalog(meter: Meter) -> None:
+    assert await meter.cost("POST", RUNS, json=QUESTION) == {"read": 2, "aggregation": 1, "write": 2}
+
+
 async def test_create_is_one_commit_of_two_writes_for_the_run_and_its_owners_limit(meter: Meter) -> None:
+    await meter.run()  # reads the catalog, which is then cached
     assert await meter.cost("POST", RUNS, json=QUESTION) == {"read": 1, "aggregation": 1, "write": 2}
     assert meter.recorder.calls["Commit"] == 1
 
 
 async def test_a_key_costs_one_read_more_and_its_repetition_one_read_in_all(meter: Meter) -> None:
+    await meter.run()
     headers = {"Idempotency-Key": "k1"}
     first = await meter.cost("POST", RUNS, json=QUESTION, headers=headers)
     assert first == {"read": 2, "aggregation": 1, "write": 2}
@@ -84,7 +90,16 @@ async def test_a_key_costs_one_read_more_and_its_repetition_one_read_in_all(mete
 async def test_without_a_limit_create_is_one_write(meter: Meter, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MAX_ACTIVE_RUNS", "0")
     wiring.replace(None)
+    await meter.run()
     assert await meter.cost("POST", RUNS, json=QUESTION) == {"write": 1}
+
+
+async def test_a_question_that_cannot_be_answered_costs_the_catalog_alone(meter: Meter) -> None:
+    for expected in ({"read": 1}, {}):
+        meter.recorder.forget()
+        answer = await meter.api.post(RUNS, json={"query": "Would zork do something to flurbs?"})
+        assert answer.json()["code"] == "question_not_answerable"
+        assert dict(+meter.recorder.operations) == expected
 
 
 async def test_validate_only_writes_nothing(meter: Meter) -> None:
@@ -146,6 +161,7 @@ async def test_the_job_writes_four_times_and_three_times_an_iteration(
         "score_threshold": 10,
         "max_iterations": iterations,
     }
+    await wiring.container().catalog.put(catalog.entries["small"])
     run_id = (await meter.api.post(RUNS, json=request)).json()["run_id"]
     meter.recorder.forget()
     assert await run_job(run_id, Ports(store, catalog, FolderFiles(tmp_path), utc_now, tmp_path)) is Exit.DONE

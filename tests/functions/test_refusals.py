@@ -70,14 +70,18 @@ def assert_problem(answer: httpx.Response, expected: dict[str, Any]) -> None:
 
 def invalid(field: str, msg: str, kind: str) -> dict[str, Any]:
     """Return the 422 for one field of a body."""
-    return body(422, "invalid_request", f"Correct {field} and send the request again.", (["body", field], msg, kind))
+    return body(422, "invalid_request", f"Invalid field: {field}.", (["body", field], msg, kind))
 
 
 STRATEGIES = "Input should be 'synthetic_control' or 'query_as_control'"
 PROVIDERS = "Input should be 'anthropic', 'openai' or 'google_genai'"
 BAD_BODIES: list[tuple[dict[str, Any], dict[str, Any]]] = [
-    ({"query": "too short"}, invalid("query", "String should have at least 10 characters", "string_too_short")),
-    ({"query": " " * 30}, invalid("query", "String should have at least 10 characters", "string_too_short")),
+    ({"query": "IL-2"}, invalid("query", "String should have at least 5 characters", "string_too_short")),
+    ({"query": " " * 30}, invalid("query", "String should have at least 5 characters", "string_too_short")),
+    (
+        {"query": "IL-2" + "\u200b\u00ad\u2060\ufeff\u3164" * 6},
+        invalid("query", "String should have at least 5 characters", "string_too_short"),
+    ),
     ({}, invalid("query", "Field required", "missing")),
     ({"query": "x" * 2001}, invalid("query", "String should have at most 2000 characters", "string_too_long")),
     ({"query": 12345678901}, invalid("query", "Input should be a valid string", "string_type")),
@@ -130,8 +134,8 @@ async def test_a_value_out_of_range_gets_the_range(
 
 
 async def test_all_errors_of_a_body_are_returned_at_once(api: httpx.AsyncClient) -> None:
-    answer = await api.post(RUNS, json={"query": "short", "max_iterations": 99, "colour": 1})
-    assert answer.json()["detail"] == "Correct colour, max_iterations, query and send the request again."
+    answer = await api.post(RUNS, json={"query": "IL-2", "max_iterations": 99, "colour": 1})
+    assert answer.json()["detail"] == "Invalid fields: colour, max_iterations, query."
     assert len(answer.json()["errors"]) == 3
 
 
@@ -242,7 +246,7 @@ async def test_a_run_that_is_not_done_has_no_result(api: httpx.AsyncClient, stor
 
 def bad_query(field: str, msg: str, kind: str) -> dict[str, Any]:
     """Return the 422 for one query parameter."""
-    detail = f"Correct {field} and send the request again."
+    detail = f"Invalid parameter: {field}."
     return body(422, "invalid_request", detail, (["query", field], msg, kind))
 
 

@@ -18,8 +18,9 @@ from tests.support.builders import lease
 
 RUNS = "/api/v1/runs"
 QUESTION = "How would CD14 monocytes respond to IFN-gamma?"
+UNANSWERABLE = "Would zork do something to flurbs?"
 STATUS_FIELDS = {
-    "run_id", "status", "done", "query", "current_iteration", "max_iterations", "current_phase", "grounding_scores",
+    "run_id", "status", "done", "query", "interpretation", "current_iteration", "max_iterations", "current_phase", "grounding_scores",
     "control_strategy", "control_strategy_effective", "error_message", "failure", "attempt", "user_email", "created_at", "updated_at",
 }  # fmt: skip
 
@@ -93,10 +94,38 @@ async def test_validate_only_returns_what_would_run_and_stores_nothing(api: http
     assert (await api.get(RUNS)).json()["total"] == 0
 
 
-async def test_validate_only_returns_why_a_question_would_fail(api: httpx.AsyncClient) -> None:
-    body = (await api.post(RUNS, json={"query": "What does TNF do to NK cells?", "validate_only": True})).json()
+async def test_validate_only_returns_why_a_question_would_be_refused(api: httpx.AsyncClient) -> None:
+    body = (await api.post(RUNS, json={"query": UNANSWERABLE, "validate_only": True})).json()
     assert not body["would_run"]
-    assert "No ingested dataset has TNF-alpha" in body["reason"]
+    interpretation = body["validation"]["interpretation"]
+    assert not interpretation["answerable"]
+    assert body["reason"] == " ".join(each["detail"] for each in interpretation["caveats"] if each["blocking"])
+
+
+async def test_validate_only_leaves_a_question_with_a_language_model_to_the_job(api: httpx.AsyncClient) -> None:
+    request = {"query": UNANSWERABLE, "validate_only": True, "llm_provider": "anthropic"}
+    body = (await api.post(RUNS, json=request)).json()
+    assert (body["would_run"], body["reason"]) == (True, None)
+
+
+async def test_a_run_says_how_its_question_was_read_as_validation_does(
+    api: httpx.AsyncClient, store: RunDatabase, tmp_path: Path
+) -> None:
+    validation = (await api.post(f"{RUNS}/validate-control-strategy", json={"query": QUESTION})).json()
+    read = validation["interpretation"]
+    assert (read["answerable"], read["dataset"], validation["suggestions"]) == (True, "small_pbmc", [])
+    assert read["cell_type"]["used"]["label"] == "MDC"
+    run = await create(api)
+    run_id = run["run_id"]
+    await finish(run_id, store, tmp_path)
+    status, result = [(await api.get(f"{RUNS}/{run_id}{tail}")).json() for tail in ("", "/result")]
+    (listed,) = (await api.get(RUNS)).json()["runs"]
+    assert [each["interpretation"] for each in (run, status, listed, result)] == [read] * 4
+    assert result["gene_answers"] == []
+
+
+async def test_with_a_language_model_a_run_is_read_by_its_job(api: httpx.AsyncClient) -> None:
+    assert (await create(api, query=UNANSWERABLE, llm_provider="anthropic"))["interpretation"] is None
 
 
 async def test_status_equals_the_response_of_create_and_an_etag_saves_the_body(api: httpx.AsyncClient) -> None:

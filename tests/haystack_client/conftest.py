@@ -21,8 +21,9 @@ from starlette.responses import Response
 from local.gateway import Gateway
 from local.serving import serving
 from shared import wiring
-from shared.fields import ControlStrategy, utc_now
-from shared.runs.records import Failure, GeneChange, Iteration, PathwayChange, RunOutcome, ScorePart
+from shared.catalog.interpretation import Direction
+from shared.fields import Answer, ControlStrategy, utc_now
+from shared.runs.records import Failure, GeneAnswer, GeneChange, Iteration, PathwayChange, RunOutcome, ScorePart
 from shared.runs.states import FailureReason, Phase
 from tests.functions.conftest import cloud, environment, settings, small_dataset
 from tests.support.builders import lease
@@ -31,6 +32,8 @@ __all__ = ["cloud", "environment", "settings"]  # fixtures of the tests of the f
 
 ROOT = Path(__file__).parent.parent.parent
 QUESTION = "How would CD14 monocytes respond to IFN-gamma?"
+# The catalog of the tests has no TNF.
+UNANSWERABLE = "What does TNF do to NK cells?"
 FILES = {
     "_predictions.h5ad": "application/x-hdf5",
     "_report.html": "text/html",
@@ -126,6 +129,7 @@ async def complete(run_id: str, folder: Path) -> None:
         path.write_bytes(f"content of {path.name}".encode())
         files.append(await wiring.container().result_files.upload(run_id, path, kind))
     outcome = RunOutcome(
+        answer="Yes: IFN-gamma is predicted to raise CXCL10 in MDC. Overall, it is predicted to raise 12 genes.",
         grounding_score=8,
         termination_reason="score_threshold: 8 reaches the threshold of 7",
         control_strategy_effective=ControlStrategy.SYNTHETIC_CONTROL,
@@ -133,6 +137,16 @@ async def complete(run_id: str, folder: Path) -> None:
         top_upregulated=[GeneChange(gene="CXCL10", log2_fold_change=2.72, adjusted_p_value=1e-9)],
         top_downregulated=[],
         enriched_pathways=[PathwayChange(name="INTERFERON_GAMMA", score=39.0, adjusted_p_value=0.0)],
+        gene_answers=[
+            GeneAnswer(
+                gene="CXCL10",
+                direction=Direction.UP,
+                answer=Answer.YES,
+                log2_fold_change=2.72,
+                adjusted_p_value=1e-9,
+                text="Yes: IFN-gamma is predicted to raise CXCL10 in MDC.",
+            )
+        ],
         notes=["semi-synthetic atlas"],
         files=files,
     )

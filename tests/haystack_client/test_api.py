@@ -11,7 +11,15 @@ import httpx
 import pytest
 
 import haystack_client
-from haystack_client import Client, HaystackError, NotFound, RequestRefused, RetryPolicy, Unavailable
+from haystack_client import (
+    Client,
+    HaystackError,
+    NotFound,
+    QuestionNotAnswerable,
+    RequestRefused,
+    RetryPolicy,
+    Unavailable,
+)
 from haystack_client.download import Json
 from tests.haystack_client.conftest import QUESTION, ROOT, Haystack, complete, ended
 
@@ -184,3 +192,35 @@ def test_downloads_use_the_transport_too(tmp_path: Path) -> None:
         path = client.download(file, str(tmp_path))
     assert path.read_bytes() == b"123456789"
     assert service.requests[0].url.host == "storage.example.com"
+
+
+def test_a_refused_question_carries_how_it_was_read_and_what_to_ask_instead() -> None:
+    content = {
+        "detail": "No atlas has a knockout of IFNGR1.",
+        "code": "question_not_answerable",
+        "request_id": "request-1",
+        "interpretation": {"answerable": False},
+        "reasons": ["No atlas has a knockout of IFNGR1."],
+        "suggestions": [QUESTION],
+    }
+    headers = {"Content-Type": "application/problem+json"}
+    service = Service(httpx.Response(422, json=content, headers=headers))
+    with service.client() as client, pytest.raises(QuestionNotAnswerable) as caught:
+        client.submit("IFNGR1 knockout in monocytes")
+    error = caught.value
+    assert (error.interpretation, error.reasons, error.suggestions, error.code) == (
+        {"answerable": False},
+        ("No atlas has a knockout of IFNGR1.",),
+        (QUESTION,),
+        "question_not_answerable",
+    )
+    assert str(error) == f"error 422: No atlas has a knockout of IFNGR1.\nYou could ask: {QUESTION}"
+
+
+@pytest.mark.parametrize(("everything", "query"), [(False, "dataset=small"), (True, "dataset=small&all=true")])
+def test_lists_of_names_are_complete_only_on_request(everything: bool, query: str) -> None:
+    service = Service(answer([]))
+    with service.client() as client:
+        client.perturbations("small", everything=everything)
+        client.cell_types("small", everything=everything)
+    assert [request.url.query.decode() for request in service.requests] == [query, query]

@@ -3,7 +3,15 @@
 import pytest
 
 import haystack_client
-from haystack_client import HaystackError, NotFound, NotSignedIn, RequestRefused, RetryPolicy, Unavailable
+from haystack_client import (
+    HaystackError,
+    NotFound,
+    NotSignedIn,
+    QuestionNotAnswerable,
+    RequestRefused,
+    RetryPolicy,
+    Unavailable,
+)
 from haystack_client.errors import Interrupted, retry
 
 
@@ -25,6 +33,7 @@ def test_each_error_has_its_exit_code() -> None:
     codes = {kind: kind.exit_code for kind in HaystackError.__subclasses__()}
     assert codes == {RequestRefused: 2, NotFound: 3, NotSignedIn: 4, Unavailable: 5, Interrupted: 130}
     assert {kind.__name__ for kind in codes} - set(haystack_client.__all__) == {"Interrupted"}
+    assert QuestionNotAnswerable.exit_code == RequestRefused.exit_code
 
 
 def test_the_text_of_an_error_says_what_is_wrong_and_what_to_do() -> None:

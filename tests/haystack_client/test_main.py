@@ -4,7 +4,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from tests.haystack_client.conftest import QUESTION, Done, Haystack, complete, ended, fail
+from tests.haystack_client.conftest import QUESTION, UNANSWERABLE, Done, Haystack, complete, ended, fail
 
 NOWHERE = "run_0123456789ab"
 
@@ -12,10 +12,13 @@ NOWHERE = "run_0123456789ab"
 async def test_a_submitted_run_can_be_seen_listed_and_cancelled(haystack: Haystack) -> None:
     submitted = await haystack("submit", QUESTION)
     assert submitted.code == 0
-    run_id = submitted.out.split()[1]
+    *read, run_line, advice = submitted.out.splitlines()
+    assert "cell type: CD14-positive monocyte (CL:0001054), from “CD14 monocytes”" in read
+    run_id = run_line.removeprefix("run: ")
+    assert advice == f"To follow it: haystack watch {run_id}"
     seen = await haystack("status", run_id)
     assert (seen.code, seen.err) == (0, "")
-    assert f"{QUESTION}\nrun: {run_id}\nstatus: pending\n" in seen.out
+    assert seen.out.splitlines()[: len(read) + 3] == [QUESTION, *read, run_line, "status: pending"]
     listed = await haystack("list")
     assert [run_id, "pending"] == listed.out.splitlines()[2].split()[:2]
     cancelled = await haystack("cancel", "last")
@@ -59,6 +62,43 @@ async def test_validate_only_shows_what_would_run_and_submits_nothing(haystack: 
     assert (await haystack("status", "last")).code == 3
 
 
+async def test_a_question_that_cannot_be_answered_is_refused_and_nothing_runs(haystack: Haystack) -> None:
+    refused = await haystack("submit", UNANSWERABLE)
+    assert (refused.code, refused.out) == (2, "")
+    first, reason, *read = refused.err.splitlines()
+    assert first == "cannot be answered:"
+    assert reason.startswith("  ")
+    assert "cell type: natural killer cell (CL:0000623), from “NK cells”" in read
+    as_json = await haystack("submit", UNANSWERABLE, "--json")
+    assert (as_json.code, as_json.out, as_json.err) == (2, "", refused.err)
+    for arguments in (("validate",), ("submit", "--validate-only")):
+        told = await haystack(*arguments, UNANSWERABLE)
+        assert (told.code, told.err) == (1, "")
+        assert refused.err in told.out
+        assert "recommended" not in told.out
+        document = await haystack(*arguments, UNANSWERABLE, "--json")
+        assert document.code == 1
+        validation = document.json.get("validation", document.json)
+        assert validation["interpretation"]["answerable"] is False
+    assert (await haystack("list")).out == "no runs\n"
+
+
+async def test_a_language_model_may_read_a_question_that_the_catalog_cannot(haystack: Haystack) -> None:
+    told = await haystack("submit", UNANSWERABLE, "--llm-provider", "anthropic", "--validate-only")
+    assert told.code == 0
+    assert told.out.startswith(
+        "would run: yes\nThe language model decides how the question is read. Without it:\ncannot be answered:\n"
+    )
+    submitted = await haystack("submit", UNANSWERABLE, "--llm-provider", "anthropic")
+    assert submitted.code == 0
+    assert submitted.out.startswith(
+        "not read yet: the language model reads the question when the run starts\nrun: run_"
+    )
+    seen = await haystack("status", "last")
+    assert seen.code == 0
+    assert "cell type:" not in seen.out
+
+
 async def test_validate_shows_how_the_service_reads_a_question(haystack: Haystack) -> None:
     told = await haystack("validate", QUESTION)
     assert told.code == 0
@@ -89,12 +129,17 @@ async def test_a_result_is_shown_and_its_files_are_downloaded(haystack: Haystack
     await complete(run_id, tmp_path)
     shown = await haystack("result", run_id)
     assert shown.code == 0
+    assert shown.out.startswith(
+        "Yes: IFN-gamma is predicted to raise CXCL10 in MDC. Overall, it is predicted to raise 12 genes.\n"
+    )
     for words in (
         "grounding score: 8 of 10, threshold reached",
         "pathway coherence: 8. The expected pathway [IFN] comes first.",
         "network coherence: not scored. Too few genes move.",
-        "CXCL10 +2.7",
-        "< 1e-300",
+        "CXCL10 +2.72",
+        "read as: IFN-gamma in CD14-positive monocyte; cells used: ",
+        "Stopped because the score of 8 reached the threshold of 7.",
+        "< 1e−300",
         "note: semi-synthetic atlas",
         f"{run_id}_report.html",
     ):
@@ -132,6 +177,15 @@ async def test_the_catalog_is_shown(haystack: Haystack) -> None:
     types = (await haystack("cell-types", "--dataset", "small_pbmc", "--json")).json
     assert "CL:0000623" in {item["cell_ontology_id"] for item in types}
     assert "CL:0000623" in (await haystack("cell-types", "--dataset", "small_pbmc")).out
+    for command, what in (("perturbations", "perturbations"), ("cell-types", "cell types")):
+        some, everything = [(await haystack(command, *more)).out for more in ((), ("--all",))]
+        known = len((await haystack(command, "--all", "--json")).json)
+        usable = len((await haystack(command, "--json")).json)
+        assert 0 < usable < known
+        assert some.endswith(
+            f"\n{usable} of {known} {what}; --all lists those without enough cells in an ingested atlas\n"
+        )
+        assert everything.endswith(f"\n{known} of {known} {what}\n")
     unknown = await haystack("cell-types", "--dataset", "nothing")
     assert unknown.code == 3
     assert "small_pbmc" in unknown.err
@@ -139,7 +193,7 @@ async def test_the_catalog_is_shown(haystack: Haystack) -> None:
 
 async def test_refusals_are_printed_on_standard_error(haystack: Haystack) -> None:
     refusals = {
-        ("submit", "Why?"): (2, "query: String should have at least 10 characters"),
+        ("submit", "Why?"): (2, "query: String should have at least 5 characters"),
         ("submit", QUESTION, "--max-iterations", "11"): (2, "max_iterations: "),
         ("submit", QUESTION, "--control-strategy", "none"): (2, "Invalid value for '--control-strategy'"),
         ("submit",): (2, "Missing argument 'QUESTION'"),

@@ -85,8 +85,9 @@ async def test_watch_with_json_prints_the_last_status(haystack: Haystack) -> Non
 
 async def test_a_failed_run_shows_its_reason_and_exits_with_1(haystack: Haystack) -> None:
     process = await haystack.start("submit", QUESTION, "--watch")
-    run_id = (await line_of(process)).removeprefix("run: ")
-    await fail(run_id)
+    while not (line := await line_of(process)).startswith("run: "):
+        assert line
+    await fail(line.removeprefix("run: "))
     done = await ended(process)
     assert done.code == 1
     assert "The machine was preempted.\nPREEMPTED: Submit the question again.\n" in done.out

@@ -6,15 +6,41 @@ from typing import Any
 
 import pytest
 
-from haystack_client import RequestRefused, show
+from haystack_client import QuestionNotAnswerable, RequestRefused, reading, show
 from haystack_client.terminal import Terminal
+from orchestrator.outputs.words import p_value
 
 HARMFUL = "\x1b[2J\x1b]0;title\x07\x9b31m\r\x08\x7f\u202egnp.exe\u2069\ud800"
+INTERPRETATION: dict[str, Any] = {
+    "answerable": False,
+    "dataset": HARMFUL,
+    "cell_type": {
+        "name": HARMFUL,
+        "cell_ontology_id": HARMFUL,
+        "matched_text": HARMFUL,
+        "match": HARMFUL,
+        "used": {"label": HARMFUL, "name": HARMFUL, "relation": HARMFUL, "cells": 1},
+    },
+    "perturbation": {
+        "name": HARMFUL,
+        "matched_text": HARMFUL,
+        "match": HARMFUL,
+        "evidence": HARMFUL,
+        "used": HARMFUL + "b",
+    },
+    "genes": [{"symbol": HARMFUL, "direction": HARMFUL}],
+    "caveats": [
+        {"code": HARMFUL, "text": HARMFUL, "detail": HARMFUL, "blocking": True},
+        {"code": HARMFUL, "text": HARMFUL, "detail": HARMFUL, "blocking": False},
+        {"code": "dose", "text": HARMFUL, "detail": HARMFUL, "blocking": False},
+    ],
+}
 RUN: dict[str, Any] = {
     "run_id": "run_0123456789ab" + HARMFUL,
     "status": HARMFUL,
     "done": False,
     "query": "How would" + HARMFUL,
+    "interpretation": INTERPRETATION,
     "current_phase": HARMFUL,
     "current_iteration": HARMFUL,
     "max_iterations": HARMFUL,
@@ -27,20 +53,12 @@ RUN: dict[str, Any] = {
     "created_at": "2026-01-31T12:00:00.000000Z",
     "updated_at": "2026-01-31T12:00:00.000000Z",
 }
-TERM = {
-    "name": HARMFUL,
-    "cell_ontology_id": HARMFUL,
-    "candidates": [HARMFUL],
-    "matched_text": HARMFUL,
-    "match": HARMFUL,
-}
 VALIDATION: dict[str, Any] = {
-    "cell_type": TERM,
-    "perturbation": TERM,
-    "datasets": [HARMFUL],
+    "interpretation": INTERPRETATION | {"answerable": True},
+    "suggestions": [HARMFUL],
     "control_conditions": [HARMFUL],
     "control_donors": [],
-    "control_cells_found": HARMFUL,
+    "control_cells_found": 1,
     "synthetic_control_available": True,
     "recommendation": HARMFUL,
     "warning": HARMFUL,
@@ -48,6 +66,8 @@ VALIDATION: dict[str, Any] = {
 RESULT: dict[str, Any] = {
     "run_id": HARMFUL,
     "success": True,
+    "interpretation": INTERPRETATION,
+    "answer": HARMFUL,
     "grounding_score": HARMFUL,
     "termination_reason": HARMFUL,
     "control_strategy_effective": HARMFUL,
@@ -84,6 +104,7 @@ DATASET: dict[str, Any] = {
     "source": HARMFUL,
 }
 COUNTS = {"cell_count": 1, "control_count": None}
+REFUSAL = QuestionNotAnswerable(HARMFUL, interpretation=INTERPRETATION, reasons=[HARMFUL], suggestions=[HARMFUL])
 LAYOUTS: list[tuple[Callable[..., None], object]] = [
     (show.status, RUN),
     (show.submitted, RUN),
@@ -91,7 +112,8 @@ LAYOUTS: list[tuple[Callable[..., None], object]] = [
     (show.cancelled, RUN),
     (show.runs, {"runs": [RUN], "total": 1}),
     (show.validation, VALIDATION),
-    (show.preview, {"would_run": False, "reason": HARMFUL, "validation": VALIDATION}),
+    (show.preview, {"would_run": False, "validation": VALIDATION}),
+    (reading.refusal, REFUSAL),
     (show.result, RESULT),
     (show.files, RESULT),
     (show.datasets, [HARMFUL]),
@@ -140,3 +162,65 @@ def test_a_second_attempt_is_shown(attempt: int, shown: bool, capsys: pytest.Cap
     run = {name: "x" if value == HARMFUL else value for name, value in RUN.items()} | {"attempt": attempt}
     show.status(Terminal(), run)
     assert ("attempt: 2 (the machine of the previous attempt was lost" in capsys.readouterr().out) is shown
+
+
+def test_eighty_columns_wrap_names_and_cut_only_the_datasets(capsys: pytest.CaptureFixture[str]) -> None:
+    long = "5-(9-Isopropyl-8-methyl-2-morpholino-9H-purin-6-yl)pyrimidin-2-amine"
+    counts = {"cell_count": 1234567, "control_count": None}
+    names = [{"name": name, "type": "compound", "datasets": ["demo_immune_semisynthetic"]} for name in (long, "TNF")]
+    terminal = Terminal()
+    terminal.people.width = 80
+    show.perturbations(terminal, [name | counts for name in names])
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "".join(line.split()[0] for line in lines[2:-1]) == long
+    assert lines[-1].split() == ["TNF", "compound", "1,234,567", "-", "demo_immune_semisyn…"]
+    terminal.people.width = 200
+    show.perturbations(terminal, [name | counts for name in names])
+    assert long in capsys.readouterr().out
+
+
+def test_a_note_that_repeats_a_caveat_is_printed_once(capsys: pytest.CaptureFixture[str]) -> None:
+    caveat = {"code": "few_cells", "text": "", "detail": "Only 12 cells.", "blocking": False}
+    read = {"answerable": True, "cell_type": None, "perturbation": None, "genes": [], "caveats": [caveat]}
+    found = {name: "x" if value == HARMFUL else value for name, value in RESULT.items()}
+    show.result(Terminal(), found | {"interpretation": read, "notes": ["Only 12 cells.", "Another note."]})
+    written = capsys.readouterr().out
+    assert written.count("Only 12 cells.") == 1
+    assert "note: Another note." in written
+
+
+@pytest.mark.parametrize(
+    ("reason", "shown"),
+    [
+        ("score_threshold: 9 reaches the threshold of 7", "Stopped because the score of 9 reached the threshold of 7."),
+        (
+            "no_new_prompt: all prompts from the atlas were tried",
+            "Stopped because all prompts from the atlas were tried.",
+        ),
+    ],
+)
+def test_why_the_search_stopped_is_a_sentence(reason: str, shown: str, capsys: pytest.CaptureFixture[str]) -> None:
+    show.findings(Terminal(), RESULT | {"termination_reason": reason, "grounding_score": 9})
+    assert shown in capsys.readouterr().out.splitlines()
+
+
+@pytest.mark.parametrize(("genes", "shown"), [(0, "no gene is called changed"), (1, "1 gene called changed")])
+def test_pathways_without_a_called_gene_are_a_hint(genes: int, shown: str, capsys: pytest.CaptureFixture[str]) -> None:
+    show.findings(Terminal(), RESULT | {"num_de_genes": genes})
+    lines = capsys.readouterr().out.splitlines()
+    assert shown in lines
+    assert any("take them as a hint" in line for line in lines) is (genes == 0)
+
+
+@pytest.mark.parametrize(
+    ("p", "shown"), [(0.0, "< 1e−300"), (1.04e-40, "1.0e−40"), (5e-5, "5.0e−5"), (0.0312, "0.031"), (1.0, "1.000")]
+)
+def test_numbers_have_one_minus_sign_and_p_values_the_format_of_the_report(
+    p: float, shown: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pathway = {"name": "X", "score": -3.456, "adjusted_p_value": p}
+    show.findings(Terminal(), RESULT | {"enriched_pathways": [pathway]})
+    row = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("X"))
+    assert row.split(maxsplit=2) == ["X", "−3.46", shown]
+    assert shown == p_value(p)

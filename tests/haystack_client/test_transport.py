@@ -8,7 +8,7 @@ from local.processes import free_port
 from tests.haystack_client.conftest import QUESTION, Haystack, Script, problem
 
 EMPTY = Response('{"runs":[],"total":0,"page":1,"page_size":20,"next_page_token":null}', media_type="application/json")
-RUN = Response('{"run_id":"run_0123456789ab"}', media_type="application/json")
+RUN = Response('{"run_id":"run_0123456789ab","interpretation":null}', media_type="application/json")
 AWAY = problem(503, "Firestore is not available.", **{"Retry-After": "0"})
 STRANGER = problem(401, "Sign in at the address of the service and try again.", "unauthenticated")
 

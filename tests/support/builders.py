@@ -2,13 +2,26 @@
 
 from datetime import UTC, datetime, timedelta
 
-from shared.fields import Clock, ControlStrategy
+from shared.catalog.interpretation import (
+    Caveat,
+    CaveatCode,
+    Direction,
+    Evidence,
+    Interpretation,
+    InterpretedCellType,
+    InterpretedPerturbation,
+    ReadQuestion,
+    Relation,
+    UsedCells,
+)
+from shared.fields import Answer, Clock, ControlStrategy
 from shared.runs import states
 from shared.runs.lifecycle import RunLease
 from shared.runs.ports import BatchJobs, RunFilter, RunStore
 from shared.runs.reconciler import Reconciler
 from shared.runs.records import (
     Compute,
+    GeneAnswer,
     GeneChange,
     Iteration,
     PathwayChange,
@@ -24,6 +37,55 @@ from shared.runs.submission import RunSubmission
 ADA, EVE = "ada@example.com", "eve@example.com"
 START = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 NO_RUN = "run_000000000000"
+
+
+def interpretation(*caveats: Caveat) -> Interpretation:
+    """Build the interpretation of a question about monocytes and IFN-gamma, by default an answerable one without caveats."""
+    answerable = not any(caveat.blocking for caveat in caveats)
+    used = UsedCells(
+        label="MDC",
+        name="mononuclear phagocyte",
+        cell_ontology_id="CL:0000113",
+        relation=Relation.SUPERTYPE,
+        distance=2,
+        cells=30,
+    )
+    return Interpretation(
+        answerable=answerable,
+        dataset="small_pbmc" if answerable else None,
+        cell_type=InterpretedCellType(
+            name="CD14-positive monocyte",
+            cell_ontology_id="CL:0001054",
+            matched_text="CD14 monocytes",
+            match="synonym",
+            used=used if answerable else None,
+        ),
+        perturbation=InterpretedPerturbation(
+            name="IFN-gamma",
+            kind="cytokine",
+            matched_text="IFN-gamma",
+            match="exact",
+            evidence=Evidence.MEASURED_IN_CELL_TYPE if answerable else None,
+            used="IFN-gamma" if answerable else None,
+        ),
+        caveats=list(caveats),
+    )
+
+
+def caveat(code: CaveatCode, text: str = "", detail: str = "This narrows the answer.") -> Caveat:
+    """Build a caveat."""
+    return Caveat(code=code, text=text, detail=detail, blocking=code.blocking)
+
+
+# What create knows of a question that can be answered.
+ANSWERABLE = ReadQuestion(interpretation())
+# And of one that cannot be answered.
+UNANSWERABLE = ReadQuestion(
+    interpretation(
+        caveat(CaveatCode.TIME), caveat(CaveatCode.KNOCKOUT, "IFNGR1-/-", "A run cannot predict a knockout.")
+    ),
+    ["How would CD14 monocytes respond to IFN-gamma?"],
+)
 
 
 async def runs_of(store: RunStore, owner: str, *, limit: int = 100) -> list[Run]:
@@ -70,6 +132,7 @@ def make_run(run_id: str = "", *, owner: str = ADA, minutes: float = 0, **fields
         run_id=run_id,
         user_email=owner,
         query="How would CD14 monocytes respond to IFN-γ?",
+        interpretation=interpretation(),
         control_strategy=ControlStrategy.SYNTHETIC_CONTROL,
         max_iterations=5,
         score_threshold=7,
@@ -93,8 +156,22 @@ def completed_run() -> Run:
     ]
     genes = [GeneChange(gene=f"GENE{i}", log2_fold_change=2.9611, adjusted_p_value=1.366414e-44) for i in range(25)]
     pathways = [PathwayChange(name=f"SET_{i}", score=18.787, adjusted_p_value=1.2e-13) for i in range(20)]
+    answer = GeneAnswer(
+        gene="CXCL10",
+        direction=Direction.UP,
+        answer=Answer.YES,
+        log2_fold_change=2.9611,
+        adjusted_p_value=1.366414e-44,
+        text="Yes: CXCL10 rises.",
+    )
     found = outcome(run.run_id).model_copy(
-        update={"top_upregulated": genes, "top_downregulated": genes, "enriched_pathways": pathways}
+        update={
+            "answer": f"{answer.text} Overall, IFN-gamma is predicted to raise 7 genes.",
+            "gene_answers": [answer],
+            "top_upregulated": genes,
+            "top_downregulated": genes,
+            "enriched_pathways": pathways,
+        }
     )
     done = {"outcome": found, "iterations": iterations, "current_iteration": 2, "status": RunState.COMPLETED}
     return run.model_copy(update=done)

@@ -1,4 +1,6 @@
-"""A small ingested dataset, as the ingest would write it, for tests of everything above the catalog."""
+"""Ingested datasets, as the ingest would write them, for tests of everything above the catalog."""
+
+from collections.abc import Container, Mapping
 
 from shared.catalog.entries import DatasetEntry, GroupCount
 from shared.catalog.reference import datasets
@@ -7,6 +9,27 @@ from shared.resolver import labels
 
 CELL_TYPES = ("MDC", "CD8_T", "CD4_T", "Treg", "B_memory", "NK", "plasma", "B_naive", "DC", "gdT", "pDC", "mast")
 DONORS = ["donor_1", "donor_2", "donor_3"]
+
+# The demo atlas: cells of each donor by type, the same in every condition.
+_DEMO_CELLS = {
+    "B_GC": [2, 2, 3],
+    "B_memory": [17, 17, 17],
+    "B_naive": [6, 7, 6],
+    "CD4_T": [88, 88, 88],
+    "CD8_T": [108, 108, 108],
+    "DC": [6, 7, 6],
+    "ILC3": [1, 1, 0],
+    "MDC": [48, 47, 48],
+    "NK": [12, 12, 13],
+    "Treg": [24, 23, 23],
+    "gdT": [4, 4, 4],
+    "mast": [4, 3, 3],
+    "pDC": [3, 4, 3],
+    "plasma": [11, 10, 11],
+}
+_DEMO_CONDITIONS = (
+    "EGF", "IFN-alpha1", "IFN-beta", "IFN-gamma", "IL-1-beta", "IL-2", "IL-6", "PBS", "TGF-beta1", "TNF-alpha", "TRAIL",
+)  # fmt: skip
 
 
 def small_pbmc(name: str = "small_pbmc") -> DatasetEntry:
@@ -47,6 +70,49 @@ def small_pbmc(name: str = "small_pbmc") -> DatasetEntry:
 def small_view(*ingested: DatasetEntry) -> CatalogView:
     """Return a view of the reference datasets with these ingested ones, by default `small_pbmc`."""
     return CatalogView(datasets(), ingested or [small_pbmc()])
+
+
+def demo_entry(
+    *more: str,
+    without: Container[str] = (),
+    cells: Mapping[str, list[int]] = _DEMO_CELLS,
+    name: str = "demo_immune_semisynthetic",
+) -> DatasetEntry:
+    """Return the demo atlas with its real numbers of cells.
+
+    Args:
+        more: labels of further conditions, with as many cells as the others.
+        without: labels of conditions to leave out.
+        cells: cells of each donor by type, in place of the real ones.
+    """
+    names = [label for label in (*_DEMO_CONDITIONS, *more) if label not in without]
+    conditions = [labels.condition_entry(label) for label in names]
+    groups = [
+        GroupCount(cell_type=label, condition=condition.label, cells=sum(donors), donors=donors)
+        for label, donors in cells.items()
+        for condition in conditions
+    ]
+    return DatasetEntry(
+        name=name,
+        title="Demo atlas",
+        description="For tests.",
+        licence="MIT",
+        source="made up",
+        ingested=True,
+        semi_synthetic=True,
+        atlas=name,
+        n_cells=sum(group.cells for group in groups),
+        n_genes=6397,
+        donors=["DonorA", "DonorB", "DonorC"],
+        cell_types=[labels.cell_type_entry(label) for label in cells],
+        conditions=conditions,
+        groups=groups,
+    )
+
+
+def demo_view(*more: str, without: Container[str] = (), cells: Mapping[str, list[int]] = _DEMO_CELLS) -> CatalogView:
+    """Return a view of the reference datasets with the demo atlas, changed as `demo_entry` does."""
+    return CatalogView(datasets(), [demo_entry(*more, without=without, cells=cells)])
 
 
 def _shared(label: str) -> list[int]:

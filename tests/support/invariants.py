@@ -17,7 +17,7 @@ from shared.runs.records import Run
 from shared.runs.schemas import CreateRunRequest
 from shared.runs.states import ComputeState, Phase, RunState
 from shared.runs.submission import RunLimits, RunSubmission
-from tests.support.builders import ADA, lease, make_reconciler, outcome, runs_of
+from tests.support.builders import ADA, ANSWERABLE, lease, make_reconciler, outcome, runs_of
 from tests.support.fakes import TestClock
 from tests.support.faults import Died, Fault
 
@@ -48,11 +48,13 @@ class World:
 
     async def create(self, store: RunStore, jobs: BatchJobs, key: str | None = None) -> Run:
         """Create a run of a user who may have one unfinished run."""
-        return await RunSubmission(store, jobs, self.clock, RunLimits(max_active=1)).create(QUESTION, ADA, key)
+        return await RunSubmission(store, jobs, self.clock, RunLimits(max_active=1)).create(
+            QUESTION, ANSWERABLE, ADA, key
+        )
 
     async def submitted(self) -> Run:
         """Create a run whose job is queued."""
-        return await RunSubmission(self.store, self.batch, self.clock).create(QUESTION, ADA)
+        return await RunSubmission(self.store, self.batch, self.clock).create(QUESTION, ANSWERABLE, ADA)
 
     async def begun(self) -> Run:
         """Create a run whose job has begun."""

@@ -147,7 +147,7 @@ def test_the_pattern_of_idempotency_keys_is_the_one_that_the_service_enforces() 
     assert COMPONENTS["parameters"]["IdempotencyKey"]["schema"]["pattern"] == f"^{IDEMPOTENCY_KEY.pattern}$"
 
 
-BLANKS = "\t\n\x0b\x0c\r \x1c\x1f\x85\xa0\u1680\u2003\u200b\u2028\u202f\u205f\u3000\ufeff"
+BLANKS = "\t\n\x0b\x0c\r \x1c\x1f\x85\xa0\u1680\u2003\u200b\u2028\u202f\u205f\u3000\ufeff\xad\u2800\ufe0f"
 
 
 @given(st.text(st.sampled_from(BLANKS + "aé🧬\0\x1b\x7f"), max_size=24))

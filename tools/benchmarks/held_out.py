@@ -42,6 +42,7 @@ from orchestrator.search.cells import CellSource
 from orchestrator.search.prompts import choose
 from orchestrator.search.strategies import AvailableGroups, candidates
 from shared.catalog.entries import DatasetEntry
+from shared.catalog.plans import MIN_QUERY_CELLS, control_cells
 from shared.catalog.reference import datasets
 from shared.catalog.view import CatalogView
 from tools.benchmarks.report import table
@@ -158,6 +159,8 @@ def accuracy(data: Data, cell_type: str, perturbation: str) -> Iterator[Row]:
 
     `pearson` is the correlation with the true change, `error` the squared error relative to that of no change.
     """
+    if control_cells(data.entry, cell_type) < MIN_QUERY_CELLS:
+        return  # the job refuses questions about it
     held_out = HeldOut(data, cell_type, perturbation, seed=0)
     cells = held_out.cells(held_out.label)
     if held_out.label == cell_type and cells >= MIN_TRUE_CELLS:

@@ -6,8 +6,10 @@ from itertools import product
 from typing import Final
 
 from shared.catalog.entries import DatasetEntry, GroupCount
+from shared.catalog.view import CatalogView
 from shared.fields import ControlStrategy
 from shared.resolver import labels
+from shared.resolver.interpretation import read
 from shared.runs.records import Compute, Run, Transition
 from shared.runs.states import Actor, ComputeState, RunState
 
@@ -17,11 +19,12 @@ QUESTION: Final = "How would CD14 monocytes respond to IFN-gamma in donors who w
 
 
 def pending() -> Run:
-    """Return a run that was just submitted: about 1 kB."""
+    """Return a run that was just submitted: about 2 kB."""
     return Run(
         run_id="run_0123456789ab",
         user_email="ada@example.com",
         query=QUESTION,
+        interpretation=read(QUESTION, CatalogView((), [dataset()])).interpretation,
         control_strategy=ControlStrategy.SYNTHETIC_CONTROL,
         max_iterations=5,
         score_threshold=7,
@@ -35,7 +38,7 @@ def pending() -> Run:
 
 
 def completed() -> Run:
-    """Return a completed run with as many genes and pathways as the job reports: about 9 kB."""
+    """Return a completed run with as many genes and pathways as the job reports: about 10 kB."""
     reason = "21 of 21 measured responders of the expected pathway rise; random sets of as many genes: 3 of 21."
     names = ("pathway_coherence", "target_activation", "network_coherence")
     parts = [{"name": name, "score": 8, "reason": reason} for name in names]

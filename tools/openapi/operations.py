@@ -10,6 +10,7 @@ from shared.catalog.schemas import (
     ControlStrategyValidation,
     ControlStrategyValidationRequest,
     DatasetInfo,
+    EntriesQuery,
     MetadataQuery,
     PerturbationInfo,
 )
@@ -69,6 +70,7 @@ class Operation:
 
 
 CATALOG: Final = (*problems.DATASET, *problems.NAME)
+ENTRIES: Final = (*CATALOG, *problems.ALL)
 OPERATIONS: Final = (
     Operation(
         "createRun", "POST", RUNS, RunStatus | RunPreview, (*problems.BODY, *problems.SUBMIT), body=CreateRunRequest
@@ -88,9 +90,9 @@ OPERATIONS: Final = (
         "cancelRun", "POST", f"{RUN}/cancel", CancelAnswer, (*problems.FOREIGN, *problems.RUN, *problems.FINISHED)
     ),
     Operation(
-        "listPerturbations", "GET", f"{METADATA}/perturbations", list[PerturbationInfo], CATALOG, query=MetadataQuery
+        "listPerturbations", "GET", f"{METADATA}/perturbations", list[PerturbationInfo], ENTRIES, query=EntriesQuery
     ),
-    Operation("listCellTypes", "GET", f"{METADATA}/cell-types", list[CellTypeInfo], CATALOG, query=MetadataQuery),
+    Operation("listCellTypes", "GET", f"{METADATA}/cell-types", list[CellTypeInfo], ENTRIES, query=EntriesQuery),
     Operation("listDatasets", "GET", f"{METADATA}/datasets", list[str], CATALOG, query=MetadataQuery),
     Operation("getDataset", "GET", f"{METADATA}/datasets/{{dataset}}", DatasetInfo, problems.DATASET),
     Operation("getHealth", "GET", HEALTH, Health),

@@ -10,6 +10,13 @@ from typing import Final
 from starlette.responses import Response
 
 from shared import errors
+from shared.catalog.interpretation import (
+    Caveat,
+    CaveatCode,
+    Interpretation,
+    InterpretedCellType,
+    InterpretedPerturbation,
+)
 from shared.errors import HaystackError, InvalidRequest
 from shared.http import cors, requests
 from shared.http.problems import MEDIA_TYPE, BodyTooLarge, MalformedJson, MediaTypeUnsupported, problem
@@ -45,9 +52,37 @@ BODY: Final = (
     MalformedJson(),
     BodyTooLarge(requests.MAX_BODY_BYTES),
     MediaTypeUnsupported(),
-    _invalid("body", "query", "String should have at least 10 characters", "string_too_short"),
+    _invalid("body", "query", "String should have at least 5 characters", "string_too_short"),
 )
-SUBMIT: Final = (errors.IdempotencyMismatch(), errors.TooManyRuns(20))
+REFUSED: Final = Interpretation(
+    answerable=False,
+    dataset=None,
+    cell_type=InterpretedCellType(
+        name="CD14-positive monocyte",
+        cell_ontology_id="CL:0001054",
+        matched_text="CD14 monocytes",
+        match="synonym",
+        used=None,
+    ),
+    perturbation=InterpretedPerturbation(
+        name="IFN-gamma", kind="cytokine", matched_text="IFNGR1", match="related", evidence=None, used=None
+    ),
+    caveats=[
+        Caveat(
+            code=CaveatCode.KNOCKOUT,
+            text="knockout of IFNGR1",
+            detail='"knockout of IFNGR1" removes a gene, and no atlas has measured that.',
+            blocking=True,
+        )
+    ],
+)
+SUBMIT: Final = (
+    errors.QuestionNotAnswerable(
+        REFUSED.reasons, REFUSED.model_dump(mode="json"), ["How would CD14 monocytes respond to IFN-gamma?"]
+    ),
+    errors.IdempotencyMismatch(),
+    errors.TooManyRuns(20),
+)
 LIST: Final = (
     _invalid("query", "page_size", "Input should be less than or equal to 100", "less_than_equal"),
     errors.InvalidPageToken(),
@@ -58,6 +93,10 @@ NO_RESULT: Final = (errors.RunNotCompleted(RUN_ID, "running", f"Poll /api/v1/run
 FINISHED: Final = (errors.RunAlreadyFinished(RUN_ID, "completed"),)
 DATASET: Final = (errors.DatasetNotFound("atlantis", ["openproblems", "parse_pbmc", "tabula_sapiens"]),)
 NAME: Final = (_invalid("query", "dataset", "String should have at most 63 characters", "string_too_long"),)
+ALL: Final = (_invalid("query", "all", "Input should be a valid boolean", "bool_type"),)
+# Schemas of the bodies that have more fields than every problem.
+SCHEMAS: Final = {422: "InvalidRequestProblem"}
+SCHEMA_OF: Final = {"question_not_answerable": "QuestionNotAnswerableProblem"}
 
 
 def responses(possible: Iterable[HaystackError]) -> dict[str, Json]:
@@ -75,9 +114,15 @@ def headers(components: Iterable[str]) -> Json:
 def _response(status: int, answers: list[Response]) -> Json:
     examples = {content["code"]: {"value": content} for content in (json.loads(bytes(each.body)) for each in answers)}
     sent = [name for name in ("RetryAfter", "Authenticate") if HEADERS[name] in answers[0].headers]
-    schema = "InvalidRequestProblem" if status == 422 else "Problem"
+    names = dict.fromkeys(SCHEMA_OF.get(code, SCHEMAS.get(status, "Problem")) for code in examples)
+    references = [{"$ref": f"#/components/schemas/{name}"} for name in names]
     return {
         "description": f"{HTTPStatus(status).phrase}: {' or '.join(f'`{code}`' for code in examples)}.",
         "headers": headers(["RequestId", *sent]),
-        "content": {MEDIA_TYPE: {"schema": {"$ref": f"#/components/schemas/{schema}"}, "examples": examples}},
+        "content": {
+            MEDIA_TYPE: {
+                "schema": references[0] if len(references) == 1 else {"anyOf": references},
+                "examples": examples,
+            }
+        },
     }

@@ -17,6 +17,12 @@ Mode = Literal["validation", "serialization"]
 TRIMMED: Final = r"\t\n\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 # Characters that a question must not contain; some of them are also white space.
 CONTROLS: Final = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f"
+# Invisible characters of the Basic Multilingual Plane, which are removed from a question and do not count. Escapes of other planes mean
+# different things to different readers of patterns.
+INVISIBLE: Final = (
+    r"\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
+    r"\u202a-\u202e\u2060-\u2064\u2066-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb"
+)
 
 
 class Schemas(NamedTuple):
@@ -40,9 +46,10 @@ class _Generator(GenerateJsonSchema):
         """Express length limits after trimming as a pattern: `maxLength` would reject white space that the service trims."""
         content = super().str_schema(schema)
         if schema.get("strip_whitespace"):
-            inner = f"[^{CONTROLS}]{{{content['minLength'] - 2},{content.pop('maxLength') - 2}}}"
-            end = f"[^{TRIMMED}{CONTROLS}]"
-            content["pattern"] = f"^[{TRIMMED}]*{end}{inner}{end}[{TRIMMED}]*$"
+            least, most = content["minLength"] - 2, content.pop("maxLength") - 2
+            inner = f"([{INVISIBLE}]*[^{CONTROLS}{INVISIBLE}]){{{least},{most}}}[{INVISIBLE}]*"
+            end, outside = f"[^{TRIMMED}{CONTROLS}{INVISIBLE}]", f"[{TRIMMED}{INVISIBLE}]*"
+            content["pattern"] = f"^{outside}{end}{inner}{end}{outside}$"
         return content
 
     def ser_schema(self, schema: Any) -> Json | None:  # noqa: ANN401  # pydantic's union of all serializations

@@ -22,7 +22,7 @@ from shared.runs.states import ComputeState, FailureReason, RunState
 from shared.runs.submission import RunSubmission
 from shared.settings import Settings
 from shared.stores.sqlite import SqliteRunStore
-from tests.support.builders import ADA, NO_RUN, lease, make_reconciler, outcome
+from tests.support.builders import ADA, ANSWERABLE, NO_RUN, lease, make_reconciler, outcome
 
 if TYPE_CHECKING:
     from shared.runs.records import Run
@@ -63,7 +63,7 @@ class Service:
 
     async def create(self, key: str | None = None) -> Run:
         """Submit the run."""
-        run = await RunSubmission(self.store, self.jobs, self.clock).create(QUESTION, ADA, key)
+        run = await RunSubmission(self.store, self.jobs, self.clock).create(QUESTION, ANSWERABLE, ADA, key)
         self.run_id = run.run_id
         return run
 

@@ -169,6 +169,22 @@ def test_every_expected_set_and_perturbation_exists() -> None:
     assert readable("HALLMARK_INTERFERON_GAMMA_RESPONSE") == "interferon gamma response"
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("ERKS_ARE_INACTIVATED", "ERKs are inactivated"),
+        ("LDL_CLEARANCE", "LDL clearance"),
+        ("ANTIVIRAL_MECHANISM_BY_IFN_STIMULATED_GENES", "antiviral mechanism by IFN-stimulated genes"),
+        ("MAPK_TARGETS_NUCLEAR_EVENTS_MEDIATED_BY_MAP_KINASES", "MAPK targets nuclear events mediated by MAP kinases"),
+        ("P75NTR_SIGNALS_VIA_NF_KB", "p75NTR signals via NF-kB"),
+        ("SCAVENGING_BY_CLASS_A_RECEPTORS", "scavenging by class A receptors"),
+    ],
+)
+def test_acronyms_in_gene_set_names_keep_their_case(name: str, shown: str) -> None:
+    assert f"REACTOME_{name}" in reactome()
+    assert readable(f"REACTOME_{name}") == f"{shown} (Reactome)"
+
+
 def test_matched_controls_are_of_the_same_donor_and_cell_type(
     ask: Callable[[str], Question], source_of: Callable[[Question], CellSource]
 ) -> None:

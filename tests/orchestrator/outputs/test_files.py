@@ -14,9 +14,18 @@ import pytest
 import scanpy as sc
 from jsonschema import Draft202012Validator
 
+from orchestrator.outputs.answer import gene_answers
 from orchestrator.outputs.files import write_log, write_predictions
 from orchestrator.search.search import SearchResult
-from tests.support.orchestrator.search_results import N_CELLS, N_GENES, UNTESTED, synthetic_result
+from shared.catalog.interpretation import AskedGene, CaveatCode, Direction, Interpretation, Relation
+from tests.support.orchestrator.search_results import (
+    N_CELLS,
+    N_GENES,
+    UNTESTED,
+    caveat,
+    make_interpretation,
+    synthetic_result,
+)
 
 DOCS = Path(__file__).parents[3] / "docs"
 SCHEMA: dict[str, Any] = json.loads((DOCS / "run_log.schema.json").read_text(encoding="utf-8"))
@@ -112,10 +121,27 @@ def test_the_same_result_gives_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_the_log_names_what_is_known_about_the_perturbation(tmp_path: Path) -> None:
-    understood = log_of(synthetic_result(), tmp_path)["understood"]
-    assert understood["task_type"] == "perturbation_response"
-    assert (understood["targets"], understood["receptors"]) == (["IFNG"], ["IFNGR1", "IFNGR2"])
-    assert understood["expected_pathways"][0] == "HALLMARK_INTERFERON_GAMMA_RESPONSE"
+    known = log_of(synthetic_result(), tmp_path)["prior_knowledge"]
+    assert (known["targets"], known["receptors"]) == (["IFNG"], ["IFNGR1", "IFNGR2"])
+    assert known["expected_pathways"][0] == "HALLMARK_INTERFERON_GAMMA_RESPONSE"
+
+
+def test_the_predictions_and_the_log_carry_the_interpretation_unchanged(tmp_path: Path) -> None:
+    dose = caveat(CaveatCode.DOSE, "100 ng/ml", "The dose is not taken into account.")
+    wanted = make_interpretation(genes=[AskedGene(symbol="STAT1", direction=Direction.UP)], caveats=[dose])
+    result = synthetic_result(interpretation=wanted)
+    stored = opened(result, tmp_path).uns["haystack"]["interpretation"]
+    assert Interpretation.model_validate_json(stored) == wanted
+    document = log_of(result, tmp_path)
+    assert Interpretation.model_validate(document["interpretation"]) == wanted
+    assert document["gene_answers"] == [each.model_dump(mode="json") for each in gene_answers(result)]
+    assert document["answer"].startswith("Yes: IFN-gamma is predicted to raise STAT1")
+    assert dose.detail in document["notes"]
+
+
+def test_cells_predicted_from_a_related_perturbation_are_labeled_with_it(tmp_path: Path) -> None:
+    cells = opened(synthetic_result(related_only=True), tmp_path)
+    assert set(cells.obs["perturbation"]) == {"IFN-beta"}
 
 
 def test_the_log_is_as_its_schema_tells_and_holds_nothing_that_the_schema_does_not_name(tmp_path: Path) -> None:
@@ -123,6 +149,13 @@ def test_the_log_is_as_its_schema_tells_and_holds_nothing_that_the_schema_does_n
     validator = Draft202012Validator(SCHEMA, format_checker=Draft202012Validator.FORMAT_CHECKER)
     for result in (
         synthetic_result(),
+        synthetic_result(
+            interpretation=make_interpretation(
+                relation=Relation.EXACT,
+                genes=[AskedGene(symbol=symbol, direction=Direction.ANY) for symbol in ("STAT1", UNTESTED, "NOGENE")],
+                caveats=[caveat(CaveatCode.TIME, "6 h", "The time is not taken into account.")],
+            )
+        ),
         synthetic_result("Wie wirkt „IFN-γ“ auf CD14-Monozyten?", scores=(1,), changed=False),
     ):
         document = log_of(result, tmp_path)

@@ -12,11 +12,20 @@ import pytest
 import typer
 
 from haystack_client.__main__ import app
-from orchestrator.outputs import figures, text
+from orchestrator.outputs import figures, text, words
 from orchestrator.outputs.report import write_report
 from orchestrator.search.search import SearchResult
+from shared.catalog.interpretation import CaveatCode, Relation
 from shared.runs.schemas import CreateRunRequest
-from tests.support.orchestrator.search_results import FALLING, RISING, differential, synthetic_result
+from tests.support.orchestrator.search_results import (
+    FALLING,
+    N_GENES,
+    RISING,
+    caveat,
+    differential,
+    make_interpretation,
+    synthetic_result,
+)
 
 VOID = {"meta", "input", "br"}
 AWKWARD = "How's CD14 monocytes' $(response) to \"IFN-γ\" & `others`; <b>really</b>?\nNext line."
@@ -35,6 +44,28 @@ def test_the_page_is_whole_small_and_fetches_nothing(tmp_path: Path) -> None:
     assert all(address.startswith("https://www.") for address in fetched)
     assert "style=" not in page
     assert not re.search(r"\son[a-z]+\s*=", page.split("<body>")[1].split("<script")[0])
+
+
+def test_the_first_box_comes_before_the_answer_and_is_short_if_there_is_nothing_to_say(tmp_path: Path) -> None:
+    dose = caveat(CaveatCode.DOSE, "100 ng/ml", "The atlas has one dose.")
+    page = page_of(synthetic_result(interpretation=make_interpretation(caveats=[dose])), tmp_path)
+    order = [page.index(part) for part in ("<h1>", "Read as", "dose (100 ng/ml)", "Cells used", 'class="answer"')]
+    assert order == sorted(order)
+    plain = make_interpretation(relation=Relation.EXACT).model_copy(update={"caveats": []})
+    box = (
+        page_of(synthetic_result(interpretation=plain), tmp_path)
+        .partition('class="reading"')[2]
+        .partition("</section>")
+    )
+    assert "<p>" not in box[0]
+    assert "Not taken into account" not in box[0]
+
+
+def test_the_page_names_the_cells_and_the_perturbation_that_were_used(tmp_path: Path) -> None:
+    page = page_of(synthetic_result(related_only=True), tmp_path)
+    assert "<title>IFN-beta in mononuclear phagocytes ·" in page
+    assert "Genes on the right rise under IFN-beta" in page
+    assert re.findall(r"(requested|asked) (cell )?(type|perturbation)", page) == []
 
 
 def test_even_an_atlas_of_forty_thousand_genes_makes_a_page_under_five_megabytes(tmp_path: Path) -> None:
@@ -66,6 +97,9 @@ def test_the_page_contains_every_part_of_the_result(tmp_path: Path) -> None:
         "Grounding score 8 of 10; threshold 7",
         "known responder",
         "semi-synthetic",
+        "Read as",
+        "How do CD14-positive monocytes respond to IFN-gamma?",
+        "MDC (mononuclear phagocyte), a supertype of CD14-positive monocyte, 143 control cells",
         "with shuffled gene names scores 2",
         result.question.dataset.description,
         "CL:0000113",
@@ -75,14 +109,26 @@ def test_the_page_contains_every_part_of_the_result(tmp_path: Path) -> None:
         assert f"<dt>{name}</dt>" in page, name
 
 
-def test_the_answer_names_the_genes_that_move_most() -> None:
-    assert text.answer(synthetic_result()) == (
-        "In CD14 monocytes, IFN-gamma is predicted to raise 7 genes (most of all STAT1, IRF1, GBP1, CXCL10 and CXCL9) and to lower HBEGF, "
-        "THBS1 and CD36; the gene set that rises most is interferon gamma response."
-    )
-    assert text.answer(synthetic_result(scores=(1,), changed=False)) == (
-        "In CD14 monocytes, IFN-gamma is predicted to change no gene."
-    )
+def test_the_report_says_why_the_search_stopped_in_a_sentence() -> None:
+    result = synthetic_result()
+    assert text.stopped(result) == "Stopped because the score of 8 reached the threshold of 7."
+    tried = replace(result, termination_reason="no_new_prompt: all prompts from the atlas were tried")
+    assert text.stopped(tried) == "Stopped because all prompts from the atlas were tried."
+
+
+def test_the_pathways_agree_with_the_genes(tmp_path: Path) -> None:
+    result, nothing = synthetic_result(), synthetic_result(scores=(1,), changed=False)
+    gene_sets = result.best.enrichment
+    assert text.about_pathways(result, gene_sets) == ""
+    hint = text.about_pathways(nothing, gene_sets)
+    assert hint.startswith("No gene is called changed. These gene sets shift only as a whole")
+    assert hint in page_of(replace(nothing, best=replace(nothing.best, enrichment=gene_sets)), tmp_path)
+    assert text.about_pathways(nothing, []) == "No gene set has enough measured genes for a test."
+    tested = replace(nothing, best=replace(nothing.best, enrichment=gene_sets))
+    assert text.about_pathways(tested, []) == "No gene is called changed. No gene set has an adjusted p below 0.05."
+    found = replace(nothing.best.differential, statistic=np.zeros(N_GENES))
+    untested = replace(nothing, best=replace(nothing.best, differential=found))
+    assert text.about_pathways(untested, []) == "No gene was tested, so no gene set was."
 
 
 def test_only_a_semi_synthetic_atlas_is_called_one() -> None:
@@ -139,7 +185,7 @@ def test_a_gene_whose_p_is_too_small_for_a_number_is_drawn_at_the_top() -> None:
     drawing = figures.volcano(replace(found, adjusted_p=adjusted), 7)
     top = min(drawing.called, key=lambda point: point.y)
     assert found.genes[top.gene] == RISING[0]
-    assert drawing.axes.top == pytest.approx(figures.MAX_HEIGHT * 1.08)
+    assert drawing.axes.top == pytest.approx(words.MAX_HEIGHT * 1.08)
 
 
 def test_names_in_the_volcano_do_not_cover_each_other() -> None:

@@ -4,9 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.question.analysis import NotUnderstood, analyze
+from orchestrator.question.analysis import NotUnderstood, analyze, question_of
 from shared.catalog.entries import DatasetEntry
+from shared.catalog.interpretation import CaveatCode
 from shared.catalog.schemas import ControlStrategyValidationRequest
+from shared.resolver.interpretation import read
+from shared.resolver.suggestions import suggest
 from shared.resolver.validation import validate
 from tests.support.catalogs import CELL_TYPES, small_pbmc, small_view
 
@@ -40,8 +43,10 @@ def test_validation_says_that_a_run_can_answer_exactly_where_the_job_can(
     except NotUnderstood:
         assert validation.datasets == []
         assert not validation.synthetic_control_available
+        assert not validation.interpretation.answerable
     else:
         assert understood.dataset.name in validation.datasets
+        assert understood.interpretation == validation.interpretation
 
 
 def test_nine_control_cells_are_too_few_for_the_job_and_for_the_validation() -> None:
@@ -49,7 +54,7 @@ def test_nine_control_cells_are_too_few_for_the_job_and_for_the_validation() -> 
     question = "How would naive B cells respond to IL-4?"
     few = small_view(with_counts({**none, ("B_naive", "PBS"): [3, 3, 3]}, "few"))
     enough = small_view(with_counts({**none, ("B_naive", "PBS"): [5, 5, 0]}, "enough"))
-    with pytest.raises(NotUnderstood, match="no atlas with IL-4 has enough cells of it"):
+    with pytest.raises(NotUnderstood, match="naive B cell"):
         analyze(question, few)
     assert validate(ControlStrategyValidationRequest(query=question), few).datasets == []
     assert analyze(question, enough).query_type.label == "B_naive"
@@ -62,8 +67,27 @@ def test_a_question_becomes_a_structure_of_known_names() -> None:
     assert (question.perturbation.name, question.perturbation.kind) == ("IFN-gamma", "cytokine")
 
 
-def test_a_question_without_a_perturbation_is_not_understood_and_the_message_lists_perturbations() -> None:
-    with pytest.raises(
-        NotUnderstood, match=r"asks about unperturbed cells; name a perturbation too\. .*IFN-gamma, IL-4"
-    ):
-        analyze("What do regulatory T cells look like in blood?", small_view())
+def test_the_cells_that_are_used_and_what_limits_the_answer_come_from_the_interpretation() -> None:
+    question = analyze("How would CD14 monocytes respond to IFN-gamma?", small_view())
+    assert question.query_type.label == question.target.query_type == "MDC"
+    assert question.interpretation.has(CaveatCode.STAND_IN_CELL_TYPE)
+    assert question.notes == [caveat.detail for caveat in question.interpretation.caveats]
+
+
+def test_the_query_cells_and_the_perturbation_that_stands_in_are_those_of_the_plan() -> None:
+    reading = read("How would CD14 monocytes respond to IL-13?", small_view())
+    question = question_of("How would CD14 monocytes respond to IL-13?", reading, small_view())
+    assert reading.plan is not None
+    assert question.target.query_type == reading.plan.query.entry.label
+    assert [each.name for each in question.target.related] == [question.perturbation.used] == ["IL-4"]
+    assert (question.target.perturbation, question.target.conditions) == ("IL-13", ())
+
+
+def test_a_failure_repeats_the_reasons_and_suggests_at_most_one_question() -> None:
+    view = small_view()
+    reading = read("What do regulatory T cells look like in blood?", view)
+    message = str(NotUnderstood.because(reading, view))
+    assert all(reason in message for reason in reading.interpretation.reasons)
+    assert reading.interpretation.reasons
+    assert [each for each in suggest(reading, view) if each in message] == suggest(reading, view)[:1]
+    assert "ubmit" not in message

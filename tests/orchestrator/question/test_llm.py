@@ -1,15 +1,18 @@
 """A language model may propose an interpretation; whenever it fails, the resolver's interpretation is used."""
 
 import json
+import re
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 
 from orchestrator.question.analysis import NotUnderstood, Question
-from orchestrator.question.llm import ADDRESSES, understand
+from orchestrator.question.llm import ADDRESSES, READ_AS, understand
+from shared.catalog.interpretation import BLOCKING, CaveatCode
 from shared.catalog.view import CatalogView
 from shared.fields import LlmProvider
+from shared.resolver.interpretation import read as interpret
 from shared.runs.records import Run
 from shared.settings import LLM_KEYS
 from tests.support.orchestrator.provider import KEY, Provider, listening
@@ -22,6 +25,7 @@ HELD = {
     "perturbation": "IL-2",
     "perturbation_type": "cytokine",
     "control_strategy": "synthetic_control",
+    "cannot_answer": None,
 }
 
 Understand = Callable[..., Any]
@@ -95,6 +99,8 @@ async def test_a_question_that_no_name_tells_can_be_answered_by_a_proposal(
         ({"perturbation": "ADSF"}, "no ingested atlas can answer"),
         ({"task_type": "make coffee"}, "no usable answer"),
         ({"notes": "Say that the score is 10."}, "no usable answer"),
+        ({"cannot_answer": "because I say so"}, "no usable answer"),
+        ({"cannot_answer": "dose"}, "no usable answer"),
     ],
 )
 async def test_a_proposal_that_does_not_hold_leaves_the_resolvers_reading(
@@ -161,5 +167,62 @@ async def test_a_model_name_cannot_lead_elsewhere(read: Understand, provider: Pr
 
 async def test_a_question_that_is_not_understood_fails_as_without_a_model(read: Understand, provider: Provider) -> None:
     provider.status = 500
-    with pytest.raises(NotUnderstood, match="recogni"):
+    with pytest.raises(NotUnderstood) as failed:
         await read("What is the weather like in the mountains today?")
+    assert failed.value.interpretation.reasons
+    assert [reason for reason in failed.value.interpretation.reasons if reason not in str(failed.value)] == []
+
+
+@pytest.mark.parametrize("code", sorted(BLOCKING))
+async def test_a_model_can_say_that_the_question_cannot_be_answered_in_words_of_the_service(
+    code: CaveatCode, read: Understand, provider: Provider
+) -> None:
+    provider.answer = {**HELD, "cell_type": "<script>", "cannot_answer": code.value}
+    with pytest.raises(NotUnderstood, match=re.escape(READ_AS[code])) as failed:
+        await read()
+    found = failed.value.interpretation
+    assert (found.answerable, found.dataset, found.has(code)) == (False, None, True)
+    assert found.cell_type is not None
+    assert (found.cell_type.name, found.cell_type.used) == ("CD14-positive monocyte", None)
+    assert "script" not in found.model_dump_json()
+
+
+CHOSEN = {**HELD, "cell_type": "CD14-positive monocyte", "perturbation": "IFN-gamma"}
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("How would IFNGR1 knockout CD14 monocytes respond to IFN-gamma?", CaveatCode.KNOCKOUT),
+        ("What does inhibition of IFN-gamma with emapalumab do to CD14 monocytes?", CaveatCode.INHIBITION),
+        ("How would mouse CD14 monocytes respond to IFN-gamma?", CaveatCode.SPECIES),
+    ],
+)
+async def test_a_proposal_of_names_does_not_lift_what_else_stands_in_the_way(
+    text: str, code: CaveatCode, read: Understand, provider: Provider
+) -> None:
+    provider.answer = CHOSEN
+    with pytest.raises(NotUnderstood) as failed:
+        await read(text)
+    assert failed.value.interpretation.has(code)
+    assert [reason for reason in failed.value.interpretation.reasons if reason not in str(failed.value)] == []
+
+
+@pytest.mark.parametrize(
+    "text", ["How do CD14 monocytes respond to interferons?", "How do CD14 monocytes respond to MAF?"]
+)
+async def test_a_proposal_settles_an_ambiguous_or_unknown_name_and_the_notes_say_so(
+    text: str, read: Understand, provider: Provider, demo_view: CatalogView
+) -> None:
+    reasons = interpret(text, demo_view).interpretation.reasons
+    assert reasons
+    provider.answer = CHOSEN
+    question = await read(text)
+    assert question.perturbation.name == "IFN-gamma"
+    assert [reason for reason in reasons if f"would not answer this question: {reason}" not in notes_of(question)] == []
+
+
+async def test_a_proposal_of_names_removes_no_caveat_about_anything_else(read: Understand, provider: Provider) -> None:
+    provider.answer = CHOSEN
+    codes = {caveat.code for caveat in (await read(f"{QUESTION} At 100 ng/ml for 6 h.")).interpretation.caveats}
+    assert codes >= {CaveatCode.STAND_IN_CELL_TYPE, CaveatCode.SEMI_SYNTHETIC, CaveatCode.DOSE, CaveatCode.TIME}

@@ -42,7 +42,7 @@ def test_the_weak_part_of_the_score_is_what_is_learned_from_it(
 
 
 NEAR_TYPE = prompt("a related perturbation in the target cell type", types=1.0, perturbation=0.5)
-NEAR_PERTURBATION = prompt("the requested perturbation in another type", types=0.5, perturbation=1.0)
+NEAR_PERTURBATION = prompt("the perturbation in another type", types=0.5, perturbation=1.0)
 MANY_CELLS = prompt("many cells of a far type", types=0.1, perturbation=1.0, quality=0.9)
 
 

@@ -10,10 +10,10 @@ from orchestrator.search.prompts import Prompt, choose
 from orchestrator.search.strategies import AvailableGroups, candidates
 from shared.catalog.plans import RelatedPerturbation
 
-CLOSE = RelatedPerturbation("IFN-beta", ("IFN-beta",), 0.25, "the receptors IFNAR1, IFNAR2")
-FAR = RelatedPerturbation("IFN-gamma", ("IFN-gamma",), 0.1, "the interferon family")
+CLOSE = RelatedPerturbation("IFN-beta", ("IFN-beta",), 0.25, "the receptors IFNAR1, IFNAR2", may_stand_in=True)
+FAR = RelatedPerturbation("IFN-gamma", ("IFN-gamma",), 0.1, "the interferon family", may_stand_in=False)
 NEIGHBORS = (Neighbor("DC", 1), Neighbor("CD14", 3), Neighbor("CD8_T", None))
-TARGET = Target("MDC", NEIGHBORS, ("IFN-alpha1",), ("PBS",), (CLOSE, FAR))
+TARGET = Target("MDC", NEIGHBORS, "IFN-alpha1", ("IFN-alpha1",), ("PBS",), (CLOSE, FAR))
 TYPES = ("MDC", "DC", "CD14", "CD8_T")
 CONDITIONS = ("PBS", "IFN-alpha1", "IFN-beta", "IFN-gamma")
 
@@ -44,6 +44,15 @@ def test_the_target_cell_type_with_all_donors_comes_first() -> None:
     assert (first.relevance, first.related_only) == (1.0, False)
 
 
+def test_rationales_name_the_perturbation_of_the_question_and_the_one_of_the_cells() -> None:
+    found = in_order(atlas())
+    related = [prompt.rationale for prompt in found if prompt.related_only]
+    assert all("IFN-alpha1" in prompt.rationale for prompt in found)
+    assert related
+    assert all("IFN-beta, which shares" in each or "IFN-gamma, which shares" in each for each in related)
+    assert not any("requested" in prompt.rationale for prompt in found)
+
+
 def test_few_direct_cells_give_way_to_more_cells_of_other_types() -> None:
     sizes = atlas(cells=300) | {Group(donor, "MDC", "IFN-alpha1"): 6 for donor in "AB"}
     first = in_order(sizes)[0]
@@ -70,7 +79,7 @@ def test_where_the_perturbation_is_there_only_for_one_far_type_that_type_answers
 
 
 def test_with_only_related_perturbations_the_nearest_one_in_the_target_type_comes_first() -> None:
-    target = Target("MDC", NEIGHBORS, (), ("PBS",), (CLOSE, FAR))
+    target = Target("MDC", NEIGHBORS, "IFN-alpha1", (), ("PBS",), (CLOSE, FAR))
     found = in_order(atlas(conditions=("PBS", "IFN-beta", "IFN-gamma")), target)
     assert {prompt.strategy for prompt in found} == {"mechanistic"}
     assert all(prompt.related_only for prompt in found)
@@ -80,7 +89,7 @@ def test_with_only_related_perturbations_the_nearest_one_in_the_target_type_come
 
 
 def test_a_related_perturbation_without_the_target_type_uses_the_nearest_type() -> None:
-    target = Target("MDC", NEIGHBORS, (), ("PBS",), (CLOSE,))
+    target = Target("MDC", NEIGHBORS, "IFN-alpha1", (), ("PBS",), (CLOSE,))
     found = in_order(without(atlas(conditions=("PBS", "IFN-beta")), "MDC", "IFN-beta"), target)
     assert all(group.cell_type != "MDC" for prompt in found for group in prompt.groups)
     assert any({group.cell_type for group in prompt.groups} == {"DC"} for prompt in found)

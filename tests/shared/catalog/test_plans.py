@@ -1,6 +1,6 @@
 """Query plans: the atlas and cells that a question is answered from, and related perturbations."""
 
-from shared.catalog.entries import ConditionEntry
+from shared.catalog.entries import CellTypeEntry, ConditionEntry
 from shared.catalog.plans import near_cell_types, query_plans, related_perturbations, related_plan
 from shared.catalog.reference import datasets
 from shared.catalog.view import CatalogView
@@ -22,9 +22,11 @@ def test_the_queried_type_itself_gives_the_query_cells_if_it_has_enough() -> Non
 
 
 def test_nine_control_cells_are_too_few_for_a_query() -> None:
-    (plan,) = query_plans(small_view(), "IFN-gamma", PLASMA)
-    assert plan.query.entry.label != "plasma"
-    assert "plasma" in {near.entry.label for near in plan.others}
+    entry = small_pbmc()
+    ten = [each.model_copy(update={"cells": 10}) if each.cell_type == "plasma" else each for each in entry.groups]
+    assert query_plans(small_view(entry), "IFN-gamma", PLASMA) == []
+    (plan,) = query_plans(small_view(entry.model_copy(update={"groups": ten})), "IFN-gamma", PLASMA)
+    assert plan.query.entry.label == "plasma"
 
 
 def test_the_nearest_cell_type_comes_with_its_distance() -> None:
@@ -52,12 +54,14 @@ def test_a_label_without_a_term_is_found_by_itself() -> None:
 
 def test_the_nearer_cell_type_comes_before_the_larger_atlas() -> None:
     large = small_pbmc("a_large_one").model_copy(update={"n_cells": 10**6})
-    far = large.model_copy(update={"cell_types": [each for each in large.cell_types if each.label != "NK"]})
-    assert [plan.dataset.name for plan in query_plans(small_view(far, small_pbmc()), "IFN-gamma", NK)] == [
+    monocyte = CellTypeEntry(label="MDC", cell_ontology_id=CD14_MONOCYTE, cell_ontology_label="CD14-positive monocyte")
+    small = small_pbmc()
+    near = small.model_copy(update={"cell_types": [monocyte, *small.cell_types[1:]]})
+    assert [plan.dataset.name for plan in query_plans(small_view(large, near), "IFN-gamma", CD14_MONOCYTE)] == [
         "small_pbmc",
         "a_large_one",
     ]
-    assert query_plans(small_view(large, small_pbmc()), "IFN-gamma", NK)[0].dataset.name == "a_large_one"
+    assert query_plans(small_view(large, small), "IFN-gamma", CD14_MONOCYTE)[0].dataset.name == "a_large_one"
 
 
 def having(*names: str) -> list[ConditionEntry]:
@@ -102,9 +106,18 @@ def test_a_plan_by_a_related_perturbation_needs_its_cells_of_a_related_type() ->
 
 def test_a_plan_names_the_nearest_related_perturbation_that_has_enough_cells() -> None:
     """Regression: the validation named the nearest related perturbation even if the atlas has no cells under it."""
-    dataset = small_pbmc().model_copy(update={"conditions": having("IFN-beta", "IFN-gamma")})
-    assert [each.name for each in related_perturbations("IFN-omega", dataset)] == ["IFN-beta", "IFN-gamma"]
+    groups = [
+        group.model_copy(update={"condition": "IFN-beta"}) if group.condition == "IFN-gamma" else group
+        for group in small_pbmc().groups
+    ]
+    dataset = small_pbmc().model_copy(update={"conditions": having("IFN-alpha1", "IFN-beta"), "groups": groups})
+    assert [each.name for each in related_perturbations("IFN-omega", dataset)] == ["IFN-alpha1", "IFN-beta"]
     plan = related_plan(small_view(dataset), "IFN-omega", NK)
     assert plan is not None
     assert plan.related is not None
-    assert plan.related.name == "IFN-gamma"
+    assert plan.related.name == "IFN-beta"
+
+
+def test_a_perturbation_of_the_same_family_with_other_receptors_answers_for_none() -> None:
+    assert [each.name for each in related_perturbations("IFN-omega", small_pbmc())] == ["IFN-gamma"]
+    assert related_plan(small_view(), "IFN-omega", NK) is None

@@ -6,7 +6,7 @@ import pytest
 from starlette.requests import Request
 
 from shared.fields import Model
-from shared.http.responses import json_response, matches_etag, run_response
+from shared.http.responses import compress, json_response, matches_etag, run_response
 from shared.runs.schemas import RunStatus
 from shared.runs.states import Phase, RunState
 
@@ -66,3 +66,15 @@ def test_a_list_has_models_and_strings_in_plain_json() -> None:
     response = json_response(request(), [Content(text="IFN-γ"), "PBS"], Cache_Control="private")
     assert bytes(response.body).decode() == '[{"text":"IFN-γ"},"PBS"]'
     assert response.headers["cache-control"] == "private"
+
+
+@pytest.mark.parametrize(("length", "accepted"), [(2000, "gzip"), (2000, "gzip;q=0"), (2000, ""), (20, "gzip")])
+def test_an_unchanged_response_has_the_etag_of_the_whole_one(length: int, accepted: str) -> None:
+    content = Content(text="x" * length)
+    whole = json_response(request(accept_encoding=accepted), content)
+    compress(whole, accepted)
+    etag = whole.headers["etag"]
+    assert ("-gzip" in etag) == (length == 2000 and accepted == "gzip")
+    unchanged = json_response(request(if_none_match=etag, accept_encoding=accepted), content)
+    compress(unchanged, accepted)
+    assert (unchanged.status_code, unchanged.headers["etag"]) == (304, etag)

@@ -97,7 +97,7 @@ def test_each_reason_comes_with_a_sentence_that_says_what_to_do(reason: FailureR
     failure = failure_for(reason)
     assert failure.reason is reason
     assert failure.advice.endswith(".")
-    assert any(word in failure.advice for word in ("ubmit", "Tell", "tell", "Name"))
+    assert any(word in failure.advice for word in ("ubmit", "Tell", "tell", "Ask"))
     if failure.retryable:
         assert "ubmit" in failure.advice
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from shared.catalog.interpretation import Interpretation
 from shared.errors import RunAlreadyFinished, Unavailable
 from shared.fields import ControlStrategy
 from shared.runs import lifecycle
@@ -11,9 +12,10 @@ from shared.runs.schemas import CreateRunRequest
 from shared.runs.states import Actor, ComputeState, FailureReason, Phase, RunState
 from shared.runs.submission import RunSubmission
 from shared.stores.sqlite import SqliteDatabase, SqliteRunStore
-from tests.support.builders import ADA, lease, outcome
+from tests.support.builders import ADA, ANSWERABLE, lease, outcome
 from tests.support.fakes import FakeBatch, TestClock
 
+READ = Interpretation(answerable=False, dataset=None, cell_type=None, perturbation=None, caveats=[])
 SUMMARY = Iteration(number=1, strategy="direct", score=6, components=[], duration_seconds=1.0)
 
 
@@ -26,7 +28,7 @@ def store(sqlite: SqliteDatabase) -> SqliteRunStore:
 async def run(store: SqliteRunStore, batch: FakeBatch, clock: TestClock) -> Run:
     """Create a pending run of Ada's."""
     request = CreateRunRequest(query="How would NK cells respond to IL-15?")
-    return await RunSubmission(store, batch, clock).create(request, ADA)
+    return await RunSubmission(store, batch, clock).create(request, ANSWERABLE, ADA)
 
 
 def history(run: Run) -> list[str]:
@@ -104,6 +106,17 @@ async def test_a_process_that_takes_over_starts_the_run_from_the_beginning(
     assert restarted.iterations == []
     assert (restarted.current_iteration, restarted.current_phase) == (0, None)
     assert restarted.control_strategy_effective is None
+
+
+async def test_the_job_replaces_the_interpretation_of_the_request_and_later_progress_keeps_it(
+    store: SqliteRunStore, run: Run, clock: TestClock
+) -> None:
+    process = lease(run.run_id, store=store, clock=clock)
+    began = await process.begin()
+    assert began.interpretation == run.interpretation
+    await process.progress(phase=Phase.PROMPT_GENERATION, iteration=1, interpretation=READ)
+    after = await process.progress(phase=Phase.INFERENCE, iteration=1)
+    assert after.interpretation == READ
 
 
 async def test_a_heartbeat_is_not_seen_by_the_owner(store: SqliteRunStore, run: Run, clock: TestClock) -> None:

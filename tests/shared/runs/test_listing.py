@@ -10,7 +10,7 @@ from shared.runs.schemas import CreateRunRequest, ListQuery, RunList
 from shared.runs.states import RunState
 from shared.runs.submission import RunSubmission
 from shared.stores.sqlite import SqliteDatabase, SqliteRunStore
-from tests.support.builders import ADA, EVE
+from tests.support.builders import ADA, ANSWERABLE, EVE
 from tests.support.fakes import FakeBatch, TestClock
 
 KEY = "a secret of this deployment"
@@ -22,7 +22,7 @@ async def store(sqlite: SqliteDatabase, batch: FakeBatch, clock: TestClock) -> S
     store = SqliteRunStore(sqlite)
     for number in range(7):
         request = CreateRunRequest(query=f"What is question number {number}?")
-        await RunSubmission(store, batch, clock).create(request, ADA)
+        await RunSubmission(store, batch, clock).create(request, ANSWERABLE, ADA)
         clock.move(minutes=1)
     return store
 

@@ -14,7 +14,7 @@ from shared.runs.schemas import CreateRunRequest
 from shared.runs.states import ComputeState, FailureReason, Phase, RunState
 from shared.runs.submission import RunSubmission
 from shared.stores.sqlite import SqliteDatabase, SqliteRunStore
-from tests.support.builders import ADA, lease, make_reconciler
+from tests.support.builders import ADA, ANSWERABLE, lease, make_reconciler
 from tests.support.fakes import FakeBatch, TestClock
 
 
@@ -28,7 +28,7 @@ class Service:
     async def pending(self) -> Run:
         """Submit a run."""
         request = CreateRunRequest(query="How would NK cells respond to IL-15?")
-        run = await RunSubmission(self.store, self.jobs, self.clock).create(request, ADA)
+        run = await RunSubmission(self.store, self.jobs, self.clock).create(request, ANSWERABLE, ADA)
         self.run_id = run.run_id
         return run
 

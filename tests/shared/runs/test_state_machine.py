@@ -21,7 +21,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from shared.errors import HaystackError, RunAlreadyFinished, RunNotFound, Unavailable
+from shared.errors import HaystackError, QuestionNotAnswerable, RunAlreadyFinished, RunNotFound, Unavailable
 from shared.runs import lifecycle, states, views
 from shared.runs.jobs import JobState, failure_for
 from shared.runs.ports import RunFilter, RunStore
@@ -32,7 +32,7 @@ from shared.runs.submission import RunLimits, RunSubmission
 from shared.stores.firestore import FirestoreRunStore
 from shared.stores.firestore_client import FirestoreDatabase
 from shared.stores.sqlite import SqliteDatabase, SqliteRunStore
-from tests.support.builders import ADA, EVE, lease, make_reconciler, outcome, runs_of
+from tests.support.builders import ADA, ANSWERABLE, EVE, UNANSWERABLE, lease, make_reconciler, outcome, runs_of
 from tests.support.fakes import FakeBatch, TestClock
 
 USERS = (ADA, EVE)
@@ -91,18 +91,24 @@ class Service(RuleBasedStateMachine):
         user=someone,
         question=st.sampled_from(QUESTIONS),
         key=st.none() | st.sampled_from("ab"),
+        answerable=st.booleans(),
         away=st.booleans(),
     )
-    def create(self, user: str, question: CreateRunRequest, key: str | None, away: bool) -> Any:  # noqa: ANN401  # a run id, or nothing
-        """A user submits a question; Batch may be unavailable."""
+    def create(self, user: str, question: CreateRunRequest, key: str | None, answerable: bool, away: bool) -> Any:  # noqa: ANN401  # a run id, or nothing
+        """A user submits a question that the catalog may answer; Batch may be unavailable."""
         self.batch.fault = Unavailable("Batch") if away else None
         submission = RunSubmission(self.store, self.batch, self.clock, RunLimits(max_active=4))
         try:
-            run: Run = self.do(submission.create(question, user, key))
+            read = ANSWERABLE if answerable else UNANSWERABLE
+            run: Run = self.do(submission.create(question, read, user, key))
+        except QuestionNotAnswerable:
+            assert not answerable
+            return multiple()
         except HaystackError:
             return multiple()
         finally:
             self.batch.fault = None
+        assert answerable or key is not None  # only a repeated key is not refused
         assert self.owners.setdefault(run.run_id, user) == user
         return run.run_id
 

@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from shared.errors import IdempotencyMismatch, SubmitRejected, TooManyRuns, Unavailable
+from shared.catalog.interpretation import ReadQuestion
+from shared.errors import IdempotencyMismatch, QuestionNotAnswerable, SubmitRejected, TooManyRuns, Unavailable
 from shared.fields import LlmProvider
 from shared.runs.records import Run
 from shared.runs.schemas import CreateRunRequest
@@ -14,7 +15,7 @@ from shared.runs.submission import RunLimits, RunSubmission
 from shared.runs.views import run_status
 from shared.settings import LLM_KEYS
 from shared.stores.sqlite import SqliteDatabase, SqliteRunStore
-from tests.support.builders import ADA, EVE, runs_of
+from tests.support.builders import ADA, ANSWERABLE, EVE, UNANSWERABLE, runs_of
 from tests.support.fakes import FakeBatch, TestClock
 
 QUESTION = CreateRunRequest(query="How would CD14 monocytes respond to IFN-gamma?")
@@ -31,14 +32,16 @@ class Service:
         self,
         request: CreateRunRequest = QUESTION,
         owner: str = ADA,
+        *,
         key: str | None = None,
         limit: int = 0,
         retention: timedelta | None = None,
+        question: ReadQuestion = ANSWERABLE,
     ) -> Run:
         """Create a run."""
         return await RunSubmission(
             self.store, self.jobs, self.clock, RunLimits(max_active=limit, retention=retention)
-        ).create(request, owner, key)
+        ).create(request, question, owner, key)
 
     async def runs(self, owner: str = ADA) -> list[Run]:
         """Return all runs of an owner."""
@@ -110,6 +113,47 @@ async def test_the_limit_of_active_runs_holds_and_a_repeated_create_is_not_refus
         await service.create(OTHER, limit=1)
     assert await service.create(key="k1", limit=1) == first
     await service.create(OTHER, EVE, limit=1)
+
+
+async def test_a_question_that_cannot_be_answered_is_refused_with_its_reasons_and_nothing_is_stored(
+    service: Service,
+) -> None:
+    with pytest.raises(QuestionNotAnswerable, match="cannot predict a knockout") as refusal:
+        await service.create(question=UNANSWERABLE)
+    assert refusal.value.reasons == ["A run cannot predict a knockout."]
+    assert refusal.value.interpretation == UNANSWERABLE.interpretation.model_dump(mode="json")
+    assert refusal.value.suggestions == UNANSWERABLE.suggestions
+    assert (await service.runs(), service.jobs.requests) == ([], [])
+
+
+async def test_a_refusal_comes_before_the_limit_of_active_runs(service: Service) -> None:
+    await service.create(limit=1)
+    with pytest.raises(QuestionNotAnswerable):
+        await service.create(OTHER, limit=1, question=UNANSWERABLE)
+
+
+async def test_a_repeated_key_returns_its_run_even_if_the_question_can_no_longer_be_answered(service: Service) -> None:
+    first = await service.create(key="k1")
+    assert await service.create(key="k1", question=UNANSWERABLE) == first
+    with pytest.raises(IdempotencyMismatch):
+        await service.create(OTHER, key="k1", question=UNANSWERABLE)
+
+
+async def test_a_refused_key_stands_for_no_run(service: Service) -> None:
+    with pytest.raises(QuestionNotAnswerable):
+        await service.create(key="k1", question=UNANSWERABLE)
+    assert (await service.create(OTHER, key="k1")).query == OTHER.query
+
+
+async def test_the_record_keeps_how_the_question_was_read(service: Service) -> None:
+    assert (await service.create()).interpretation == ANSWERABLE.interpretation
+
+
+async def test_with_a_language_model_the_job_reads_the_question_and_decides(service: Service) -> None:
+    request = OTHER.model_copy(update={"llm_provider": LlmProvider.OPENAI})
+    for question in (UNANSWERABLE, ANSWERABLE):
+        run = await service.create(request, question=question)
+        assert (run.status, run.interpretation) == (RunState.PENDING, None)
 
 
 async def test_a_job_that_batch_refuses_fails_its_run_with_the_reason(service: Service) -> None:

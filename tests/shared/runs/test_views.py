@@ -7,14 +7,18 @@ from pathlib import Path
 
 import pytest
 
+from shared.catalog.interpretation import Direction
 from shared.errors import RunNotCompleted, RunNotFound
+from shared.fields import Answer
 from shared.runs import lifecycle, views
-from shared.runs.records import Run, StoredFile
+from shared.runs.jobs import failure_for
+from shared.runs.records import MAX_ANSWER, GeneAnswer, Run, RunOutcome, StoredFile
 from shared.runs.schemas import CreateRunRequest
+from shared.runs.states import FailureReason
 from shared.runs.submission import RunSubmission
 from shared.runs.views import run_status
 from shared.stores.sqlite import SqliteDatabase, SqliteRunStore
-from tests.support.builders import ADA, EVE, NO_RUN, lease, outcome
+from tests.support.builders import ADA, ANSWERABLE, EVE, NO_RUN, completed_run, lease, outcome
 from tests.support.fakes import FakeBatch, TestClock
 
 
@@ -39,7 +43,7 @@ def store(sqlite: SqliteDatabase) -> SqliteRunStore:
 async def run(store: SqliteRunStore, batch: FakeBatch, clock: TestClock) -> Run:
     """Create a pending run of Ada's."""
     request = CreateRunRequest(query="How would NK cells respond to IL-15?")
-    return await RunSubmission(store, batch, clock).create(request, ADA)
+    return await RunSubmission(store, batch, clock).create(request, ANSWERABLE, ADA)
 
 
 @pytest.mark.parametrize("run_id", [NO_RUN, "run_", "../secrets", "run_0123456789AB"])
@@ -79,6 +83,49 @@ async def test_a_result_is_signed_for_an_hour(store: SqliteRunStore, run: Run, c
     assert "2026-03-01T13:00:00" in result.anndata_url
 
 
+async def test_a_result_answers_for_the_genes_that_the_question_names(
+    store: SqliteRunStore, run: Run, clock: TestClock
+) -> None:
+    found = completed_run().outcome
+    assert found is not None
+    answers = [
+        GeneAnswer(
+            gene="CXCL10",
+            direction=Direction.DOWN,
+            answer=answer,
+            log2_fold_change=None,
+            adjusted_p_value=None,
+            text=answer.value,
+        )
+        for answer in Answer
+    ]
+    await lease(run.run_id, store=store, clock=clock).begin()
+    answer = " ".join(each.text for each in answers)
+    done = found.model_copy(update={"answer": answer, "gene_answers": answers})
+    await lease(run.run_id, store=store, clock=clock).complete(done)
+    result = await views.result(run.run_id, ADA, store=store, files=SignsNothing(), clock=clock)
+    assert result.answer == answer
+    assert [each.model_dump() for each in result.gene_answers] == [each.model_dump() for each in answers]
+    assert result.interpretation == ANSWERABLE.interpretation
+
+
+@pytest.mark.parametrize("reason", [FailureReason.QUERY_NOT_UNDERSTOOD, FailureReason.PREEMPTED])
+async def test_a_failed_run_has_no_result_and_the_advice_of_its_failure(
+    store: SqliteRunStore, run: Run, clock: TestClock, reason: FailureReason
+) -> None:
+    failure = failure_for(reason)
+    await lease(run.run_id, store=store, clock=clock).fail(failure, "It failed.")
+    with pytest.raises(RunNotCompleted) as refusal:
+        await views.result(run.run_id, ADA, store=store, files=SignsNothing(), clock=clock)
+    assert refusal.value.detail.endswith(failure.advice)
+
+
 async def test_a_run_that_is_not_completed_has_no_result(store: SqliteRunStore, run: Run, clock: TestClock) -> None:
     with pytest.raises(RunNotCompleted, match="is pending and has no result"):
         await views.result(run.run_id, ADA, store=store, files=SignsNothing(), clock=clock)
+
+
+def test_an_answer_of_any_length_is_stored_short() -> None:
+    stored = outcome("run_0123456789ab").model_dump() | {"answer": "x" * (MAX_ANSWER + 1)}
+    answer = RunOutcome.model_validate(stored).answer
+    assert (len(answer), answer[-1]) == (MAX_ANSWER, "…")

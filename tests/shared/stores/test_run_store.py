@@ -1,19 +1,22 @@
 """Contract suite of the port `RunDatabase`."""
 
 import asyncio
+import json
 from collections.abc import Callable
 from contextlib import aclosing
 from datetime import timedelta
 
 import pytest
+from pydantic import Field
 
+from shared.catalog.interpretation import CaveatCode, Interpretation
 from shared.errors import RunExists, RunNotFound, TooManyRuns, TransitionRefused
 from shared.runs.ports import Cursor, RunDatabase, RunFilter
-from shared.runs.records import Iteration, Run, RunSummary, ScorePart
+from shared.runs.records import GeneAnswer, Iteration, Run, RunOutcome, RunSummary, ScorePart
 from shared.runs.states import Actor, Phase, RunState
 from shared.runs.views import run_status
 from shared.settings import SHORTEST_RETENTION
-from tests.support.builders import START, completed_run, make_run
+from tests.support.builders import START, caveat, completed_run, interpretation, make_run
 
 
 def summary_of(run: Run) -> RunSummary:
@@ -29,7 +32,8 @@ def to(state: RunState, **fields: object) -> Callable[[Run], Run]:
 async def test_a_run_comes_back_as_it_was_kept(run_store: RunDatabase) -> None:
     part = ScorePart(name="pathway coherence", score=None, reason="nothing to judge")
     summary = Iteration(number=1, strategy="direct", score=7, components=[part], duration_seconds=1.5)
-    run = make_run(iterations=[summary], random_seed=2**32 - 1, heartbeat_at=START)
+    read = interpretation(caveat(CaveatCode.DOSE, "100 ng/ml"), caveat(CaveatCode.FEW_CELLS))
+    run = make_run(iterations=[summary], interpretation=read, random_seed=2**32 - 1, heartbeat_at=START)
     await run_store.create(run)
     assert await run_store.get(run.run_id) == run
 
@@ -53,6 +57,25 @@ async def test_a_run_that_newer_code_kept_can_be_read(run_store: RunDatabase) ->
     run = make_run()
     await run_store.create(NewerRun(**run.model_dump()))
     assert await run_store.get(run.run_id) == run
+
+
+async def test_a_run_of_before_interpretations_can_be_read(run_store: RunDatabase) -> None:
+    class OlderOutcome(RunOutcome):
+        answer: str = Field("", exclude=True)
+        gene_answers: list[GeneAnswer] = Field([], exclude=True)
+
+    class OlderRun(Run):
+        interpretation: Interpretation | None = Field(None, exclude=True)
+        outcome: OlderOutcome | None = None
+
+    fields = completed_run().model_dump(exclude={"interpretation": True, "outcome": {"answer", "gene_answers"}})
+    older = OlderRun(**fields)
+    assert not {"answer", "gene_answers"} & json.loads(older.model_dump_json())["outcome"].keys()
+    await run_store.create(older)
+    run = await run_store.get(older.run_id)
+    assert run == Run(**fields)
+    assert run_status(run).interpretation is None
+    assert (await run_store.summary(older.run_id)) == summary_of(run)
 
 
 async def test_a_summary_is_what_the_owner_is_shown_and_nothing_else(run_store: RunDatabase) -> None:

@@ -22,6 +22,7 @@ from orchestrator.search.cells import CellSource
 from orchestrator.search.prompts import choose
 from orchestrator.search.strategies import AvailableGroups, candidates
 from shared.catalog.entries import DatasetEntry
+from shared.catalog.plans import MIN_QUERY_CELLS, control_cells
 from shared.catalog.reference import datasets
 from shared.catalog.view import CatalogView
 
@@ -126,8 +127,10 @@ class Accuracy:
 def accuracy(data: Data, perturbation: str) -> Iterator[Accuracy]:
     """Yield the accuracy for each cell type that has enough true cells."""
     for entry in data.entry.cell_types:
+        if control_cells(data.entry, entry.label) < MIN_QUERY_CELLS:
+            continue
         held_out = HeldOut(data, entry.label, perturbation, 0)
-        if held_out.label != entry.label or held_out.measured_cells(entry.label) < MIN_TRUE_CELLS:
+        if held_out.measured_cells(entry.label) < MIN_TRUE_CELLS:
             continue
         truth, mean, predicted = held_out.change(entry.label), held_out.mean_change(), predicted_change(held_out, 0)
         nothing = float(np.sum(truth**2))

@@ -15,8 +15,18 @@ from orchestrator.search.cells import QueryCells
 from orchestrator.search.iteration import GroupUse, IterationResult, IterationSummary
 from orchestrator.search.prompts import Prompt
 from orchestrator.search.search import SearchResult
-from shared.catalog.entries import CellTypeEntry, DatasetEntry
-from shared.catalog.schemas import MatchedTerm
+from shared.catalog.entries import CellTypeEntry, ConditionEntry, DatasetEntry
+from shared.catalog.interpretation import (
+    AskedGene,
+    Caveat,
+    CaveatCode,
+    Evidence,
+    Interpretation,
+    InterpretedCellType,
+    InterpretedPerturbation,
+    Relation,
+    UsedCells,
+)
 from shared.fields import ControlStrategy
 from shared.runs.records import Iteration, PathwayChange, Run, ScorePart
 from tests.support.builders import make_run
@@ -40,6 +50,8 @@ def synthetic_result(
     notes: tuple[str, ...] = (),
     controls: bool = True,
     changed: bool = True,
+    interpretation: Interpretation | None = None,
+    related_only: bool = False,
 ) -> SearchResult:
     """Return a result with these scores, one per iteration; the best iteration is delivered.
 
@@ -48,10 +60,16 @@ def synthetic_result(
         notes: caveats.
         controls: whether there is a predicted control.
         changed: whether any gene is called changed.
+        interpretation: how the question was read; by default, MDC stand for CD14-positive monocytes.
+        related_only: whether the prompt cells are under IFN-beta instead of IFN-gamma.
     """
     other = renamed or {}
     best = scores.index(max(scores)) + 1
-    iterations = [_iteration(number, score, other, changed=changed) for number, score in enumerate(scores, start=1)]
+    condition = "IFNB" if related_only else "IFNG"
+    iterations = [
+        _iteration(number, score, other, condition=condition, changed=changed)
+        for number, score in enumerate(scores, start=1)
+    ]
     counts = sparse.csr_matrix(np.random.default_rng(1).poisson(1.0, (N_CELLS, N_GENES)).astype(np.float32))
     found = differential(other, changed=changed)
     result = IterationResult(
@@ -64,7 +82,7 @@ def synthetic_result(
     donors = [other.get(DONORS[i % 2], DONORS[i % 2]) for i in range(N_CELLS)]
     return SearchResult(
         run=_run(text),
-        question=_question(text, other),
+        question=_question(text, interpretation or make_interpretation(other.get("MDC", "MDC"))),
         iterations=iterations,
         best=result,
         shuffled_score=2,
@@ -106,16 +124,16 @@ def differential(renamed: dict[str, str] | None = None, *, changed: bool = True)
     )
 
 
-def _iteration(number: int, score: int, renamed: dict[str, str], *, changed: bool) -> IterationSummary:
+def _iteration(number: int, score: int, renamed: dict[str, str], *, condition: str, changed: bool) -> IterationSummary:
     strategy = "direct" if number == 1 else "ontology"
     cell_type = renamed.get("MDC", "MDC")
     first, second = (renamed.get(donor, donor) for donor in DONORS)
     prompt = Prompt(
         strategy=strategy,
-        rationale=f"{cell_type} cells under the requested perturbation, choice {number}.",
-        groups=(Group(first, cell_type, "IFNG"), Group(second, cell_type, "IFNG")),
+        rationale=f"{cell_type} cells under {condition}, choice {number}.",
+        groups=(Group(first, cell_type, condition), Group(second, cell_type, condition)),
         type_nearness=0.5,
-        perturbation_nearness=1.0,
+        perturbation_nearness=1.0 if condition == "IFNG" else 0.1,
         quality=1.0,
     )
     groups = (GroupUse(first, cell_type, 120, 90, 0.7), GroupUse(second, cell_type, 45, 60, 0.3))
@@ -150,9 +168,69 @@ def _enrichment() -> list[PathwayChange]:
     ]
 
 
-def _question(text: str, renamed: dict[str, str]) -> Question:
-    label = renamed.get("MDC", "MDC")
-    query_type = CellTypeEntry(label=label, cell_ontology_id="CL:0000113", cell_ontology_label="mononuclear phagocyte")
+def make_interpretation(
+    label: str = "MDC",
+    *,
+    relation: Relation = Relation.SUPERTYPE,
+    genes: Sequence[AskedGene] = (),
+    caveats: Sequence[Caveat] = (),
+    related: str | None = None,
+) -> Interpretation:
+    """Return how the question was read: with these genes and further caveats, on cells of this label.
+
+    Args:
+        relation: how the cells relate to CD14-positive monocytes.
+        related: perturbation that stands for IFN-gamma.
+    """
+    exact = relation is Relation.EXACT
+    name, term = ("CD14-positive monocyte", "CL:0001054") if exact else ("mononuclear phagocyte", "CL:0000113")
+    used = UsedCells(
+        label=label, name=name, cell_ontology_id=term, relation=relation, distance=0 if exact else 1, cells=143
+    )
+    narrowing = [semi_synthetic(), *([] if exact else [stand_in()])]
+    return Interpretation(
+        answerable=True,
+        dataset="synthetic",
+        cell_type=InterpretedCellType(
+            name="CD14-positive monocyte",
+            cell_ontology_id="CL:0001054",
+            matched_text="CD14 monocytes",
+            match="exact",
+            used=used,
+        ),
+        perturbation=InterpretedPerturbation(
+            name="IFN-gamma",
+            kind="cytokine",
+            matched_text="IFN-gamma",
+            match="exact",
+            evidence=Evidence.RELATED_PERTURBATION if related else Evidence.MEASURED_IN_CELL_TYPE,
+            used=related or "IFN-gamma",
+        ),
+        genes=list(genes),
+        caveats=[*narrowing, *caveats],
+    )
+
+
+def caveat(code: CaveatCode, text: str, detail: str) -> Caveat:
+    """Return a caveat of this code."""
+    return Caveat(code=code, text=text, detail=detail, blocking=code.blocking)
+
+
+def stand_in() -> Caveat:
+    """Return the caveat that MDC stand for CD14-positive monocytes."""
+    return caveat(CaveatCode.STAND_IN_CELL_TYPE, "CD14 monocytes", "The atlas has too few CD14-positive monocytes.")
+
+
+def semi_synthetic() -> Caveat:
+    """Return the caveat that the perturbed cells are simulated."""
+    return caveat(CaveatCode.SEMI_SYNTHETIC, "", "The perturbed cells of synthetic are simulated.")
+
+
+def _question(text: str, interpretation: Interpretation) -> Question:
+    assert interpretation.cell_type is not None
+    used = interpretation.cell_type.used
+    assert used is not None
+    query_type = CellTypeEntry(label=used.label, cell_ontology_id=used.cell_ontology_id, cell_ontology_label=used.name)
     dataset = DatasetEntry(
         name="synthetic",
         title="Synthetic immune cells",
@@ -166,18 +244,11 @@ def _question(text: str, renamed: dict[str, str]) -> Question:
         n_genes=N_GENES,
         donors=list(DONORS),
         cell_types=[query_type],
+        conditions=[
+            ConditionEntry(label="IFNG", perturbation="IFN-gamma", kind="cytokine", is_control=False),
+            ConditionEntry(label="IFNB", perturbation="IFN-beta", kind="cytokine", is_control=False),
+            ConditionEntry(label="PBS", perturbation=None, kind="control", is_control=True),
+        ],
     )
-    return Question(
-        text=text,
-        cell_type=_term("CD14-positive monocyte", "CD14 monocytes", "cell_type", "CL:0001054"),
-        perturbation=_term("IFN-gamma", "IFN-gamma", "cytokine", None),
-        dataset=dataset,
-        query_type=query_type,
-        distance=1,
-        target=Target(label, (), ("IFNG",), ("PBS",)),
-        notes=("The atlas synthetic is SEMI-SYNTHETIC: its perturbed cells are simulated.",),
-    )
-
-
-def _term(name: str, text: str, kind: str, term_id: str | None) -> MatchedTerm:
-    return MatchedTerm(name=name, matched_text=text, match="exact", cell_ontology_id=term_id, kind=kind, candidates=[])
+    target = Target(used.label, (), "IFN-gamma", ("IFNG",), ("PBS",))
+    return Question(text, interpretation, dataset, target)

@@ -1,0 +1,126 @@
+"""Find the perturbations that a question says the cells do not get: "without IL-2", "not treated with IFN-gamma", "TNF withdrawal"."""
+
+from collections.abc import Iterator
+
+from shared.resolver.agents import Agent
+from shared.resolver.cues import AWAY, LOSS, NEGATIONS, WITHOUT
+from shared.resolver.effects import is_effect
+from shared.resolver.sentence import Sentence, starts
+
+_REACH = 6
+_LINKING = frozenset(
+    {
+        "of", "against", "to", "for", "the", "with", "towards", "a", "an", "l", "d", "le", "la", "les", "il", "de", "von", "del", "der",
+        "by", "any", "from", "in", "added", "exogenous", "recombinant", "more", "longer", "further", "add", "adding", "give", "giving",
+    }
+)  # fmt: skip
+# Words between a perturbation and the word that says that it is gone: "TNF signaling was removed".
+_LINKING_AFTER = frozenset(
+    {
+        "is", "was", "are", "were", "being", "has", "had", "been", "gets", "signal", "signaling", "treatment", "stimulation", "then",
+    }
+)  # fmt: skip
+_TREATED = (
+    "treat", "expos", "stimul", "giv", "receiv", "incubat", "cultur", "add", "get", "got", "contact", "activat", "challeng", "pulsed",
+    "see", "saw", "met", "encounter", "kept", "grown", "dosed", "administ", "behandel", "trait", "tratad",
+)  # fmt: skip
+_TAKEN_AWAY = frozenset(
+    {
+        ("left", "out"),
+        ("taken", "away"),
+        ("taken", "out"),
+        ("taken", "off"),
+        ("run", "out"),
+        ("runs", "out"),
+        ("used", "up"),
+    }
+)
+_ADDING = ("expos", "treat", "stimul", "add", "exogen", "recombin", "any")
+_COMPARED = ("compar", "versus", "vs", "relative", "than", "unlike", "against", "respect", "baseline", "gegenuber")
+_CONTRASTED = frozenset({"and", "or", "versus", "vs", "und", "et", "y", "oder", "ou", "o"})
+
+
+def find_absences(sentence: Sentence) -> Iterator[tuple[range, range]]:
+    """Yield the words that say that a perturbation is absent, with those that name it (none if the question names no perturbation)."""
+    for agent in sentence.agents:
+        # "LPS-free IL-2" is IL-2.
+        is_asked = agent.is_known or len(sentence.agents) == 1
+        span = _denial(sentence, agent) if agent.is_name and is_asked else None
+        if span is not None:
+            yield span, agent.span
+    if sentence.any_acts():
+        return
+    for index in range(len(sentence.keys) - 1):
+        is_treated = starts(sentence.after(index + 1, 1), ("stimulat", "treated", "exposed"))
+        if is_treated and _negates(sentence, index) and not _is_compared(sentence, index):
+            yield range(index, index + 2), range(0)
+
+
+def find_lost_genes(sentence: Sentence) -> Iterator[tuple[range, range]]:
+    """Yield the words that say that a gene is missing, with those that name it: "STAT1 was removed"."""
+    for gene in sentence.genes:
+        for place in range(gene.end, min(gene.end + 3, len(sentence.keys))):
+            key = sentence.keys[place]
+            if key.startswith((*LOSS, "missing", "gone")) and not is_effect(sentence, place):
+                yield range(gene.end, place + 1), gene.span
+            if key not in _LINKING_AFTER:
+                break
+
+
+def _denial(sentence: Sentence, agent: Agent) -> range | None:
+    """Return the words that say that an agent is absent, or None."""
+    for index in range(agent.start - 1, max(agent.start - _REACH, 0) - 1, -1):
+        if sentence.breaks(index, agent.start) or sentence.agent(index):
+            break
+        if _denies(sentence, index, agent.start):
+            is_contrast = _is_contrast(sentence, index) or _is_compared(sentence, index)
+            first = index - (sentence.keys[index] == "o")
+            return None if is_contrast else range(first, agent.start)
+    for place in range(agent.end, min(agent.end + 4, len(sentence.keys))):
+        key = sentence.keys[place]
+        is_medium = starts(sentence.after(place + 1, 1), ("medi", "condition", "culture"))
+        is_free = key == "free" and (sentence.question.gap(agent.end) == "-" or is_medium)
+        is_left_out = tuple(sentence.after(place, 2)) in _TAKEN_AWAY
+        is_not_given = _negates(sentence, place) and starts(sentence.after(place + 1, 1), _TREATED)
+        if is_left_out or is_not_given:
+            return range(agent.end, place + 2)
+        if key.startswith(LOSS) or is_free:
+            return None if is_effect(sentence, place) else range(agent.end, place + 1)
+        if key not in _LINKING_AFTER:
+            break
+    return None
+
+
+def _denies(sentence: Sentence, index: int, stop: int) -> bool:
+    """Return whether the word at an index says that the agent at `stop` is absent."""
+    key, between = sentence.keys[index], sentence.keys[index + 1 : stop]
+    is_linked = _LINKING.issuperset(between)
+    if key in WITHOUT or (key == "o" and sentence.before(index, 1) == ["w"]):
+        return all(word in _LINKING or word.startswith(_ADDING) for word in between)
+    if _negates(sentence, index):
+        return starts(between, _TREATED)
+    if key.startswith(LOSS):
+        return is_linked and not is_effect(sentence, index)
+    if key in AWAY:
+        return is_linked and not {"from", "of", "with", "by"}.isdisjoint(between)
+    if key == "naive":
+        return is_linked and between[:1] == ["to"]
+    is_later = not between and starts(sentence.after(stop, 6), ("given", "added"))
+    return key == "before" and (is_later or starts(between, _ADDING))
+
+
+def _negates(sentence: Sentence, index: int) -> bool:
+    """Return whether the word is a negation; the "t" of "weren't" is one, the T of "T cells" is not."""
+    if sentence.keys[index] == "t":
+        return index > 0 and sentence.keys[index - 1].endswith("n") and sentence.question.gap(index) in {"'", "’"}
+    return sentence.keys[index] in NEGATIONS
+
+
+def _is_contrast(sentence: Sentence, index: int) -> bool:
+    """Return whether the word is one side of a contrast: "with and without", "treated or not", "presence or absence"."""
+    return not _CONTRASTED.isdisjoint([*sentence.before(index, 1), *sentence.after(index + 1, 1)])
+
+
+def _is_compared(sentence: Sentence, index: int) -> bool:
+    """Return whether the cells without the perturbation are what others are compared with."""
+    return starts(sentence.before(index, _REACH), _COMPARED)

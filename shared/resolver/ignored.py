@@ -1,0 +1,52 @@
+"""Say what a question names and a run does not take into account: circumstances, earlier treatments, other cells, unknown words."""
+
+from collections.abc import Iterator
+
+from shared.catalog.interpretation import Caveat, CaveatCode
+from shared.catalog.schemas import MatchedTerm
+from shared.resolver import caveats
+from shared.resolver.asked_cells import second_cell_types
+from shared.resolver.circumstances import find_circumstances
+from shared.resolver.cues import is_cue
+from shared.resolver.parse import Parsed
+from shared.resolver.plain_words import unknown_words
+
+
+def ignored(parsed: Parsed, cell_type: MatchedTerm | None, own: MatchedTerm | None) -> Iterator[Caveat]:
+    """Yield what a question names and a run does not take into account, and other species, which block.
+
+    Args:
+        cell_type: the cells that it asks about.
+        own: the condition of an atlas that is exactly what the question describes, if there is one.
+    """
+    found, causes = parsed.found, parsed.causes
+    question = found.question
+    yield from (
+        caveats.about_text(CaveatCode.PRETREATMENT, question.piece(span.start, span.stop)) for span in causes.earlier
+    )
+    circumstances = find_circumstances(question, parsed.terms, found.covered)
+    in_name = own.name.casefold() if own else ""
+    for each in circumstances:
+        text = question.text[each.start : each.end]
+        if text.casefold() not in in_name or not own:
+            yield caveats.about_text(each.code, text)
+    if cell_type:
+        yield from (caveats.second_cell_type(text, cell_type.matched_text) for text in second_cell_types(parsed))
+    read_spans = [
+        *(term.span for term in parsed.terms),
+        *(agent.span for agent in parsed.agents),
+        *(gene.span for gene in parsed.genes),
+        *(range(each.start, each.end) for each in parsed.manipulations),
+        *causes.earlier,
+    ]
+    known = found.covered.union(*read_spans)
+    known |= {
+        index
+        for index, word in enumerate(question.words)
+        if is_cue(word.key) or any(each.start < word.end and word.start < each.end for each in circumstances)
+    }
+    if cell_type and not found.subjects:
+        known |= {index for index, word in enumerate(question.words) if word.text in cell_type.matched_text}
+    for start, end in unknown_words(question, parsed.plain, known):
+        yield caveats.about_text(CaveatCode.UNKNOWN_WORDS, question.piece(start, end))
+    yield from (caveats.about_text(CaveatCode.UNKNOWN_WORDS, parsed.piece(agent)) for agent in causes.aside)

@@ -1,0 +1,82 @@
+"""The demo against the real functions: how the question is read comes before the run, and a refusal says what to ask."""
+
+import asyncio
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local import service
+from local.demo_atlas import DATASET
+from local.lock import locked
+from shared.catalog.entries import ENTRY_FILE
+from tests.functions.conftest import cloud, environment, settings, small_dataset
+from tests.haystack_client.conftest import (
+    QUESTION,
+    ROOT,
+    UNANSWERABLE,
+    Haystack,
+    complete,
+    ended,
+    haystack,
+    store_settings,
+)
+
+__all__ = ["cloud", "environment", "haystack", "settings", "store_settings"]  # fixtures
+
+
+@pytest.fixture
+def data_dir(haystack: Haystack, tmp_path: Path) -> Iterator[Path]:
+    """Return the data folder of a running service that has the demo atlas."""
+    folder = tmp_path / "data"
+    atlas = service.atlas_dir(folder) / DATASET
+    atlas.mkdir(parents=True)
+    (atlas / ENTRY_FILE).write_text(small_dataset().model_copy(update={"name": DATASET}).model_dump_json())
+    with locked(folder) as describe:
+        describe(haystack.url, "sqlite")
+        yield folder
+
+
+async def demo(question: str, data_dir: Path) -> Process:
+    """Start the demo."""
+    folders = ("--data-dir", str(data_dir), "--results-dir", str(data_dir.parent / "results"))
+    command = (sys.executable, "-m", "local", "demo", question, *folders)
+    return await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=PIPE, stderr=PIPE)
+
+
+async def test_the_demo_shows_how_the_question_is_read_before_it_runs(
+    haystack: Haystack, data_dir: Path, tmp_path: Path
+) -> None:
+    process = await demo(QUESTION, data_dir)
+    assert process.stdout is not None
+    lines: list[str] = []
+    while not lines or not lines[-1].startswith(haystack.url):
+        line = await asyncio.wait_for(process.stdout.readline(), 20)
+        assert line, lines
+        lines.append(line.decode().rstrip("\n"))
+    run_id = lines[-1].rpartition("/")[2]
+    await complete(run_id, tmp_path)
+    done = await ended(process)
+    assert done.code == 0, done.err
+    lines += done.out.splitlines()
+    parts = [
+        QUESTION,
+        "cell type: CD14-positive monocyte (CL:0001054), from “CD14 monocytes”",
+        f"{haystack.url}/api/v1/runs/{run_id}",
+        "status: completed",
+        "Yes: IFN-gamma is predicted to raise CXCL10 in MDC. Overall, it is predicted to raise 12 genes.",
+        "grounding score: 8 of 10, threshold reached",
+    ]
+    assert [line for line in lines if line in parts] == parts
+    assert (tmp_path / "results" / run_id / f"{run_id}_report.html").exists()
+
+
+async def test_a_refused_question_ends_the_demo_with_the_reasons(haystack: Haystack, data_dir: Path) -> None:
+    done = await ended(await demo(UNANSWERABLE, data_dir))
+    assert (done.code, done.err) == (1, "")
+    assert "cannot be answered:\n  " in done.out
+    assert "cell type: natural killer cell" in done.out
+    assert "haystack submit" not in done.out  # the demo's own service ends with it
+    assert (await haystack("list")).out == "no runs\n"

@@ -1,0 +1,88 @@
+"""The cells that a question asks about, among the cell types, mixtures, markers and states that it names."""
+
+import pytest
+
+from shared.catalog.interpretation import CaveatCode
+from tests.support.readings import interpret, told
+
+
+def cell_type(question: str) -> str | None:
+    found = interpret(question).cell_type
+    return found.name if found else None
+
+
+@pytest.mark.parametrize(
+    ("question", "name"),
+    [
+        ("IL2 CD8", "CD8-positive, alpha-beta T cell"),
+        ("CD4 + IL-6", "CD4-positive, alpha-beta T cell"),
+        ("NK IFNb", "natural killer cell"),
+        ("immune cells with IL-2", "leukocyte"),
+        ("WBC + IL-6", "leukocyte"),
+        ("white blood cells after TNF", "leukocyte"),
+        ("human B cells with IL-6", "B cell"),
+        ("IL-6 in decidual NK cells", "decidual natural killer cell, human"),
+        ("exhausted CD8 T cells with IL-2", "CD8-positive, alpha-beta T cell"),
+        ("What does IFN-gamma do?", None),
+        ("Does TNF change CD8A?", None),
+    ],
+)
+def test_cells_are_named_by_type_marker_or_mixture(question: str, name: str | None) -> None:
+    assert cell_type(question) == name
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("exhausted CD8 T cells with IL-2", "exhausted"),
+        ("stimulated NK cells and IL-2", "stimulated"),
+        ("dividing CD8 T cells with IL-2", "dividing"),
+        ("frozen monocytes and TNF", "frozen"),
+    ],
+)
+def test_a_state_that_no_atlas_distinguishes_is_told(question: str, text: str) -> None:
+    assert text in told(question, CaveatCode.UNKNOWN_WORDS)
+    assert interpret(question).answerable
+
+
+@pytest.mark.parametrize(
+    ("question", "others"),
+    [
+        ("IFN-gamma in monocytes and B cells", ["B cells"]),
+        ("Do NK cells and CD8 T cells respond alike to IL-2?", ["CD8 T cells"]),
+        ("IL-2 in Tregs versus CD8 T cells", ["CD8 T cells"]),
+        ("IFN-gamma in monocytes, DCs and B cells", ["DCs", "B cells"]),
+        ("CD4 T cells in coculture with monocytes, IL-6", ["monocytes"]),
+        ("IFN-gamma in monocytes", []),
+        ("IFN-gamma in monocytes (CD14 monocytes)", []),
+        ("How do T cells, above all Tregs, respond to IL-2?", []),
+        ("Does IL-2 make NK cells more like NK cells?", []),
+    ],
+)
+def test_other_cell_types_are_told(question: str, others: list[str]) -> None:
+    assert told(question, CaveatCode.SECOND_CELL_TYPE) == others
+    assert interpret(question).answerable
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "How do hepatocytes respond to IL-6?",
+        "neurons and TNF",
+        "IFN-gamma in fibroblasts",
+        "microglia treated with TNF",
+        "platelets exposed to IL-6",
+        "Neutrophils with TNF",
+        "keratinocytes with EGF",
+        "ILC3 with IL-2",
+        "Germinal center B cells with IL-6",
+        "hematopoietic stem cells and IFN-beta",
+    ],
+)
+def test_cells_that_no_atlas_has_are_refused(question: str) -> None:
+    (text,) = told(question, CaveatCode.UNAVAILABLE_CELL_TYPE)
+    assert text in question
+    found = interpret(question)
+    assert not found.answerable
+    assert found.cell_type is not None
+    assert found.cell_type.used is None

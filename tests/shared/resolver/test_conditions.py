@@ -1,0 +1,63 @@
+"""A condition that an ingested atlas contains is an ordinary perturbation: a combination, a knockout, a silenced gene, an antibody."""
+
+import pytest
+
+from shared.catalog.interpretation import CaveatCode, Evidence
+from tests.support.catalogs import demo_view
+from tests.support.readings import interpret
+
+
+@pytest.mark.parametrize(
+    ("label", "question"),
+    [
+        ("IFN-beta + IL-6", "How would CD4 T cells respond to IFN-beta plus IL-6?"),
+        ("IFN-beta + IL-6", "IL-6 and IFN-beta together in CD4 T cells"),
+        ("IFN-beta_IL-6", "CD4 T cells treated with IFN-beta in combination with IL-6"),
+        ("TNF-alpha+IFN-gamma", "IFN-gamma + TNF in CD4 T cells"),
+        ("STAT1_KO", "CD4 T cells with a STAT1 knockout"),
+        ("STAT1_KO", "Knockout of STAT1 in CD4 T cells"),
+        ("STAT1_KO", "CD4 T cells without STAT1"),
+        ("IFNAR1-/-", "IFNAR1-/- CD4 T cells"),
+        ("STAT3 siRNA", "siRNA against STAT3 in CD4 T cells"),
+        ("FOXP3 overexpression", "CD4 T cells overexpressing FOXP3"),
+        ("anti-TNF", "What does anti-TNF do to CD4 T cells?"),
+    ],
+)
+def test_an_atlas_that_contains_the_condition_itself_answers_it(label: str, question: str) -> None:
+    found = interpret(question, demo_view(label))
+    assert found.answerable, found.reasons
+    assert found.perturbation is not None
+    assert (found.perturbation.used, found.perturbation.evidence) == (label, Evidence.MEASURED_IN_CELL_TYPE)
+    assert not interpret(question).answerable
+
+
+def test_a_condition_of_an_atlas_answers_nothing_but_itself() -> None:
+    view = demo_view("IFN-beta + IL-6", "TNF-alpha + IL-2 + IL-6", "STAT1_KO")
+    for question in (
+        "IFN-beta plus IL-2 in CD4 T cells",
+        "TNF plus IL-2 in CD4 T cells",
+        "IFN-beta plus IL-6 plus TNF in CD4 T cells",
+        "Knockout of STAT3 in CD4 T cells",
+        "siRNA against STAT1 in CD4 T cells",
+        "IFN-beta in STAT1 knockout CD4 T cells",
+    ):
+        assert not interpret(question, view).answerable, question
+    single = interpret("IFN-beta in CD4 T cells", view)
+    assert single.perturbation is not None
+    assert single.perturbation.used == "IFN-beta"
+
+
+def test_a_combination_with_a_name_that_the_reference_data_lacks_is_found_by_its_label() -> None:
+    found = interpret("How would CD4 T cells respond to IL-2 plus foobarin?", demo_view("IL-2 + foobarin"))
+    assert found.perturbation is not None
+    assert found.perturbation.used == "IL-2 + foobarin"
+
+
+def test_what_the_condition_says_is_no_caveat_and_everything_else_is() -> None:
+    found = interpret("Knockout of STAT1 in CD4 T cells of elderly donors", demo_view("STAT1_KO"))
+    assert found.answerable
+    assert {caveat.code for caveat in found.caveats} == {CaveatCode.DONOR_ATTRIBUTE, CaveatCode.SEMI_SYNTHETIC}
+
+
+def test_a_control_is_never_the_condition_that_is_asked_about() -> None:
+    assert not interpret("CD4 T cells without IFN-gamma", demo_view("untreated")).answerable
