@@ -13,7 +13,7 @@ class JobConfig:
     max_group_cells: int = 300  # cells read from one group (donor, cell type, condition)
     max_prompt_cells: int = 6000  # perturbed cells read for one prompt, divided among its groups
     min_group_cells: int = MIN_GROUP_CELLS  # groups with fewer cells are not used in prompts
-    min_expressing_cells: int = 5  # genes with counts in fewer of the compared cells are not tested
+    min_expressing_cells: int = 20  # genes with counts in fewer of the prompt cells and their controls are not tested
     max_adjusted_p: float = 0.05  # a gene is called below this Benjamini-Hochberg adjusted p ...
     min_log2_fold_change: float = 0.25  # ... and at or above this absolute log2 fold change
     similarity_power: float = 4.0  # exponent on the correlation of control profiles; higher favors similar groups

@@ -1,32 +1,30 @@
-"""Differential expression between two sets of cells: scanpy's Wilcoxon rank-sum test with Benjamini-Hochberg adjustment."""
+"""Differential expression: what changes between two sets of cells, and how certain that is."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import anndata as ad
 import numpy as np
-import pandas as pd
-import scanpy as sc
 from numpy.typing import NDArray
-from scipy import sparse
+from scipy import sparse, stats
 
-from orchestrator.atlas.expression import Floats, log_normalized, profile
+from orchestrator.atlas.expression import Floats, profile
 from orchestrator.config import JobConfig
+from orchestrator.evidence.inference import Response, measured
 from shared.runs.records import GeneChange
-
-PERTURBED, CONTROL = "perturbed", "control"
 
 
 @dataclass(frozen=True)
 class Differential:
-    """The result of the test, one value per gene."""
+    """The changes, one value per gene."""
 
     genes: Sequence[str]
     # Of (counts per 10,000 + 1), perturbed over control; the 1 keeps genes with few counts small.
     log2_fold_change: Floats
-    statistic: Floats  # z-score, positive if the perturbed cells have more
+    standard_error: Floats  # of the log2 fold change; 0 if the gene was not tested
+    statistic: Floats  # z: the response in standard errors, positive if the perturbed cells have more; 0 if the gene was not tested
     p_value: Floats
     adjusted_p: Floats  # Benjamini-Hochberg
+    donors_agreeing: NDArray[np.int64]  # donors whose own response has the same sign
     is_de: NDArray[np.bool_]  # called differentially expressed, by the thresholds of the config
 
     def top(self, n: int, *, up: bool) -> list[GeneChange]:
@@ -45,45 +43,34 @@ class Differential:
 
 
 def compare(
-    perturbed: sparse.csr_matrix, control: sparse.csr_matrix, genes: Sequence[str], config: JobConfig
+    perturbed: sparse.csr_matrix,
+    control: sparse.csr_matrix,
+    genes: Sequence[str],
+    config: JobConfig,
+    response: Response | None = None,
 ) -> Differential:
     """Test every gene for a difference between perturbed and control cells.
 
     Args:
-        perturbed: raw counts, cells × genes, at least two cells.
-        control: raw counts, cells × genes, at least two cells.
+        perturbed: raw counts, cells × genes.
+        control: raw counts, cells × genes.
+        response: what predicted cells rest on, since they are no samples themselves; None for measured cells.
     """
-    n_perturbed, n_genes = perturbed.shape
-    expression = sparse.vstack([log_normalized(perturbed), log_normalized(control)], format="csc")
-    tested = np.flatnonzero(np.diff(expression.indptr) >= config.min_expressing_cells)
-    statistic, p_value, adjusted = np.zeros(n_genes), np.ones(n_genes), np.ones(n_genes)
-    if len(tested):
-        table = _wilcoxon(expression[:, tested].tocsr(), n_perturbed)
-        statistic[tested], p_value[tested], adjusted[tested] = table["scores"], table["pvals"], table["pvals_adj"]
+    response = response or measured(perturbed, control)
+    tested = response.expressing >= config.min_expressing_cells
+    statistic = np.where(tested, response.z, 0.0)
+    p_value = np.where(tested, response.p_value, 1.0)
+    adjusted = np.ones_like(p_value)
+    if tested.any():
+        adjusted[tested] = stats.false_discovery_control(p_value[tested])
     change = (profile(perturbed) - profile(control)) / np.log(2.0)
-    is_de = (adjusted < config.max_adjusted_p) & (np.abs(change) >= config.min_log2_fold_change)
-    return Differential(tuple(genes), change, statistic, p_value, adjusted, is_de)
-
-
-def _wilcoxon(expression: sparse.csr_matrix, n_perturbed: int) -> pd.DataFrame:
-    """Test each column, in column order; the first `n_perturbed` rows are the perturbed cells."""
-    n_cells, n_genes = expression.shape
-    groups = pd.Categorical([PERTURBED] * n_perturbed + [CONTROL] * (n_cells - n_perturbed))
-    columns = [str(i) for i in range(n_genes)]
-    cells = ad.AnnData(
-        expression,
-        obs=pd.DataFrame({"group": groups}, index=[str(i) for i in range(n_cells)]),
-        var=pd.DataFrame(index=columns),
+    return Differential(
+        genes=tuple(genes),
+        log2_fold_change=change,
+        standard_error=np.where(tested, response.standard_error / np.log(2.0), 0.0),
+        statistic=statistic,
+        p_value=p_value,
+        adjusted_p=adjusted,
+        donors_agreeing=response.donors_agreeing,
+        is_de=(adjusted < config.max_adjusted_p) & (np.abs(change) >= config.min_log2_fold_change),
     )
-    cells.uns["log1p"] = {"base": None}  # tells scanpy that these are natural logarithms
-    sc.tl.rank_genes_groups(
-        cells,
-        "group",
-        groups=[PERTURBED],
-        reference=CONTROL,
-        method="wilcoxon",
-        corr_method="benjamini-hochberg",
-        tie_correct=True,
-    )
-    table: pd.DataFrame = sc.get.rank_genes_groups_df(cells, PERTURBED).set_index("names").loc[columns]
-    return table

@@ -20,7 +20,7 @@ from shared.catalog import reference
 
 # Increased when a field of the log is removed or changes its meaning; fields may be added at any time.
 LOG_SCHEMA_VERSION = 2
-LIBRARIES = ("anndata", "decoupler", "h5py", "numpy", "pandas", "scanpy", "scipy")
+LIBRARIES = ("anndata", "decoupler", "h5py", "numpy", "pandas", "scipy")
 
 
 def versions() -> dict[str, str]:
@@ -68,10 +68,12 @@ def _var(result: SearchResult) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "log2_fold_change": found.log2_fold_change,
-            "statistic": found.statistic,
+            "standard_error": found.standard_error,
+            "z": found.statistic,
             "p_value": found.p_value,
             "adjusted_p_value": found.adjusted_p,
             "is_de": found.is_de,
+            "donors_agreeing": found.donors_agreeing,
             "target_gene": np.isin(np.array(found.genes), sorted(targets)),
         },
         index=pd.Index(list(found.genes), name="gene_symbol"),

@@ -39,6 +39,8 @@ PREDICTORS = {
         "applies the result to the query cells."
     )
 }
+# With fewer donors, nothing can be concluded about donors in general.
+MIN_DONORS = 3
 GENE_PAGES = {
     "GeneCards": "https://www.genecards.org/cgi-bin/carddisp.pl?gene={}",
     "NCBI": "https://www.ncbi.nlm.nih.gov/gene/?term={}%5Bsym%5D+AND+human%5Borgn%5D",
@@ -88,8 +90,9 @@ def methods(result: SearchResult) -> list[str]:
         f"Prompt cells are measured examples that the predictor learns from. The strategy “{strategy}” selects "
         f"{STRATEGIES.get(strategy, 'the cells that its rationale describes').format(question.perturbation.name)}.",
         f"Predictor: {result.predictor}. {PREDICTORS.get(result.predictor, '')}".strip(),
-        f"The predicted cells are compared with {COMPARISONS[summary.effective]} by a Wilcoxon rank-sum test for each gene "
-        "(scanpy), with Benjamini-Hochberg adjusted p-values.",
+        f"The predicted cells are compared with {COMPARISONS[summary.effective]}. The uncertainty of each gene comes from "
+        "the prompt cells and from how much donors and cell types differ, never from the number of predicted cells. "
+        "P-values are adjusted by Benjamini-Hochberg.",
         f"A gene is called changed at an adjusted p below {config.max_adjusted_p} and an absolute log2 fold change of at least "
         f"{config.min_log2_fold_change}.",
         "Gene sets are tested with a univariate linear model of the test statistics of all genes (decoupler); t belongs to its slope.",
@@ -107,7 +110,7 @@ def caveats(result: SearchResult) -> list[str]:
         f"Baselines: “no change” calls no gene and scores 1; this prediction with shuffled gene names scores {result.shuffled_score}. "
         "“All cell types change alike” (the plain mean of all prompts) is strong for cytokines: it can score as high, and the score "
         "cannot distinguish it.",
-        "Predicted cells are not independent samples, so the p-values rank genes; they do not predict what an experiment would find.",
+        _sampling(result),
         f"Only the {len(result.best.differential.genes)} genes that the atlas measures can be predicted.",
     ]
     if result.question.dataset.semi_synthetic:
@@ -117,6 +120,18 @@ def caveats(result: SearchResult) -> list[str]:
             "service and is not evidence about biology.",
         )
     return sentences
+
+
+def _sampling(result: SearchResult) -> str:
+    """Return what the p-values can and cannot show, by the number of donors and cell types that the response was measured in."""
+    response = result.best.response
+    if response.donors < MIN_DONORS:
+        few = "one donor" if response.donors == 1 else f"{response.donors} donors"
+        return (
+            f"The response was measured in {few}, so the p-values say how certain it is for these cells; "
+            "whether other donors respond alike cannot be concluded."
+        )
+    return f"The p-values rest on the response of {response.donors} donors; other cell types and laboratories may differ more."
 
 
 def cli_command(result: SearchResult) -> str:

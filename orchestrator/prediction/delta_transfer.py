@@ -36,6 +36,7 @@ class Predictor(Protocol):
     """Makes predictions. All predictors are evaluated in the same way."""
 
     name: str
+    transfers: bool  # whether it predicts the mean response of the prompts
 
     def predict(
         self, query: sparse.csr_matrix, prompts: Sequence[PromptCells], *, genes: Sequence[str], seed: int
@@ -64,6 +65,7 @@ class DeltaTransfer:
     """
 
     name = "delta transfer"
+    transfers = True
 
     def __init__(self, similarity_power: float) -> None:
         self._power = similarity_power

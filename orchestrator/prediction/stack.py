@@ -69,6 +69,7 @@ class StackPredictor:
     environment: Mapping[str, str]
 
     def __post_init__(self) -> None:
+        self.transfers = False
         self.name = f"STACK ({self.checkpoint.name})"
 
     def predict(

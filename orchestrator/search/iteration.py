@@ -3,14 +3,16 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from scipy import sparse
 
+from orchestrator.atlas.expression import profile
 from orchestrator.config import JobConfig
 from orchestrator.evidence.differential import Differential
 from orchestrator.evidence.evaluation import Evaluator
 from orchestrator.evidence.grounding import Origin
+from orchestrator.evidence.inference import Response, response_of
 from orchestrator.outputs.words import listed, plural
 from orchestrator.prediction.delta_transfer import Prediction, Predictor, PromptCells
 from orchestrator.progress import Progress
@@ -63,6 +65,7 @@ class IterationResult:
 
     summary: IterationSummary
     prediction: Prediction
+    response: Response  # what the prediction rests on
     differential: Differential
     enrichment: Sequence[PathwayChange]
     notes: tuple[str, ...]
@@ -103,8 +106,14 @@ class IterationRunner:
         )
         await progress.phase(Phase.EVALUATION, number)
         control = self._control(prediction, effective)
+        response = await asyncio.to_thread(self._response, cells, prediction.perturbed, control)
         evaluation = await asyncio.to_thread(
-            self._evaluator().evaluate, prediction.perturbed, control, origin=self._origin(prompt), seed=seed
+            self._evaluator().evaluate,
+            prediction.perturbed,
+            control,
+            response=response,
+            origin=self._origin(prompt),
+            seed=seed,
         )
         groups = await asyncio.to_thread(self._uses, cells)
         record = Iteration(
@@ -117,16 +126,30 @@ class IterationRunner:
         num_de_genes = int(evaluation.differential.is_de.sum())
         summary = IterationSummary(prompt, groups, effective, num_de_genes, record)
         notes += evaluation.grounding.limits
-        return IterationResult(summary, prediction, evaluation.differential, evaluation.enrichment, tuple(notes))
+        return IterationResult(
+            summary, prediction, response, evaluation.differential, evaluation.enrichment, tuple(notes)
+        )
 
     def shuffled_score(self, result: IterationResult) -> int:
         """Score the changes of a result with shuffled gene names."""
         return self._evaluator().shuffled_score(
             result.prediction.perturbed,
             self._control(result.prediction, result.summary.effective),
+            response=result.response,
             origin=self._origin(result.summary.prompt),
             seed=self.seed,
         )
+
+    def _response(
+        self, cells: Sequence[PromptCells], perturbed: sparse.csr_matrix, control: sparse.csr_matrix
+    ) -> Response:
+        """Return what a prediction rests on: the response of the prompts, or the predictor's own with their uncertainty."""
+        weights = self.predictor.weights(self.source.query.counts, cells)
+        transferred = all(group.cell_type != self.question.query_type.label for group in cells)
+        response = response_of(cells, weights, transferred=transferred)
+        if self.predictor.transfers:
+            return response
+        return replace(response, effect=profile(perturbed) - profile(control))
 
     def _control(self, prediction: Prediction, effective: ControlStrategy) -> sparse.csr_matrix:
         synthetic = effective is ControlStrategy.SYNTHETIC_CONTROL and prediction.control is not None

@@ -35,6 +35,7 @@ from orchestrator.atlas.expression import Floats, profile
 from orchestrator.config import JobConfig
 from orchestrator.evidence.evaluation import Evaluator
 from orchestrator.evidence.grounding import Origin
+from orchestrator.evidence.inference import Response, response_of
 from orchestrator.ingest import ingest
 from orchestrator.prediction.delta_transfer import DeltaTransfer, shifted
 from orchestrator.question.analysis import analyze
@@ -81,10 +82,11 @@ class Data:
 
 
 class Answer(NamedTuple):
-    """Counts of perturbed cells and of the control that they are compared with."""
+    """Counts of perturbed cells and of the control that they are compared with, and what a prediction rests on."""
 
     perturbed: sparse.csr_matrix
     control: sparse.csr_matrix
+    response: Response | None = None  # None for measured cells
 
     def change(self) -> Floats:
         """Return the change of expression."""
@@ -121,7 +123,9 @@ class HeldOut:
         predictor, cells = DeltaTransfer(CONFIG.similarity_power), self.source.prompt(prompt)
         found = predictor.predict(self.source.query.counts, cells, genes=self.source.genes, seed=self.seed)
         assert found.control is not None
-        return Answer(found.perturbed, found.control)
+        transferred = all(group.cell_type != self.label for group in cells)
+        weights = predictor.weights(self.source.query.counts, cells)
+        return Answer(found.perturbed, found.control, response_of(cells, weights, transferred=transferred))
 
     def truth(self) -> Answer:
         """Return the held-out cells."""
@@ -142,7 +146,10 @@ class HeldOut:
         """Return the score of an answer to this question, or to one about another perturbation."""
         name = perturbation or self.perturbation
         evaluator = Evaluator(name, self.source.genes, self.source.query.counts, CONFIG)
-        return evaluator.evaluate(*answer, origin=origin, seed=self.seed).grounding.score
+        found = evaluator.evaluate(
+            answer.perturbed, answer.control, response=answer.response, origin=origin, seed=self.seed
+        )
+        return found.grounding.score
 
     @property
     def _conditions(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -185,10 +192,12 @@ def scores(data: Data, cell_type: str, perturbation: str, seeds: int) -> Row:
         held_out = HeldOut(data, cell_type, perturbation, seed)
         query, right = held_out.source.query.counts, held_out.predict()
         rng = np.random.default_rng(seed)
-        shuffled = shifted(query, rng.permutation(right.change()), rng)
+        order = rng.permutation(query.shape[1])
+        assert right.response is not None
+        shuffled = Answer(shifted(query, right.change()[order], rng), query, right.response.reordered(order))
         found["right"].append(held_out.score(right))
         found["true"].append(held_out.score(held_out.truth(), origin=Origin.EXACT))
-        found["shuffled"].append(held_out.score(Answer(shuffled, query)))
+        found["shuffled"].append(held_out.score(shuffled))
         found["unchanged"].append(held_out.score(Answer(query, query)))
         if other in data.perturbations:
             found["other"].append(held_out.score(HeldOut(data, cell_type, other, seed).predict()))

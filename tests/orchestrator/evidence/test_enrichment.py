@@ -5,6 +5,7 @@ import numpy as np
 from orchestrator.config import JobConfig
 from orchestrator.evidence.differential import Differential
 from orchestrator.evidence.enrichment import MIN_GENES, enrich, notable
+from tests.support.orchestrator.changes import make_differential
 
 GENES = [f"G{i}" for i in range(300)]
 SETS = {
@@ -20,7 +21,7 @@ def planted(size: float) -> Differential:
     statistic = np.random.default_rng(0).normal(0, 1, 300)
     statistic[:20] += size
     statistic[20:40] -= size
-    return Differential(GENES, statistic, statistic, np.ones(300), np.ones(300), np.zeros(300, dtype=bool))
+    return make_differential(GENES, statistic, statistic)
 
 
 def test_a_raised_set_comes_first_a_lowered_one_last_and_sets_that_are_not_measured_are_left_out() -> None:
@@ -39,6 +40,6 @@ def test_only_sets_that_move_are_notable_the_strongest_first() -> None:
 
 def test_without_tested_genes_or_measured_sets_there_is_no_result() -> None:
     nothing = np.zeros(300)
-    untested = Differential(GENES, nothing, nothing, np.ones(300), np.ones(300), np.zeros(300, dtype=bool))
+    untested = make_differential(GENES, nothing, nothing)
     assert enrich(untested, SETS) == []
     assert enrich(planted(3.0), {"ELSEWHERE": SETS["ELSEWHERE"]}) == []

@@ -23,6 +23,7 @@ from orchestrator.question.analysis import Question
 from orchestrator.search.cells import CellSource
 from shared.catalog import reference
 from shared.runs.records import PathwayChange
+from tests.support.orchestrator.changes import make_differential
 
 CONFIG = JobConfig()
 SETS = {"HALLMARK_A": frozenset(f"A{i}" for i in range(20)), "HALLMARK_B": frozenset(f"B{i}" for i in range(20))}
@@ -36,7 +37,7 @@ def moved(names: Sequence[str], change: float = 2.0) -> Differential:
     called = np.isin(GENES, names)
     noise = rng.normal(0, 0.01, len(GENES))
     p = np.where(called, 1e-9, 0.9)
-    return Differential(GENES, np.where(called, change, noise), np.where(called, change * 10, noise), p, p, called)
+    return make_differential(GENES, np.where(called, change, noise), np.where(called, change * 10, noise), p, called)
 
 
 def raised(*names: str) -> list[PathwayChange]:

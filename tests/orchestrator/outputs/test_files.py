@@ -78,7 +78,7 @@ def test_the_predictions_tell_how_they_were_made(tmp_path: Path) -> None:
     uns = opened(result, tmp_path).uns
     assert (uns["run_id"], uns["query"], uns["random_seed"]) == (result.run.run_id, result.question.text, 7)
     assert uns["config"]["max_adjusted_p"] == 0.05
-    assert re.fullmatch(r"\d+(\.\d+)+", uns["versions"]["scanpy"])
+    assert re.fullmatch(r"\d+(\.\d+)+", uns["versions"]["scipy"])
     assert uns["iterations"]["score"].tolist() == [4, 8, 6]
     assert uns["iterations"]["network_coherence"].isna().all()
     assert uns["prompt"]["condition"].tolist() == ["IFNG", "IFNG"]

@@ -15,8 +15,9 @@ from orchestrator.atlas.expression import Floats, profile
 from orchestrator.config import JobConfig
 from orchestrator.evidence.evaluation import Evaluator
 from orchestrator.evidence.grounding import Origin
+from orchestrator.evidence.inference import Response, response_of
 from orchestrator.ingest import ingest
-from orchestrator.prediction.delta_transfer import DeltaTransfer, Prediction, shifted
+from orchestrator.prediction.delta_transfer import DeltaTransfer, Prediction, PromptCells, shifted
 from orchestrator.question.analysis import analyze
 from orchestrator.search.cells import CellSource
 from orchestrator.search.prompts import choose
@@ -56,12 +57,19 @@ class HeldOut:
 
     def predict(self, seed: int) -> Prediction:
         """Predict from the first prompt."""
+        predictor, query = DeltaTransfer(CONFIG.similarity_power), self.source.query.counts
+        return predictor.predict(query, self._prompt(), genes=self.source.genes, seed=seed)
+
+    def response(self) -> Response:
+        """Return what the prediction rests on."""
+        cells = self._prompt()
+        weights = DeltaTransfer(CONFIG.similarity_power).weights(self.source.query.counts, cells)
+        return response_of(cells, weights, transferred=all(group.cell_type != self.label for group in cells))
+
+    def _prompt(self) -> list[PromptCells]:
         prompt = choose(candidates(self.target, self.source.available), [])
         assert prompt is not None
-        predictor = DeltaTransfer(CONFIG.similarity_power)
-        return predictor.predict(
-            self.source.query.counts, self.source.prompt(prompt), genes=self.source.genes, seed=seed
-        )
+        return self.source.prompt(prompt)
 
     def score(
         self,
@@ -69,12 +77,13 @@ class HeldOut:
         control: sparse.csr_matrix,
         seed: int,
         *,
+        response: Response | None = None,
         perturbation: str = "",
         origin: Origin = Origin.CROSS_CELL_TYPE,
     ) -> int:
         """Score cells as the answer to this question, or to the one about another perturbation."""
         evaluator = Evaluator(perturbation or self.perturbation, self.source.genes, self.source.query.counts, CONFIG)
-        return evaluator.evaluate(perturbed, control, origin=origin, seed=seed).grounding.score
+        return evaluator.evaluate(perturbed, control, response=response, origin=origin, seed=seed).grounding.score
 
     def true_score(self, seed: int) -> int:
         """Score the held-out cells themselves: the best that any prediction can deserve."""
@@ -175,15 +184,21 @@ def scores(data: Data, cell_type: str, perturbation: str, other: str, seeds: Ite
         held_out = HeldOut(data, cell_type, perturbation, seed)
         query, right = held_out.source.query.counts, held_out.predict(seed)
         rng = np.random.default_rng(seed)
-        shuffled = shifted(query, rng.permutation(predicted_change(held_out, seed)), rng)
-        wrong = HeldOut(data, cell_type, other, seed).predict(seed) if other in available else right
+        response, order = held_out.response(), rng.permutation(query.shape[1])
+        shuffled = shifted(query, predicted_change(held_out, seed)[order], rng)
+        unlike = HeldOut(data, cell_type, other, seed) if other in available else held_out
+        wrong = unlike.predict(seed)
         yield Scores(
-            right=held_out.score(right.perturbed, right.control, seed),
+            right=held_out.score(right.perturbed, right.control, seed, response=response),
             true=held_out.true_score(seed),
-            shuffled=held_out.score(shuffled, query, seed),
+            shuffled=held_out.score(shuffled, query, seed, response=response.reordered(order)),
             unchanged=held_out.score(query, query, seed),
             other=held_out.score(
-                wrong.perturbed, wrong.control, seed, perturbation="" if other in available else other
+                wrong.perturbed,
+                wrong.control,
+                seed,
+                response=unlike.response(),
+                perturbation="" if other in available else other,
             ),
         )
 

@@ -30,6 +30,7 @@ from shared.catalog.interpretation import (
 from shared.fields import ControlStrategy
 from shared.runs.records import Iteration, PathwayChange, Run, ScorePart
 from tests.support.builders import make_run
+from tests.support.orchestrator.changes import make_response
 
 QUESTION = "How would CD14 monocytes respond to IFN-gamma?"
 RISING = ("STAT1", "IRF1", "GBP1", "CXCL10", "CXCL9", "TAP1", "WARS1")
@@ -75,6 +76,7 @@ def synthetic_result(
     result = IterationResult(
         summary=iterations[best - 1],
         prediction=Prediction(counts, counts.copy() if controls else None),
+        response=make_response(found),
         differential=found,
         enrichment=_enrichment() if changed else [],
         notes=notes,
@@ -117,6 +119,8 @@ def differential(renamed: dict[str, str] | None = None, *, changed: bool = True)
     return Differential(
         genes=tuple((renamed or {}).get(name, name) for name in names),
         log2_fold_change=change * tested,
+        standard_error=0.1 * tested,
+        donors_agreeing=np.full(N_GENES, 2),
         statistic=np.sign(change) * -np.log10(adjusted) * tested,
         p_value=np.where(tested, adjusted / 2, 1.0),
         adjusted_p=np.where(tested, adjusted, 1.0),
