@@ -104,8 +104,10 @@ def answer(terminal: Terminal, found: Mapping[str, Any]) -> None:
 
 def findings(terminal: Terminal, found: Mapping[str, Any]) -> None:
     """Print the scores, genes and pathways of a result."""
-    reached = "reached" if found["success"] else "not reached"
-    terminal.line(f"grounding score: {found['grounding_score']} of 10, threshold {reached}", "bold")
+    reached = "threshold reached" if found["success"] else "no success"
+    p_value = found.get("grounding_p_value")  # older services have none
+    chance = "" if p_value is None else f" (p {p_value:.3f} by permuted treatment labels)"
+    terminal.line(f"grounding score: {found['grounding_score']} of 10, {reached}{chance}", "bold")
     terminal.prose(_stopped(found))
     terminal.line(f"control strategy: {found['control_strategy_effective']}")
     for iteration in found["iterations"]:

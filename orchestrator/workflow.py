@@ -69,6 +69,8 @@ class Workflow:
         return RunOutcome(
             answer=" ".join(headline(result)),
             grounding_score=best.summary.score,
+            grounding_p_value=best.summary.p_value,
+            success=result.success,
             termination_reason=result.termination_reason,
             control_strategy_effective=best.summary.effective,
             num_de_genes=best.summary.num_de_genes,

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from scipy import sparse
 
 from orchestrator.config import JobConfig
@@ -64,18 +63,3 @@ class Evaluator:
             origin=origin,
         )
         return Evaluation(differential, enrichment, ground(evidence, self.config, seed=seed))
-
-    def shuffled_score(
-        self,
-        perturbed: sparse.csr_matrix,
-        control: sparse.csr_matrix,
-        *,
-        response: Response | None = None,
-        origin: Origin,
-        seed: int,
-    ) -> int:
-        """Score the same changes with shuffled gene names: a baseline with as many changed genes, but random ones."""
-        order = np.random.default_rng(seed).permutation(perturbed.shape[1])
-        shuffled = response.reordered(order) if response else None
-        found = self.evaluate(perturbed[:, order], control[:, order], response=shuffled, origin=origin, seed=seed)
-        return found.grounding.score

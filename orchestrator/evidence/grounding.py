@@ -39,6 +39,8 @@ REACTOME_FACTORS: RankFactors = ((10, 1.0), (25, 0.7), (50, 0.4))
 LATE_FACTOR = 0.2
 PRIMARY_SHARE, SECONDARY_SHARE, REACTOME_SHARE = 0.55, 0.2, 0.25
 NETWORK_GENES = 100
+# Among fewer genes, a few pairs decide: three genes of one set would be "fully coherent".
+MIN_NETWORK_GENES = 15
 NETWORK_DRAWS = 100
 FULL_EXCESS = 0.3  # excess of gene pairs that share a set, over random genes, at which the network part is full
 MIN_RESPONDERS = 3
@@ -204,9 +206,9 @@ def _network(evidence: Evidence, seed: int) -> tuple[float | None, str]:
     changed = [int(i) for i in order if found.is_de[i]][:NETWORK_GENES]
     if not changed:
         return 0.0, "No gene is called changed."
-    if len(changed) < MIN_RESPONDERS:
+    if len(changed) < MIN_NETWORK_GENES:
         few = "1 gene is" if len(changed) == 1 else f"{len(changed)} genes are"
-        return 0.0, f"Only {few} called changed, too few to belong together."
+        return None, f"Cannot be judged: {few} called changed, at least {MIN_NETWORK_GENES} are needed."
     membership = np.array(
         [[gene in genes for genes in evidence.gene_sets.values()] for gene in found.genes], dtype=np.int32
     )

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from orchestrator.evidence.gene_sets import expectations
+from orchestrator.evidence.permutation import PERMUTATIONS
 from orchestrator.outputs.answer import gene_answers, headline, perturbation_used
 from orchestrator.search.iteration import IterationSummary
 from orchestrator.search.search import SearchResult
@@ -85,6 +86,7 @@ def _uns(result: SearchResult) -> dict[str, Any]:
     question, best = result.question, result.best
     return {
         **_settings(result),
+        "p_value": np.nan if best.summary.p_value is None else best.summary.p_value,
         # As text: HDF5 has no lists of objects and no null.
         "haystack": {"interpretation": question.interpretation.model_dump_json()},
         "dataset": question.dataset.name,
@@ -142,7 +144,9 @@ def _settings(result: SearchResult) -> dict[str, Any]:
         "control_strategy_effective": result.best.summary.effective.value,
         "score_threshold": result.run.score_threshold,
         "max_iterations": result.run.max_iterations,
-        "shuffled_score": result.shuffled_score,
+        "success": result.success,
+        "p_value": result.best.summary.p_value,
+        "permutations": PERMUTATIONS,
         "termination_reason": result.termination_reason,
         "predictor": result.predictor,
         "random_seed": result.seed,
@@ -158,6 +162,7 @@ def _iteration_row(iteration: IterationSummary) -> dict[str, Any]:
         "rationale": iteration.prompt.rationale,
         "score": iteration.score,
         "num_de_genes": iteration.num_de_genes,
+        "p_value": np.nan if iteration.p_value is None else iteration.p_value,
         **parts,
     }
 
@@ -171,6 +176,7 @@ def _iteration_entry(iteration: IterationSummary) -> dict[str, Any]:
         "components": [part.model_dump() for part in record.components],
         "duration_seconds": record.duration_seconds,
         "num_de_genes": iteration.num_de_genes,
+        "p_value": iteration.p_value,
         "rationale": prompt.rationale,
         "relevance": round(prompt.relevance, 4),
         "quality": round(prompt.quality, 4),

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import numpy as np
 
+from orchestrator.evidence.permutation import MAX_P, PERMUTATIONS
 from orchestrator.outputs.words import plural
 from orchestrator.search.search import SearchResult
 from shared.fields import ControlStrategy
@@ -107,9 +108,8 @@ def caveats(result: SearchResult) -> list[str]:
         "This is a prediction, not a measurement. It suggests what an experiment could test.",
         f"The score measures agreement with prior knowledge about {result.question.perturbation.name}. It is not a probability, and it "
         "does not measure the distance to a real experiment; unexpected biology scores low.",
-        f"Baselines: “no change” calls no gene and scores 1; this prediction with shuffled gene names scores {result.shuffled_score}. "
-        "“All cell types change alike” (the plain mean of all prompts) is strong for cytokines: it can score as high, and the score "
-        "cannot distinguish it.",
+        "The baseline “no change” calls no gene and scores 1. “All cell types change alike” (the plain mean of all prompts) is strong for "
+        "cytokines: it can score as high, and the score cannot distinguish it.",
         _sampling(result),
         f"Only the {len(result.best.differential.genes)} genes that the atlas measures can be predicted.",
     ]
@@ -120,6 +120,17 @@ def caveats(result: SearchResult) -> list[str]:
             "service and is not evidence about biology.",
         )
     return sentences
+
+
+def significance(result: SearchResult) -> str:
+    """Return how often shuffled treatment labels raise the expected program as much."""
+    p_value = result.best.summary.p_value
+    if p_value is None:
+        return "Whether that is an accident cannot be judged: no expected program is known or measured."
+    number = f"{round(p_value * (PERMUTATIONS + 1))} of {PERMUTATIONS + 1}"
+    labels = f"In {number} permutations of the treatment labels (the observed one included), "
+    found = f"{labels}the expected program rises at least as much (p = {p_value:.3f})"
+    return f"{found}." if p_value < MAX_P else f"{found}: this may be an accident, so the run is no success."
 
 
 def _sampling(result: SearchResult) -> str:

@@ -11,8 +11,10 @@ from orchestrator.atlas.expression import profile
 from orchestrator.config import JobConfig
 from orchestrator.evidence.differential import Differential
 from orchestrator.evidence.evaluation import Evaluator
+from orchestrator.evidence.gene_sets import expectations, hallmark
 from orchestrator.evidence.grounding import Origin
 from orchestrator.evidence.inference import Response, response_of
+from orchestrator.evidence.permutation import MAX_P, program_p_value
 from orchestrator.outputs.words import listed, plural
 from orchestrator.prediction.delta_transfer import Prediction, Predictor, PromptCells
 from orchestrator.progress import Progress
@@ -46,6 +48,7 @@ class IterationSummary:
     groups: tuple[GroupUse, ...]  # the use of each group of the prompt
     effective: ControlStrategy  # the control strategy that was used
     num_de_genes: int  # genes called differentially expressed
+    p_value: float | None  # of the expected program against shuffled treatment labels; None if it cannot be judged
     record: Iteration  # as it is stored with the run
 
     @property
@@ -57,6 +60,10 @@ class IterationSummary:
     def score(self) -> int:
         """The grounding score."""
         return self.record.score
+
+    def succeeds(self, threshold: int) -> bool:
+        """Return whether the score reaches a threshold and is no accident of the treatment labels."""
+        return self.score >= threshold and self.p_value is not None and self.p_value < MAX_P
 
 
 @dataclass(frozen=True)
@@ -115,6 +122,7 @@ class IterationRunner:
             origin=self._origin(prompt),
             seed=seed,
         )
+        p_value = await asyncio.to_thread(self._p_value, cells, response, seed)
         groups = await asyncio.to_thread(self._uses, cells)
         record = Iteration(
             number=number,
@@ -124,21 +132,21 @@ class IterationRunner:
             duration_seconds=round(time.monotonic() - started, 2),
         )
         num_de_genes = int(evaluation.differential.is_de.sum())
-        summary = IterationSummary(prompt, groups, effective, num_de_genes, record)
+        summary = IterationSummary(prompt, groups, effective, num_de_genes, p_value, record)
         notes += evaluation.grounding.limits
         return IterationResult(
             summary, prediction, response, evaluation.differential, evaluation.enrichment, tuple(notes)
         )
 
-    def shuffled_score(self, result: IterationResult) -> int:
-        """Score the changes of a result with shuffled gene names."""
-        return self._evaluator().shuffled_score(
-            result.prediction.perturbed,
-            self._control(result.prediction, result.summary.effective),
-            response=result.response,
-            origin=self._origin(result.summary.prompt),
-            seed=self.seed,
-        )
+    def _p_value(self, cells: Sequence[PromptCells], response: Response, seed: int) -> float | None:
+        """Return how often shuffled treatment labels raise the expected program as much."""
+        expected = expectations().get(self.question.perturbation.name)
+        if expected is None:
+            return None
+        names = {*expected.responders, *(gene for name in expected.primary_sets for gene in hallmark()[name])}
+        columns = [place for place, gene in enumerate(self.source.genes) if gene in names]
+        weights = self.predictor.weights(self.source.query.counts, cells)
+        return program_p_value(cells, weights, response, columns, seed=seed)
 
     def _response(
         self, cells: Sequence[PromptCells], perturbed: sparse.csr_matrix, control: sparse.csr_matrix

@@ -1,12 +1,12 @@
 """The search of a run: prompt, predict and evaluate until there is a reason to stop, and deliver the best iteration."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.atlas.atlas import Atlas
 from orchestrator.config import JobConfig
+from orchestrator.evidence.permutation import MAX_P
 from orchestrator.prediction.delta_transfer import Predictor
 from orchestrator.progress import Progress
 from orchestrator.question.analysis import NotUnderstood, Question
@@ -26,12 +26,16 @@ class SearchResult:
     question: Question
     iterations: Sequence[IterationSummary]
     best: IterationResult  # the one that is delivered
-    shuffled_score: int  # of the delivered changes with shuffled gene names
     query: QueryCells
     seed: int
     predictor: str
     config: JobConfig
     termination_reason: str
+
+    @property
+    def success(self) -> bool:
+        """Whether the delivered iteration reaches the threshold, by more than an accident of the treatment labels."""
+        return self.best.summary.succeeds(self.run.score_threshold)
 
     @property
     def notes(self) -> list[str]:
@@ -78,7 +82,7 @@ class Search:
             )
             result = await self._runner.run(prompt, number, progress)
             done.append(result.summary)
-            if best is None or result.summary.score > best.summary.score:
+            if best is None or self._rank(result.summary) > self._rank(best.summary):
                 best = result
             prompt = self._next_prompt(done)
         if best is None or reason is None:
@@ -95,13 +99,15 @@ class Search:
             question=self._question,
             iterations=done,
             best=best,
-            shuffled_score=await asyncio.to_thread(self._runner.shuffled_score, best),
             query=self._source.query,
             seed=self._seed,
             predictor=self._predictor.name,
             config=self._config,
             termination_reason=reason,
         )
+
+    def _rank(self, summary: IterationSummary) -> tuple[bool, int]:
+        return summary.succeeds(self._run.score_threshold), summary.score
 
     def _next_prompt(self, done: Sequence[IterationSummary]) -> Prompt | None:
         tried = [iteration.prompt for iteration in done]
@@ -113,6 +119,7 @@ class Search:
     def _reason_to_stop(self, done: Sequence[IterationSummary], next_prompt: Prompt | None) -> str | None:
         return reason_to_stop(
             [iteration.score for iteration in done],
+            succeeds=[iteration.succeeds(self._run.score_threshold) for iteration in done],
             threshold=self._run.score_threshold,
             max_iterations=self._run.max_iterations,
             plateau=self._config.plateau,
@@ -121,15 +128,28 @@ class Search:
 
 
 def reason_to_stop(
-    scores: Sequence[int], *, threshold: int, max_iterations: int, plateau: int, another: bool
+    scores: Sequence[int],
+    *,
+    succeeds: Sequence[bool],
+    threshold: int,
+    max_iterations: int,
+    plateau: int,
+    another: bool,
 ) -> str | None:
-    """Return the reason to stop after iterations with these scores, or None; `another`: whether an untried prompt is left."""
+    """Return the reason to stop after iterations with these scores, or None.
+
+    Args:
+        succeeds: whether each reaches the threshold with a significant p.
+        another: whether an untried prompt is left.
+    """
     if not scores:
         return None
-    if max(scores) >= threshold:
-        return f"score_threshold: {max(scores)} reaches the threshold of {threshold}"
+    if any(succeeds):
+        best = max(score for score, success in zip(scores, succeeds, strict=True) if success)
+        return f"score_threshold: {best} reaches the threshold of {threshold}"
     if len(scores) >= max_iterations:
-        return f"max_iterations: the threshold of {threshold} was not reached in {_iterations(max_iterations)}"
+        reached = f"reached, but not with p below {MAX_P}," if max(scores) >= threshold else "not reached"
+        return f"max_iterations: the threshold of {threshold} was {reached} in {_iterations(max_iterations)}"
     if len(scores) - 1 - scores.index(max(scores)) >= plateau:
         return f"plateau: the score did not improve in {_iterations(plateau)}"
     if not another:

@@ -117,10 +117,13 @@ class RunOutcome(Model):
 
     `answer` is the headline of the report, empty in runs of before it was stored. `files` holds exactly one `.h5ad`, one `.html` and
     one `.json`. `notes` are limitations in plain language.
+    `success` is None in results of before it was stored, which the score alone decided.
     """
 
     answer: Annotated[str, AfterValidator(_shortened)] = ""
     grounding_score: Score
+    grounding_p_value: float | None = None
+    success: bool | None = None
     termination_reason: str
     control_strategy_effective: ControlStrategy
     num_de_genes: int

@@ -199,8 +199,12 @@ class RunResult(Model):
     answer: str = Field(
         description="Answer in sentences, as in the headline of the report; empty for runs older than this field."
     )
-    success: bool = Field(description="Whether the best iteration reached the score threshold.")
+    success: bool = Field(description="Whether the best iteration reached the score threshold with p below 0.05.")
     grounding_score: Score = Field(description="Grounding score of the best iteration.")
+    grounding_p_value: float | None = Field(
+        description="Share of permutations of the treatment labels in which the expected program rises at least as much; null if it "
+        "cannot be judged."
+    )
     termination_reason: str = Field(description="Reason why the search stopped.")
     control_strategy_effective: ControlStrategy = Field(description="Control strategy that the run used.")
     iterations: list[IterationSummary] = Field(description="Summary of each iteration.")

@@ -342,11 +342,21 @@ async def test_a_heartbeat_that_finds_the_run_over_stops_the_next_phase(
     ],
 )
 def test_a_run_stops_for_the_first_reason_there_is(scores: list[int], another: bool, reason: str | None) -> None:
-    found = reason_to_stop(scores, threshold=7, max_iterations=5, plateau=3, another=another)
+    succeeds = [score >= 7 for score in scores]
+    found = reason_to_stop(scores, succeeds=succeeds, threshold=7, max_iterations=5, plateau=3, another=another)
     assert (found and found.split(":")[0]) == reason
+
+
+def test_a_score_that_may_be_an_accident_of_the_labels_does_not_end_the_search() -> None:
+    found = reason_to_stop([8, 9], succeeds=[False, False], threshold=7, max_iterations=5, plateau=3, another=True)
+    assert found is None
+    found = reason_to_stop([8, 9], succeeds=[False, False], threshold=7, max_iterations=2, plateau=3, another=True)
+    assert found == "max_iterations: the threshold of 7 was reached, but not with p below 0.05, in 2 iterations"
 
 
 @pytest.mark.parametrize(("most", "said"), [(1, "in 1 iteration"), (5, "in 5 iterations")])
 def test_the_number_of_iterations_is_said_in_words(most: int, said: str) -> None:
-    found = reason_to_stop([1] * most, threshold=7, max_iterations=most, plateau=9, another=True)
+    found = reason_to_stop(
+        [1] * most, succeeds=[False] * most, threshold=7, max_iterations=most, plateau=9, another=True
+    )
     assert found == f"max_iterations: the threshold of 7 was not reached {said}"

@@ -100,7 +100,7 @@ def test_the_page_contains_every_part_of_the_result(tmp_path: Path) -> None:
         "Read as",
         "How do CD14-positive monocytes respond to IFN-gamma?",
         "MDC (mononuclear phagocyte), a supertype of CD14-positive monocyte, 143 control cells",
-        "with shuffled gene names scores 2",
+        "permutations of the treatment labels",
         result.question.dataset.description,
         "CL:0000113",
     ]

@@ -87,7 +87,6 @@ def synthetic_result(
         question=_question(text, interpretation or make_interpretation(other.get("MDC", "MDC"))),
         iterations=iterations,
         best=result,
-        shuffled_score=2,
         query=QueryCells(counts, donors, np.arange(N_CELLS)),
         seed=7,
         predictor="delta transfer",
@@ -158,7 +157,8 @@ def _iteration(number: int, score: int, renamed: dict[str, str], *, condition: s
         duration_seconds=1.5,
     )
     num_de_genes = len(RISING) + len(FALLING) if changed else 0
-    return IterationSummary(prompt, groups, ControlStrategy.SYNTHETIC_CONTROL, num_de_genes, record)
+    p_value = 0.005 if changed else 0.6
+    return IterationSummary(prompt, groups, ControlStrategy.SYNTHETIC_CONTROL, num_de_genes, p_value, record)
 
 
 def _enrichment() -> list[PathwayChange]:

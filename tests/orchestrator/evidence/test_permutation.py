@@ -1,0 +1,77 @@
+"""The empirical p value of the expected program: uniform without a response, small with one."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy import sparse
+
+from orchestrator.evidence.inference import response_of
+from orchestrator.evidence.permutation import MAX_P, PERMUTATIONS, program_p_value
+from orchestrator.prediction.delta_transfer import PromptCells
+
+N_GENES = 60
+PROGRAM = range(10)
+
+
+def prompts(seed: int, factor: float = 1.0, *, size: int = 40) -> list[PromptCells]:
+    """Return the groups of two donors; the genes of the program are raised by a factor in perturbed cells."""
+    rng = np.random.default_rng(seed)
+    raised = np.ones(N_GENES)
+    raised[list(PROGRAM)] = factor
+
+    def cells(rates: NDArray[np.float64]) -> sparse.csr_matrix:
+        return sparse.csr_matrix(rng.poisson(2.0 * rates * rng.lognormal(0, 0.3, (size, 1))).astype(np.float32))
+
+    groups = []
+    for donor in ("A", "B"):
+        control = cells(np.ones(N_GENES))
+        groups.append(PromptCells(donor, "T", cells(raised), control, control))
+    return groups
+
+
+def p_value(groups: list[PromptCells], columns: range = PROGRAM, seed: int = 0) -> float | None:
+    weights = [1 / len(groups)] * len(groups)
+    response = response_of(groups, weights, transferred=False)
+    return program_p_value(groups, weights, response, columns, seed=seed)
+
+
+def test_a_program_that_rises_has_the_smallest_p_there_is() -> None:
+    assert p_value(prompts(0, 1.6)) == 1 / (PERMUTATIONS + 1)
+
+
+def test_a_program_that_falls_has_a_large_p() -> None:
+    found = p_value(prompts(0, 0.6))
+    assert found is not None
+    assert found > 0.9
+
+
+def test_without_a_response_p_is_uniform() -> None:
+    """Regression: label-shuffled prompts of untreated cells ended as successes."""
+    found = np.array([p_value(prompts(seed), seed=seed) for seed in range(60)])
+    assert np.mean(found < MAX_P) <= 0.12
+    assert 0.35 <= found.mean() <= 0.65
+
+
+def test_the_same_seed_gives_the_same_p() -> None:
+    assert p_value(prompts(3), seed=4) == p_value(prompts(3), seed=4)
+
+
+def test_the_labels_are_shuffled_within_groups_so_donors_that_differ_are_no_response() -> None:
+    rng = np.random.default_rng(0)
+    deep, shallow = (sparse.csr_matrix(rng.poisson(rate, (40, N_GENES)).astype(np.float32)) for rate in (8.0, 1.0))
+    groups = [
+        PromptCells("A", "T", deep[:20], deep[20:], deep[20:]),
+        PromptCells("B", "T", shallow[:20], shallow[20:], shallow[20:]),
+    ]
+    found = p_value(groups)
+    assert found is not None
+    assert found > MAX_P
+
+
+def test_a_program_without_a_measured_gene_cannot_be_judged() -> None:
+    assert p_value(prompts(0), range(0)) is None
+
+
+@pytest.mark.parametrize("size", [5, 200])
+def test_groups_of_any_size_are_judged(size: int) -> None:
+    assert p_value(prompts(0, 2.5, size=size)) is not None
