@@ -24,8 +24,8 @@ class Response:
     effect: Floats  # change of log1p(counts per 10,000)
     standard_error: Floats
     expressing: NDArray[np.int64]  # perturbed and baseline cells with counts of the gene
-    donors_agreeing: NDArray[np.int64]  # donors whose own response has the sign of the effect
-    donors: int
+    donors: tuple[str, ...]  # that the response was measured in, sorted
+    donor_effects: Floats  # donors × genes: the response of each
     cell_types: int
     cells: int  # perturbed and baseline cells
 
@@ -36,6 +36,12 @@ class Response:
             self.effect, self.standard_error, out=np.zeros_like(self.effect), where=self.standard_error > 0
         )
 
+    @property
+    def donors_agreeing(self) -> NDArray[np.int64]:
+        """The number of donors whose own response has the sign of the effect."""
+        found: NDArray[np.int64] = (np.sign(self.donor_effects) == np.sign(self.effect)).sum(axis=0)
+        return found
+
     def reordered(self, order: NDArray[np.int64]) -> "Response":
         """Return the response with its genes in another order."""
         return replace(
@@ -43,7 +49,7 @@ class Response:
             effect=self.effect[order],
             standard_error=self.standard_error[order],
             expressing=self.expressing[order],
-            donors_agreeing=self.donors_agreeing[order],
+            donor_effects=self.donor_effects[:, order],
         )
 
     @property
@@ -67,14 +73,13 @@ def response_of(prompts: Sequence[PromptCells], weights: Sequence[float], *, tra
     effect: Floats = shares @ effects
     between = _between(effects, variances, shares, effect)
     variance = shares**2 @ (variances + between) + (between if transferred else 0.0)
-    donors = sorted({each.donor for each in prompts})
-    own = [_of_donor(donor, prompts, effects, shares) for donor in donors]
+    donors = tuple(sorted({each.donor for each in prompts}))
     return Response(
         effect=effect,
         standard_error=np.sqrt(variance),
         expressing=np.sum([_expressing(cells) for pair in pairs for cells in pair], axis=0),
-        donors_agreeing=np.sum([np.sign(each) == np.sign(effect) for each in own], axis=0),
-        donors=len(donors),
+        donors=donors,
+        donor_effects=np.stack([_of_donor(donor, prompts, effects, shares) for donor in donors]),
         cell_types=len({each.cell_type for each in prompts}),
         cells=sum(cells.shape[0] for pair in pairs for cells in pair),
     )

@@ -136,13 +136,13 @@ def significance(result: SearchResult) -> str:
 def _sampling(result: SearchResult) -> str:
     """Return what the p-values can and cannot show, by the number of donors and cell types that the response was measured in."""
     response = result.best.response
-    if response.donors < MIN_DONORS:
-        few = "one donor" if response.donors == 1 else f"{response.donors} donors"
+    if len(response.donors) < MIN_DONORS:
+        few = "one donor" if len(response.donors) == 1 else f"{len(response.donors)} donors"
         return (
             f"The response was measured in {few}, so the p-values say how certain it is for these cells; "
             "whether other donors respond alike cannot be concluded."
         )
-    return f"The p-values rest on the response of {response.donors} donors; other cell types and laboratories may differ more."
+    return f"The p-values rest on the response of {len(response.donors)} donors; other cell types and laboratories may differ more."
 
 
 def cli_command(result: SearchResult) -> str:

@@ -126,7 +126,7 @@ def test_donors_agree_by_the_sign_of_their_own_response() -> None:
     up[gene], down[gene] = 8.0, 0.5
     groups = [group(rng, factor=up, donor="A"), group(rng, factor=up, donor="B"), group(rng, factor=down, donor="C")]
     response = response_of(groups, equal(groups), transferred=False)
-    assert (response.donors, response.cell_types, response.donors_agreeing[gene]) == (3, 1, 2)
+    assert (len(response.donors), response.cell_types, response.donors_agreeing[gene]) == (3, 1, 2)
     assert response.cells == 6 * 80
 
 
