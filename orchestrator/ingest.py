@@ -1,7 +1,7 @@
 """Add an `.h5ad` of any size to the catalog: `python -m orchestrator.ingest DATASET PATH.h5ad`.
 
 The matrix is never loaded whole: a sample of its rows is checked for raw counts, and its rows are rewritten by group, block by block. The
-catalog stores the number of cells of each group; the job reads `counts.h5` and `groups.npz`. The `.h5ad` is not changed.
+catalog stores the number of cells of each group; the job reads `counts.h5`, `groups.npz` and `profiles.h5`. The `.h5ad` is not changed.
 """
 
 import argparse
@@ -18,7 +18,7 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from orchestrator.atlas.atlas import GROUPS_FILE, AtlasUnusable, Group, GroupIndex
+from orchestrator.atlas.atlas import GROUPS_FILE, AtlasUnusable, Group, GroupIndex, profile_groups
 from orchestrator.atlas.counts import COUNTS_FILE, read_rows, write_grouped
 from shared.catalog.entries import ENTRY_FILE, DatasetEntry, GroupCount
 from shared.errors import HaystackError
@@ -93,6 +93,7 @@ def ingest(dataset: str, path: Path, atlas_root: Path, description: Description 
     with h5py.File(path) as file:
         write_grouped(file[matrix], index.order, folder / COUNTS_FILE)
     index.save(folder / GROUPS_FILE)
+    profile_groups(folder)
     (folder / ENTRY_FILE).write_text(entry.model_dump_json(indent=1))
     return entry
 

@@ -86,7 +86,7 @@ async def run_job(run_id: str, ports: Ports, attempt: int = 1) -> Exit:
     try:
         with tempfile.TemporaryDirectory(prefix="haystack-") as workdir:
             view = CatalogView(datasets(), await ports.catalog.load())
-            predictor = predictor_from(os.environ, config)
+            predictor = predictor_from(os.environ)
             workflow = Workflow(view, ports.atlas_root, predictor, ports.files, Path(workdir), config, os.environ)
             guards = (progress.until_stopped(), progress.heartbeats(config.heartbeat_seconds))
             outcome = await _unless_stopped(workflow.do(run, progress), *guards)

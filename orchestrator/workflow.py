@@ -8,10 +8,12 @@ from pathlib import Path
 from orchestrator.config import JobConfig
 from orchestrator.evidence.enrichment import notable
 from orchestrator.outputs.answer import gene_answers, headline
+from orchestrator.outputs.evidence import run_evidence
 from orchestrator.outputs.files import write_log, write_predictions
 from orchestrator.outputs.report import write_report
 from orchestrator.prediction import stack
-from orchestrator.prediction.delta_transfer import DeltaTransfer, Predictor
+from orchestrator.prediction.delta_transfer import DeltaTransfer
+from orchestrator.prediction.predictor import Predictor
 from orchestrator.progress import Progress
 from orchestrator.question.analysis import NotUnderstood
 from orchestrator.question.llm import understand
@@ -22,13 +24,13 @@ from shared.runs.records import Run, RunOutcome
 from shared.runs.states import Phase
 
 
-def predictor_from(environment: Mapping[str, str], config: JobConfig) -> Predictor:
+def predictor_from(environment: Mapping[str, str]) -> Predictor:
     """Return STACK if the environment configures it, else delta transfer.
 
     Raises:
         SettingsInvalid: STACK is configured incompletely.
     """
-    return stack.from_env(environment) or DeltaTransfer(config.similarity_power)
+    return stack.from_env(environment) or DeltaTransfer()
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,7 @@ class Workflow:
             grounding_score=best.summary.score,
             grounding_p_value=best.summary.p_value,
             success=result.success,
+            evidence=run_evidence(result),
             termination_reason=result.termination_reason,
             control_strategy_effective=best.summary.effective,
             num_de_genes=best.summary.num_de_genes,

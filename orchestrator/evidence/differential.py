@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse, stats
 
-from orchestrator.atlas.expression import Floats, profile
+from orchestrator.atlas.expression import Floats, log_normalized
 from orchestrator.config import JobConfig
 from orchestrator.evidence.inference import Response, measured
 from shared.runs.records import GeneChange
@@ -18,10 +18,12 @@ class Differential:
     """The changes, one value per gene."""
 
     genes: Sequence[str]
-    # Of (counts per 10,000 + 1), perturbed over control; the 1 keeps genes with few counts small.
+    # log2 of the ratio of mean expression, perturbed over control, as scanpy's `rank_genes_groups` computes it.
     log2_fold_change: Floats
-    standard_error: Floats  # of the log2 fold change; 0 if the gene was not tested
-    statistic: Floats  # z: the response in standard errors, positive if the perturbed cells have more; 0 if the gene was not tested
+    # Mean response of the prompts: change of log2(counts per 10,000 + 1). The 1 keeps genes with few counts small.
+    effect: Floats
+    standard_error: Floats  # of the effect; 0 if the gene was not tested
+    statistic: Floats  # z: the effect in standard errors, positive if the perturbed cells have more; 0 if the gene was not tested
     p_value: Floats
     adjusted_p: Floats  # Benjamini-Hochberg
     donors_agreeing: NDArray[np.int64]  # donors whose own response has the same sign
@@ -57,20 +59,39 @@ def compare(
         response: what predicted cells rest on, since they are no samples themselves; None for measured cells.
     """
     response = response or measured(perturbed, control)
-    tested = response.expressing >= config.min_expressing_cells
+    tested = (response.expressing >= config.min_expressing_cells) & np.isfinite(response.standard_error)
     statistic = np.where(tested, response.z, 0.0)
     p_value = np.where(tested, response.p_value, 1.0)
     adjusted = np.ones_like(p_value)
     if tested.any():
         adjusted[tested] = stats.false_discovery_control(p_value[tested])
-    change = (profile(perturbed) - profile(control)) / np.log(2.0)
+    change = log2_fold_change(perturbed, control, config.pseudocount)
+    large = np.abs(change) >= config.min_log2_fold_change
+    # The prediction may round a small response away, or be limited by what the query cells express.
+    alike = np.sign(change) == np.sign(statistic)
     return Differential(
         genes=tuple(genes),
         log2_fold_change=change,
+        effect=response.effect / np.log(2.0),
         standard_error=np.where(tested, response.standard_error / np.log(2.0), 0.0),
         statistic=statistic,
         p_value=p_value,
         adjusted_p=adjusted,
         donors_agreeing=response.donors_agreeing,
-        is_de=(adjusted < config.max_adjusted_p) & (np.abs(change) >= config.min_log2_fold_change),
+        is_de=(adjusted < config.max_adjusted_p) & large & alike,
     )
+
+
+def log2_fold_change(perturbed: sparse.csr_matrix, control: sparse.csr_matrix, pseudocount: float) -> Floats:
+    """Return the log2 fold change of each gene: of expm1 of the mean log-normalized expression, as in scanpy.
+
+    Args:
+        perturbed: raw counts, cells × genes.
+        control: raw counts, cells × genes.
+        pseudocount: added to both means, in counts per 10,000, so that a gene without counts does not change a billionfold.
+    """
+    above, below = (
+        np.expm1(np.asarray(log_normalized(cells).mean(axis=0)).ravel()) + pseudocount for cells in (perturbed, control)
+    )
+    found: Floats = np.log2(above / below)
+    return found

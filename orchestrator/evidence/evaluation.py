@@ -39,6 +39,7 @@ class Evaluator:
         control: sparse.csr_matrix,
         *,
         response: Response | None = None,
+        p_value: float | None = None,
         origin: Origin = Origin.EXACT,
         seed: int,
     ) -> Evaluation:
@@ -47,6 +48,7 @@ class Evaluator:
         Args:
             control: the predicted control cells, or the query cells.
             response: what a prediction rests on; None for measured cells.
+            p_value: of the expected program against permuted treatment labels, if it is known.
             origin: the cells that the prediction was made from.
         """
         differential = compare(perturbed, control, self.genes, self.config, response)
@@ -61,5 +63,7 @@ class Evaluator:
             receptors=known.receptors if known else (),
             query=self.query,
             origin=origin,
+            p_value=p_value,
+            perturbed_cells=None if response is None else response.perturbed_cells,
         )
         return Evaluation(differential, enrichment, ground(evidence, self.config, seed=seed))

@@ -1,6 +1,7 @@
 """The grounding score: how well a prediction agrees with prior knowledge, 1 to 10, from parts with a reason each. Pure.
 
-A part that cannot be evaluated has no score, says why, and is left out. The score is the weighted mean of the other parts, with limits:
+A part that cannot be evaluated has no score, says why, and is left out. A program that rises nearly as much with permuted treatment labels
+counts little or not at all, however high its genes rank. The score is the weighted mean of the other parts, with limits:
 `UNGROUNDED_LIMIT` if neither the expected pathways nor the known responders can be evaluated, because then nothing links the prediction
 to the perturbation in question; `RELATED_LIMIT` if it was made from cells under a related perturbation; `NO_RECEPTOR_LIMIT` if the response
 of other cell types was transferred to cells without the receptor.
@@ -45,6 +46,12 @@ NETWORK_DRAWS = 100
 FULL_EXCESS = 0.3  # excess of gene pairs that share a set, over random genes, at which the network part is full
 MIN_RESPONDERS = 3
 RECEPTOR_HALF = 0.05
+# z at which a known responder rises, and z at which it counts in full.
+RISING_Z, FULL_Z = 2.0, 3.0
+# With fewer perturbed cells, neither rising nor staying the same means anything.
+MIN_JUDGED_CELLS = 30
+# The expected program counts in full below the first p against permuted labels, and not at all above the second.
+FULL_P, NO_P = 0.05, 0.2
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,7 @@ class Grounding:
     score: int
     parts: list[ScorePart]
     limits: tuple[str, ...] = ()
+    judged: bool = True  # False if the score is 1 only because nothing could be judged
 
 
 class Origin(Enum):
@@ -75,10 +83,15 @@ class Evidence:
     receptors: Sequence[str]
     query: sparse.csr_matrix  # raw counts of the query cells, cells × genes
     origin: Origin = Origin.EXACT
+    p_value: float | None = None  # of the expected program against permuted treatment labels, if it is known
+    perturbed_cells: int | None = None  # that the response was measured in; None for cells that are not predicted
 
 
 def ground(evidence: Evidence, config: JobConfig, *, seed: int) -> Grounding:
     """Score a prediction; `seed` draws the random genes that the network part compares with."""
+    if reason := _not_judged(evidence):
+        nothing = [ScorePart(name=name, score=None, reason=reason) for name in WEIGHTS]
+        return Grounding(1, nothing, (f"The grounding score {reason[0].lower()}{reason[1:]}",), judged=False)
     evaluated = {PATHWAYS: _pathways(evidence, config), TARGETS: _targets(evidence), NETWORK: _network(evidence, seed)}
     parts = [
         ScorePart(name=name, score=None if value is None else _points(value), reason=reason)
@@ -102,7 +115,26 @@ def ground(evidence: Evidence, config: JobConfig, *, seed: int) -> Grounding:
             "The response was transferred from other cell types, but hardly any of the query cells express a receptor for it "
             f"({shares}), so they may not respond; the score is at most {NO_RECEPTOR_LIMIT}."
         )
-    return Grounding(score, parts, tuple(limits))
+    return Grounding(score, parts, tuple(limits), judged=bool(values))
+
+
+def _not_judged(evidence: Evidence) -> str:
+    """Return why nothing can be judged, or an empty string."""
+    cells = evidence.perturbed_cells
+    if cells is not None and cells < MIN_JUDGED_CELLS:
+        return f"Cannot be judged: {cells} perturbed prompt cells, at least {MIN_JUDGED_CELLS} are needed."
+    if not np.any(evidence.differential.statistic):
+        return "Cannot be judged: no gene could be tested."
+    return ""
+
+
+def _significance(evidence: Evidence) -> tuple[float, str]:
+    """Return the factor on parts about the expected program, and the reason for it, if it is below 1."""
+    p_value = evidence.p_value
+    if p_value is None or p_value < FULL_P:
+        return 1.0, ""
+    reason = f" Reduced, because it rises as much in {p_value:.0%} of permutations of the treatment labels."
+    return max((NO_P - p_value) / (NO_P - FULL_P), 0.0), reason
 
 
 def _points(value: float) -> int:
@@ -116,8 +148,6 @@ def _pathways(evidence: Evidence, config: JobConfig) -> tuple[float | None, str]
         return None, "Not evaluated: the pathways that this perturbation should raise are not known."
     if not (expected.primary_sets or expected.reactome_sets):
         return None, f"Not evaluated: no gene set represents the program {expected.program}."
-    if not evidence.differential.is_de.any():
-        return 0.0, "No gene is called changed, so the expected pathways do not count as rising."
     in_hallmark = [change for change in evidence.enrichment if change.name.startswith(HALLMARK)]
     in_reactome = [change for change in evidence.enrichment if change.name.startswith(REACTOME)]
     primary = _strengths(expected.primary_sets, in_hallmark, HALLMARK_FACTORS, config)
@@ -139,7 +169,8 @@ def _pathways(evidence: Evidence, config: JobConfig) -> tuple[float | None, str]
     ]
     top = evidence.enrichment[0]
     rise = f"The set that rises most is {readable(top.name)} (t = {top.score:.1f})" if top.score > 0 else "No set rises"
-    return value, f"Expected for {expected.program}: {' and '.join(ranks)}, by rise. {rise}."
+    factor, reduced = _significance(evidence)
+    return factor * value, f"Expected for {expected.program}: {' and '.join(ranks)}, by rise. {rise}.{reduced}"
 
 
 def _strengths(
@@ -165,21 +196,25 @@ def _targets(evidence: Evidence) -> tuple[float | None, str]:
     columns = [place[gene] for gene in expected.responders if gene in place]
     if len(columns) < MIN_RESPONDERS:
         return None, f"Not evaluated: only {len(columns)} of the known responder genes are measured."
-    rising = found.is_de[columns] & (found.log2_fold_change[columns] > 0)
-    ranked = np.sort(found.log2_fold_change)
-    below = np.searchsorted(ranked, found.log2_fold_change[columns], side="left")
-    above = np.searchsorted(ranked, found.log2_fold_change[columns], side="right")
+    z = found.statistic[columns]
+    ranked = np.sort(found.statistic)
+    below, above = (np.searchsorted(ranked, z, side=side) for side in ("left", "right"))
     separation = float(np.mean(below + above)) / (2 * len(ranked))  # area under the ROC curve: 0.5 is chance
-    value = 0.6 * float(rising.mean()) + 0.4 * max(2 * separation - 1, 0.0) if rising.any() else 0.0
-    reason = f"{int(rising.sum())} of {len(columns)} measured responders of {expected.program} rise"
+    factor, reduced = _significance(evidence)
+    value = 0.6 * float(np.clip(z / FULL_Z, 0.0, 1.0).mean()) + 0.4 * max(2 * separation - 1, 0.0)
+    value *= factor
+    reason = f"{int((z > RISING_Z).sum())} of {len(columns)} measured responders of {expected.program} rise"
     shares = _receptor_shares(evidence)
     if not shares:
-        return value, f"{reason}. Receptor genes are not measured and were left out."
+        return value, f"{reason}. Receptor genes are not measured and were left out.{reduced}"
     expressing = float(np.mean(list(shares.values())))
     receptor = expressing / (expressing + RECEPTOR_HALF)
     value *= 0.5 + 0.5 * receptor
     names = ", ".join(shares)
-    return value, f"{reason}. Receptors ({names}): on average {expressing:.0%} of the query cells express them."
+    return (
+        value,
+        f"{reason}. Receptors ({names}): on average {expressing:.0%} of the query cells express them.{reduced}",
+    )
 
 
 def _receptor_shares(evidence: Evidence) -> dict[str, float]:
@@ -204,10 +239,8 @@ def _network(evidence: Evidence, seed: int) -> tuple[float | None, str]:
     found = evidence.differential
     order = np.argsort(-np.abs(found.statistic), kind="stable")
     changed = [int(i) for i in order if found.is_de[i]][:NETWORK_GENES]
-    if not changed:
-        return 0.0, "No gene is called changed."
     if len(changed) < MIN_NETWORK_GENES:
-        few = "1 gene is" if len(changed) == 1 else f"{len(changed)} genes are"
+        few = {0: "no gene is", 1: "1 gene is"}.get(len(changed), f"{len(changed)} genes are")
         return None, f"Cannot be judged: {few} called changed, at least {MIN_NETWORK_GENES} are needed."
     membership = np.array(
         [[gene in genes for genes in evidence.gene_sets.values()] for gene in found.genes], dtype=np.int32

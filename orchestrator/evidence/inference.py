@@ -1,20 +1,33 @@
 """The uncertainty of a response: from the prompt cells, their donors and their cell types, never from the number of predicted cells.
 
-The response of a group is the difference of two pooled profiles. Its variance is that of a ratio of sums over cells (counts of a gene over
-all counts), at least the Poisson variance of the counts. The responses of several groups are averaged with the predictor's weights; what
-they differ by beyond that variance is variance between donors and cell types (method of moments, DerSimonian and Laird 1986). A response
-that is carried over to another cell type varies once more by as much as the groups do.
+The response of a group is the difference of two profiles, with the variance of its cells. The responses of several groups are averaged
+with the predictor's weights. Donors and cell types are random effects: what they differ by beyond the variance of their cells (method of
+moments, DerSimonian and Laird 1986) makes the mean uncertain. Few units cannot tell that variance gene by gene, so it is drawn toward what
+genes of this strength show on average, as `limma` does (Smyth 2004).
+
+The mean is that of the cell types that were measured. How well it carries over to another one is what the expected accuracy says. Only
+cells unlike any measured ones make each effect uncertain in proportion to its size.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse, stats
 
-from orchestrator.atlas.expression import SCALE, Floats, counting_noise, depths, profile
-from orchestrator.prediction.delta_transfer import PromptCells
+from orchestrator.atlas.expression import Floats
+from orchestrator.prediction.predictor import PromptCells, PromptGroup
+
+# How many further units the average of all genes counts as, in the variance between units of one gene.
+PRIOR_UNITS: Final = 3.0
+# Largest squared coefficient of variation that all genes are taken to have: without a response, nothing limits the ratio.
+MAX_VARIATION: Final = 1.0
+# Squared coefficient of variation of an effect between unlike cell types; measured on the data of Kang et al. 2018: 0.26 to 0.39.
+UNLIKE_VARIATION: Final = 0.3
+# With fewer donors, nothing can be concluded about donors in general.
+MIN_DONORS: Final = 3
 
 
 @dataclass(frozen=True)
@@ -22,12 +35,14 @@ class Response:
     """The mean response of the prompt groups, one value per gene."""
 
     effect: Floats  # change of log1p(counts per 10,000)
-    standard_error: Floats
+    standard_error: Floats  # infinite if it cannot be known
+    degrees: Floats  # degrees of freedom of the standard error
     expressing: NDArray[np.int64]  # perturbed and baseline cells with counts of the gene
     donors: tuple[str, ...]  # that the response was measured in, sorted
     donor_effects: Floats  # donors × genes: the response of each
     cell_types: int
     cells: int  # perturbed and baseline cells
+    perturbed_cells: int
 
     @property
     def z(self) -> Floats:
@@ -35,6 +50,11 @@ class Response:
         return np.divide(
             self.effect, self.standard_error, out=np.zeros_like(self.effect), where=self.standard_error > 0
         )
+
+    @property
+    def judgeable(self) -> bool:
+        """Whether the controls allow any conclusion: not if perturbed and control cells come from one donor each."""
+        return bool(np.isfinite(self.standard_error).any())
 
     @property
     def donors_agreeing(self) -> NDArray[np.int64]:
@@ -48,83 +68,111 @@ class Response:
             self,
             effect=self.effect[order],
             standard_error=self.standard_error[order],
+            degrees=self.degrees[order],
             expressing=self.expressing[order],
             donor_effects=self.donor_effects[:, order],
         )
 
     @property
     def p_value(self) -> Floats:
-        """Two-sided p by Student's t with as many degrees of freedom as there are cells, less two."""
-        found: Floats = 2 * stats.t.sf(np.abs(self.z), max(self.cells - 2, 1))
+        """Two-sided p by Student's t."""
+        found: Floats = 2 * stats.t.sf(np.abs(self.z), self.degrees)
         return found
 
 
-def response_of(prompts: Sequence[PromptCells], weights: Sequence[float], *, transferred: bool) -> Response:
+def response_of(groups: Sequence[PromptGroup], weights: Sequence[float], *, extrapolation: float = 0.0) -> Response:
     """Estimate the response of prompt groups to their perturbation.
+
+    Groups without matched controls are left out if others have some.
 
     Args:
         weights: of each group; they sum to 1.
-        transferred: whether the response is carried over to a cell type that is not among the groups.
+        extrapolation: how unlike the groups the asked cells are, 0..1.
     """
-    pairs = [(each.perturbed, each.reference if each.control is None else each.control) for each in prompts]
-    effects = np.stack([profile(perturbed) - profile(baseline) for perturbed, baseline in pairs])
-    variances = np.stack([pooled_variance(perturbed) + pooled_variance(baseline) for perturbed, baseline in pairs])
     shares = np.asarray(weights, dtype=np.float64)
+    matched = np.array([group.control is not None for group in groups])
+    if matched.any() and shares[matched].sum() > 0:
+        groups = [group for group, own in zip(groups, matched, strict=True) if own]
+        shares = shares[matched] / shares[matched].sum()
+    effects = np.stack([group.effect for group in groups])
+    variances = np.stack([group.variance for group in groups])
+    donors = tuple(sorted({group.donor for group in groups}))
+    types = sorted({group.cell_type for group in groups})
+    by_donor = _units([group.donor for group in groups], donors, effects, variances, shares)
+    by_type = _units([group.cell_type for group in groups], types, effects, variances, shares)
     effect: Floats = shares @ effects
-    between = _between(effects, variances, shares, effect)
-    variance = shares**2 @ (variances + between) + (between if transferred else 0.0)
-    donors = tuple(sorted({each.donor for each in prompts}))
+    sampling = shares**2 @ variances
+    between_donors, between_types = (_variance_of_mean(units, effect, sampling) for units in (by_donor, by_type))
+    unlike = extrapolation * UNLIKE_VARIATION * np.maximum(effect**2 - sampling, 0.0)
+    n_cells = sum(group.perturbed.cells + group.baseline.cells for group in groups)
     return Response(
         effect=effect,
-        standard_error=np.sqrt(variance),
-        expressing=np.sum([_expressing(cells) for pair in pairs for cells in pair], axis=0),
+        standard_error=np.sqrt(sampling + np.maximum(between_donors, between_types) + unlike),
+        degrees=_degrees(groups, sampling, between_donors, between_types),
+        expressing=np.rint(sum(group.perturbed.expressing + group.baseline.expressing for group in groups)).astype(
+            np.int64
+        ),
         donors=donors,
-        donor_effects=np.stack([_of_donor(donor, prompts, effects, shares) for donor in donors]),
-        cell_types=len({each.cell_type for each in prompts}),
-        cells=sum(cells.shape[0] for pair in pairs for cells in pair),
+        donor_effects=by_donor.effects,
+        cell_types=len(types),
+        cells=round(n_cells),
+        perturbed_cells=round(sum(group.perturbed.cells for group in groups)),
     )
 
 
 def measured(perturbed: sparse.csr_matrix, control: sparse.csr_matrix) -> Response:
     """Estimate the response of measured cells, as one group: raw counts, cells × genes."""
-    group = PromptCells("", "", perturbed, control, control)
-    return response_of([group], [1.0], transferred=False)
+    return response_of([PromptGroup.of("", "", PromptCells(perturbed, control, control))], [1.0])
 
 
-def pooled_variance(counts: sparse.csr_matrix) -> Floats:
-    """Return the variance of each gene in `profile`, from how much cells differ (delta method), at least that of counting.
+@dataclass(frozen=True)
+class _Units:
+    """The responses of donors or of cell types: units × genes, and the weight of each unit."""
 
-    Args:
-        counts: raw counts, cells × genes.
-    """
-    n_cells, depth = counts.shape[0], depths(counts)
-    total = max(float(depth.sum()), 1.0)
-    rate = np.asarray(counts.sum(axis=0), dtype=np.float64).ravel() / total
-    squares = np.asarray(counts.multiply(counts).sum(axis=0), dtype=np.float64).ravel()
-    residual = squares - 2 * rate * (counts.T @ depth) + rate**2 * float(depth @ depth)
-    spread = np.maximum(residual, 0.0) * n_cells / max(n_cells - 1, 1) / total**2
-    variance: Floats = np.maximum(spread * SCALE**2 / (1.0 + rate * SCALE) ** 2, counting_noise(counts))
-    return variance
+    effects: Floats
+    variances: Floats
+    shares: Floats
 
 
-def _between(effects: Floats, variances: Floats, shares: Floats, effect: Floats) -> Floats:
-    """Return the variance of responses between groups beyond that of their cells, at least 0."""
+def _units(labels: Sequence[str], units: Sequence[str], effects: Floats, variances: Floats, shares: Floats) -> _Units:
+    members = np.array([[label == unit for label in labels] for unit in units], dtype=np.float64)
+    # A unit whose groups all have weight 0 is the plain mean of its groups.
+    own = np.where((members @ shares > 0)[:, np.newaxis], members * shares, members)
+    own /= own.sum(axis=1, keepdims=True)
+    return _Units(own @ effects, own**2 @ variances, members @ shares)
+
+
+def _variance_of_mean(units: _Units, effect: Floats, sampling: Floats) -> Floats:
+    """Return the variance of the mean that comes from differences between units, at least 0."""
+    shares = units.shares
     room = 1.0 - float(shares @ shares)
-    if room <= 0:
+    if room <= 1e-9 or not np.isfinite(sampling).all():
         return np.zeros_like(effect)
-    excess = shares @ (effects - effect) ** 2 - (shares * (1.0 - shares)) @ variances
-    between: Floats = np.maximum(excess, 0.0) / room
-    return between
+    excess = shares @ (units.effects - effect) ** 2 - (shares * (1.0 - shares)) @ units.variances
+    between = np.maximum(excess, 0.0) / room
+    signal = np.maximum(effect**2 - sampling, 0.0)
+    # Sums of what may be negative: genes without a response would otherwise add the positive half of their noise.
+    variation = max(float(excess.sum()), 0.0) / room / max(float((effect**2 - sampling).sum()), 1e-12)
+    typical = min(variation, MAX_VARIATION) * signal
+    spare = len(shares) - 1
+    moderated = (PRIOR_UNITS * typical + spare * between) / (PRIOR_UNITS + spare)
+    found: Floats = float(shares @ shares) * moderated
+    return found
 
 
-def _of_donor(donor: str, prompts: Sequence[PromptCells], effects: Floats, shares: Floats) -> Floats:
-    own = np.array([each.donor == donor for each in prompts])
-    weight = np.where(own, shares, 0.0)
-    if weight.sum() <= 0:
-        weight = own.astype(np.float64)
-    mean: Floats = weight @ effects / weight.sum()
-    return mean
-
-
-def _expressing(counts: sparse.csr_matrix) -> NDArray[np.int64]:
-    return np.asarray((counts > 0).sum(axis=0), dtype=np.int64).ravel()
+def _degrees(groups: Sequence[PromptGroup], sampling: Floats, donors: Floats, types: Floats) -> Floats:
+    """Return the degrees of freedom (Welch and Satterthwaite): few where donors make most of the variance, else those of cells."""
+    if groups[0].control is None:
+        treated, untreated = len({group.donor for group in groups}), min(group.control_donors for group in groups)
+        return np.full_like(sampling, max(treated + untreated - 2, 1))
+    of_cells = max(sum(group.perturbed.cells + group.baseline.cells for group in groups) - 2, 1)
+    n_donors = len({group.donor for group in groups})
+    if n_donors < MIN_DONORS:
+        return np.full_like(sampling, of_cells)
+    of_donors = n_donors - 1 + PRIOR_UNITS
+    total = (sampling + donors) ** 2
+    found = np.divide(
+        total, sampling**2 / of_cells + donors**2 / of_donors, out=np.full_like(sampling, of_cells), where=total > 0
+    )
+    degrees: Floats = np.where(donors > types, found, of_cells)
+    return degrees

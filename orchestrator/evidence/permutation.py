@@ -14,7 +14,7 @@ from scipy import sparse
 
 from orchestrator.atlas.expression import SCALE, Floats, depths
 from orchestrator.evidence.inference import Response
-from orchestrator.prediction.delta_transfer import PromptCells
+from orchestrator.prediction.predictor import PromptCells
 
 PERMUTATIONS: Final = 199
 # The level that a run's score must be significant at to count as a success.
@@ -32,6 +32,7 @@ def program_p_value(
     """Return the share of label permutations in which a program rises at least as much, the observed labels included.
 
     Args:
+        prompts: sampled cells of each group.
         weights: of each group; they sum to 1.
         response: of the same groups.
         columns: of the genes of the program; those without a standard error are left out.
@@ -39,14 +40,14 @@ def program_p_value(
     Returns:
         None if no gene of the program can be judged.
     """
-    genes = np.array([each for each in columns if response.standard_error[each] > 0], dtype=np.int64)
+    known = (response.standard_error > 0) & np.isfinite(response.standard_error)
+    genes = np.array([each for each in columns if known[each]], dtype=np.int64)
     if not len(genes):
         return None
     rng = np.random.default_rng(seed)
     change = np.zeros((PERMUTATIONS + 1, len(genes)))
     for prompt, weight in zip(prompts, weights, strict=True):
-        baseline = prompt.reference if prompt.control is None else prompt.control
-        change += weight * _changes(prompt.perturbed, baseline, genes, rng)
+        change += weight * _changes(prompt.perturbed, prompt.baseline, genes, rng)
     rise = (change / response.standard_error[genes]).mean(axis=1)
     return float(np.mean(rise >= rise[0]))
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from orchestrator.evidence.enrichment import notable
 from orchestrator.evidence.gene_sets import readable
+from orchestrator.evidence.permutation import MAX_P
 from orchestrator.outputs.words import listed, p_value, plural, signed
 from orchestrator.question.analysis import Question
 from orchestrator.search.search import SearchResult
@@ -104,9 +105,15 @@ def _undecided(asked: AskedGene, why: str, change: float | None = None, adjusted
 
 
 def _little_power(result: SearchResult) -> Iterator[str]:
+    """Yield why no gene is called, as far as the cells explain it."""
+    best = result.best
+    if not best.response.judgeable:
+        yield "The perturbed cells and their controls come from different donors, so a response cannot be told from their differences."
+    elif best.summary.p_value is not None and best.summary.p_value < MAX_P:
+        yield f"The expected program rises as a whole (p = {best.summary.p_value:.3f}), but no single gene is certain."
     n_cells = len(result.query.rows)
     if n_cells < FEW_CELLS:
-        yield f"With only {n_cells} query cells, the test has little power."
+        yield f"There are only {n_cells} query cells."
 
 
 def _place(question: Question, used_for: str = "used for") -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from orchestrator.atlas.atlas import Group
 from orchestrator.config import JobConfig
+from orchestrator.prediction.transfer import MAX_WEIGHT_CELLS
 from orchestrator.question.analysis import Target
 from orchestrator.search.prompts import Prompt
 
@@ -49,7 +50,7 @@ class AvailableGroups:
 
     def quality(self, groups: Sequence[Group]) -> float:
         """Return 0..1: half for the number of cells, half for the share of groups with matched controls."""
-        cells = sum(min(self._sizes[group], self._config.max_group_cells) for group in groups)
+        cells = sum(min(self._sizes[group], MAX_WEIGHT_CELLS) for group in groups)
         matched = sum(bool(self.controls(group)) for group in groups) / len(groups)
         return 0.5 * cells / (cells + HALF_CELLS) + 0.5 * matched
 

@@ -13,6 +13,7 @@ from pydantic_core import PydanticCustomError
 from shared.catalog.interpretation import Direction, Interpretation
 from shared.catalog.schemas import ControlStrategyValidation
 from shared.fields import Answer, ControlStrategy, LlmProvider, Model, Query, RunId, Score, Timestamp
+from shared.runs.evidence import RunEvidence
 from shared.runs.states import FailureReason, Phase, RunState
 
 RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
@@ -199,11 +200,14 @@ class RunResult(Model):
     answer: str = Field(
         description="Answer in sentences, as in the headline of the report; empty for runs older than this field."
     )
-    success: bool = Field(description="Whether the best iteration reached the score threshold with p below 0.05.")
-    grounding_score: Score = Field(description="Grounding score of the best iteration.")
+    success: bool = Field(description="Whether the delivered iteration reached the score threshold with p below 0.05.")
+    grounding_score: Score = Field(description="Grounding score of the delivered iteration.")
     grounding_p_value: float | None = Field(
         description="Share of permutations of the treatment labels in which the expected program rises at least as much; null if it "
         "cannot be judged."
+    )
+    evidence: RunEvidence | None = Field(
+        description="How far the result can be trusted; null for runs older than this field."
     )
     termination_reason: str = Field(description="Reason why the search stopped.")
     control_strategy_effective: ControlStrategy = Field(description="Control strategy that the run used.")

@@ -178,6 +178,7 @@ def run_result(run: Run, outcome: RunOutcome, urls: Sequence[str], expires_at: d
         success=outcome.grounding_score >= run.score_threshold if outcome.success is None else outcome.success,
         grounding_score=outcome.grounding_score,
         grounding_p_value=outcome.grounding_p_value,
+        evidence=outcome.evidence,
         termination_reason=outcome.termination_reason,
         control_strategy_effective=outcome.control_strategy_effective,
         iterations=[_iteration(each) for each in run.iterations],

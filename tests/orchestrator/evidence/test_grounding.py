@@ -53,10 +53,22 @@ def grounding(
     origin: Origin = Origin.EXACT,
     expressing: float = 1.0,
     cells: int = 100,
+    p_value: float | None = None,
+    perturbed_cells: int | None = None,
 ) -> Grounding:
     query = np.zeros((cells, len(GENES)))
     query[: round(cells * expressing), -1] = 1
-    evidence = Evidence(differential, enrichment, SETS, expectation, ("RECEPTOR",), sparse.csr_matrix(query), origin)
+    evidence = Evidence(
+        differential,
+        enrichment,
+        SETS,
+        expectation,
+        ("RECEPTOR",),
+        sparse.csr_matrix(query),
+        origin,
+        p_value=p_value,
+        perturbed_cells=perturbed_cells,
+    )
     return ground(evidence, CONFIG, seed=0)
 
 
@@ -75,10 +87,31 @@ def test_a_response_as_expected_scores_high_in_every_part() -> None:
     assert found.limits == ()
 
 
-def test_no_change_scores_one_in_every_part() -> None:
-    found = grounding(moved([]), [])
+def test_no_change_scores_one_in_every_part_that_can_be_judged() -> None:
+    found = grounding(
+        moved([]),
+        [*raised("HALLMARK_X", "HALLMARK_A")[:1], PathwayChange(name="HALLMARK_A", score=-1.0, adjusted_p_value=0.9)],
+    )
     assert found.score == 1
-    assert [each.score for each in found.parts] == [1, 1, 1]
+    assert [each.score for each in found.parts] == [1, 1, None]
+
+
+@pytest.mark.parametrize(("p_value", "lowest", "highest"), [(0.01, 9, 10), (0.12, 4, 8), (0.3, 1, 3)])
+def test_a_program_that_rises_as_much_with_permuted_labels_does_not_count(
+    p_value: float, lowest: int, highest: int
+) -> None:
+    found = grounding(RESPONSE, FIRST, p_value=p_value)
+    assert lowest <= found.score <= highest
+    assert ("Reduced" in found.parts[0].reason) is (p_value > 0.05)
+
+
+def test_few_cells_cannot_be_judged_and_say_so_instead_of_scoring_low() -> None:
+    """Regression: ten cells scored 1 ("no pathway rises") beside an enrichment of t = 40."""
+    found = grounding(RESPONSE, FIRST, perturbed_cells=10)
+    assert not found.judged
+    assert [each.score for each in found.parts] == [None, None, None]
+    assert "Cannot be judged: 10 perturbed prompt cells" in found.parts[0].reason
+    assert "cannot be judged" in found.limits[0]
 
 
 def test_the_pathway_part_falls_with_the_place_of_the_expected_sets() -> None:

@@ -9,13 +9,12 @@ import pytest
 from orchestrator.config import JobConfig
 from orchestrator.evidence.evaluation import Evaluator
 from orchestrator.evidence.inference import response_of
-from orchestrator.prediction.delta_transfer import DeltaTransfer, PromptCells
+from orchestrator.prediction.delta_transfer import DeltaTransfer
+from orchestrator.prediction.predictor import PromptCells, PromptGroup
 from orchestrator.question.analysis import Question
 from orchestrator.search.cells import CellSource
-from orchestrator.search.prompts import choose
-from orchestrator.search.strategies import candidates
 from shared.catalog.entries import DatasetEntry
-from tests.support.orchestrator.held_out import Data, HeldOut, accuracy, kang, scores
+from tests.support.orchestrator.held_out import Data, HeldOut, accuracy, first_prompt, kang, scores
 
 KANG = Path(__file__).parents[4] / "shared" / "data" / "kang_ifnb_small.h5ad"
 SEEDS, ENOUGH = 10, 9
@@ -72,12 +71,14 @@ def test_a_cytokine_without_its_receptor_scores_low(
 ) -> None:
     question = ask("How would CD4 T cells respond to EGF?")
     source = source_of(question)
-    prompt = choose(candidates(question.target, source.available), [])
-    assert prompt is not None
-    found = DeltaTransfer(4.0).predict(source.query.counts, source.prompt(prompt), genes=source.genes, seed=0)
+    prompt, accuracy = first_prompt(question, source)
+    groups = [source.group(group) for group in prompt.groups]
+    predictor = DeltaTransfer(accuracy.settings)
+    found = predictor.predict(source.query.counts, groups, genes=source.genes, seed=0)
     assert found.control is not None
     evaluator = Evaluator("EGF", source.genes, source.query.counts, JobConfig())
-    assert evaluator.evaluate(found.perturbed, found.control, seed=0).grounding.score <= 2
+    response = response_of(groups, predictor.weights(source.query.profile, groups))
+    assert evaluator.evaluate(found.perturbed, found.control, response=response, seed=0).grounding.score <= 3
 
 
 def test_random_halves_of_real_untreated_cells_are_no_success(real: Data) -> None:
@@ -89,13 +90,13 @@ def test_random_halves_of_real_untreated_cells_are_no_success(real: Data) -> Non
         order = np.random.default_rng(seed).permutation(counts.shape[0])
         half = len(order) // 2
         one, other = counts[order[:half]], counts[order[half:]]
-        prompts = [PromptCells("D", "CD14+ Monocytes", one, other, other)]
-        prediction = DeltaTransfer(4.0).predict(other, prompts, genes=genes, seed=seed)
+        prompts = [PromptGroup.of("D", "CD14+ Monocytes", PromptCells(one, other, other))]
+        prediction = DeltaTransfer().predict(other, prompts, genes=genes, seed=seed)
         assert prediction.control is not None
         evaluation = Evaluator("IFN-beta", genes, other, JobConfig()).evaluate(
             prediction.perturbed,
             prediction.control,
-            response=response_of(prompts, [1.0], transferred=False),
+            response=response_of(prompts, [1.0]),
             seed=seed,
         )
         called.append(int(evaluation.differential.is_de.sum()))

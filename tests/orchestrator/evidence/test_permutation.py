@@ -7,13 +7,13 @@ from scipy import sparse
 
 from orchestrator.evidence.inference import response_of
 from orchestrator.evidence.permutation import MAX_P, PERMUTATIONS, program_p_value
-from orchestrator.prediction.delta_transfer import PromptCells
+from orchestrator.prediction.predictor import PromptCells, PromptGroup
 
 N_GENES = 60
 PROGRAM = range(10)
 
 
-def prompts(seed: int, factor: float = 1.0, *, size: int = 40) -> list[PromptCells]:
+def prompts(seed: int, factor: float = 1.0, *, size: int = 40) -> list[PromptGroup]:
     """Return the groups of two donors; the genes of the program are raised by a factor in perturbed cells."""
     rng = np.random.default_rng(seed)
     raised = np.ones(N_GENES)
@@ -25,14 +25,14 @@ def prompts(seed: int, factor: float = 1.0, *, size: int = 40) -> list[PromptCel
     groups = []
     for donor in ("A", "B"):
         control = cells(np.ones(N_GENES))
-        groups.append(PromptCells(donor, "T", cells(raised), control, control))
+        groups.append(PromptGroup.of(donor, "T", PromptCells(cells(raised), control, control)))
     return groups
 
 
-def p_value(groups: list[PromptCells], columns: range = PROGRAM, seed: int = 0) -> float | None:
+def p_value(groups: list[PromptGroup], columns: range = PROGRAM, seed: int = 0) -> float | None:
     weights = [1 / len(groups)] * len(groups)
-    response = response_of(groups, weights, transferred=False)
-    return program_p_value(groups, weights, response, columns, seed=seed)
+    response = response_of(groups, weights)
+    return program_p_value([group.cells(1000) for group in groups], weights, response, columns, seed=seed)
 
 
 def test_a_program_that_rises_has_the_smallest_p_there_is() -> None:
@@ -60,8 +60,8 @@ def test_the_labels_are_shuffled_within_groups_so_donors_that_differ_are_no_resp
     rng = np.random.default_rng(0)
     deep, shallow = (sparse.csr_matrix(rng.poisson(rate, (40, N_GENES)).astype(np.float32)) for rate in (8.0, 1.0))
     groups = [
-        PromptCells("A", "T", deep[:20], deep[20:], deep[20:]),
-        PromptCells("B", "T", shallow[:20], shallow[20:], shallow[20:]),
+        PromptGroup.of("A", "T", PromptCells(deep[:20], deep[20:], deep[20:])),
+        PromptGroup.of("B", "T", PromptCells(shallow[:20], shallow[20:], shallow[20:])),
     ]
     found = p_value(groups)
     assert found is not None

@@ -15,7 +15,7 @@ import pytest
 from scipy import sparse
 
 from orchestrator.main import Exit, run_job
-from orchestrator.prediction.delta_transfer import PromptCells
+from orchestrator.prediction.predictor import PromptCells, PromptGroup
 from orchestrator.prediction.stack import from_env
 from shared.runs.records import Run
 from tests.support.orchestrator.world import World
@@ -64,7 +64,7 @@ def test_it_generates_whole_counts_for_its_genes_and_the_same_ones_by_the_same_s
 ) -> None:
     stack = from_env(tiny([*GENES[:40], "NOT-HERE"]))
     assert stack is not None
-    query, prompts = cells(1, 25), [PromptCells("D", "T", cells(2, 30), cells(3, 20), cells(3, 20))]
+    query, prompts = cells(1, 25), [PromptGroup.of("D", "T", PromptCells(cells(2, 30), cells(3, 20), cells(3, 20)))]
     first, again, other = (stack.predict(query, prompts, genes=GENES, seed=seed) for seed in (1, 1, 2))
     assert first.control is not None
     after = first.perturbed.toarray()

@@ -21,6 +21,7 @@ def make_differential(
     return Differential(
         genes=tuple(genes),
         log2_fold_change=change,
+        effect=change,
         standard_error=np.divide(change, statistic, out=np.zeros(len(genes)), where=statistic != 0),
         statistic=statistic,
         p_value=p,
@@ -35,9 +36,11 @@ def make_response(found: Differential, *, donors: int = 2, cell_types: int = 1, 
     return Response(
         effect=found.log2_fold_change * np.log(2.0),
         standard_error=found.standard_error * np.log(2.0),
+        degrees=np.full(len(found.genes), cells - 2.0),
         expressing=np.full(len(found.genes), cells),
         donors=tuple(f"donor {i + 1}" for i in range(donors)),
         donor_effects=np.tile(found.log2_fold_change * np.log(2.0), (donors, 1)),
         cell_types=cell_types,
         cells=cells,
+        perturbed_cells=cells // 2,
     )

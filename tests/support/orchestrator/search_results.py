@@ -7,12 +7,16 @@ from scipy import sparse
 
 from orchestrator.atlas.atlas import Group
 from orchestrator.config import JobConfig
+from orchestrator.evidence.accuracy import Baseline, ExpectedAccuracy, HeldOut, LeftOut, Spread
 from orchestrator.evidence.differential import Differential
 from orchestrator.evidence.gene_sets import expectations, hallmark
-from orchestrator.prediction.delta_transfer import Prediction
+from orchestrator.evidence.grounding import Origin
+from orchestrator.prediction.predictor import Prediction
+from orchestrator.prediction.transfer import TransferSettings
 from orchestrator.question.analysis import Question, Target
 from orchestrator.search.cells import QueryCells
 from orchestrator.search.iteration import GroupUse, IterationResult, IterationSummary
+from orchestrator.search.left_out import PromptAccuracy
 from orchestrator.search.prompts import Prompt
 from orchestrator.search.search import SearchResult
 from shared.catalog.entries import CellTypeEntry, ConditionEntry, DatasetEntry
@@ -75,6 +79,9 @@ def synthetic_result(
     found = differential(other, changed=changed)
     result = IterationResult(
         summary=iterations[best - 1],
+        accuracy=PromptAccuracy(make_expected(), "", TransferSettings(), 0.8),
+        origin=Origin.EXACT,
+        limited=False,
         prediction=Prediction(counts, counts.copy() if controls else None),
         response=make_response(found),
         differential=found,
@@ -118,6 +125,7 @@ def differential(renamed: dict[str, str] | None = None, *, changed: bool = True)
     return Differential(
         genes=tuple((renamed or {}).get(name, name) for name in names),
         log2_fold_change=change * tested,
+        effect=change * tested,
         standard_error=0.1 * tested,
         donors_agreeing=np.full(N_GENES, 2),
         statistic=np.sign(change) * -np.log10(adjusted) * tested,
@@ -158,7 +166,51 @@ def _iteration(number: int, score: int, renamed: dict[str, str], *, condition: s
     )
     num_de_genes = len(RISING) + len(FALLING) if changed else 0
     p_value = 0.005 if changed else 0.6
-    return IterationSummary(prompt, groups, ControlStrategy.SYNTHETIC_CONTROL, num_de_genes, p_value, record)
+    return IterationSummary(
+        prompt=prompt,
+        groups=groups,
+        effective=ControlStrategy.SYNTHETIC_CONTROL,
+        num_de_genes=num_de_genes,
+        p_value=p_value,
+        expected_pearson=0.75,
+        judged=True,
+        record=record,
+    )
+
+
+def make_expected(pearson: float = 0.8, n: int = 3) -> ExpectedAccuracy:
+    """Return the accuracy on so many known cell types that are predicted with this correlation, give or take 0.05."""
+    tests = tuple(
+        LeftOut(
+            name=f"type {i + 1}",
+            cells=100,
+            pearson=pearson + 0.05 * (i - n // 2),
+            relative_squared_error=0.4,
+            top50_overlap=0.6,
+            direction=0.96,
+            cell_type_specific=0.2,
+            mean_delta_pearson=pearson - 0.1,
+            mean_delta_error=0.5,
+            nearest_pearson=pearson - 0.05,
+            nearest_error=0.45,
+            reliability=1.0,
+        )
+        for i in range(n)
+    )
+    spread = Spread.of([test.pearson for test in tests])
+    same = Spread(0.4, 0.4, 0.4)
+    return ExpectedAccuracy(
+        held_out=HeldOut.CELL_TYPES,
+        tests=tests,
+        pearson=spread,
+        relative_squared_error=same,
+        top50_overlap=Spread(0.6, 0.6, 0.6),
+        direction=Spread(0.96, 0.96, 0.96),
+        cell_type_specific=Spread(0.2, 0.2, 0.2),
+        mean_delta=Baseline(Spread(pearson - 0.1, pearson - 0.1, pearson - 0.1), Spread(0.5, 0.5, 0.5)),
+        nearest_cell_type=Baseline(Spread(pearson - 0.05, pearson - 0.05, pearson - 0.05), Spread(0.45, 0.45, 0.45)),
+        true_pearson=pearson,
+    )
 
 
 def _enrichment() -> list[PathwayChange]:
