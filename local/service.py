@@ -136,7 +136,7 @@ def ingested(folder: Path) -> list[DatasetEntry]:
 
 def _inherited() -> dict[str, str]:
     """Return the part of this environment that jobs get: what they need of the machine, and what the user sets for them."""
-    machine = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "NUMBA_CACHE_DIR")
+    machine = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV")
     predictor = ("STACK_CHECKPOINT", "STACK_GENELIST", "STACK_PYTHON")
     return {name: os.environ[name] for name in (*machine, *predictor, *LLM_KEYS.values()) if name in os.environ}
 

@@ -21,7 +21,7 @@ from shared.catalog import reference
 
 # Increased when a field of the log is removed or changes its meaning; fields may be added at any time.
 LOG_SCHEMA_VERSION = 2
-LIBRARIES = ("anndata", "decoupler", "h5py", "numpy", "pandas", "scipy")
+LIBRARIES = ("anndata", "h5py", "numpy", "pandas", "scipy")
 
 
 def versions() -> dict[str, str]:

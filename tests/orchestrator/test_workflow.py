@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 import warnings
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, replace
@@ -22,7 +23,7 @@ from orchestrator.progress import Progress, Stopped
 from orchestrator.search.search import reason_to_stop
 from shared.catalog.interpretation import Direction, Interpretation
 from shared.errors import RunNotCompleted
-from shared.fields import Answer, ControlStrategy
+from shared.fields import Answer, ControlStrategy, LlmProvider
 from shared.runs import views
 from shared.runs.evidence import Confidence
 from shared.runs.records import Run, StoredFile
@@ -246,6 +247,20 @@ async def test_an_unexpected_error_fails_the_run_without_internal_details(
     assert here.run.failure.reason is FailureReason.ORCHESTRATOR_ERROR
     assert here.run.error_message == UNEXPECTED
     assert "Error" in capsys.readouterr().err
+
+
+async def test_a_run_whose_language_model_has_no_client_fails_and_says_what_operators_must_do(
+    make_run: MakeRun, world: MakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "key")
+    monkeypatch.setitem(sys.modules, "orchestrator.question.llm_client", None)
+    here = world(make_run(QUESTION, llm_provider=LlmProvider.OPENAI))
+    assert await run_job(here.run_id, here.ports) is Exit.ERROR
+    assert here.run.failure is not None
+    assert here.run.failure.reason is FailureReason.ORCHESTRATOR_ERROR
+    assert here.run.error_message is not None
+    assert "please tell its operators" in here.run.error_message
+    assert "the clients of language models are not installed" in here.run.error_message
 
 
 async def test_a_watch_that_breaks_unexpectedly_fails_the_run_instead_of_leaving_it(

@@ -105,7 +105,7 @@ def test_the_page_contains_every_part_of_the_result(tmp_path: Path) -> None:
         "CL:0000113",
     ]
     assert [sentence for sentence in expected if sentence not in page] == []
-    for name in ("random_seed", "max_adjusted_p", "scipy", "decoupler"):
+    for name in ("random_seed", "max_adjusted_p", "scipy"):
         assert f"<dt>{name}</dt>" in page, name
 
 
