@@ -150,9 +150,45 @@ def _labeled(obs: pd.DataFrame, description: Description) -> pd.DataFrame:
     cells = pd.DataFrame({name: pd.Categorical(part) for name, part in parts.items()})
     cells["row"] = np.arange(len(cells), dtype=np.int64)
     complete = cells.dropna()
+    joined = donors_without_condition(complete["donor"].astype(str), complete["condition"].astype(str))
+    if joined is not None:
+        example = complete["donor"].iloc[0]
+        print(
+            f"donor labels contain the condition: {joined.iloc[0]} is used for {example}, so that controls are found",
+            file=sys.stderr,
+        )
+        complete = complete.assign(donor=pd.Categorical(joined))
     if len(complete) < len(cells):
         print(f"{len(cells) - len(complete)} cells with a missing label were skipped", file=sys.stderr)
     return complete
+
+
+def donors_without_condition(donor: "pd.Series[str]", condition: "pd.Series[str]") -> "pd.Series[str] | None":
+    """Return donors without the part that names the condition, as in ctrl101 and stim101; None if there is no such part.
+
+    Sample names often take the place of donors. Taken as they are, no donor has both conditions, and no control matches.
+    """
+    pairs = pd.DataFrame({"donor": donor, "condition": condition}).drop_duplicates()
+    if pairs["donor"].duplicated().any():  # a donor has several conditions, as it should be
+        return None
+    parts = {label: re.findall(r"[^\W\d_]+|\d+", label) for label in pairs["donor"]}
+    if len({len(tokens) for tokens in parts.values()}) != 1:
+        return None
+    by_condition = [[parts[label] for label in labels] for _, labels in pairs.groupby("condition")["donor"]]
+    kept = [
+        place
+        for place in range(len(next(iter(parts.values()))))
+        if not _names_the_condition([{tokens[place] for tokens in labels} for labels in by_condition])
+    ]
+    shorter = {label: "-".join(tokens[place] for place in kept) for label, tokens in parts.items()}
+    n_conditions = pairs.assign(donor=pairs["donor"].map(shorter)).groupby("donor")["condition"].nunique()
+    shared = n_conditions[n_conditions > 1]
+    return donor.map(shorter) if kept and len(shared) * 2 >= len(n_conditions) else None
+
+
+def _names_the_condition(values: Sequence[set[str]]) -> bool:
+    """Return whether a part of the donor labels has one value in each condition, and another one in another condition."""
+    return all(len(each) == 1 for each in values) and len(set().union(*values)) > 1
 
 
 def _column(obs: pd.DataFrame, given: str | None, known: Sequence[str], option: str) -> str:

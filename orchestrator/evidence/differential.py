@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse, stats
+from scipy import sparse
 
 from orchestrator.atlas.expression import Floats, log_normalized
 from orchestrator.config import JobConfig
 from orchestrator.evidence.inference import Response, measured
+from orchestrator.evidence.significance import adjusted
 from shared.runs.records import GeneChange
 
 
@@ -62,9 +63,9 @@ def compare(
     tested = (response.expressing >= config.min_expressing_cells) & np.isfinite(response.standard_error)
     statistic = np.where(tested, response.z, 0.0)
     p_value = np.where(tested, response.p_value, 1.0)
-    adjusted = np.ones_like(p_value)
+    adjusted_p = np.ones_like(p_value)
     if tested.any():
-        adjusted[tested] = stats.false_discovery_control(p_value[tested])
+        adjusted_p[tested] = adjusted(p_value[tested])
     change = log2_fold_change(perturbed, control, config.pseudocount)
     large = np.abs(change) >= config.min_log2_fold_change
     # The prediction may round a small response away, or be limited by what the query cells express.
@@ -76,9 +77,9 @@ def compare(
         standard_error=np.where(tested, response.standard_error / np.log(2.0), 0.0),
         statistic=statistic,
         p_value=p_value,
-        adjusted_p=adjusted,
+        adjusted_p=adjusted_p,
         donors_agreeing=response.donors_agreeing,
-        is_de=(adjusted < config.max_adjusted_p) & large & alike,
+        is_de=(adjusted_p < config.max_adjusted_p) & large & alike,
     )
 
 

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from scipy import stats
 
 from orchestrator.atlas.expression import Floats
 from orchestrator.config import JobConfig
 from orchestrator.evidence.differential import Differential
+from orchestrator.evidence.significance import adjusted, two_sided
 from shared.runs.records import PathwayChange
 
 MIN_GENES = 5  # gene sets with fewer measured genes are not tested
@@ -35,7 +35,7 @@ def enrich(differential: Differential, gene_sets: Mapping[str, frozenset[str]]) 
     scores, p_values = slopes(statistic, list(tested.values()))
     changes = [
         PathwayChange(name=name, score=round(float(score), 4), adjusted_p_value=float(p))
-        for name, score, p in zip(tested, scores, stats.false_discovery_control(p_values), strict=True)
+        for name, score, p in zip(tested, scores, adjusted(p_values), strict=True)
     ]
     return sorted(changes, key=lambda change: (-change.score, change.name))
 
@@ -57,4 +57,4 @@ def slopes(statistic: Floats, members: Sequence[Sequence[int]]) -> tuple[Floats,
     r = sums / np.sqrt(sizes * (1 - sizes / n_genes) * (centered @ centered))
     df = n_genes - 2
     t = r * np.sqrt(df / np.maximum(1 - r**2, np.finfo(float).eps))  # finite for a perfect fit, too
-    return t, 2 * stats.t.sf(np.abs(t), df)
+    return t, two_sided(t, df)

@@ -15,9 +15,10 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse, stats
+from scipy import sparse
 
 from orchestrator.atlas.expression import Floats
+from orchestrator.evidence.significance import two_sided
 from orchestrator.prediction.predictor import PromptCells, PromptGroup
 
 # How many further units the average of all genes counts as, in the variance between units of one gene.
@@ -76,8 +77,7 @@ class Response:
     @property
     def p_value(self) -> Floats:
         """Two-sided p by Student's t."""
-        found: Floats = 2 * stats.t.sf(np.abs(self.z), self.degrees)
-        return found
+        return two_sided(self.z, self.degrees)
 
 
 def response_of(groups: Sequence[PromptGroup], weights: Sequence[float], *, extrapolation: float = 0.0) -> Response:
