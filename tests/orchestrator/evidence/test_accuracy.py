@@ -1,0 +1,108 @@
+"""Expected accuracy: high for what predicts known responses, low for what does not, and corrected for their noise."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.atlas.expression import Floats
+from orchestrator.evidence.accuracy import (
+    ExpectedAccuracy,
+    HeldOut,
+    Known,
+    chosen_magnitude,
+    expected_accuracy,
+    expected_reliability,
+    reliability_of,
+)
+
+N_GENES = 800
+RNG = np.random.default_rng(0)
+TRUE = RNG.normal(0, 0.5, N_GENES) * (RNG.random(N_GENES) < 0.2)
+
+
+def known(
+    predicted: Floats, *, noise: float = 0.0, seed: int = 0, name: str = "T", nearest: Floats | None = None
+) -> Known:
+    """Return a known response, measured with noise of this standard deviation, and its prediction."""
+    measured = TRUE + np.random.default_rng(seed).normal(0, noise, N_GENES) if noise else TRUE
+    return Known(name, 100, measured, np.full(N_GENES, noise**2), predicted, 0.3 * TRUE, nearest)
+
+
+def accuracy(*tests: Known, reliability: float = 1.0) -> ExpectedAccuracy:
+    found = expected_accuracy(HeldOut.CELL_TYPES, tests, lambda: reliability)
+    assert found is not None
+    return found
+
+
+def test_a_right_prediction_is_expected_to_be_right_and_a_random_one_is_not() -> None:
+    right = accuracy(known(TRUE), known(TRUE))
+    wrong = accuracy(*(known(np.random.default_rng(seed).permutation(TRUE)) for seed in range(4)))
+    assert right.pearson.median == pytest.approx(1)
+    assert right.relative_squared_error.median == pytest.approx(0)
+    assert right.top50_overlap.median == right.direction.median == 1
+    assert abs(wrong.pearson.median) < 0.15
+    assert wrong.relative_squared_error.median > 1
+    assert wrong.top50_overlap.median < 0.3
+    assert wrong.direction.median < 0.8
+
+
+def test_no_change_is_expected_to_be_as_good_as_no_change() -> None:
+    nothing = accuracy(*(known(np.zeros(N_GENES)) for _ in range(2)))
+    assert nothing.pearson.median == 0
+    assert nothing.relative_squared_error.median == pytest.approx(1)
+    assert nothing.direction.median == nothing.top50_overlap.median == 0
+
+
+def test_noise_of_the_known_responses_is_not_an_error_of_the_prediction() -> None:
+    exact, noisy = (accuracy(*(known(TRUE, noise=noise, seed=seed) for seed in range(5))) for noise in (0.0, 0.3))
+    assert noisy.observed.median < 0.7
+    assert noisy.true_pearson == pytest.approx(exact.true_pearson, abs=0.05)
+    assert noisy.relative_squared_error.median == pytest.approx(0, abs=0.05)
+
+
+def test_less_is_expected_of_cells_that_can_be_measured_less_well() -> None:
+    tests = [known(TRUE), known(TRUE)]
+    well, badly = (accuracy(*tests, reliability=share) for share in (1.0, 0.25))
+    assert badly.pearson.median == pytest.approx(well.pearson.median / 2)
+    assert badly.relative_squared_error.median == pytest.approx(0.75)
+
+
+def test_a_prediction_of_the_mean_alone_has_nothing_specific() -> None:
+    assert accuracy(known(0.3 * TRUE), known(0.3 * TRUE)).cell_type_specific.median == 0
+    assert accuracy(known(TRUE), known(TRUE)).cell_type_specific.median == pytest.approx(1)
+
+
+def test_the_nearest_type_is_a_baseline_only_where_cell_types_are_left_out() -> None:
+    assert accuracy(known(TRUE), known(TRUE)).nearest_cell_type is None
+    found = accuracy(known(TRUE, nearest=TRUE), known(TRUE, nearest=TRUE)).nearest_cell_type
+    assert found is not None
+    assert found.pearson.median == pytest.approx(1)
+
+
+def test_one_known_response_is_too_few() -> None:
+    assert expected_accuracy(HeldOut.DONORS, [known(TRUE)], lambda: 1.0) is None
+
+
+@pytest.mark.parametrize(("factor", "chosen"), [(1.0, 1.0), (1.25, 0.8), (4.0, 0.5), (0.2, 1.2)])
+def test_the_magnitude_is_the_one_that_fits_within_limits(factor: float, chosen: float) -> None:
+    assert chosen_magnitude([known(factor * TRUE)]) == pytest.approx(chosen)
+
+
+def test_reliability_is_the_share_that_is_not_noise() -> None:
+    assert reliability_of(TRUE, np.zeros(N_GENES)) == 1
+    noise = np.random.default_rng(1).normal(0, TRUE.std(), N_GENES)
+    assert reliability_of(TRUE + noise, np.full(N_GENES, TRUE.var())) == pytest.approx(0.5, abs=0.05)
+    assert expected_reliability(TRUE, np.full(N_GENES, TRUE.var())) == pytest.approx(0.5)
+    assert expected_reliability(np.zeros(N_GENES), np.ones(N_GENES)) == 0
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0, 2), st.floats(0, 1))
+def test_expectations_stay_in_their_range(seed: int, noise: float, reliability: float) -> None:
+    rng = np.random.default_rng(seed)
+    tests = [known(rng.normal(0, 1, N_GENES), noise=noise, seed=i) for i in range(2)]
+    found = accuracy(*tests, reliability=reliability)
+    assert -1 <= found.pearson.low <= found.pearson.median <= found.pearson.high <= 1
+    assert found.relative_squared_error.low >= 0
+    assert 0 <= found.top50_overlap.median <= 1
+    assert 0 <= found.direction.median <= 1
