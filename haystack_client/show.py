@@ -9,6 +9,7 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
+from haystack_client.evidence import sentences
 from haystack_client.progress import describe
 from haystack_client.reading import in_short, interpretation
 from haystack_client.terminal import Terminal, plain
@@ -97,9 +98,11 @@ def result(terminal: Terminal, found: Mapping[str, Any]) -> None:
 
 
 def answer(terminal: Terminal, found: Mapping[str, Any]) -> None:
-    """Print the answer of a result; runs of before it was stored have none."""
+    """Print the answer of a result and how far it can be trusted; runs of before these were stored have none."""
     if found["answer"]:
         terminal.prose(found["answer"], style="bold")
+    for sentence in sentences(found["evidence"]) if found.get("evidence") else ():
+        terminal.prose(sentence)
 
 
 def findings(terminal: Terminal, found: Mapping[str, Any]) -> None:
