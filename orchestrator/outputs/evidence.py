@@ -2,6 +2,7 @@
 
 from orchestrator.evidence import accuracy
 from orchestrator.evidence.permutation import PERMUTATIONS
+from orchestrator.outputs.words import plural
 from orchestrator.search.search import SearchResult
 from shared.runs.evidence import (
     BaselineAccuracy,
@@ -14,6 +15,11 @@ from shared.runs.evidence import (
 )
 
 DIGITS = 4
+KNOWN = {
+    accuracy.HeldOut.CELL_TYPES: "cell types",
+    accuracy.HeldOut.DONORS: "donors",
+    accuracy.HeldOut.PERTURBATIONS: "perturbations",
+}
 
 
 def run_evidence(result: SearchResult) -> RunEvidence:
@@ -35,6 +41,28 @@ def run_evidence(result: SearchResult) -> RunEvidence:
         cell_types=best.response.cell_types,
         cells=best.response.cells,
     )
+
+
+def accuracy_sentences(result: SearchResult) -> list[str]:
+    """Return how accurate the method is on known responses, next to a simple one, and what to expect for the asked cells."""
+    expected = result.best.accuracy.expected
+    if expected is None:
+        return [result.best.accuracy.note]
+    tests, observed = expected.tests, expected.observed
+    copied = [test.nearest_pearson for test in tests if test.nearest_pearson is not None]
+    simple = "copying the most similar type" if copied else "the mean of the others"
+    baseline = accuracy.Spread.of(copied or [test.mean_delta_pearson for test in tests]).median
+    cells = plural(result.question.query_type.name)
+    return [
+        f"On the {len(tests)} {KNOWN[expected.held_out]} where the answer is known, this method reaches r = {observed.median:.2f} "
+        f"({observed.low:.2f} to {observed.high:.2f}); {simple} reaches {baseline:.2f}.",
+        f"For {cells}, expect r = {expected.pearson.median:.2f} ({expected.pearson.low:.2f} to {expected.pearson.high:.2f}) against a "
+        "measurement of as many perturbed cells as there are control cells, and a squared error of "
+        f"{expected.relative_squared_error.median:.2f} of that of “no change”.",
+        f"Of the 50 genes predicted to change most, {expected.direction.median:.0%} changed in the predicted direction, and "
+        f"{expected.top50_overlap.median:.0%} were among the 50 that changed most. What sets one of these {KNOWN[expected.held_out]} apart "
+        f"from the mean of the others is predicted with r = {expected.cell_type_specific.median:.2f}.",
+    ]
 
 
 def _expected(expected: accuracy.ExpectedAccuracy) -> ExpectedAccuracy:
