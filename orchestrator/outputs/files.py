@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -11,16 +12,25 @@ from typing import Any
 import anndata as ad
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
+from orchestrator.atlas.expression import log_normalized
 from orchestrator.evidence.gene_sets import expectations
 from orchestrator.evidence.permutation import PERMUTATIONS
 from orchestrator.outputs.answer import gene_answers, headline, perturbation_used
+from orchestrator.outputs.embedding import principal_components
 from orchestrator.search.iteration import IterationSummary
 from orchestrator.search.search import SearchResult
 from shared.catalog import reference
 
 # Increased when a field of the log is removed or changes its meaning; fields may be added at any time.
 LOG_SCHEMA_VERSION = 2
+HUMAN = "NCBITaxon:9606"  # questions about other species are refused
+UNKNOWN = (
+    "development_stage_ontology_term_id",
+    "self_reported_ethnicity_ontology_term_id",
+    "sex_ontology_term_id",
+)
 LIBRARIES = ("anndata", "decoupler", "h5py", "numpy", "pandas", "scipy")
 
 
@@ -31,34 +41,50 @@ def versions() -> dict[str, str]:
 
 def write_predictions(result: SearchResult, folder: Path) -> Path:
     """Write `{run_id}_predictions.h5ad`; `docs/outputs.md` describes its content."""
-    best = result.best
-    cells = ad.AnnData(best.prediction.perturbed, obs=_obs(result), var=_var(result))
-    cells.layers["query"] = result.query.counts
-    if best.prediction.control is not None:
-        cells.layers["control_prediction"] = best.prediction.control
+    parts = _conditions(result)
+    counts = sparse.vstack(list(parts.values()), format="csr", dtype=np.float32)
+    logged = log_normalized(counts).astype(np.float32)
+    cells = ad.AnnData(logged, obs=_obs(result, list(parts)), var=_var(result))
+    cells.layers["counts"] = counts
+    cells.obsm["X_pca"] = principal_components(logged)
     cells.uns.update(_uns(result))
     path = folder / f"{result.run.run_id}_predictions.h5ad"
     cells.write_h5ad(path, compression="gzip", compression_opts=1)
     return path
 
 
-def _obs(result: SearchResult) -> pd.DataFrame:
-    """Return a row for each predicted cell and the query cell that it was made from."""
+def _conditions(result: SearchResult) -> dict[str, sparse.csr_matrix]:
+    """Return the raw counts of each condition, all with one row per query cell."""
+    predicted = result.best.prediction
+    control = {} if predicted.control is None else {"control": predicted.control}
+    return {"query": result.query.counts, **control, "predicted": predicted.perturbed}
+
+
+def _obs(result: SearchResult, conditions: Sequence[str]) -> pd.DataFrame:
+    """Return a row for each cell of each condition, with the query cell that it was made from."""
     question, summary = result.question, result.best.summary
-    n_cells = len(result.query.rows)
+    n_cells, times = len(result.query.rows), len(conditions)
+    condition = np.repeat(conditions, n_cells)
     table = pd.DataFrame(
         {
-            "cell_id": [f"{question.dataset.name}:{row}" for row in result.query.rows],
+            "condition": pd.Categorical(condition, categories=conditions),
+            "cell_id": [f"{question.dataset.name}:{row}" for row in result.query.rows] * times,
             "cell_type": question.query_type.label,
-            "perturbation": perturbation_used(result),
-            "donor": result.query.donors,
+            "perturbation": np.where(condition == "predicted", perturbation_used(result), "control"),
+            "donor": result.query.donors * times,
             "prompt_strategy": summary.prompt.strategy,
-            "iteration": summary.number,
-            "grounding_score": summary.score,
+            "iteration": np.int32(summary.number),
+            "grounding_score": np.int32(summary.score),
+            "cell_type_ontology_term_id": question.query_type.cell_ontology_id or "unknown",
+            "donor_id": result.query.donors * times,
+            # Nobody states these of a donor in the catalog; the CELLxGENE schema has a word for that.
+            **dict.fromkeys(UNKNOWN, "unknown"),
+            "is_primary_data": False,
         },
-        index=pd.Index([f"predicted_{i:05d}" for i in range(n_cells)], name="barcode"),
+        index=pd.Index([f"{name}_{i:05d}" for name in conditions for i in range(n_cells)], name="barcode"),
     )
-    return table.astype(dict.fromkeys(("cell_type", "perturbation", "donor", "prompt_strategy"), "category"))
+    texts = ("cell_type", "perturbation", "donor", "prompt_strategy", "cell_type_ontology_term_id", "donor_id")
+    return table.astype(dict.fromkeys((*texts, *UNKNOWN), "category"))
 
 
 def _var(result: SearchResult) -> pd.DataFrame:
@@ -76,6 +102,7 @@ def _var(result: SearchResult) -> pd.DataFrame:
             "is_de": found.is_de,
             "donors_agreeing": found.donors_agreeing,
             "target_gene": np.isin(np.array(found.genes), sorted(targets)),
+            "feature_is_filtered": False,
         },
         index=pd.Index(list(found.genes), name="gene_symbol"),
     )
@@ -86,6 +113,11 @@ def _uns(result: SearchResult) -> dict[str, Any]:
     question, best = result.question, result.best
     return {
         **_settings(result),
+        # scanpy writes {"base": None}, which older readers lose or refuse; e means the same to all of them.
+        "log1p": {"base": np.e},
+        "title": f"Prediction: {question.text}",
+        "organism_ontology_term_id": HUMAN,
+        "default_embedding": "X_pca",
         "p_value": np.nan if best.summary.p_value is None else best.summary.p_value,
         # As text: HDF5 has no lists of objects and no null.
         "haystack": {"interpretation": question.interpretation.model_dump_json()},
