@@ -8,6 +8,7 @@ from urllib.parse import quote
 import numpy as np
 
 from orchestrator.evidence.permutation import MAX_P, PERMUTATIONS
+from orchestrator.outputs.donors import described
 from orchestrator.outputs.words import plural
 from orchestrator.search.search import SearchResult
 from shared.fields import ControlStrategy
@@ -78,6 +79,20 @@ def about_pathways(result: SearchResult, pathways: Sequence[PathwayChange]) -> s
         return "No gene set has enough measured genes for a test."
     called = "" if best.summary.num_de_genes else "No gene is called changed. "
     return f"{called}No gene set has an adjusted p below {result.config.max_adjusted_p}."
+
+
+def about_donors(result: SearchResult) -> str:
+    """Return what the figure of donors shows, or why there is none."""
+    donors = result.best.response.donors
+    if len(donors) < 2:
+        return f"The response was measured in one donor ({donors[0]}), so nothing can be said about other donors."
+    if not result.best.summary.num_de_genes:
+        return "No gene is called changed, so there is nothing to compare between donors."
+    return (
+        f"Called genes that change most. Each dot is the response measured in the prompt cells of one donor ({described(donors)}). "
+        "The diamond is their weighted mean, the bar its 95% interval (±1.96 standard errors), which includes counting noise and, "
+        "for a response carried over to another cell type, the spread of the prompt groups."
+    )
 
 
 def methods(result: SearchResult) -> list[str]:
