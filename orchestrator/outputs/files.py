@@ -18,7 +18,7 @@ from orchestrator.atlas.expression import log_normalized
 from orchestrator.evidence.gene_sets import expectations
 from orchestrator.evidence.permutation import PERMUTATIONS
 from orchestrator.outputs.answer import gene_answers, headline, perturbation_used
-from orchestrator.outputs.embedding import principal_components
+from orchestrator.outputs.matrices import conditions, principal_components
 from orchestrator.search.iteration import IterationSummary
 from orchestrator.search.search import SearchResult
 from shared.catalog import reference
@@ -41,7 +41,7 @@ def versions() -> dict[str, str]:
 
 def write_predictions(result: SearchResult, folder: Path) -> Path:
     """Write `{run_id}_predictions.h5ad`; `docs/outputs.md` describes its content."""
-    parts = _conditions(result)
+    parts = conditions(result)
     counts = sparse.vstack(list(parts.values()), format="csr", dtype=np.float32)
     logged = log_normalized(counts).astype(np.float32)
     cells = ad.AnnData(logged, obs=_obs(result, list(parts)), var=_var(result))
@@ -53,21 +53,14 @@ def write_predictions(result: SearchResult, folder: Path) -> Path:
     return path
 
 
-def _conditions(result: SearchResult) -> dict[str, sparse.csr_matrix]:
-    """Return the raw counts of each condition, all with one row per query cell."""
-    predicted = result.best.prediction
-    control = {} if predicted.control is None else {"control": predicted.control}
-    return {"query": result.query.counts, **control, "predicted": predicted.perturbed}
-
-
-def _obs(result: SearchResult, conditions: Sequence[str]) -> pd.DataFrame:
+def _obs(result: SearchResult, names: Sequence[str]) -> pd.DataFrame:
     """Return a row for each cell of each condition, with the query cell that it was made from."""
     question, summary = result.question, result.best.summary
-    n_cells, times = len(result.query.rows), len(conditions)
-    condition = np.repeat(conditions, n_cells)
+    n_cells, times = len(result.query.rows), len(names)
+    condition = np.repeat(names, n_cells)
     table = pd.DataFrame(
         {
-            "condition": pd.Categorical(condition, categories=conditions),
+            "condition": pd.Categorical(condition, categories=names),
             "cell_id": [f"{question.dataset.name}:{row}" for row in result.query.rows] * times,
             "cell_type": question.query_type.label,
             "perturbation": np.where(condition == "predicted", perturbation_used(result), "control"),
@@ -81,7 +74,7 @@ def _obs(result: SearchResult, conditions: Sequence[str]) -> pd.DataFrame:
             **dict.fromkeys(UNKNOWN, "unknown"),
             "is_primary_data": False,
         },
-        index=pd.Index([f"{name}_{i:05d}" for name in conditions for i in range(n_cells)], name="barcode"),
+        index=pd.Index([f"{name}_{i:05d}" for name in names for i in range(n_cells)], name="barcode"),
     )
     texts = ("cell_type", "perturbation", "donor", "prompt_strategy", "cell_type_ontology_term_id", "donor_id")
     return table.astype(dict.fromkeys((*texts, *UNKNOWN), "category"))

@@ -1,12 +1,21 @@
-"""Coordinates of cells in a few dimensions: principal components of their log-normalized expression. Pure."""
+"""The matrices of the delivered cells: their counts by condition, and the principal components of their expression. Pure."""
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg, sparse
 
+from orchestrator.search.search import SearchResult
+
 COMPONENTS = 20
 # Of unscaled values, the genes that vary most carry the components; the others add time and noise.
 VARIABLE_GENES = 2000
+
+
+def conditions(result: SearchResult) -> dict[str, sparse.csr_matrix]:
+    """Return the raw counts of each condition, all with one row per query cell."""
+    predicted = result.best.prediction
+    control = {} if predicted.control is None else {"control": predicted.control}
+    return {"query": result.query.counts, **control, "predicted": predicted.perturbed}
 
 
 def principal_components(expression: sparse.csr_matrix) -> NDArray[np.float32]:

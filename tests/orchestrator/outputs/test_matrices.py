@@ -1,11 +1,12 @@
-"""Principal components of cells."""
+"""The matrices of the delivered cells."""
 
 # mypy: disable-error-code=import-untyped
 import numpy as np
 import pytest
 from scipy import sparse
 
-from orchestrator.outputs.embedding import COMPONENTS, VARIABLE_GENES, principal_components
+from orchestrator.outputs.matrices import COMPONENTS, VARIABLE_GENES, conditions, principal_components
+from tests.support.orchestrator.search_results import synthetic_result
 
 
 def expression(n_cells: int, n_genes: int, seed: int = 0) -> sparse.csr_matrix:
@@ -14,6 +15,11 @@ def expression(n_cells: int, n_genes: int, seed: int = 0) -> sparse.csr_matrix:
     values = rng.poisson(1.0, (n_cells, n_genes)).astype(np.float32)
     values[: n_cells // 2, : n_genes // 4] += 3.0
     return sparse.csr_matrix(np.log1p(values))
+
+
+def test_there_is_a_control_only_if_one_was_predicted() -> None:
+    assert list(conditions(synthetic_result())) == ["query", "control", "predicted"]
+    assert list(conditions(synthetic_result(controls=False))) == ["query", "predicted"]
 
 
 def test_they_are_those_of_a_singular_value_decomposition_up_to_their_sign() -> None:
