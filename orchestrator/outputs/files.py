@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from platform import python_version
@@ -34,6 +35,7 @@ UNKNOWN = (
 LIBRARIES = ("anndata", "decoupler", "h5py", "numpy", "pandas", "scipy")
 
 
+@cache
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the libraries that results depend on."""
     return {"python": python_version()} | {name: version(name) for name in LIBRARIES}
