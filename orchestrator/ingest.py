@@ -8,7 +8,7 @@ import argparse
 import asyncio
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,30 @@ CELL_TYPE_COLUMNS = (
 )
 CONDITION_COLUMNS = ("condition", "cytokine", "perturbation", "sm_name", "treatment", "group_id", "stim")
 DONOR_COLUMNS = ("donor", "donor_id", "sample_id", "patient", "ind")
+# Parts of sample names that name a condition.
+CONDITION_WORDS = frozenset(
+    [
+        "baseline",
+        "control",
+        "ctl",
+        "ctr",
+        "ctrl",
+        "mock",
+        "naive",
+        "post",
+        "pre",
+        "stim",
+        "stimulated",
+        "treated",
+        "trt",
+        "unstim",
+        "unstimulated",
+        "untreated",
+        "untr",
+        "veh",
+        "vehicle",
+    ]
+)
 SYMBOL_COLUMNS = ("gene_symbol", "gene_symbols", "gene_name", "feature_name", "symbol")
 MATRICES = ("X", "layers/counts", "layers/raw_counts")
 SAMPLED_ROWS = 200
@@ -174,11 +198,13 @@ def donors_without_condition(donor: "pd.Series[str]", condition: "pd.Series[str]
     parts = {label: re.findall(r"[^\W\d_]+|\d+", label) for label in pairs["donor"]}
     if len({len(tokens) for tokens in parts.values()}) != 1:
         return None
-    by_condition = [[parts[label] for label in labels] for _, labels in pairs.groupby("condition")["donor"]]
+    by_condition = {
+        str(name): [parts[label] for label in labels] for name, labels in pairs.groupby("condition")["donor"]
+    }
     kept = [
         place
         for place in range(len(next(iter(parts.values()))))
-        if not _names_the_condition([{tokens[place] for tokens in labels} for labels in by_condition])
+        if not _names_the_condition({name: {own[place] for own in labels} for name, labels in by_condition.items()})
     ]
     shorter = {label: "-".join(tokens[place] for place in kept) for label, tokens in parts.items()}
     n_conditions = pairs.assign(donor=pairs["donor"].map(shorter)).groupby("donor")["condition"].nunique()
@@ -186,9 +212,12 @@ def donors_without_condition(donor: "pd.Series[str]", condition: "pd.Series[str]
     return donor.map(shorter) if kept and len(shared) * 2 >= len(n_conditions) else None
 
 
-def _names_the_condition(values: Sequence[set[str]]) -> bool:
-    """Return whether a part of the donor labels has one value in each condition, and another one in another condition."""
-    return all(len(each) == 1 for each in values) and len(set().union(*values)) > 1
+def _names_the_condition(values: Mapping[str, set[str]]) -> bool:
+    """Return whether a part of the donor labels has one value in each condition, another one elsewhere, and one is known to name it."""
+    if any(len(each) != 1 for each in values.values()) or len(set().union(*values.values())) == 1:
+        return False
+    found = {name.casefold(): next(iter(each)).casefold() for name, each in values.items()}
+    return any(value in CONDITION_WORDS or (value.isalpha() and value in name) for name, value in found.items())
 
 
 def _column(obs: pd.DataFrame, given: str | None, known: Sequence[str], option: str) -> str:

@@ -11,6 +11,7 @@ from orchestrator.outputs.answer import gene_answers, headline
 from orchestrator.outputs.evidence import run_evidence
 from orchestrator.outputs.files import write_log, write_predictions
 from orchestrator.outputs.report import write_report
+from orchestrator.outputs.tables import write_gene_sets, write_genes, write_ranked_genes
 from orchestrator.prediction import stack
 from orchestrator.prediction.delta_transfer import DeltaTransfer
 from orchestrator.prediction.predictor import Predictor
@@ -75,6 +76,9 @@ class Workflow:
     def _write(self, result: SearchResult) -> list[tuple[Path, str]]:
         return [
             (write_predictions(result, self.workdir), "application/x-hdf5"),
+            (write_genes(result, self.workdir), "text/csv"),
+            (write_gene_sets(result, self.workdir), "text/csv"),
+            (write_ranked_genes(result, self.workdir), "text/tab-separated-values"),
             (write_report(result, self.workdir), "text/html"),
             (write_log(result, self.workdir), "application/json"),
         ]

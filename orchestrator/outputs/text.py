@@ -8,6 +8,7 @@ from urllib.parse import quote
 import numpy as np
 
 from orchestrator.evidence.permutation import MAX_P, PERMUTATIONS
+from orchestrator.outputs.donors import described
 from orchestrator.outputs.words import plural
 from orchestrator.search.search import SearchResult
 from shared.fields import ControlStrategy
@@ -36,8 +37,9 @@ COMPARISONS = {
 PREDICTORS = {
     "delta transfer": (
         "It measures the mean change of each group of prompt cells against control cells of the same type. It averages these changes, with "
-        "more weight on groups whose control cells resemble the query cells, shrinks changes that counting noise alone explains, and "
-        "applies the result to the query cells."
+        "more weight on groups whose control cells resemble the query cells, shrinks changes that noise alone explains, and applies the "
+        "result to the query cells. How fast weights fall with distance, and how large the change is, follow from leaving out what is "
+        "known."
     )
 }
 # With fewer donors, nothing can be concluded about donors in general.
@@ -80,6 +82,20 @@ def about_pathways(result: SearchResult, pathways: Sequence[PathwayChange]) -> s
     return f"{called}No gene set has an adjusted p below {result.config.max_adjusted_p}."
 
 
+def about_donors(result: SearchResult) -> str:
+    """Return what the figure of donors shows, or why there is none."""
+    donors = result.best.response.donors
+    if len(donors) < 2:
+        return f"The response was measured in one donor ({donors[0]}), so nothing can be said about other donors."
+    if not result.best.summary.num_de_genes:
+        return "No gene is called changed, so there is nothing to compare between donors."
+    return (
+        f"Called genes that change most. Each dot is the response measured in the prompt cells of one donor ({described(donors)}). "
+        "The diamond is their weighted mean, the bar its 95% interval (±1.96 standard errors), which includes counting noise and, "
+        "for a response carried over to another cell type, the spread of the prompt groups."
+    )
+
+
 def methods(result: SearchResult) -> list[str]:
     """Return the steps of the run."""
     question, summary, config = result.question, result.best.summary, result.config
@@ -95,10 +111,12 @@ def methods(result: SearchResult) -> list[str]:
         "the prompt cells and from how much donors and cell types differ, never from the number of predicted cells. "
         "P-values are adjusted by Benjamini-Hochberg.",
         f"A gene is called changed at an adjusted p below {config.max_adjusted_p} and an absolute log2 fold change of at least "
-        f"{config.min_log2_fold_change}.",
-        "Gene sets are tested with a univariate linear model of the test statistics of all genes (decoupler); t belongs to its slope.",
-        f"The search stops at a score of {result.run.score_threshold}, after {result.run.max_iterations} iterations in total, after "
-        f"{config.plateau} without a better score, or when no untried prompt is left. The report shows the best iteration.",
+        f"{config.min_log2_fold_change}. p says whether it responds in the prompt cells. The fold change is that of predicted and control "
+        f"cells, as scanpy computes it but with {config.pseudocount} added to both means.",
+        "Gene sets are tested with a univariate linear model of the test statistics of all genes; t belongs to its slope.",
+        "The prompt that is expected to be most accurate, by leaving out what is known, is used first and delivered. "
+        f"Further prompts are tried until it succeeds, at most {config.plateau}, and {result.run.max_iterations} iterations in total. "
+        f"A run succeeds with a score of {result.run.score_threshold} and p below {MAX_P}.",
     ]
 
 
@@ -108,8 +126,8 @@ def caveats(result: SearchResult) -> list[str]:
         "This is a prediction, not a measurement. It suggests what an experiment could test.",
         f"The score measures agreement with prior knowledge about {result.question.perturbation.name}. It is not a probability, and it "
         "does not measure the distance to a real experiment; unexpected biology scores low.",
-        "The baseline “no change” calls no gene and scores 1. “All cell types change alike” (the plain mean of all prompts) is strong for "
-        "cytokines: it can score as high, and the score cannot distinguish it.",
+        "“All cell types change alike” (the plain mean of the others, in the table of known responses) is strong for cytokines: it can "
+        "score as high, and the score cannot distinguish it.",
         _sampling(result),
         f"Only the {len(result.best.differential.genes)} genes that the atlas measures can be predicted.",
     ]

@@ -96,7 +96,7 @@ class RunEvidence(Model):
         description="Accuracy on known responses; null if nothing can be left out."
     )
     expected_accuracy_note: str | None = Field(description="Why `expected_accuracy` is null; null otherwise.")
-    grounding: GroundingEvidence = Field(description="Agreement with prior knowledge.")
+    grounding: GroundingEvidence = Field(description="Grounding score, and how it compares with permuted labels.")
     confidence: Confidence = Field(description="Confidence in the answer, by the rule in docs/science.md.")
     confidence_reason: str = Field(description="Reason for the confidence, in a sentence.")
     donors: int = Field(description="Number of donors whose response was used.")

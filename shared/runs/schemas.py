@@ -223,7 +223,9 @@ class RunResult(Model):
     anndata_url: str = Field(description="Signed URL of the predicted cells (AnnData, .h5ad).")
     report_url: str = Field(description="Signed URL of the report (HTML, works offline).")
     log_url: str = Field(description="Signed URL of the log (JSON).")
-    files: list[ResultFile] = Field(description="The same files, with size and checksum to verify a download.")
+    files: list[ResultFile] = Field(
+        description="All files, tables included, with size and checksum to verify a download."
+    )
 
 
 class ListQuery(Model):

@@ -144,6 +144,35 @@ async def test_gene_links_open_apart_and_tell_nothing_of_this_page(opened: Open)
         assert links == [["noopener noreferrer", "https:"]] * 3 * (len(RISING) + len(FALLING))
 
 
+async def test_each_plot_is_saved_as_a_file_that_needs_no_style_sheet(
+    opened: Open, browser: Browser, tmp_path: Path
+) -> None:
+    async with opened(synthetic_result(), scheme="dark") as here:
+        buttons = await here.page.get_by_role("button", name="Download SVG").all()
+        saved = {}
+        for button in buttons:
+            async with here.page.expect_download() as waiting:
+                await button.click()
+            download = await waiting.value
+            path = tmp_path / download.suggested_filename
+            await download.save_as(path)
+            saved[path.name.removeprefix("run_0123456789ab_")] = path
+        assert await here.page.evaluate("document.documentElement.dataset.theme") is None
+    assert set(saved) == {"score.svg", "iterations.svg", "volcano.svg", "donors.svg"}
+    page = await browser.new_page()
+    for path in saved.values():
+        assert not re.search(r"class=|style=|var\(|<script|data-", path.read_text(encoding="utf-8"))
+        await page.goto(path.as_uri())
+        assert await page.evaluate("document.documentElement.localName") == "svg"
+        assert await page.evaluate("document.querySelector('rect').getAttribute('fill')") == "rgb(255, 255, 255)"
+    await page.goto(saved["volcano.svg"].as_uri())
+    red = (
+        "[...document.querySelectorAll('circle')].filter(dot => dot.getAttribute('fill') === 'rgb(179, 55, 30)').length"
+    )
+    assert await page.evaluate(red) == len(RISING)
+    await page.close()
+
+
 async def test_light_and_dark_follow_the_system_and_the_button_turns_them(opened: Open) -> None:
     async with opened(synthetic_result(), scheme="dark") as here:
         paper = "getComputedStyle(document.body).backgroundColor"
@@ -192,7 +221,7 @@ async def test_on_paper_it_is_light_and_without_what_paper_cannot_do(opened: Ope
     async with opened(synthetic_result(), scheme="dark") as here:
         await here.page.emulate_media(media="print")
         assert await here.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
-        for selector in ("nav", ".find", "#theme", "#readout", "td.links"):
+        for selector in ("nav", ".find", "#theme", "#readout", "td.links", ".save"):
             assert await here.page.locator(selector).first.is_hidden(), selector
         assert await here.page.locator("#volcano").is_visible()
         assert (await here.page.pdf(format="A4")).startswith(b"%PDF")

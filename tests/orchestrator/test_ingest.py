@@ -219,6 +219,8 @@ def test_the_command_puts_the_dataset_into_the_catalog(tmp_path: Path) -> None:
             ["healthy1", "healthy2", "patient3", "patient4"],
         ),
         ({"PBS": ["ctrl101"], "IFNg": ["stim107"]}, ["ctrl101", "stim107"]),
+        ({"PBS": ["D1"], "IFNg": ["D2"]}, ["D1", "D2"]),
+        ({"PBS": ["donor_A"], "IFNg": ["donor_B"]}, ["donor_A", "donor_B"]),
     ],
 )
 def test_donor_labels_that_name_the_condition_are_the_same_donor(

@@ -50,7 +50,8 @@ async def test_the_demo_question_is_answered_with_a_good_score_and_three_files(
     assert "HALLMARK_INTERFERON_GAMMA_RESPONSE" in {change.name for change in here.outcome.enriched_pathways}
     assert run.control_strategy_effective is ControlStrategy.SYNTHETIC_CONTROL
     suffixes = [file.name.removeprefix(f"{run.run_id}_") for file in here.outcome.files]
-    assert suffixes == ["predictions.h5ad", "report.html", "log.json"]
+    tables = ["genes.csv", "gene_sets.csv", "ranked_genes.rnk"]
+    assert suffixes == ["predictions.h5ad", *tables, "report.html", "log.json"]
     assert all(
         here.file(suffix).stat().st_size == file.size for suffix, file in zip(suffixes, here.outcome.files, strict=True)
     )
@@ -127,8 +128,9 @@ async def test_the_predictions_open_without_a_warning_and_hold_what_the_docs_say
     wanted = {"cell_id", "cell_type", "perturbation", "donor", "prompt_strategy", "iteration", "grounding_score"}
     assert wanted <= set(cells.obs)
     assert {"log2_fold_change", "p_value", "adjusted_p_value", "is_de", "target_gene"} <= set(cells.var)
-    assert set(cells.layers) == {"query", "control_prediction"}
-    assert np.array_equal(cells.X.data, np.rint(cells.X.data))
+    assert list(cells.obs["condition"].cat.categories) == ["query", "control", "predicted"]
+    counts = cells.layers["counts"]
+    assert np.array_equal(counts.data, np.rint(counts.data))
     assert cells.var["is_de"].sum() == here.outcome.num_de_genes
     assert set(cells.var_names[cells.var["target_gene"]]) <= {"IFNG", "IFNGR1", "IFNGR2"}
     assert cells.uns["semi_synthetic"]
@@ -316,7 +318,7 @@ async def test_without_matched_controls_the_run_falls_back_and_says_so(
     assert done.outcome.evidence is not None
     assert done.outcome.evidence.confidence is Confidence.NONE
     assert done.outcome.evidence.grounding.score is None
-    assert "control_prediction" not in ad.read_h5ad(done.file("predictions.h5ad")).layers
+    assert set(ad.read_h5ad(done.file("predictions.h5ad")).obs["condition"]) == {"query", "predicted"}
 
 
 async def test_a_heartbeat_that_finds_the_run_over_stops_the_next_phase(

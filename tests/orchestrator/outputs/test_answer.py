@@ -47,9 +47,7 @@ def test_cells_of_the_type_in_question_stand_for_nothing_else() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("few", "power"), [(True, " With only 24 query cells, the test has little power."), (False, "")]
-)
+@pytest.mark.parametrize(("few", "power"), [(True, " There are only 24 query cells."), (False, "")])
 def test_if_no_gene_is_called_no_gene_set_is_named_and_few_cells_are(few: bool, power: str) -> None:
     result = synthetic_result(scores=(1,), changed=False)
     best = replace(result.best, enrichment=synthetic_result().best.enrichment)  # significant gene sets all the same

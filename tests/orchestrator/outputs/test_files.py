@@ -44,22 +44,27 @@ def log_of(result: SearchResult, folder: Path) -> dict[str, Any]:
     return document
 
 
+def only(cells: ad.AnnData, condition: str) -> ad.AnnData:
+    return cells[cells.obs["condition"] == condition]
+
+
 def test_every_column_layer_and_key_of_the_predictions_is_documented_and_no_other(tmp_path: Path) -> None:
     cells = opened(synthetic_result(), tmp_path)
-    names = {*cells.obs, *cells.var, *cells.layers, *cells.uns, *cells.obs.index.names, *cells.var.index.names}
-    documented = set(
-        re.findall(r"^\| `(\w+)` \|", (DOCS / "outputs.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
-    )
+    tables = (cells.obs, cells.var, cells.layers, cells.obsm, cells.uns, cells.obs.index.names, cells.var.index.names)
+    names = {name for table in tables for name in table}
+    rows = re.findall(r"^- (`.+?`):", (DOCS / "outputs.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    documented = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
     assert documented == names
 
 
 def test_the_predictions_hold_what_was_found(tmp_path: Path) -> None:
     result = synthetic_result()
     cells, found = opened(result, tmp_path), result.best.differential
-    assert cells.shape == (N_CELLS, N_GENES)
-    assert cells.obs["cell_id"].tolist()[:2] == ["synthetic:0", "synthetic:1"]
+    assert cells.shape == (3 * N_CELLS, N_GENES)
+    predicted = only(cells, "predicted")
+    assert predicted.obs["cell_id"].tolist()[:2] == ["synthetic:0", "synthetic:1"]
     assert set(cells.obs["donor"]) == {"donor 1", "donor 2"}
-    assert cells.obs[["cell_type", "perturbation", "prompt_strategy", "iteration", "grounding_score"]].iloc[
+    assert predicted.obs[["cell_type", "perturbation", "prompt_strategy", "iteration", "grounding_score"]].iloc[
         0
     ].tolist() == [*("MDC", "IFN-gamma", "ontology", 2, 8)]
     assert np.array_equal(cells.var["log2_fold_change"], found.log2_fold_change)
@@ -69,8 +74,40 @@ def test_the_predictions_hold_what_was_found(tmp_path: Path) -> None:
     assert cells.var["is_de"].sum() == result.best.summary.num_de_genes
     assert not cells.var.loc[UNTESTED, "is_de"]
     assert set(cells.var_names[cells.var["target_gene"]]) == {"IFNGR1", "IFNGR2"} & set(found.genes)
-    assert (cells.layers["query"] != result.query.counts).nnz == 0
-    assert (result.best.prediction.perturbed != cells.X).nnz == 0
+    assert result.best.prediction.control is not None
+    for condition, counts in (
+        ("query", result.query.counts),
+        ("control", result.best.prediction.control),
+        ("predicted", result.best.prediction.perturbed),
+    ):
+        assert (only(cells, condition).layers["counts"] != counts).nnz == 0
+
+
+def test_expression_is_log_normalized_from_the_counts(tmp_path: Path) -> None:
+    cells = opened(synthetic_result(), tmp_path)
+    assert (cells.X.dtype, cells.layers["counts"].dtype) == (np.float32, np.float32)
+    again = ad.AnnData(cells.layers["counts"].copy())
+    sc.pp.normalize_total(again, target_sum=1e4)
+    sc.pp.log1p(again)
+    assert abs(cells.X - again.X).max() < 1e-5
+
+
+def test_every_condition_has_the_same_cells_and_only_predicted_ones_are_perturbed(tmp_path: Path) -> None:
+    cells = opened(synthetic_result(), tmp_path)
+    assert list(cells.obs["condition"].cat.categories) == ["query", "control", "predicted"]
+    ids = [only(cells, condition).obs["cell_id"].tolist() for condition in ("query", "control", "predicted")]
+    assert ids[0] == ids[1] == ids[2]
+    perturbations = cells.obs.groupby("condition", observed=True)["perturbation"].unique()
+    assert [list(each) for each in perturbations] == [["control"], ["control"], ["IFN-gamma"]]
+
+
+def test_what_is_known_of_the_cells_has_the_columns_of_the_cellxgene_schema(tmp_path: Path) -> None:
+    cells = opened(synthetic_result(), tmp_path)
+    assert set(cells.obs["cell_type_ontology_term_id"]) == {"CL:0000113"}
+    assert cells.obs["donor_id"].tolist() == cells.obs["donor"].tolist()
+    assert set(cells.obs["sex_ontology_term_id"]) == {"unknown"}
+    assert not cells.obs["is_primary_data"].any()
+    assert cells.uns["default_embedding"] in cells.obsm
 
 
 def test_the_predictions_tell_how_they_were_made(tmp_path: Path) -> None:
@@ -92,15 +129,18 @@ def test_the_predictions_go_through_the_usual_steps_of_scanpy_without_a_warning(
     tmp_path: Path, *, control: bool
 ) -> None:
     cells = opened(synthetic_result(controls=control), tmp_path)
-    assert ("control_prediction" in cells.layers) is control
+    assert ("control" in set(cells.obs["condition"])) is control
+    reference = "control" if control else "query"
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        sc.pp.normalize_total(cells, target_sum=1e4)
-        sc.pp.log1p(cells)
-        sc.pp.pca(cells, n_comps=5)
+        sc.pp.neighbors(cells)
+        sc.tl.rank_genes_groups(cells, "condition", groups=["predicted"], reference=reference)
+        sc.tl.rank_genes_groups(cells, "condition", groups=["predicted"], reference=reference, method="wilcoxon")
+        sc.pp.highly_variable_genes(cells, n_top_genes=100)
         assert isinstance(sc.get.obs_df(cells, ["STAT1", "donor"]), pd.DataFrame)
+        assert len(sc.get.rank_genes_groups_df(cells, "predicted")) == N_GENES
         cells.write_h5ad(tmp_path / "again.h5ad")
-    assert cells.obsm["X_pca"].shape == (N_CELLS, 5)
+    assert "connectivities" in cells.obsp
 
 
 def test_a_run_that_moves_nothing_and_has_no_notes_is_written_all_the_same(tmp_path: Path) -> None:
@@ -141,7 +181,7 @@ def test_the_predictions_and_the_log_carry_the_interpretation_unchanged(tmp_path
 
 def test_cells_predicted_from_a_related_perturbation_are_labeled_with_it(tmp_path: Path) -> None:
     cells = opened(synthetic_result(related_only=True), tmp_path)
-    assert set(cells.obs["perturbation"]) == {"IFN-beta"}
+    assert set(only(cells, "predicted").obs["perturbation"]) == {"IFN-beta"}
 
 
 def test_the_log_is_as_its_schema_tells_and_holds_nothing_that_the_schema_does_not_name(tmp_path: Path) -> None:

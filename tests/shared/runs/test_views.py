@@ -79,7 +79,10 @@ async def test_a_result_is_signed_for_an_hour(store: SqliteRunStore, run: Run, c
     await lease(run.run_id, store=store, clock=clock).complete(outcome(run.run_id))
     result = await views.result(run.run_id, ADA, store=store, files=SignsNothing(), clock=clock)
     assert result.success
-    assert (result.anndata_url, result.report_url, result.log_url) == tuple(file.url for file in result.files)
+    urls = {file.name.removeprefix(f"{run.run_id}_"): file.url for file in result.files}
+    assert len(urls) == 6
+    named = (result.anndata_url, result.report_url, result.log_url)
+    assert named == (urls["predictions.h5ad"], urls["report.html"], urls["log.json"])
     assert "2026-03-01T13:00:00" in result.anndata_url
 
 
