@@ -3,8 +3,8 @@
 A part that cannot be evaluated has no score, says why, and is left out. A program that rises nearly as much with permuted treatment labels
 counts little or not at all, however high its genes rank. The score is the weighted mean of the other parts, with limits:
 `UNGROUNDED_LIMIT` if neither the expected pathways nor the known responders can be evaluated, because then nothing links the prediction
-to the perturbation in question; `RELATED_LIMIT` if it was made from cells under a related perturbation; `NO_RECEPTOR_LIMIT` if the response
-of other cell types was transferred to cells without the receptor.
+to the perturbation in question; `NO_GENE_LIMIT` if no gene is called changed; `RELATED_LIMIT` if it was made from cells under a related
+perturbation; `NO_RECEPTOR_LIMIT` if the response of other cell types was transferred to cells without the receptor.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,6 +27,8 @@ UNGROUNDED_LIMIT = 5
 RELATED_LIMIT = 6
 # Cells without the receptor may not respond at all, even if the response of other cells looks as expected.
 NO_RECEPTOR_LIMIT = 6
+# A program may rise by an accident of the labels; if it does not, some of its genes are certain.
+NO_GENE_LIMIT = 6
 # Query cells count as lacking the receptor if each receptor gene has counts in a smaller share of them. Low, because shallow data
 # misses much of what is expressed.
 NO_RECEPTOR_SHARE = 0.01
@@ -48,6 +50,8 @@ MIN_RESPONDERS = 3
 RECEPTOR_HALF = 0.05
 # z at which a known responder rises, and z at which it counts in full.
 RISING_Z, FULL_Z = 2.0, 3.0
+# Mean z of the expected program at which its pathways count in full.
+FULL_MEAN_Z = 0.75
 # With fewer perturbed cells, neither rising nor staying the same means anything.
 MIN_JUDGED_CELLS = 30
 # The expected program counts in full below the first p against permuted labels, and not at all above the second.
@@ -106,6 +110,9 @@ def ground(evidence: Evidence, config: JobConfig, *, seed: int) -> Grounding:
         limits.append(
             f"No prior knowledge links the prediction to this perturbation, so its score is at most {UNGROUNDED_LIMIT}."
         )
+    if not evidence.differential.is_de.any():
+        score = min(score, NO_GENE_LIMIT)
+        limits.append(f"No gene is called changed, so the score is at most {NO_GENE_LIMIT}.")
     if evidence.origin is Origin.RELATED_PERTURBATION:
         score = min(score, RELATED_LIMIT)
         limits.append(f"A prediction from a related perturbation scores at most {RELATED_LIMIT}.")
@@ -170,7 +177,19 @@ def _pathways(evidence: Evidence, config: JobConfig) -> tuple[float | None, str]
     top = evidence.enrichment[0]
     rise = f"The set that rises most is {readable(top.name)} (t = {top.score:.1f})" if top.score > 0 else "No set rises"
     factor, reduced = _significance(evidence)
+    factor *= min(max(_mean_z(evidence, expected) / FULL_MEAN_Z, 0.0), 1.0)
     return factor * value, f"Expected for {expected.program}: {' and '.join(ranks)}, by rise. {rise}.{reduced}"
+
+
+def _mean_z(evidence: Evidence, expected: Expectation) -> float:
+    """Return the mean z of the measured genes of the expected program. Ranks alone are high in noise, too: something must be first."""
+    names = {
+        *expected.responders,
+        *(gene for name in expected.primary_sets for gene in evidence.gene_sets.get(name, ())),
+    }
+    found = evidence.differential
+    z = [value for gene, value in zip(found.genes, found.statistic, strict=True) if gene in names and value != 0]
+    return float(np.mean(z)) if z else FULL_MEAN_Z
 
 
 def _strengths(

@@ -76,7 +76,7 @@ def _designs(cells: ad.AnnData) -> Iterator[_Design]:
     for seed in range(PERMUTATIONS):
         rng = np.random.default_rng(seed)
         permuted = treated.copy()
-        for group in {*zip(types, donors, strict=True)}:
+        for group in sorted({*zip(types.tolist(), donors.tolist(), strict=True)}):
             rows = np.flatnonzero((types == group[0]) & (donors == group[1]))
             permuted[rows] = rng.permutation(treated[rows])
         cell_type = list(HALF_TYPES)[seed % len(HALF_TYPES)]
@@ -84,7 +84,7 @@ def _designs(cells: ad.AnnData) -> Iterator[_Design]:
         kept = ~((types == cell_type) & permuted) if seed % 2 else np.ones(len(types), dtype=bool)
         yield _Design("permuted labels", cell_type, seed, kept, np.where(permuted, "IFN-beta", "ctrl"))
     for cell_type in HALF_TYPES:
-        condition = np.where(donors == donors.max(), "IFN-beta", "ctrl")
+        condition = np.where(donors == max(donors.tolist()), "IFN-beta", "ctrl")
         yield _Design("one donor", cell_type, 0, (types == cell_type) & ~treated, condition)
 
 

@@ -1,6 +1,7 @@
 """The parts of the score: each can come out high and low, and parts that cannot be evaluated are named and left out."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from orchestrator.config import JobConfig
 from orchestrator.evidence.differential import Differential
 from orchestrator.evidence.gene_sets import Expectation, expectations, hallmark, reactome, readable
 from orchestrator.evidence.grounding import (
+    NO_GENE_LIMIT,
     NO_RECEPTOR_LIMIT,
     RELATED_LIMIT,
     UNGROUNDED_LIMIT,
@@ -103,6 +105,22 @@ def test_a_program_that_rises_as_much_with_permuted_labels_does_not_count(
     found = grounding(RESPONSE, FIRST, p_value=p_value)
     assert lowest <= found.score <= highest
     assert ("Reduced" in found.parts[0].reason) is (p_value > 0.05)
+
+
+def test_without_a_called_gene_the_score_stays_below_the_threshold() -> None:
+    """Regression: label-permuted cells scored 8 with p below 0.05 and without a single called gene."""
+    uncalled = replace(RESPONSE, is_de=np.zeros(len(GENES), dtype=bool))
+    found = grounding(uncalled, FIRST, p_value=0.01)
+    assert found.score == NO_GENE_LIMIT < 7
+    assert "No gene is called changed" in found.limits[0]
+
+
+def test_a_program_whose_genes_hardly_rise_counts_little_even_if_it_ranks_first() -> None:
+    faint = replace(RESPONSE, statistic=RESPONSE.statistic / 100)
+    high, low = (part(grounding(each, FIRST), "pathway_coherence") for each in (RESPONSE, faint))
+    assert high is not None
+    assert low is not None
+    assert low <= high / 2
 
 
 def test_few_cells_cannot_be_judged_and_say_so_instead_of_scoring_low() -> None:
