@@ -14,7 +14,8 @@ import numpy as np
 from scipy import sparse
 
 from orchestrator.atlas.counts import BLOCK_VALUES, COUNTS_FILE, Rows, read_rows
-from orchestrator.atlas.profiles import PROFILES_FILE, Profile, read_profile, write_profiles
+from orchestrator.atlas.profiles import Profile, read_profile, write_profiles
+from shared.catalog.entries import PROFILES_FILE
 
 GROUPS_FILE = "groups.npz"
 

@@ -8,15 +8,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import h5py
 import numpy as np
 from scipy import sparse
 
 from orchestrator.atlas.expression import SCALE, Floats, depths
-
-PROFILES_FILE: Final = "profiles.h5"
 
 
 @dataclass(frozen=True)
@@ -57,17 +55,26 @@ class Profile:
         return logged
 
     @cached_property
+    def sampling_variance(self) -> Floats:
+        """The variance of `expression` as the cells show it: that of a ratio of sums over cells (delta method); 0 without counts."""
+        rate, total = self._rate, max(self.depth, 1.0)
+        residual = self.squares - 2 * rate * self.products + rate**2 * self.squared_depth
+        spread: Floats = np.maximum(residual, 0.0) * self.cells / max(self.cells - 1, 1) / total**2
+        return spread * self._slope**2
+
+    @cached_property
     def variance(self) -> Floats:
-        """The variance of `expression`: that of a ratio of sums over cells (delta method), at least that of counting.
+        """The variance of `expression`, at least that of counting.
 
         Half a count is added for counting, so that a gene without counts has a variance too.
         """
-        rate, total = self._rate, max(self.depth, 1.0)
-        slope = SCALE / (1.0 + rate * SCALE)
-        residual = self.squares - 2 * rate * self.products + rate**2 * self.squared_depth
-        spread = np.maximum(residual, 0.0) * self.cells / max(self.cells - 1, 1) / total**2
-        variance: Floats = np.maximum(spread, (self.counts + 0.5) / total**2) * slope**2
+        counting = (self.counts + 0.5) / max(self.depth, 1.0) ** 2 * self._slope**2
+        variance: Floats = np.maximum(self.sampling_variance, counting)
         return variance
+
+    @property
+    def _slope(self) -> Floats:
+        return SCALE / (1.0 + self._rate * SCALE)
 
     @property
     def _rate(self) -> Floats:

@@ -31,9 +31,12 @@ class Differential:
     is_de: NDArray[np.bool_]  # called differentially expressed, by the thresholds of the config
 
     def top(self, n: int, *, up: bool) -> list[GeneChange]:
-        """Return at most n called genes that rise (or fall), the largest change first."""
+        """Return at most n called genes that rise (or fall), the largest effect first.
+
+        By fold change, genes of a few counts would come first: from next to nothing, any rise is manifold.
+        """
         sign = 1.0 if up else -1.0
-        order = np.argsort(-sign * self.log2_fold_change, kind="stable")
+        order = np.argsort(-sign * self.effect, kind="stable")
         chosen = [int(i) for i in order if self.is_de[i] and sign * self.log2_fold_change[i] > 0][:n]
         return [
             GeneChange(

@@ -66,6 +66,11 @@ class PromptGroup:
         return self.perturbed.variance + self.baseline.variance
 
     @property
+    def sampling_variance(self) -> Floats:
+        """The variance of `effect` as its cells show it; 0 without counts."""
+        return self.perturbed.sampling_variance + self.baseline.sampling_variance
+
+    @property
     def size(self) -> float:
         """The number of perturbed or baseline cells, whichever are fewer."""
         return min(self.perturbed.cells, self.baseline.cells)

@@ -105,7 +105,7 @@ class LeaveOneOut:
         conditions = sorted({group.condition for group in prompt.groups})
         donors = {group.donor for group in self._source.available.perturbed(self._own, conditions)}
         # One donor of several is not comparable with all of them, which can be tested.
-        estimate = float(np.sqrt(reliability_of(own.effect, own.variance))) if len(donors) == 1 else None
+        estimate = float(np.sqrt(reliability_of(own.effect, own.sampling_variance))) if len(donors) == 1 else None
         return PromptAccuracy(None, note, TransferSettings(), estimate)
 
     def _summary(
@@ -114,7 +114,7 @@ class LeaveOneOut:
         def reliability() -> float:
             reference = self._source.reference(self._own)
             predicted = _predicted(reference.expression, groups, settings)
-            return expected_reliability(predicted, 2 * reference.variance)
+            return expected_reliability(predicted, 2 * reference.sampling_variance)
 
         expected = expected_accuracy(held_out, known, reliability)
         return PromptAccuracy(expected, "", settings, None if expected is None else expected.true_pearson)
@@ -132,7 +132,7 @@ class LeaveOneOut:
                     name=left_out,
                     cells=truth.cells,
                     effect=truth.effect,
-                    variance=truth.variance,
+                    variance=truth.sampling_variance,
                     predicted=_predicted(reference, rest, TransferSettings()),
                     mean_delta=np.mean(others, axis=0),
                     nearest=None,
@@ -178,7 +178,7 @@ class LeaveOneOut:
                     name=name,
                     cells=truth.cells,
                     effect=truth.effect,
-                    variance=truth.variance,
+                    variance=truth.sampling_variance,
                     predicted=_predicted(reference, source, TransferSettings()),
                     mean_delta=np.mean(rest, axis=0),
                     nearest=None,
@@ -214,6 +214,7 @@ class _Response:
     groups: Sequence[PromptGroup]
     effect: Floats
     variance: Floats
+    sampling_variance: Floats  # as the cells show it; 0 without counts
     cells: int
 
     size: float  # cells that count for its weight
@@ -224,8 +225,9 @@ class _Response:
         weights = sizes / sizes.sum()
         effect = weights @ np.stack([group.effect for group in groups])
         variance = weights**2 @ np.stack([group.noise for group in groups])
+        sampling = weights**2 @ np.stack([group.sampling_variance for group in groups])
         cells = round(sum(group.perturbed.cells for group in groups))
-        return cls(name, groups, effect, variance, cells, float(sizes.sum()))
+        return cls(name, groups, effect, variance, sampling, cells, float(sizes.sum()))
 
     @cached_property
     def profile(self) -> Floats:
@@ -279,7 +281,7 @@ def _left_out(
                 name=truth.name,
                 cells=truth.cells,
                 effect=truth.effect,
-                variance=truth.variance,
+                variance=truth.sampling_variance,
                 predicted=transferred(effects, noise, weights, settings),
                 mean_delta=np.mean([each.effect for each in known if each is not truth], axis=0),
                 nearest=source[0][1].effect,

@@ -10,8 +10,8 @@ from scipy import sparse
 
 from orchestrator.atlas.atlas import Atlas, AtlasUnusable
 from orchestrator.atlas.expression import profile
-from orchestrator.atlas.profiles import PROFILES_FILE, Profile, read_profile, write_profiles
-from shared.catalog.entries import DatasetEntry
+from orchestrator.atlas.profiles import Profile, read_profile, write_profiles
+from shared.catalog.entries import PROFILES_FILE, DatasetEntry
 
 
 def counts(seed: int, n: int = 30, genes: int = 12) -> sparse.csr_matrix:
