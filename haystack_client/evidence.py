@@ -23,9 +23,11 @@ def sentences(evidence: Mapping[str, Any]) -> Iterator[str]:
         f"({min(reached):.2f} to {max(reached):.2f}); {other} reaches {median(baseline):.2f}."
     )
     pearson = expected["pearson"]
+    low, high = f"{pearson['low']:.2f}", f"{pearson['high']:.2f}"
+    between = "" if low == high else f" ({low} to {high})"
     yield (
-        f"For the asked cells, expect r = {pearson['median']:.2f} ({pearson['low']:.2f} to {pearson['high']:.2f}) against a measurement of "
-        "as many perturbed cells as there are control cells."
+        f"For the asked cells, expect r = {pearson['median']:.2f}{between} against a measurement of as many perturbed cells as there are "
+        "control cells."
     )
 
 

@@ -53,10 +53,12 @@ def accuracy_sentences(result: SearchResult) -> list[str]:
     simple = "copying the most similar type" if copied else "the mean of the others"
     baseline = accuracy.Spread.of(copied or [test.mean_delta_pearson for test in tests]).median
     cells = plural(result.question.query_type.name)
+    low, high = f"{expected.pearson.low:.2f}", f"{expected.pearson.high:.2f}"
+    between = "" if low == high else f" ({low} to {high})"
     return [
         f"On the {len(tests)} {KNOWN[expected.held_out]} where the answer is known, this method reaches r = {observed.median:.2f} "
         f"({observed.low:.2f} to {observed.high:.2f}); {simple} reaches {baseline:.2f}.",
-        f"For {cells}, expect r = {expected.pearson.median:.2f} ({expected.pearson.low:.2f} to {expected.pearson.high:.2f}) against a "
+        f"For {cells}, expect r = {expected.pearson.median:.2f}{between} against a "
         "measurement of as many perturbed cells as there are control cells, and a squared error of "
         f"{expected.relative_squared_error.median:.2f} of that of “no change”.",
         f"Of the 50 genes predicted to change most, {expected.direction.median:.0%} changed in the predicted direction, and "
