@@ -11,7 +11,7 @@ import pytest
 from google.cloud.firestore_v1.types.query import StructuredQuery
 
 from orchestrator.config import JobConfig
-from orchestrator.ingest import ingest
+from orchestrator.ingest.build import ingest
 from orchestrator.main import Exit, Ports, run_job
 from shared import wiring
 from shared.fields import utc_now

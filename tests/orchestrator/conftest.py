@@ -11,7 +11,7 @@ from local.demo_atlas import DATASET
 from local.demo_atlas import build as demo_atlas
 from orchestrator.atlas.atlas import Atlas
 from orchestrator.config import JobConfig
-from orchestrator.ingest import ingest
+from orchestrator.ingest.build import ingest
 from orchestrator.main import Ports
 from orchestrator.question.analysis import Question, analyze
 from orchestrator.search.cells import CellSource

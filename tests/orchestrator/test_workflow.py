@@ -17,7 +17,7 @@ import pytest
 from scipy import sparse
 
 from orchestrator.evidence.gene_sets import hallmark
-from orchestrator.ingest import ingest
+from orchestrator.ingest.build import ingest
 from orchestrator.main import UNEXPECTED, Exit, Ports, run_job
 from orchestrator.progress import Progress, Stopped
 from orchestrator.search.search import reason_to_stop

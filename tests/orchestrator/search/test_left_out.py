@@ -8,7 +8,7 @@ import pytest
 from orchestrator.atlas.atlas import Atlas
 from orchestrator.config import JobConfig
 from orchestrator.evidence.accuracy import HeldOut
-from orchestrator.ingest import ingest
+from orchestrator.ingest.build import ingest
 from orchestrator.prediction.delta_transfer import DeltaTransfer
 from orchestrator.prediction.stack import StackPredictor
 from orchestrator.question.analysis import analyze

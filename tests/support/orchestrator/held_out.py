@@ -19,7 +19,7 @@ from orchestrator.evidence.gene_sets import program_genes
 from orchestrator.evidence.grounding import Origin
 from orchestrator.evidence.inference import Response, response_of
 from orchestrator.evidence.permutation import program_p_value
-from orchestrator.ingest import ingest
+from orchestrator.ingest.build import ingest
 from orchestrator.prediction.delta_transfer import DeltaTransfer, shifted
 from orchestrator.prediction.predictor import Prediction
 from orchestrator.question.analysis import Question, analyze

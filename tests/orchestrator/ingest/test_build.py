@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from orchestrator.atlas.atlas import Atlas, AtlasUnusable, Group
-from orchestrator.ingest import Description, ingest
+from orchestrator.ingest.build import ingest
+from orchestrator.ingest.options import Options
 from shared.catalog.entries import DatasetEntry
 from shared.stores.sqlite import SqliteCatalog, SqliteDatabase
 
@@ -128,7 +129,7 @@ def test_a_condition_can_be_named_as_control_by_hand(tmp_path: Path) -> None:
     path = written(cells, tmp_path)
     with pytest.raises(AtlasUnusable, match=r"--control.*arm A"):
         ingest("arms", path, tmp_path)
-    entry = ingest("arms", path, tmp_path, Description(controls=("arm A",)))
+    entry = ingest("arms", path, tmp_path, Options(controls=("arm A",)))
     assert [each.label for each in entry.conditions if each.is_control] == ["arm A"]
 
 
@@ -195,7 +196,7 @@ def test_the_command_puts_the_dataset_into_the_catalog(tmp_path: Path) -> None:
         "Small",
     ]
     done = subprocess.run(
-        command, env=settings, capture_output=True, text=True, timeout=50, check=False, cwd=Path(__file__).parents[2]
+        command, env=settings, capture_output=True, text=True, timeout=50, check=False, cwd=Path(__file__).parents[3]
     )
     assert (done.returncode, done.stderr) == (0, "")
 
