@@ -316,8 +316,11 @@ def main() -> int:
     with redirect_stdout(sys.stderr):
         atlases = [demo(options.folder)] + ([kang(options.kang, options.folder)] if options.kang else [])
     found: dict[str, list[Row]] = {"accuracy": [], "scores": []}
-    for data, perturbation, entry in [(d, p, e) for d in atlases for p in d.perturbations for e in d.entry.cell_types]:
-        if any(text in f"{data.name}: {entry.label}, {perturbation}" for text in options.only):
+    questions = [(d, p, e) for d in atlases for p in d.perturbations for e in d.entry.cell_types]
+    for number, (data, perturbation, entry) in enumerate(questions, 1):
+        label = f"{data.name}: {entry.label}, {perturbation}"
+        if any(text in label for text in options.only):
+            print(f"{number} of {len(questions)}: {label}", file=sys.stderr)
             found["accuracy"] += accuracy(data, entry.label, perturbation)
             if data is not atlases[0] or entry.label in DEMO_TYPES:
                 found["scores"].append(scores(data, entry.label, perturbation, options.seeds))
