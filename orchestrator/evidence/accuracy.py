@@ -53,7 +53,7 @@ class LeftOut:
     relative_squared_error: float  # relative to "no change"
     top50_overlap: float  # share of the 50 genes that change most that are among the 50 predicted to change most
     direction: float  # share of the 50 genes predicted to change most that change in that direction
-    cell_type_specific: float  # correlation after the mean response of the others is subtracted from both
+    cell_type_specific: float  # correlation of what the mean response of the others does not explain of either
     mean_delta_pearson: float
     mean_delta_error: float
     nearest_pearson: float | None
@@ -204,13 +204,22 @@ def _tested(known: Known) -> LeftOut:
         relative_squared_error=error(predicted),
         top50_overlap=len(changing.intersection(foreseen)) / n_top,
         direction=float(np.mean(right)) if right else 0.0,
-        cell_type_specific=correlation(predicted - known.mean_delta, effect - known.mean_delta),
+        cell_type_specific=correlation(_apart_from(known.mean_delta, predicted), _apart_from(known.mean_delta, effect)),
         mean_delta_pearson=correlation(known.mean_delta, effect),
         mean_delta_error=error(known.mean_delta),
         nearest_pearson=None if known.nearest is None else correlation(known.nearest, effect),
         nearest_error=None if known.nearest is None else error(known.nearest),
         reliability=reliability_of(effect, known.variance),
     )
+
+
+def _apart_from(mean_delta: Floats, effect: Floats) -> Floats:
+    """Return what is left of an effect after regression on the mean. Subtracting the mean would leave its noise on both sides."""
+    centered = mean_delta - mean_delta.mean()
+    power = float(centered @ centered)
+    slope = float(centered @ effect) / power if power > 0 else 0.0
+    left: Floats = effect - slope * centered
+    return left
 
 
 def _true(pearson: float, test: LeftOut) -> float:

@@ -125,7 +125,8 @@ class LeaveOneOut:
         reference = self._source.reference(self._own).expression
         for left_out in sorted({group.donor for group in own}):
             truth = _Response.of(left_out, [group for group in own if group.donor == left_out])
-            rest = [group for group in groups if group.cell_type != self._own or group.donor != left_out]
+            # Other cell types of this donor share its samples, and so its noise.
+            rest = [group for group in groups if group.donor != left_out]
             others = [group.effect for group in own if group.donor != left_out]
             if rest and others:
                 yield Known(
