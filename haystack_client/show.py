@@ -110,7 +110,9 @@ def findings(terminal: Terminal, found: Mapping[str, Any]) -> None:
     reached = "threshold reached" if found["success"] else "no success"
     p_value = found.get("grounding_p_value")  # older services have none
     chance = "" if p_value is None else f" (p {p_value:.3f} by permuted treatment labels)"
-    terminal.line(f"grounding score: {found['grounding_score']} of 10, {reached}{chance}", "bold")
+    grounding = (found.get("evidence") or {}).get("grounding", {"score": found["grounding_score"]})
+    score = "cannot be judged" if grounding["score"] is None else f"{found['grounding_score']} of 10"
+    terminal.line(f"grounding score: {score}, {reached}{chance}", "bold")
     terminal.prose(_stopped(found))
     terminal.line(f"control strategy: {found['control_strategy_effective']}")
     for iteration in found["iterations"]:

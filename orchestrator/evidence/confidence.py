@@ -91,7 +91,7 @@ def _limit(basis: Basis) -> str:
     if basis.origin is Origin.RELATED_PERTURBATION:
         return "The answer is inferred from a related perturbation, so the confidence is at most low."
     if basis.limited:
-        return "A note above limits the answer, so the confidence is at most low."
+        return "A note limits the answer, so the confidence is at most low."
     return "" if basis.called else "No gene is called changed, so the confidence is at most low."
 
 

@@ -168,12 +168,23 @@ class LeaveOneOut:
         dataset = self._question.dataset
         asked = self._question.perturbation.name
         names = sorted({each.perturbation for each in dataset.conditions if each.perturbation})
-        measured = {name: self._own_response(name) for name in names if name != asked}
-        known = {name: response for name, response in measured.items() if response is not None}
+        measured = {name: self._matched(name) for name in names if name != asked}
+        known = {name: groups for name, groups in measured.items() if groups}
         reference = self._source.reference(self._own).expression
-        for name, truth in known.items():
-            rest = [other.effect for other_name, other in known.items() if other_name != name]
-            source = self._stand_in(name) if prompt.related_only else self._groups_of(name, types)
+        for name, own in known.items():
+            held: set[str] = set()
+            if prompt.related_only:
+                # Responses of one donor share its control cells, whose noise would look like agreement: half of the donors are predicted
+                # from the others.
+                held = set(sorted({group.donor for group in own})[::2])
+            truth = _Response.of(name, [group for group in own if group.donor in held or not held])
+            others = [
+                [group for group in groups if group.donor not in held]
+                for other_name, groups in known.items()
+                if other_name != name
+            ]
+            rest = [_Response.of(name, groups).effect for groups in others if groups]
+            source = self._stand_in(name, held) if prompt.related_only else self._groups_of(name, types)
             if source and rest:
                 yield Known(
                     name=name,
@@ -185,18 +196,18 @@ class LeaveOneOut:
                     nearest=None,
                 )
 
-    def _stand_in(self, perturbation: str) -> list[PromptGroup]:
-        """Return the groups of the nearest related perturbation: of the asked cell type, or else of all others."""
+    def _stand_in(self, perturbation: str, held: Collection[str]) -> list[PromptGroup]:
+        """Return the groups of the nearest related perturbation: of other donors in the asked cell type, or else of all other types."""
         dataset, types = self._question.dataset, [each.cell_type for each in self._question.target.neighbors]
         for related in related_perturbations(perturbation, dataset):
             if related.name != self._question.perturbation.name:
-                own = self._groups_of(related.name, [self._own])
+                own = [group for group in self._matched(related.name) if group.donor not in held]
                 return own or self._groups_of(related.name, types)
         return []
 
-    def _own_response(self, perturbation: str) -> "_Response | None":
-        groups = [group for group in self._groups_of(perturbation, [self._own]) if group.control is not None]
-        return _Response.of(perturbation, groups) if groups else None
+    def _matched(self, perturbation: str) -> list[PromptGroup]:
+        """Return the groups of the asked cell type with matched controls."""
+        return [group for group in self._groups_of(perturbation, [self._own]) if group.control is not None]
 
     def _groups_of(self, perturbation: str, types: Collection[str]) -> list[PromptGroup]:
         labels = perturbation_labels(self._question.dataset, perturbation)

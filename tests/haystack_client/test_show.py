@@ -205,6 +205,21 @@ def test_why_the_search_stopped_is_a_sentence(reason: str, shown: str, capsys: p
     assert shown in capsys.readouterr().out.splitlines()
 
 
+@pytest.mark.parametrize(
+    ("evidence", "shown"),
+    [
+        (None, "grounding score: 1 of 10, no success"),
+        ({"grounding": {"score": 1}}, "grounding score: 1 of 10, no success"),
+        ({"grounding": {"score": None}}, "grounding score: cannot be judged, no success"),
+    ],
+)
+def test_a_score_that_cannot_be_judged_is_not_shown_as_one(
+    evidence: dict[str, Any] | None, shown: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    show.findings(Terminal(), RESULT | {"success": False, "grounding_score": 1, "evidence": evidence})
+    assert capsys.readouterr().out.splitlines()[0] == shown
+
+
 @pytest.mark.parametrize(("genes", "shown"), [(0, "no gene is called changed"), (1, "1 gene called changed")])
 def test_pathways_without_a_called_gene_are_a_hint(genes: int, shown: str, capsys: pytest.CaptureFixture[str]) -> None:
     show.findings(Terminal(), RESULT | {"num_de_genes": genes})

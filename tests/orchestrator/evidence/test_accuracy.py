@@ -14,7 +14,9 @@ from orchestrator.evidence.accuracy import (
     expected_accuracy,
     expected_reliability,
     reliability_of,
+    settings_grid,
 )
+from orchestrator.prediction.transfer import TransferSettings
 
 N_GENES = 800
 RNG = np.random.default_rng(0)
@@ -87,6 +89,49 @@ def test_one_known_response_is_too_few() -> None:
 @pytest.mark.parametrize(("factor", "chosen"), [(1.0, 1.0), (1.25, 0.8), (4.0, 0.5), (0.2, 1.2)])
 def test_the_magnitude_is_the_one_that_fits_within_limits(factor: float, chosen: float) -> None:
     assert chosen_magnitude([known(factor * TRUE)]) == pytest.approx(chosen)
+
+
+def test_a_prediction_of_no_change_keeps_its_magnitude() -> None:
+    assert chosen_magnitude([known(np.zeros(N_GENES))]) == 1
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0.01, 100))
+def test_the_magnitude_is_between_a_half_and_1_2_and_fits_better_than_none(seed: int, factor: float) -> None:
+    predicted = factor * (TRUE + np.random.default_rng(seed).normal(0, 0.3, N_GENES))
+    found = chosen_magnitude([known(predicted)])
+    assert 0.5 <= found <= 1.2
+
+    def error(magnitude: float) -> float:
+        return float(np.sum((magnitude * predicted - TRUE) ** 2))
+
+    assert error(found) <= error(1.0) + 1e-9
+
+
+def test_the_default_settings_come_first_so_that_they_win_a_tie() -> None:
+    assert settings_grid()[0] == TransferSettings()
+    assert len(set(settings_grid())) == len(settings_grid())
+
+
+@pytest.mark.parametrize("effect", [np.zeros(N_GENES), np.ones(N_GENES)])
+def test_a_response_that_is_the_same_for_all_genes_has_no_reliability(effect: Floats) -> None:
+    assert reliability_of(effect, np.zeros(N_GENES)) == 0
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0, 10), st.floats(0, 10))
+def test_more_noise_never_makes_a_measurement_more_reliable(seed: int, one: float, other: float) -> None:
+    effect = np.random.default_rng(seed).normal(0, 1, N_GENES)
+    little, much = (np.full(N_GENES, noise) for noise in sorted((one, other)))
+    for reliability in (reliability_of, expected_reliability):
+        assert 0 <= reliability(effect, much) <= reliability(effect, little) <= 1
+
+
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_less_reliable_measurements_are_expected_to_agree_less(one: float, other: float) -> None:
+    predicted = TRUE + np.random.default_rng(0).normal(0, 0.1, N_GENES)
+    badly, well = (accuracy(*[known(predicted)] * 2, reliability=share) for share in sorted((one, other)))
+    assert badly.pearson.median <= well.pearson.median + 1e-12
+    assert badly.relative_squared_error.median >= well.relative_squared_error.median - 1e-12
+    assert badly.true_pearson == well.true_pearson
 
 
 def test_reliability_is_the_share_that_is_not_noise() -> None:

@@ -145,6 +145,53 @@ def test_without_a_response_donors_that_differ_call_nothing() -> None:
     assert np.mean(found) <= 1
 
 
+def test_genes_in_another_order_keep_what_is_known_of_them() -> None:
+    rng = np.random.default_rng(14)
+    response = response_of([group(rng, donor="A"), group(rng, donor="B")], [0.5, 0.5])
+    order = rng.permutation(N_GENES)
+    found = response.reordered(order)
+    for name in ("effect", "standard_error", "degrees", "expressing", "z", "p_value", "donors_agreeing"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(response, name)[order])
+    assert (found.donors, found.cells, found.cell_types) == (response.donors, response.cells, response.cell_types)
+
+
+def test_where_donors_have_no_own_controls_the_degrees_of_freedom_are_those_of_donors() -> None:
+    rng = np.random.default_rng(15)
+    donors = [
+        replace(
+            PromptGroup.of(name, "T", PromptCells(cells(60, rng), None, cells(60, rng))),
+            donor_variance=np.full(N_GENES, 0.01),
+            control_donors=4,
+        )
+        for name in ("A", "B", "C")
+    ]
+    response = response_of(donors, equal(donors))
+    assert response.judgeable
+    assert set(response.degrees) == {3 + 4 - 2}
+
+
+def test_a_donor_of_weight_0_still_has_its_own_response() -> None:
+    rng = np.random.default_rng(16)
+    groups = [group(rng, donor="A"), group(rng, donor="B"), group(rng, donor="B")]
+    response = response_of(groups, [1.0, 0.0, 0.0])
+    np.testing.assert_allclose(response.effect, groups[0].effect)
+    np.testing.assert_allclose(response.donor_effects[1], (groups[1].effect + groups[2].effect) / 2)
+    assert np.isfinite(response.standard_error).all()
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 4), st.floats(0, 1))
+def test_every_gene_has_a_p_between_0_and_1_and_no_less_uncertainty_than_its_cells(
+    seed: int, number: int, unlike: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    groups = [group(rng, donor=f"D{i % 2}", cell_type=f"T{i}", size=5) for i in range(number)]
+    response = response_of(groups, equal(groups), extrapolation=unlike)
+    assert np.all((response.p_value >= 0) & (response.p_value <= 1))
+    sampling = np.sum([each.variance for each in groups], axis=0) / number**2
+    assert np.all(response.standard_error**2 >= sampling * (1 - 1e-9))
+    assert np.all((response.donors_agreeing >= 0) & (response.donors_agreeing <= len(response.donors)))
+
+
 def test_donors_agree_by_the_sign_of_their_own_response() -> None:
     rng = np.random.default_rng(8)
     gene = int(np.argmax(np.random.default_rng(1).gamma(0.5, 1.0, N_GENES)))

@@ -1,7 +1,11 @@
 """The empirical p value of the expected program: uniform without a response, small with one."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import sparse
 
@@ -75,3 +79,27 @@ def test_a_program_without_a_measured_gene_cannot_be_judged() -> None:
 @pytest.mark.parametrize("size", [5, 200])
 def test_groups_of_any_size_are_judged(size: int) -> None:
     assert p_value(prompts(0, 2.5, size=size)) is not None
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0.2, 4))
+def test_p_is_a_share_of_the_permutations_and_never_0(seed: int, factor: float) -> None:
+    found = p_value(prompts(seed, factor, size=8), seed=seed)
+    assert found is not None
+    assert 1 / (PERMUTATIONS + 1) <= found <= 1
+    assert found * (PERMUTATIONS + 1) == pytest.approx(round(found * (PERMUTATIONS + 1)))
+
+
+def test_genes_without_a_known_standard_error_are_left_out() -> None:
+    groups = prompts(0, 1.6)
+    response = response_of(groups, [0.5, 0.5])
+    few = response.standard_error.copy()
+    few[1:] = np.inf
+    few[1] = 0.0
+    cells = [group.cells(1000) for group in groups]
+
+    def found(standard_error: NDArray[np.float64], columns: range) -> float | None:
+        changed = replace(response, standard_error=standard_error)
+        return program_p_value(cells, [0.5, 0.5], changed, columns, seed=0)
+
+    assert found(few, PROGRAM) == found(response.standard_error, range(1))
+    assert found(np.full(N_GENES, np.inf), PROGRAM) is None

@@ -12,6 +12,7 @@ from shared.catalog.interpretation import AskedGene, Direction, Relation
 from shared.fields import Answer
 from shared.resolver.interpretation import FEW_CELLS
 from tests.support.orchestrator.search_results import FALLING, RISING, UNTESTED, make_interpretation, synthetic_result
+from tests.support.orchestrator.trust import not_comparable, with_p_value
 
 UP, DOWN, ANY, SAME = Direction.UP, Direction.DOWN, Direction.ANY, Direction.UNCHANGED
 YES, NO, UNDECIDED = Answer.YES, Answer.NO, Answer.NOT_ENOUGH_EVIDENCE
@@ -55,6 +56,16 @@ def test_if_no_gene_is_called_no_gene_set_is_named_and_few_cells_are(few: bool, 
     result = replace(result, best=best, query=replace(result.query, rows=rows))
     assert headline(result) == (
         f"In mononuclear phagocytes, used for CD14-positive monocytes, no gene is called changed under IFN-gamma.{power}"
+    )
+
+
+def test_if_no_gene_is_called_the_answer_says_what_the_evidence_shows_instead() -> None:
+    nothing = synthetic_result(scores=(1,), changed=False)
+    rises = with_p_value(nothing, 0.01)
+    assert "The expected program rises as a whole (p = 0.010), but no single gene is certain." in headline(rises)
+    assert "rises as a whole" not in headline(nothing)
+    assert "come from different donors, so a response cannot be told from their differences" in headline(
+        not_comparable()
     )
 
 
