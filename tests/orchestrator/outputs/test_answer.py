@@ -11,6 +11,7 @@ from orchestrator.search.search import SearchResult
 from shared.catalog.interpretation import AskedGene, Direction, Relation
 from shared.fields import Answer
 from shared.resolver.interpretation import FEW_CELLS
+from shared.runs.evidence import Confidence
 from tests.support.orchestrator.search_results import FALLING, RISING, UNTESTED, make_interpretation, synthetic_result
 
 UP, DOWN, ANY, SAME = Direction.UP, Direction.DOWN, Direction.ANY, Direction.UNCHANGED
@@ -56,6 +57,15 @@ def test_if_no_gene_is_called_no_gene_set_is_named_and_few_cells_are(few: bool, 
     assert headline(result) == (
         f"In mononuclear phagocytes, used for CD14-positive monocytes, no gene is called changed under IFN-gamma.{power}"
     )
+
+
+@pytest.mark.parametrize("changed", [True, False])
+def test_the_headline_says_why_a_prediction_cannot_be_judged(changed: bool) -> None:
+    result = synthetic_result(scores=(None,), changed=changed)
+    why = "This prediction cannot be judged: 10 perturbed prompt cells, at least 30 are needed."
+    assert answers.headline(result)[-1] == why
+    assert result.confidence[0] in {Confidence.LOW, Confidence.NONE}
+    assert "cannot be judged" not in headline(synthetic_result(changed=changed))
 
 
 def test_a_perturbation_that_stands_in_is_named() -> None:

@@ -122,6 +122,17 @@ def test_one_iteration_has_a_sentence_and_several_have_a_chart(tmp_path: Path) -
     assert "There was one iteration, with a score of 8." in page
 
 
+@pytest.mark.parametrize("scores", [(None,), (None, None)])
+def test_a_score_that_cannot_be_judged_is_nowhere_a_number(tmp_path: Path, scores: tuple[None, ...]) -> None:
+    page = page_of(synthetic_result(scores=scores), tmp_path)
+    assert "No grounding score; threshold 7" in page
+    assert "The score cannot be judged: 10 perturbed prompt cells, at least 30 are needed." in page
+    assert ("There was one iteration, whose score cannot be judged." in page) is (len(scores) == 1)
+    assert page.count('<td class="n">not judged</td>') == len(scores)
+    assert "None" not in page.partition("<script>")[0]
+    assert unclosed(page) == []
+
+
 def test_the_page_compares_donors_or_says_why_it_cannot(tmp_path: Path) -> None:
     result = synthetic_result()
     page = page_of(result, tmp_path)
@@ -265,6 +276,9 @@ def test_a_higher_score_is_drawn_higher_and_fills_more() -> None:
     assert [point.x for point in points] == sorted(point.x for point in points)
     assert points[0].y > points[1].y > points[2].y
     assert figures.history([7], 7).points[0].y == figures.history([7], 7).threshold
+    assert figures.gauge(None, 7).filled == 0
+    history = figures.history([5, None, 8], 7)
+    assert history.line == " ".join(f"{point.x},{point.y}" for point in (history.points[0], history.points[2]))
     filled = [figures.gauge(score, 7).filled for score in range(1, 11)]
     assert filled == sorted(filled)
     assert (filled[0] > 0, filled[-1]) == (True, 100.0)
