@@ -48,6 +48,7 @@ class Response:
     cell_types: int
     cells: int  # perturbed and baseline cells
     perturbed_cells: int
+    matched: bool = True  # whether perturbed and control cells come from the same donors
 
     @property
     def z(self) -> Floats:
@@ -125,6 +126,7 @@ def response_of(groups: Sequence[PromptGroup], weights: Sequence[float], *, extr
         cell_types=len(types),
         cells=round(n_cells),
         perturbed_cells=round(sum(group.perturbed.cells for group in groups)),
+        matched=all(group.control is not None for group in groups),
     )
 
 

@@ -159,8 +159,11 @@ class LeaveOneOut:
         key = conditions, donors, n_types
         if key not in self._tested:
             everyone = frozenset(self._question.dataset.donors)
-            sources = self._responses(conditions, donors)
-            self._tested[key] = _predict_each(self._responses(conditions, everyone), sources, n_types)
+            halves = [
+                _Half(self._responses(conditions, known), self._responses(conditions, sources))
+                for known, sources in _halves(everyone, donors)
+            ]
+            self._tested[key] = _predict_each(halves, n_types)
         return self._tested[key]
 
     def _perturbations(self, prompt: Prompt, types: Collection[str]) -> Iterator[Known]:
@@ -247,21 +250,40 @@ class _Response:
         return self.groups[0].reference.expression
 
 
-def _predict_each(
-    known: Sequence[_Response], available: Sequence[_Response], n_types: int
-) -> tuple[list[Known], TransferSettings]:
-    """Predict each cell type from at most `n_types` others, those most similar to it, with the best settings.
+@dataclass(frozen=True)
+class _Half:
+    """Responses of cell types in some donors, and those of other donors to predict them from."""
 
-    Args:
-        known: the response of each cell type, measured in all donors.
-        available: the responses to predict from, which may be those of some donors only.
+    known: Sequence[_Response]
+    available: Sequence[_Response]
+
+
+def _halves(everyone: frozenset[str], donors: frozenset[str]) -> Iterator[tuple[frozenset[str], frozenset[str]]]:
+    """Yield donors whose responses are known, and donors to predict them from: others, if there are any.
+
+    Cell types of one donor share its samples. What makes these differ would look like a response that all types have.
     """
-    if len(known) < MIN_KNOWN_TYPES or len(available) < MIN_KNOWN_TYPES:
+    if len(everyone) == 1:
+        yield everyone, donors
+        return
+    ordered = sorted(donors)
+    for sources in filter(None, (frozenset(ordered[::2]), frozenset(ordered[1::2]))):
+        if everyone - sources:
+            yield everyone - sources, sources
+
+
+def _predict_each(halves: Sequence[_Half], n_types: int) -> tuple[list[Known], TransferSettings]:
+    """Predict each cell type from at most `n_types` others, those most similar to it, with the best settings."""
+    halves = [half for half in halves if min(len(half.known), len(half.available)) >= MIN_KNOWN_TYPES]
+    if not halves:
         return [], TransferSettings()
-    sources = [_nearest(truth, available, max(n_types, 1)) for truth in known]
-    tests = {settings: _left_out(known, sources, settings) for settings in settings_grid()}
+
+    def tested(settings: TransferSettings) -> list[Known]:
+        return [each for half in halves for each in _left_out(half, max(n_types, 1), settings)]
+
+    tests = {settings: tested(settings) for settings in settings_grid()}
     settings = next(iter(tests))
-    if len(known) < MIN_TYPES_TO_CHOOSE:
+    if len({each.name for each in tests[settings]}) < MIN_TYPES_TO_CHOOSE:
         return tests[settings], settings
     if n_types > 1:
         best = max(tests, key=lambda each: mean_pearson(tests[each]))
@@ -272,34 +294,33 @@ def _predict_each(
     return found, replace(settings, magnitude=magnitude)
 
 
-def _nearest(truth: _Response, known: Sequence[_Response], n_types: int) -> list[tuple[float, _Response]]:
-    """Return the `n_types` other responses whose control profile is most similar, with the similarity."""
-    others = [each for each in known if each.name != truth.name]
+def _nearest(truth: _Response, others: Sequence[_Response], n_types: int) -> list[tuple[float, _Response]]:
+    """Return the `n_types` responses whose control profile is most similar, with the similarity."""
+    if not others:
+        return []
     alike = similarity(truth.profile, [each.profile for each in others])
     return [(float(alike[i]), others[i]) for i in np.argsort(-alike, kind="stable")[:n_types]]
 
 
-def _left_out(
-    known: Sequence[_Response], sources: Sequence[list[tuple[float, _Response]]], settings: TransferSettings
-) -> list[Known]:
-    found = []
-    for truth, source in zip(known, sources, strict=True):
+def _left_out(half: _Half, n_types: int, settings: TransferSettings) -> Iterator[Known]:
+    for truth in half.known:
+        others = [each for each in half.available if each.name != truth.name]
+        source = _nearest(truth, others, n_types)
+        if not source:
+            continue
         weights = weights_of(
             np.array([alike for alike, _ in source]), np.array([each.size for _, each in source]), settings
         )
         effects, noise = (np.stack([getattr(each, name) for _, each in source]) for name in ("effect", "variance"))
-        found.append(
-            Known(
-                name=truth.name,
-                cells=truth.cells,
-                effect=truth.effect,
-                variance=truth.sampling_variance,
-                predicted=transferred(effects, noise, weights, settings),
-                mean_delta=np.mean([each.effect for each in known if each is not truth], axis=0),
-                nearest=source[0][1].effect,
-            )
+        yield Known(
+            name=truth.name,
+            cells=truth.cells,
+            effect=truth.effect,
+            variance=truth.sampling_variance,
+            predicted=transferred(effects, noise, weights, settings),
+            mean_delta=np.mean([each.effect for each in others], axis=0),
+            nearest=source[0][1].effect,
         )
-    return found
 
 
 def _predicted(query: Floats, groups: Sequence[PromptGroup], settings: TransferSettings) -> Floats:

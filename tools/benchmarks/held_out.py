@@ -62,6 +62,8 @@ MIN_TRUE_CELLS: Final = 10
 # The wrong answer is the response to a cytokine of another program: IFN-beta for these, TNF-alpha for all others.
 UNLIKE_IFN_BETA: Final = frozenset({"TNF-alpha", "IL-1-beta", "TRAIL", "EGF"})
 DEMO_TYPES: Final = ("MDC", "CD8_T")
+# What a score that cannot be judged, as of "no change", counts as: the lowest.
+NOT_JUDGED: Final = 1
 # Share of the seeds in which the right answer must score higher than each wrong answer.
 ENOUGH: Final = 0.9
 WRONG: Final = ("shuffled", "unchanged", "other")
@@ -194,7 +196,7 @@ class HeldOut:
             origin=origin,
             seed=self.seed,
         )
-        return found.grounding.score
+        return found.grounding.score or NOT_JUDGED
 
     @property
     def _conditions(self) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -132,7 +132,7 @@ def _row(kind: str, found: list[IterationResult]) -> Row:
         runs=len(found),
         called_mean=float(np.mean(called)),
         called_max=max(called),
-        score_max=max(each.summary.score for each in found),
+        score_max=max((score for each in found if (score := each.summary.score) is not None), default=float("nan")),
         successes=sum(each.summary.succeeds(THRESHOLD) for each in found),
         gene_p_below_05=float(np.mean(genes < 0.05)) if len(genes) else float("nan"),
         program_p_below_05=float(np.mean(np.array(programs) < 0.05)) if programs else float("nan"),

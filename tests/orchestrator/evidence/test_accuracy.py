@@ -1,5 +1,7 @@
 """Expected accuracy: high for what predicts known responses, low for what does not, and corrected for their noise."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -32,7 +34,8 @@ def known(
 
 
 def accuracy(*tests: Known, reliability: float = 1.0) -> ExpectedAccuracy:
-    found = expected_accuracy(HeldOut.CELL_TYPES, tests, lambda: reliability)
+    named = [replace(test, name=f"T{number}") for number, test in enumerate(tests)]
+    found = expected_accuracy(HeldOut.CELL_TYPES, named, lambda: reliability)
     assert found is not None
     return found
 
@@ -71,8 +74,17 @@ def test_less_is_expected_of_cells_that_can_be_measured_less_well() -> None:
 
 
 def test_a_prediction_of_the_mean_alone_has_nothing_specific() -> None:
-    assert accuracy(known(0.3 * TRUE), known(0.3 * TRUE)).cell_type_specific.median == 0
-    assert accuracy(known(TRUE), known(TRUE)).cell_type_specific.median == pytest.approx(1)
+    mean = np.roll(TRUE, 1)
+    alone, right = (accuracy(*[replace(known(each), mean_delta=mean)] * 2) for each in (0.3 * mean, TRUE))
+    assert alone.cell_type_specific.median == 0
+    assert right.cell_type_specific.median == pytest.approx(1)
+
+
+def test_noise_of_the_mean_is_not_specific() -> None:
+    """Regression: where nothing happened, the noise of the mean was subtracted from both sides, which gave r = 0.6."""
+    effects = np.random.default_rng(5).normal(0, 1, (3, N_GENES))
+    nothing = replace(known(effects[0]), effect=effects[1], mean_delta=effects[2])
+    assert abs(accuracy(nothing, nothing).cell_type_specific.median) < 0.1
 
 
 def test_the_nearest_type_is_a_baseline_only_where_cell_types_are_left_out() -> None:
@@ -80,6 +92,16 @@ def test_the_nearest_type_is_a_baseline_only_where_cell_types_are_left_out() -> 
     found = accuracy(known(TRUE, nearest=TRUE), known(TRUE, nearest=TRUE)).nearest_cell_type
     assert found is not None
     assert found.pearson.median == pytest.approx(1)
+
+
+def test_a_response_tested_in_several_donors_is_one_test_with_their_mean() -> None:
+    halves = [known(TRUE, name="A"), known(np.zeros(N_GENES), name="A"), known(TRUE, name="B")]
+    found = expected_accuracy(HeldOut.CELL_TYPES, halves, lambda: 1.0)
+    assert found is not None
+    assert [(test.name, test.cells, round(test.pearson, 3)) for test in found.tests] == [
+        ("A", 200, 0.5),
+        ("B", 100, 1.0),
+    ]
 
 
 def test_one_known_response_is_too_few() -> None:

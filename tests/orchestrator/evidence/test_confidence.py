@@ -27,6 +27,7 @@ def basis(pearson: float | None = 0.85, error: float = 0.4, **changes: object) -
         limited=False,
         judgeable=True,
         called=100,
+        donors=3,
     )
     return replace(found, **changes)  # type: ignore[arg-type]  # the changes of a test
 
@@ -52,6 +53,10 @@ def basis(pearson: float | None = 0.85, error: float = 0.4, **changes: object) -
         (basis(origin=Origin.RELATED_PERTURBATION), Confidence.LOW),
         (basis(limited=True), Confidence.LOW),
         (basis(called=0), Confidence.LOW),
+        (basis(donors=2), Confidence.MODERATE),
+        (basis(donors=1), Confidence.LOW),
+        (basis(matched=False, p_value=None), Confidence.LOW),
+        (basis(not_judged="10 perturbed prompt cells, at least 30 are needed"), Confidence.LOW),
         (basis(judgeable=False), Confidence.NONE),
     ],
 )
@@ -146,17 +151,20 @@ def test_the_limits_of_each_accuracy(pearson: float, low: float, error: float, a
     expected = replace(
         make_expected(), pearson=Spread(pearson, low, 1.0), relative_squared_error=Spread(error, error, error)
     )
-    assert accuracy_of(basis(expected=expected)) is accuracy
+    assert accuracy_of(expected) is accuracy
 
 
 def test_an_unknown_accuracy_is_not_a_poor_one() -> None:
-    assert accuracy_of(basis(pearson=None)) is Accuracy.UNKNOWN
+    assert accuracy_of(None) is Accuracy.UNKNOWN
 
 
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        (basis(pearson=0.5, error=0.8), "Responses of known cell types are predicted in part (expected r 0.50)"),
+        (
+            basis(pearson=0.5, error=0.8),
+            "Responses of known cell types are predicted in part (expected r 0.50, squared error 0.80 of that of “no change”)",
+        ),
         (basis(pearson=0.3, error=0.95), "predicted poorly"),
         (basis(pearson=0.1), "not predicted better than by chance or by “no change”"),
         (basis(pearson=None), "Nothing is known that could test the prediction"),
@@ -181,7 +189,7 @@ def test_the_reason_names_what_was_left_out(held_out: HeldOut, words: str) -> No
 
 
 def test_the_reason_names_the_accuracy_and_the_p() -> None:
-    assert "predicted well (expected r 0.85)" in confidence(basis())[1]
+    assert "predicted well (expected r 0.85, squared error 0.40" in confidence(basis())[1]
     assert "p = 0.005" in confidence(basis())[1]
     assert "no more than with permuted labels (p = 0.40)" in confidence(basis(p_value=0.4))[1]
     assert "related perturbation" in confidence(basis(origin=Origin.RELATED_PERTURBATION))[1]

@@ -14,6 +14,7 @@ from orchestrator.atlas.profiles import Profile
 from orchestrator.config import JobConfig
 from orchestrator.evidence.differential import compare
 from orchestrator.evidence.inference import measured, response_of
+from orchestrator.evidence.significance import adjusted
 from orchestrator.prediction.predictor import PromptCells, PromptGroup
 
 CONFIG = JobConfig()
@@ -246,3 +247,29 @@ def test_a_gene_that_hardly_any_prompt_cell_expresses_is_not_tested() -> None:
     assert found.p_value[1] == found.adjusted_p[1] == 1
     assert (found.statistic[1], found.standard_error[1]) == (0, 0)
     assert not found.is_de[1]
+
+
+def test_a_response_that_all_donors_share_is_called_whatever_other_genes_do() -> None:
+    """Regression: noise of samples in other genes made strong genes uncertain in proportion to their own effect."""
+    rng = np.random.default_rng(0)
+    n_genes, strong = 400, 10
+    groups = []
+    for donor in range(4):
+        own = rng.gamma(2.0, 1.0, n_genes)
+        factors = np.exp(rng.normal(0, 0.1, n_genes))  # between two samples of a donor
+        factors[:strong] *= 6.0
+        perturbed, control = (
+            sparse.csr_matrix(rng.poisson(rates, (150, n_genes)).astype(np.float32)) for rates in (own * factors, own)
+        )
+        groups.append(PromptGroup.of(f"D{donor}", "T", PromptCells(perturbed, control, control)))
+    response = response_of(groups, [0.25] * 4)
+    called = adjusted(response.p_value) < 0.05
+    assert called[:strong].all()
+    assert called[strong:].sum() <= 4
+
+
+def test_a_gene_that_does_not_change_agrees_with_no_donor() -> None:
+    """Regression: genes without counts were listed with three of three donors that agree."""
+    nothing = sparse.csr_matrix(np.zeros((20, 3), dtype=np.float32))
+    groups = [PromptGroup.of(donor, "T", PromptCells(nothing, nothing, nothing)) for donor in ("D1", "D2")]
+    assert response_of(groups, [0.5, 0.5]).donors_agreeing.tolist() == [0, 0, 0]

@@ -11,6 +11,7 @@ from orchestrator.search.search import SearchResult
 from shared.catalog.interpretation import AskedGene, Direction, Relation
 from shared.fields import Answer
 from shared.resolver.interpretation import FEW_CELLS
+from shared.runs.evidence import Confidence
 from tests.support.orchestrator.search_results import FALLING, RISING, UNTESTED, make_interpretation, synthetic_result
 from tests.support.orchestrator.trust import not_comparable, with_p_value
 
@@ -67,6 +68,15 @@ def test_if_no_gene_is_called_the_answer_says_what_the_evidence_shows_instead() 
     assert "come from different donors, so a response cannot be told from their differences" in headline(
         not_comparable()
     )
+
+
+@pytest.mark.parametrize("changed", [True, False])
+def test_the_headline_says_why_a_prediction_cannot_be_judged(changed: bool) -> None:
+    result = synthetic_result(scores=(None,), changed=changed)
+    why = "This prediction cannot be judged: 10 perturbed prompt cells, at least 30 are needed."
+    assert answers.headline(result)[-1] == why
+    assert result.confidence[0] in {Confidence.LOW, Confidence.NONE}
+    assert "cannot be judged" not in headline(synthetic_result(changed=changed))
 
 
 def test_a_perturbation_that_stands_in_is_named() -> None:

@@ -186,6 +186,15 @@ def test_a_run_that_moves_nothing_and_has_no_notes_is_written_all_the_same(tmp_p
     assert list(cells.uns["enrichment"].columns) == ["name", "score", "adjusted_p_value"]
 
 
+def test_a_score_that_cannot_be_judged_is_missing_in_the_predictions_and_the_type_stays(tmp_path: Path) -> None:
+    judged, not_judged = (opened(synthetic_result(scores=scores), tmp_path) for scores in ((8, None), (None, None)))
+    assert judged.obs["grounding_score"].dtype == not_judged.obs["grounding_score"].dtype == np.float32
+    assert not_judged.obs["grounding_score"].isna().all()
+    for cells, missing in ((judged, [False, True]), (not_judged, [True, True])):
+        assert cells.uns["iterations"]["score"].dtype == float
+        assert cells.uns["iterations"]["score"].isna().tolist() == missing
+
+
 def test_the_same_result_gives_the_same_bytes(tmp_path: Path) -> None:
     first, again = tmp_path / "first", tmp_path / "again"
     for folder in (first, again):
@@ -241,6 +250,7 @@ def test_the_log_is_as_its_schema_tells_and_holds_nothing_that_the_schema_does_n
                 caveats=[caveat(CaveatCode.TIME, "6 h", "The time is not taken into account.")],
             )
         ),
+        synthetic_result(scores=(None, None)),
         synthetic_result("Wie wirkt „IFN-γ“ auf CD14-Monozyten?", scores=(1,), changed=False),
         unknown_accuracy(),
         unjudged(),

@@ -183,7 +183,7 @@ def test_the_confidence_gives_the_answer_its_class_and_its_last_sentence(tmp_pat
 def test_a_score_that_cannot_be_judged_is_not_shown_as_one(tmp_path: Path) -> None:
     """Regression: the page said "with a score of 1" beside "cannot be judged"."""
     page = page_of(unjudged(10), tmp_path)
-    assert page.count("annot be judged: 10 perturbed prompt cells, at least 30 are needed.") == 4
+    assert page.count("annot be judged: 10 perturbed prompt cells, at least 30 are needed.") >= 4
     score, iterations = section(page, "score"), section(page, "iterations")
     assert 'aria-label="No grounding score; threshold 7"' in score
     assert "The score cannot be judged." in score
@@ -206,6 +206,17 @@ def test_the_page_compares_the_program_with_permuted_labels(p_value: float, shar
     assert found.startswith(f"In {share} permutations of the treatment labels")
     assert f"(p = {p_value:.3f})" in found
     assert ("may be an accident" in found) is accident
+
+
+@pytest.mark.parametrize("scores", [(None,), (None, None)])
+def test_a_score_that_cannot_be_judged_is_nowhere_a_number(tmp_path: Path, scores: tuple[None, ...]) -> None:
+    page = page_of(synthetic_result(scores=scores), tmp_path)
+    assert "No grounding score; threshold 7" in page
+    assert "The score cannot be judged: 10 perturbed prompt cells, at least 30 are needed." in page
+    assert ("There was one iteration, whose score cannot be judged." in page) is (len(scores) == 1)
+    assert page.count('<td class="n">not judged</td>') == len(scores)
+    assert "None" not in page.partition("<script>")[0]
+    assert unclosed(page) == []
 
 
 def test_the_page_compares_donors_or_says_why_it_cannot(tmp_path: Path) -> None:
@@ -351,6 +362,9 @@ def test_a_higher_score_is_drawn_higher_and_fills_more() -> None:
     assert [point.x for point in points] == sorted(point.x for point in points)
     assert points[0].y > points[1].y > points[2].y
     assert figures.history([7], 7).points[0].y == figures.history([7], 7).threshold
+    assert figures.gauge(None, 7).filled == 0
+    history = figures.history([5, None, 8], 7)
+    assert history.line == " ".join(f"{point.x},{point.y}" for point in (history.points[0], history.points[2]))
     filled = [figures.gauge(score, 7).filled for score in range(1, 11)]
     assert filled == sorted(filled)
     assert (filled[0] > 0, filled[-1]) == (True, 100.0)

@@ -20,6 +20,7 @@ def write(
     *,
     donors: Sequence[str] = ("D1", "D2"),
     responders: Mapping[str, Sequence[str]] | None = None,
+    perturbed_cells: int = 30,
 ) -> None:
     """Write cells of these donors: each type in PBS and in its conditions; all conditions except PBS raise the interferon genes.
 
@@ -27,6 +28,7 @@ def write(
 
     Args:
         responders: other genes that rise, by cell type.
+        perturbed_cells: of each donor in each condition except PBS.
     """
     rng = np.random.default_rng(0)
     rates = np.random.default_rng(1).gamma(2.0, 1.0, len(GENES))
@@ -37,7 +39,8 @@ def write(
             responding = np.isin(GENES, (responders or {}).get(cell_type, RESPONDERS))
             raised = np.where(responding & (condition != "PBS"), own * 3, own)
             for donor in donors:
-                counts.append(rng.poisson(raised, (30, len(GENES))))
-                labels += [(cell_type, condition, donor)] * 30
+                n_cells = 30 if condition == "PBS" else perturbed_cells
+                counts.append(rng.poisson(raised, (n_cells, len(GENES))))
+                labels += [(cell_type, condition, donor)] * n_cells
     obs = pd.DataFrame(labels, columns=["cell_type", "condition", "donor"], index=[f"c{i}" for i in range(len(labels))])
     ad.AnnData(sparse.csr_matrix(np.vstack(counts)), obs=obs, var=pd.DataFrame(index=GENES)).write_h5ad(path)

@@ -39,7 +39,8 @@ def result_of(level: Confidence) -> SearchResult:
     found = synthetic_result()
     match level:
         case Confidence.HIGH:
-            return found
+            donors = ("D1", "D2", "D3")
+            return replace(found, best=replace(found.best, response=replace(found.best.response, donors=donors)))
         case Confidence.MODERATE:
             return with_accuracy(found, make_expected(0.5))
         case Confidence.LOW:
@@ -64,7 +65,7 @@ def unjudged(cells: int = 10) -> SearchResult:
     )
     found = ground(evidence, JobConfig(), seed=0)
     record = result.iterations[0].record.model_copy(update={"score": found.score, "components": found.parts})
-    summary = replace(result.iterations[0], record=record, judged=found.judged, p_value=None)
+    summary = replace(result.iterations[0], record=record, not_judged=found.not_judged, p_value=None)
     best = replace(result.best, summary=summary, notes=found.limits, limited=True)
     return replace(
         result,
