@@ -163,7 +163,7 @@ def test_an_unknown_accuracy_is_not_a_poor_one() -> None:
     [
         (
             basis(pearson=0.5, error=0.8),
-            "Responses of known cell types are predicted in part (expected r 0.50, squared error 0.80 of that of “no change”)",
+            "Responses of known cell types are predicted in part (expected r 0.50, squared error 0.80",
         ),
         (basis(pearson=0.3, error=0.95), "predicted poorly"),
         (basis(pearson=0.1), "not predicted better than by chance or by “no change”"),

@@ -186,7 +186,7 @@ def test_a_score_that_cannot_be_judged_is_not_shown_as_one(tmp_path: Path) -> No
     assert page.count("annot be judged: 10 perturbed prompt cells, at least 30 are needed.") >= 4
     score, iterations = section(page, "score"), section(page, "iterations")
     assert 'aria-label="No grounding score; threshold 7"' in score
-    assert "The score cannot be judged." in score
+    assert "The score cannot be judged: 10 perturbed prompt cells" in score
     assert "1 of 10" not in score
     assert 'class="filled"' not in score
     assert "There was one iteration, whose score cannot be judged." in iterations

@@ -39,8 +39,10 @@ def result_of(level: Confidence) -> SearchResult:
     found = synthetic_result()
     match level:
         case Confidence.HIGH:
-            donors = ("D1", "D2", "D3")
-            return replace(found, best=replace(found.best, response=replace(found.best.response, donors=donors)))
+            two = found.best.response
+            effects = np.vstack([two.donor_effects, two.effect])
+            three = replace(two, donors=("D1", "D2", "D3"), donor_effects=effects)
+            return replace(found, best=replace(found.best, response=three))
         case Confidence.MODERATE:
             return with_accuracy(found, make_expected(0.5))
         case Confidence.LOW:
