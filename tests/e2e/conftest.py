@@ -84,7 +84,7 @@ def ingested(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder with the demo atlas. Without a package registry the tests are skipped, but in CI they fail."""
     folder = tmp_path_factory.mktemp("demo")
     try:
-        demo.make_atlas(folder)
+        demo.make_atlases(folder)
     except SystemExit as error:
         if os.environ.get("CI"):
             raise

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from local import service
-from local.demo_atlas import DATASET
+from local.demo_atlas import SEMI_SYNTHETIC
 from local.lock import locked
 from shared.catalog.entries import ENTRY_FILE, PROFILES_FILE
 from tests.functions.conftest import cloud, environment, settings, small_dataset
@@ -31,9 +31,9 @@ __all__ = ["cloud", "environment", "haystack", "settings", "store_settings"]  # 
 def data_dir(haystack: Haystack, tmp_path: Path) -> Iterator[Path]:
     """Return the data folder of a running service that has the demo atlas."""
     folder = tmp_path / "data"
-    atlas = service.atlas_dir(folder) / DATASET
+    atlas = service.atlas_dir(folder) / SEMI_SYNTHETIC
     atlas.mkdir(parents=True)
-    (atlas / ENTRY_FILE).write_text(small_dataset().model_copy(update={"name": DATASET}).model_dump_json())
+    (atlas / ENTRY_FILE).write_text(small_dataset().model_copy(update={"name": SEMI_SYNTHETIC}).model_dump_json())
     (atlas / PROFILES_FILE).touch()
     with locked(folder) as describe:
         describe(haystack.url, "sqlite")
