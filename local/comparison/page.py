@@ -106,6 +106,7 @@ def _page(found: Comparison, question: str, result: Mapping[str, Any], table: st
         sentences=list(words.sentences(found, result.get("evidence"))),
         methods=words.methods(found),
         error=words.ERROR,
+        calls=words.CALLS,
         genes=[
             ("Largest predicted changes", words.largest_predicted(found)),
             ("Largest measured changes", words.largest_measured(found)),

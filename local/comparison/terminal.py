@@ -32,6 +32,7 @@ def show(terminal: Terminal, found: Comparison, evidence: Mapping[str, Any] | No
         terminal.line("")
         terminal.line(f"{title} (log2 fold change):")
         _table(terminal, ("gene", "predicted", "measured", "call"), rows)
+    terminal.prose(words.CALLS, style="dim")
 
 
 def _table(terminal: Terminal, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
