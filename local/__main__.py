@@ -28,12 +28,12 @@ def up(
     store: Annotated[Store, typer.Option(help=STORE_HELP)] = "sqlite",
     data_dir: DataDir = Path(".local"),
     demo_atlas: Annotated[
-        bool, typer.Option("--demo-atlas", help="Build the demo atlas first, unless it exists.")
+        bool, typer.Option("--demo-atlas", help="Build the demo atlases first, unless they exist.")
     ] = False,
 ) -> None:
     """Run the service until Ctrl-C, or until a process that it needs ends."""
     if demo_atlas:
-        demo.make_atlas(data_dir)
+        demo.make_atlases(data_dir)
     try:
         code = asyncio.run(_serve(data_dir, port, store))
     except (FolderInUse, OSError, RuntimeError) as error:
@@ -44,9 +44,9 @@ def up(
 
 
 @app.command(name="atlas")
-def make_atlas(data_dir: DataDir = Path(".local")) -> None:
-    """Build and ingest the demo atlas, unless it exists."""
-    demo.make_atlas(data_dir)
+def make_atlases(data_dir: DataDir = Path(".local")) -> None:
+    """Build and ingest the demo atlases, unless they exist."""
+    demo.make_atlases(data_dir)
 
 
 @app.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
@@ -75,7 +75,10 @@ def ask(
     data_dir: DataDir = Path(".local"),
     results_dir: Annotated[Path, typer.Option(help="Folder for the result files.")] = Path("demo-results"),
 ) -> None:
-    """Ask one question, show its progress, and download its results; start a service if none runs."""
+    """Ask one question, show its progress, and download its results; start a service if none runs.
+
+    The measured answer to the default question is withheld from the atlas, and is shown beside the prediction in the end.
+    """
     body: dict[str, object] = {
         "query": query,
         "control_strategy": control_strategy,

@@ -91,7 +91,7 @@ async def running(data_dir: Path, port: int, store: str, say: Say) -> AsyncItera
         }
         stack.enter_context(_environment(functions_env))
         names = await _register_atlases(atlas_dir(data_dir))
-        say(f"Atlases: {', '.join(names) or 'none; `python -m local atlas` builds the demo atlas'}")
+        say(f"Atlases: {', '.join(names) or 'none; `python -m local atlas` builds the demo atlases'}")
         for name in outdated(atlas_dir(data_dir)):
             say(f"Atlas {name} was ingested by an older version and is not used: ingest it again")
         await stack.enter_async_context(serving_on(listener, Admin(batch.faults, Gateway(issuer.key_set()))))

@@ -88,7 +88,8 @@ def query_plans(view: CatalogView, perturbation: str, cell_type: str) -> list[Qu
     """Return the ways to answer a question, best first; the job takes the first.
 
     An atlas qualifies with at least `MIN_QUERY_CELLS` control cells of the queried type or of one that may stand in, and a group of at
-    least `MIN_GROUP_CELLS` perturbed cells. The nearer cell type comes first, then the larger atlas.
+    least `MIN_GROUP_CELLS` perturbed cells. Measured atlases come before semi-synthetic ones, whatever their cell types: a simulated
+    response is no evidence. Then the nearer cell type comes first, then the larger atlas.
 
     Args:
         perturbation: canonical name.
@@ -99,18 +100,26 @@ def query_plans(view: CatalogView, perturbation: str, cell_type: str) -> list[Qu
         for entry in atlases_with(view, perturbation)
         if (plan := _plan(entry, perturbation, cell_type)) is not None
     ]
-    return sorted(plans, key=lambda plan: (not plan.query.is_kind, plan.query.distance, -(plan.dataset.n_cells or 0)))
+    return sorted(
+        plans,
+        key=lambda plan: (
+            plan.dataset.semi_synthetic,
+            not plan.query.is_kind,
+            plan.query.distance,
+            -(plan.dataset.n_cells or 0),
+        ),
+    )
 
 
 def related_plan(view: CatalogView, perturbation: str, cell_type: str) -> QueryPlan | None:
-    """Return the plan by the nearest related perturbation that an atlas has enough cells for, or None.
+    """Return the plan by the nearest related perturbation that an atlas has enough cells for, or None; semi-synthetic atlases come last.
 
     Args:
         perturbation: canonical name of the queried perturbation.
         cell_type: Cell Ontology id, or a label without one.
     """
     plans = [
-        (related.nearness, plan._replace(related=related))
+        ((not entry.semi_synthetic, related.nearness), plan._replace(related=related))
         for entry in view.ingested
         for related in related_perturbations(perturbation, entry)
         if related.may_stand_in and (plan := _plan(entry, related.name, cell_type)) is not None

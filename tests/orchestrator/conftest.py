@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from local.demo_atlas import DATASET
+from local.demo_atlas import SEMI_SYNTHETIC
 from local.demo_atlas import build as demo_atlas
 from orchestrator.atlas.atlas import Atlas
 from orchestrator.config import JobConfig
@@ -44,7 +44,7 @@ def atlas_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def demo_entry(demo_h5ad: Path, atlas_root: Path) -> DatasetEntry:
-    return ingest(DATASET, demo_h5ad, atlas_root)
+    return ingest(SEMI_SYNTHETIC, demo_h5ad, atlas_root)
 
 
 @pytest.fixture

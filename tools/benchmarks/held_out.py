@@ -30,7 +30,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse, stats
 
-from local.demo_atlas import DATASET
+from local.demo_atlas import SEMI_SYNTHETIC
 from local.demo_atlas import build as demo_atlas
 from orchestrator.atlas.atlas import Atlas, Group
 from orchestrator.atlas.expression import Floats, profile
@@ -276,7 +276,7 @@ def scores(data: Data, cell_type: str, perturbation: str, seeds: int) -> Row:
 def demo(folder: Path) -> Data:
     """Build and ingest the demo atlas in a folder."""
     path = demo_atlas.build(folder / "demo.h5ad", folder)
-    return Data("demo (simulated)", ingest(DATASET, path, folder), folder)
+    return Data("demo (simulated)", ingest(SEMI_SYNTHETIC, path, folder), folder)
 
 
 def kang(path: Path, folder: Path) -> Data:
