@@ -1,6 +1,9 @@
 """Catalog entries: what a dataset contains, enough to resolve and validate a question without opening the atlas."""
 
-from typing import Annotated, Final
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import Annotated, Any, Final, Self
 
 from pydantic import Field
 
@@ -44,6 +47,35 @@ class GroupCount(Model):
     donors: list[int]
 
 
+class CellCounts:
+    """The groups of a dataset by their labels, so that an atlas of 10,000 conditions is looked up and not searched."""
+
+    def __init__(self, conditions: Iterable[ConditionEntry], groups: Iterable[GroupCount]) -> None:
+        self.controls: list[str] = []  # labels of the control conditions
+        self.labels: dict[str, list[str]] = {}  # condition labels of each perturbation, by its canonical name
+        self.cell_types: Counter[str] = Counter()  # number of cells of each type, by label
+        self._by_condition: dict[str, list[GroupCount]] = {}
+        self._cells: Counter[str] = Counter()
+        for condition in conditions:
+            if condition.is_control:
+                self.controls.append(condition.label)
+            elif condition.perturbation is not None:
+                self.labels.setdefault(condition.perturbation, []).append(condition.label)
+        for group in groups:
+            self._by_condition.setdefault(group.condition, []).append(group)
+            self._cells[group.condition] += group.cells
+            self.cell_types[group.cell_type] += group.cells
+
+    def groups(self, conditions: Iterable[str], cell_type: str | None = None) -> list[GroupCount]:
+        """Return the groups in these conditions, each named once, and of this cell type; None means any."""
+        found = (group for condition in conditions for group in self._by_condition.get(condition, ()))
+        return [group for group in found if cell_type is None or group.cell_type == cell_type]
+
+    def cells(self, conditions: Iterable[str]) -> int:
+        """Count the cells of all types in these conditions, each named once."""
+        return sum(self._cells[condition] for condition in conditions)
+
+
 class DatasetEntry(Model):
     """A dataset in the catalog.
 
@@ -65,3 +97,14 @@ class DatasetEntry(Model):
     cell_types: list[CellTypeEntry] = []
     conditions: list[ConditionEntry] = []
     groups: list[GroupCount] = []
+
+    @cached_property
+    def counts(self) -> CellCounts:
+        """The groups by their labels, indexed at the first use."""
+        return CellCounts(self.conditions, self.groups)
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy, with an index of its own: pydantic would copy the index of these groups."""
+        copied = super().model_copy(update=update, deep=deep)
+        copied.__dict__.pop("counts", None)
+        return copied
