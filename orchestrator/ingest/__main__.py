@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from orchestrator.atlas.errors import AtlasUnusable
-from orchestrator.ingest import atlases, replacement, terminal_progress
+from orchestrator.ingest import atlases, interruption, replacement, terminal_progress
 from orchestrator.ingest.options import Options
 from shared.errors import HaystackError
 
@@ -21,13 +21,9 @@ OPTIONS = {
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line: return 0 if it is done, 1 if it cannot be, 130 if stopped by Ctrl-C; exit with 2 on wrong usage."""
+    """Run the command line: return 0 if it is done, 1 if it cannot be; exit with 2 on wrong usage."""
     given = sys.argv[1:] if arguments is None else arguments
-    try:
-        return _command(given) if given and given[0] in atlases.COMMANDS else _ingest(given)
-    except KeyboardInterrupt:
-        print("\nStopped. The catalog and its atlases are as they were before.", file=sys.stderr)
-        return 130
+    return _command(given) if given and given[0] in atlases.COMMANDS else _ingest(given)
 
 
 def _command(arguments: list[str]) -> int:
@@ -87,4 +83,5 @@ def _ingest(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    interruption.end_on_ctrl_c()
     raise SystemExit(main())

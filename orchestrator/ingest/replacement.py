@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from orchestrator.atlas.errors import AtlasUnusable
+from orchestrator.ingest import interruption
 from shared.catalog import folders
 from shared.catalog.cache import Catalog
 from shared.catalog.entries import DatasetEntry
@@ -31,8 +32,8 @@ def replace(dataset: str, atlas_root: Path, catalog: Catalog, write: Callable[[]
         complete = [each for each in folders.versions(atlas_root, dataset) if folders.is_complete(atlas_root, each)]
         folders.keep_versions(atlas_root, dataset, {*complete, *old})
         entry = write()
-        runner.run(catalog.put(entry))
-        with suppress(KeyboardInterrupt):  # the atlas is replaced; the next ingest deletes the rest
+        with interruption.ignored():
+            runner.run(catalog.put(entry))
             folders.keep_versions(atlas_root, dataset, {entry.folder, *old})
     return entry
 
@@ -44,7 +45,7 @@ def remove(dataset: str, atlas_root: Path, catalog: Catalog) -> None:
         AtlasUnusable: another process ingests the dataset.
         HaystackError: the catalog does not answer.
     """
-    with exclusive(atlas_root, dataset):
+    with exclusive(atlas_root, dataset), interruption.ignored():
         asyncio.run(catalog.remove(dataset))
         folders.keep_versions(atlas_root, dataset, ())
 

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from orchestrator.ingest import __main__ as command
-from orchestrator.ingest import build  # noqa: F401  # loaded here, once
+from orchestrator.ingest import build, interruption  # noqa: F401  # build is loaded here, once
 
 EVENTS = frozenset({"open", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "shutil.rmtree", "sqlite3.connect"})
 
@@ -37,6 +37,7 @@ def main() -> None:
         if child == 0:
             stop_at(step, number, Path(folder))
             os.dup2(2, 1)
+            interruption.end_on_ctrl_c()
             code = command.main(arguments)
             sys.stderr.flush()
             os._exit(code)
