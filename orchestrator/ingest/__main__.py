@@ -1,12 +1,11 @@
-"""The command line of the ingest: `python -m orchestrator.ingest DATASET PATH.h5ad`."""
+"""The command line of the ingest: `python -m orchestrator.ingest DATASET PATH.h5ad`, and `list`, `show NAME` and `remove NAME`."""
 
 import argparse
-import asyncio
 import sys
 from pathlib import Path
 
-from orchestrator.atlas.atlas import AtlasUnusable
-from orchestrator.ingest.build import ingest
+from orchestrator.atlas.errors import AtlasUnusable
+from orchestrator.ingest import atlases, interruption, replacement, terminal_progress
 from orchestrator.ingest.options import Options
 from shared.errors import HaystackError
 
@@ -22,10 +21,27 @@ OPTIONS = {
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line: return 0 if the dataset is in the catalog, 1 if it cannot be ingested; exit with 2 on wrong usage."""
+    """Run the command line: return 0 if it is done, 1 if it cannot be; exit with 2 on wrong usage."""
+    given = sys.argv[1:] if arguments is None else arguments
+    return _command(given) if given and given[0] in atlases.COMMANDS else _ingest(given)
+
+
+def _command(arguments: list[str]) -> int:
+    from shared import wiring  # noqa: PLC0415  # as below
+
+    try:
+        container = wiring.container()
+    except HaystackError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return atlases.main(arguments, container.catalog, container.settings.atlas_root)
+
+
+def _ingest(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m orchestrator.ingest",
-        description="Add an atlas to the catalog.",
+        description="Add an atlas to the catalog, or replace one of the same name. "
+        f"To manage atlases: {', '.join(f'{name} ({text})' for name, text in atlases.COMMANDS.items())}.",
         epilog="Options that are not given are read from uns['haystack'] of the file, or guessed.",
     )
     parser.add_argument("dataset", help="name of the dataset: a-z, 0-9 and _, starting with a letter")
@@ -40,13 +56,22 @@ def main(arguments: list[str] | None = None) -> int:
     )
     given = parser.parse_args(arguments)
     texts = {name: value for name, value in vars(given).items() if name not in {"dataset", "path", "control"}}
-    from shared import wiring  # noqa: PLC0415  # loads the adapters, which a wrong command line need not wait for
+    # These load scientific libraries and adapters, which a wrong command line need not wait for, and Ctrl-C may stop.
+    from orchestrator.ingest.build import check_name, ingest  # noqa: PLC0415
+    from shared import wiring  # noqa: PLC0415
 
     try:
-        settings = wiring.container().settings
+        check_name(given.dataset)
+        container = wiring.container()
+        root = container.settings.atlas_root
         options = Options(controls=tuple(given.control), **texts)
-        entry = ingest(given.dataset, given.path, settings.atlas_root, options)
-        asyncio.run(wiring.container().catalog.put(entry))
+        with terminal_progress.shown_on(sys.stderr) as report:
+            entry = replacement.replace(
+                given.dataset,
+                root,
+                container.catalog,
+                lambda: ingest(given.dataset, given.path, root, options, report),
+            )
     except (AtlasUnusable, HaystackError) as error:
         print(error, file=sys.stderr)
         return 1
@@ -58,4 +83,5 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    interruption.end_on_ctrl_c()
     raise SystemExit(main())

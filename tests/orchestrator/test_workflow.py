@@ -18,9 +18,10 @@ from scipy import sparse
 
 from orchestrator.evidence.gene_sets import hallmark
 from orchestrator.ingest.build import ingest
-from orchestrator.main import UNEXPECTED, Exit, Ports, run_job
+from orchestrator.main import ATLAS_GONE, UNEXPECTED, Exit, Ports, run_job
 from orchestrator.progress import Progress, Stopped
 from orchestrator.search.search import reason_to_stop
+from shared.catalog.entries import DatasetEntry
 from shared.catalog.interpretation import Direction, Interpretation
 from shared.errors import RunNotCompleted
 from shared.fields import Answer, ControlStrategy, LlmProvider
@@ -237,6 +238,16 @@ async def test_a_question_that_cannot_be_answered_fails_with_the_reasons_and_its
     assert here.run.interpretation.reasons
     assert [reason for reason in here.run.interpretation.reasons if reason not in here.run.error_message] == []
     assert "ubmit" not in here.run.error_message + here.run.failure.advice
+
+
+async def test_a_run_whose_atlas_was_removed_fails_and_says_so(
+    world: Callable[[Run], World], make_run: Callable[..., Run], demo_entry: DatasetEntry
+) -> None:
+    here = world(make_run("How would CD14 monocytes respond to IFN-gamma?"))
+    await here.ports.catalog.put(demo_entry.model_copy(update={"atlas": f"{demo_entry.name}/v20200101t000000000000"}))
+    assert await run_job(here.run_id, here.ports) is Exit.ERROR
+    assert here.run.status is RunState.FAILED
+    assert here.run.error_message == ATLAS_GONE
 
 
 async def test_an_unexpected_error_fails_the_run_without_internal_details(
