@@ -26,13 +26,20 @@ class ConditionEntry(Model):
     """A condition label of a dataset.
 
     `perturbation` is the canonical name from the reference data if the label is known there, else the label itself; None for a control.
-    `kind` is cytokine, compound, gene or other, and `control` for a control condition.
+    If the dataset has one perturbation in several doses or at several times, each is a perturbation of its own and its name ends with
+    them ("IFN-beta, 10 ng/mL, 6 h"); `agent` is then the name without them. `kind` is cytokine, compound, gene, combination or other,
+    and `control` for a control condition.
     """
 
     label: str
     perturbation: str | None
     kind: str
     is_control: bool
+    members: list[str] = []  # canonical names of what acts together; of genes that guides target, their symbols
+    agent: str | None = None
+    dose: str | None = None
+    time: str | None = None
+    controls: list[str] = []  # labels of its own control conditions; empty: all controls of the dataset
 
 
 class GroupCount(Model):
