@@ -1,6 +1,7 @@
 """Catalog entries: what a dataset contains, enough to resolve and validate a question without opening the atlas."""
 
-from typing import Annotated, Final
+from functools import cached_property
+from typing import Annotated, Final, Self
 
 from pydantic import Field
 
@@ -72,3 +73,36 @@ class DatasetEntry(Model):
     cell_types: list[CellTypeEntry] = []
     conditions: list[ConditionEntry] = []
     groups: list[GroupCount] = []
+
+    def __copy__(self) -> Self:
+        """Copy without the indexes below, because the copy may get other fields."""
+        copied = super().__copy__()
+        for name in ("conditions_by_name", "names_by_agent", "groups_by_condition"):
+            copied.__dict__.pop(name, None)
+        return copied
+
+    @cached_property
+    def conditions_by_name(self) -> dict[str, list[ConditionEntry]]:
+        """The conditions of each perturbation, by its canonical name."""
+        found: dict[str, list[ConditionEntry]] = {}
+        for each in self.conditions:
+            if each.perturbation is not None and not each.is_control:
+                found.setdefault(each.perturbation, []).append(each)
+        return found
+
+    @cached_property
+    def names_by_agent(self) -> dict[str, list[str]]:
+        """The perturbations that are one agent in several doses or at several times, by the name of the agent."""
+        found: dict[str, dict[str, None]] = {}
+        for name, conditions in self.conditions_by_name.items():
+            if (agent := conditions[0].agent) is not None:
+                found.setdefault(agent, {})[name] = None
+        return {agent: list(names) for agent, names in found.items()}
+
+    @cached_property
+    def groups_by_condition(self) -> dict[str, list[GroupCount]]:
+        """The groups of each condition, by its label."""
+        found: dict[str, list[GroupCount]] = {}
+        for each in self.groups:
+            found.setdefault(each.condition, []).append(each)
+        return found

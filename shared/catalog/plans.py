@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from shared.catalog.entries import CellTypeEntry, DatasetEntry
+from shared.catalog.exposure import split_name
 from shared.catalog.interpretation import Relation
 from shared.catalog.ontology import cell_ontology
 from shared.catalog.reference import ReferencePerturbation, perturbations
@@ -123,9 +124,13 @@ def atlases_with(view: CatalogView, perturbation: str) -> list[DatasetEntry]:
     return [entry for entry in view.ingested if perturbation_labels(entry, perturbation) and control_labels(entry)]
 
 
-def control_cells(entry: DatasetEntry, cell_type: str) -> int:
-    """Count the control cells of a cell type in a dataset, by label."""
-    return cells_in(entry, conditions=control_labels(entry), cell_type=cell_type)
+def control_cells(entry: DatasetEntry, cell_type: str, perturbation: str | None = None) -> int:
+    """Count the control cells of a cell type in a dataset, by label.
+
+    Args:
+        perturbation: only those that belong to the perturbation of this canonical name; None: all.
+    """
+    return cells_in(entry, conditions=control_labels(entry, perturbation), cell_type=cell_type)
 
 
 def askable_perturbations(view: CatalogView, dataset: str | None = None) -> list[PerturbationInfo]:
@@ -189,12 +194,13 @@ def near_cell_types(entry: DatasetEntry, cell_type: str) -> list[NearCellType]:
 def related_perturbations(name: str, dataset: DatasetEntry) -> tuple[RelatedPerturbation, ...]:
     """Return the perturbations of a dataset that share receptors, targets or family with this canonical name, nearest first."""
     known = perturbations()
-    target = known.get(name)
+    own = split_name(name).agent if name not in known else name
+    target = known.get(own)
     if target is None:
         return ()
-    names = {each.perturbation for each in dataset.conditions if each.perturbation and not each.is_control}
+    names = {*dataset.conditions_by_name, *dataset.names_by_agent}
     found = []
-    for other in names & known.keys() - {name}:
+    for other in names & known.keys() - {own}:
         nearness, shared = _likeness(target, known[other])
         if nearness:
             alike = _shares_mechanism(target, known[other])
@@ -222,12 +228,15 @@ def _relation(term: str, target: str) -> Relation:
 
 def _plan(entry: DatasetEntry, perturbation: str, cell_type: str) -> QueryPlan | None:
     conditions = perturbation_labels(entry, perturbation)
-    largest = (max(group.donors, default=0) for group in entry.groups if group.condition in conditions)
+    groups = (group for label in conditions for group in entry.groups_by_condition.get(label, ()))
+    largest = (max(group.donors, default=0) for group in groups)
     if max(largest, default=0) < MIN_GROUP_CELLS:
         return None
     near = near_cell_types(entry, cell_type)
     usable = (each for each in near if each.may_stand_in)
-    query = next((each for each in usable if control_cells(entry, each.entry.label) >= MIN_QUERY_CELLS), None)
+    query = next(
+        (each for each in usable if control_cells(entry, each.entry.label, perturbation) >= MIN_QUERY_CELLS), None
+    )
     return QueryPlan(entry, query, tuple(each for each in near if each is not query)) if query else None
 
 

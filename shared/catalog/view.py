@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 from shared.catalog.entries import CellTypeEntry, ConditionEntry, DatasetEntry
+from shared.catalog.exposure import split_name, strength
 from shared.catalog.ontology import cell_ontology, lineage_of
 from shared.catalog.reference import perturbations as reference_perturbations
 from shared.catalog.schemas import CellTypeInfo, DatasetInfo, PerturbationInfo
@@ -108,22 +109,53 @@ class CatalogView:
 
 def cells_in(entry: DatasetEntry, *, conditions: Iterable[str] | None = None, cell_type: str | None = None) -> int:
     """Count the cells of a dataset in these conditions and of this cell type, by label; None means any."""
-    wanted = None if conditions is None else frozenset(conditions)
-    return sum(
-        group.cells
-        for group in entry.groups
-        if (wanted is None or group.condition in wanted) and (cell_type is None or group.cell_type == cell_type)
-    )
+    groups = entry.groups
+    if conditions is not None:
+        groups = [group for label in frozenset(conditions) for group in entry.groups_by_condition.get(label, ())]
+    return sum(group.cells for group in groups if cell_type is None or group.cell_type == cell_type)
 
 
-def control_labels(entry: DatasetEntry) -> list[str]:
-    """Return the labels of a dataset's control conditions."""
-    return [condition.label for condition in entry.conditions if condition.is_control]
+def control_labels(entry: DatasetEntry, perturbation: str | None = None) -> list[str]:
+    """Return the labels of a dataset's control conditions.
+
+    Args:
+        perturbation: only those that belong to the perturbation of this canonical name; None: all.
+    """
+    labels = [condition.label for condition in entry.conditions if condition.is_control]
+    own = {label for each in _conditions_of(entry, perturbation) for label in each.controls or labels}
+    return [label for label in labels if label in own] if own else labels
+
+
+def own_controls(entry: DatasetEntry) -> dict[str, tuple[str, ...]]:
+    """Return the labels of the control conditions of each condition; empty if all conditions share those of the dataset."""
+    if not any(each.controls for each in entry.conditions):
+        return {}
+    labels = control_labels(entry)
+    return {each.label: tuple(each.controls or labels) for each in entry.conditions if not each.is_control}
 
 
 def perturbation_labels(entry: DatasetEntry, name: str) -> list[str]:
-    """Return the condition labels in a dataset for the perturbation of this canonical name."""
-    return [c.label for c in entry.conditions if c.perturbation == name and not c.is_control]
+    """Return the condition labels in a dataset for the perturbation of this canonical name.
+
+    If the dataset has it only in several doses or at several times, these are the labels of `default_name`.
+    """
+    return [condition.label for condition in _conditions_of(entry, name)]
+
+
+def default_name(entry: DatasetEntry, name: str) -> str:
+    """Return the perturbation of a dataset that answers for this name: of several doses the highest, and of these the latest time."""
+    if name in entry.conditions_by_name or name not in entry.names_by_agent:
+        return name
+
+    def exposure(each: str) -> tuple[float, float]:
+        condition = entry.conditions_by_name[each][0]
+        return strength(condition.dose, condition.time)
+
+    return max(entry.names_by_agent[name], key=exposure)
+
+
+def _conditions_of(entry: DatasetEntry, name: str | None) -> Sequence[ConditionEntry]:
+    return entry.conditions_by_name.get(default_name(entry, name), ()) if name is not None else ()
 
 
 def _by_name(name: str) -> tuple[str, str]:
@@ -131,7 +163,7 @@ def _by_name(name: str) -> tuple[str, str]:
 
 
 def _perturbation_info(name: str, places: list[tuple[DatasetEntry, ConditionEntry]]) -> PerturbationInfo:
-    known = reference_perturbations().get(name)
+    known = reference_perturbations().get(name) or reference_perturbations().get(split_name(name).agent)
     ingested = list({entry.name: entry for entry, _ in places if entry.ingested}.values())
     return PerturbationInfo(
         name=name,
@@ -142,7 +174,7 @@ def _perturbation_info(name: str, places: list[tuple[DatasetEntry, ConditionEntr
         family=known.family if known else None,
         datasets=list(dict.fromkeys(entry.name for entry, _ in places)),
         cell_count=sum(cells_in(e, conditions=perturbation_labels(e, name)) for e in ingested) if ingested else None,
-        control_count=sum(cells_in(e, conditions=control_labels(e)) for e in ingested) if ingested else None,
+        control_count=sum(cells_in(e, conditions=control_labels(e, name)) for e in ingested) if ingested else None,
     )
 
 

@@ -169,10 +169,13 @@ def names_with(datasets: Iterable[DatasetEntry]) -> PerturbationNames:
         for condition in entry.conditions:
             if condition.perturbation is None or condition.is_control or is_control(condition.label):
                 continue
-            if not base.has(condition.perturbation):
-                names.add_canonical(condition.perturbation, condition.kind)
-            if base.find(compact(condition.label)) is None:
-                names.add_synonym(condition.label, (condition.perturbation,))
+            if condition.members:
+                continue  # found by what it combines or manipulates, never by one name
+            name = condition.agent or condition.perturbation
+            if not base.has(name) and not names.has(name):
+                names.add_canonical(name, condition.kind)
+            if base.find(compact(condition.label)) is None and condition.agent is None:
+                names.add_synonym(condition.label, (name,))
     return names
 
 
