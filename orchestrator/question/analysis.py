@@ -83,8 +83,8 @@ class Question:
     def agent(self) -> str:
         """The canonical name of the perturbation without the dose and the time, by which prior knowledge is found."""
         name = self.perturbation.name
-        condition = self.dataset.conditions_by_name.get(name, [None])[0]
-        return (condition and condition.agent) or name
+        measured = self.dataset.counts.conditions.get(name)
+        return (measured[0].agent if measured else None) or name
 
     def cell_name(self, label: str) -> str:
         """Return the Cell Ontology name of a cell type of the atlas, or its label without one."""

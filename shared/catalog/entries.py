@@ -1,7 +1,9 @@
 """Catalog entries: what a dataset contains, enough to resolve and validate a question without opening the atlas."""
 
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import Annotated, Final, Self
+from typing import Annotated, Any, Final, Self
 
 from pydantic import Field
 
@@ -52,6 +54,43 @@ class GroupCount(Model):
     donors: list[int]
 
 
+class CellCounts:
+    """The groups of a dataset by their labels, so that an atlas of 10,000 conditions is looked up and not searched."""
+
+    def __init__(self, conditions: Iterable[ConditionEntry], groups: Iterable[GroupCount]) -> None:
+        self.controls: list[str] = []  # labels of the control conditions
+        self.labels: dict[str, list[str]] = {}  # condition labels of each perturbation, by its canonical name
+        self.conditions: dict[str, list[ConditionEntry]] = {}  # likewise
+        # Names of the perturbations that are one agent in several doses or at several times, by the name of the agent.
+        self.names_by_agent: dict[str, list[str]] = {}
+        self.has_own_controls = False  # whether some conditions do not share the controls of the dataset
+        self.cell_types: Counter[str] = Counter()  # number of cells of each type, by label
+        self._by_condition: dict[str, list[GroupCount]] = {}
+        self._cells: Counter[str] = Counter()
+        for condition in conditions:
+            if condition.is_control:
+                self.controls.append(condition.label)
+            elif condition.perturbation is not None:
+                if condition.agent is not None and condition.perturbation not in self.labels:
+                    self.names_by_agent.setdefault(condition.agent, []).append(condition.perturbation)
+                self.labels.setdefault(condition.perturbation, []).append(condition.label)
+                self.conditions.setdefault(condition.perturbation, []).append(condition)
+                self.has_own_controls = self.has_own_controls or bool(condition.controls)
+        for group in groups:
+            self._by_condition.setdefault(group.condition, []).append(group)
+            self._cells[group.condition] += group.cells
+            self.cell_types[group.cell_type] += group.cells
+
+    def groups(self, conditions: Iterable[str], cell_type: str | None = None) -> list[GroupCount]:
+        """Return the groups in these conditions, each named once, and of this cell type; None means any."""
+        found = (group for condition in conditions for group in self._by_condition.get(condition, ()))
+        return [group for group in found if cell_type is None or group.cell_type == cell_type]
+
+    def cells(self, conditions: Iterable[str]) -> int:
+        """Count the cells of all types in these conditions, each named once."""
+        return sum(self._cells[condition] for condition in conditions)
+
+
 class DatasetEntry(Model):
     """A dataset in the catalog.
 
@@ -74,35 +113,13 @@ class DatasetEntry(Model):
     conditions: list[ConditionEntry] = []
     groups: list[GroupCount] = []
 
-    def __copy__(self) -> Self:
-        """Copy without the indexes below, because the copy may get other fields."""
-        copied = super().__copy__()
-        for name in ("conditions_by_name", "names_by_agent", "groups_by_condition"):
-            copied.__dict__.pop(name, None)
+    @cached_property
+    def counts(self) -> CellCounts:
+        """The groups by their labels, indexed at the first use."""
+        return CellCounts(self.conditions, self.groups)
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy, with an index of its own: pydantic would copy the index of these groups."""
+        copied = super().model_copy(update=update, deep=deep)
+        copied.__dict__.pop("counts", None)
         return copied
-
-    @cached_property
-    def conditions_by_name(self) -> dict[str, list[ConditionEntry]]:
-        """The conditions of each perturbation, by its canonical name."""
-        found: dict[str, list[ConditionEntry]] = {}
-        for each in self.conditions:
-            if each.perturbation is not None and not each.is_control:
-                found.setdefault(each.perturbation, []).append(each)
-        return found
-
-    @cached_property
-    def names_by_agent(self) -> dict[str, list[str]]:
-        """The perturbations that are one agent in several doses or at several times, by the name of the agent."""
-        found: dict[str, dict[str, None]] = {}
-        for name, conditions in self.conditions_by_name.items():
-            if (agent := conditions[0].agent) is not None:
-                found.setdefault(agent, {})[name] = None
-        return {agent: list(names) for agent, names in found.items()}
-
-    @cached_property
-    def groups_by_condition(self) -> dict[str, list[GroupCount]]:
-        """The groups of each condition, by its label."""
-        found: dict[str, list[GroupCount]] = {}
-        for each in self.groups:
-            found.setdefault(each.condition, []).append(each)
-        return found

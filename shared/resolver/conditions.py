@@ -52,8 +52,8 @@ def atlas_condition(
         keys = _manipulated(manipulations, (), found)
     else:
         return None
-    parts = [*causes.asked, *manipulations]
-    start, end = min(each.start for each in parts), max(each.end for each in parts)
+    spans = [*((each.start, each.end) for each in causes.asked), *((each.start, each.end) for each in manipulations)]
+    start, end = min(first for first, _ in spans), max(last for _, last in spans)
     if _CHOICE.intersection(word.key for word in found.question.words[start:end]):
         return None
     measured = _measured(view)

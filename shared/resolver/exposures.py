@@ -1,6 +1,6 @@
 """Match the dose and the time that a question names with those that an atlas measured, and say which of several answers."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from shared.catalog.entries import ConditionEntry, DatasetEntry
@@ -75,7 +75,7 @@ def settle(term: MatchedTerm, asked: AskedExposure, plan: QueryPlan | None) -> S
         return SettledExposure(term, [], frozenset())
     entry = plan.dataset
     name = default_name(entry, term.name)
-    condition = entry.conditions_by_name[name][0]
+    condition = entry.counts.conditions[name][0]
     variants = _variants(entry, condition.agent or name)
     settled = term.model_copy(update={"name": name})
     notes: list[Caveat] = []
@@ -100,14 +100,14 @@ def settle(term: MatchedTerm, asked: AskedExposure, plan: QueryPlan | None) -> S
 
 def _variants(entry: DatasetEntry, agent: str) -> list[ConditionEntry]:
     """Return a condition of a dataset for each dose and time of a perturbation; none if it has only one."""
-    return [entry.conditions_by_name[name][0] for name in entry.names_by_agent.get(agent, ())]
+    return [entry.counts.conditions[name][0] for name in entry.counts.names_by_agent.get(agent, ())]
 
 
 def _fits(condition: ConditionEntry, asked: AskedExposure) -> bool:
     return asked.dose in {None, condition.dose} and asked.time in {None, condition.time}
 
 
-def _order(code: CaveatCode, text: str) -> Sequence[float]:
+def _order(code: CaveatCode, text: str) -> tuple[float, float]:
     return strength(text, None) if code is CaveatCode.DOSE else strength(None, text)
 
 
