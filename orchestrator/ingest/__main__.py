@@ -3,49 +3,61 @@
 import argparse
 import asyncio
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from orchestrator.atlas.atlas import AtlasUnusable
-from orchestrator.ingest.build import ingest
+from orchestrator.ingest.build import Examined, examine, ingest
 from orchestrator.ingest.options import Options
+from orchestrator.ingest.summary import print_summary, summary, wants_color
 from shared.errors import HaystackError
+from shared.resolver.guides import Modality
 
 OPTIONS = {
+    "layer": "matrix with the counts: X, raw, or the name of a layer",
+    "symbol-column": "var column of the gene symbols",
+    "organism": "organism of the genes",
     "cell-type-column": "obs column of the cell types",
     "condition-column": "obs column of the conditions",
-    "donor-column": "obs column of the donors",
+    "donor-column": "obs column of the donors; none: all cells are of one donor",
+    "dose-column": "obs column of the doses; none: there is none",
+    "time-column": "obs column of the times; none: there is none",
     "title": "title of the dataset",
     "description": "description of the dataset",
     "licence": "license of the dataset",
     "source": "source of the dataset",
 }
+REPEATABLE = {
+    "control": ("LABEL", "a control condition"),
+    "control-for": ("CONDITION=CONTROL", "the only control of a condition"),
+    "exclude": ("LABEL", "leave out the cells of a condition or cell type"),
+    "rename": ("LABEL=NAME", "give a condition or cell type another name, such as stim=IFN-beta"),
+}
+_PAIRS = ("control_for", "rename")
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line: return 0 if the dataset is in the catalog, 1 if it cannot be ingested; exit with 2 on wrong usage."""
-    parser = argparse.ArgumentParser(
-        prog="python -m orchestrator.ingest",
-        description="Add an atlas to the catalog.",
-        epilog="Options that are not given are read from uns['haystack'] of the file, or guessed.",
+    parser = _parser()
+    given = vars(parser.parse_args(arguments))
+    lists = {name.replace("-", "_"): given.pop(name.replace("-", "_")) for name in REPEATABLE}
+    pairs = {name: _pairs(parser, name, lists[name]) for name in _PAIRS}
+    dataset, path, dry_run = given.pop("dataset"), given.pop("path"), given.pop("dry_run")
+    options = Options(
+        controls=tuple(lists["control"]),
+        controls_for=pairs["control_for"],
+        excluded=tuple(lists["exclude"]),
+        renamed=pairs["rename"],
+        **given,
     )
-    parser.add_argument("dataset", help="name of the dataset: a-z, 0-9 and _, starting with a letter")
-    parser.add_argument("path", type=Path, metavar="PATH.h5ad", help="the atlas, with raw counts as CSR")
-    for name, text in OPTIONS.items():
-        parser.add_argument(f"--{name}", help=text)
-    parser.add_argument(
-        "--control", action="append", default=[], metavar="LABEL", help="a control condition; repeatable"
-    )
-    parser.add_argument(
-        "--semi-synthetic", action="store_true", default=None, help="mark the dataset as semi-synthetic everywhere"
-    )
-    given = parser.parse_args(arguments)
-    texts = {name: value for name, value in vars(given).items() if name not in {"dataset", "path", "control"}}
-    from shared import wiring  # noqa: PLC0415  # loads the adapters, which a wrong command line need not wait for
-
     try:
-        settings = wiring.container().settings
-        options = Options(controls=tuple(given.control), **texts)
-        entry = ingest(given.dataset, given.path, settings.atlas_root, options)
+        if dry_run:
+            _announce(examine(dataset, path, options))
+            print("Nothing was written (--dry-run).")
+            return 0
+        from shared import wiring  # noqa: PLC0415  # loads the adapters, which a wrong command line need not wait for
+
+        entry = ingest(dataset, path, wiring.container().settings.atlas_root, options, _announce)
         asyncio.run(wiring.container().catalog.put(entry))
     except (AtlasUnusable, HaystackError) as error:
         print(error, file=sys.stderr)
@@ -55,6 +67,45 @@ def main(arguments: list[str] | None = None) -> int:
         f"{len(entry.cell_types)} cell types, {len(entry.conditions)} conditions"
     )
     return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m orchestrator.ingest",
+        description="Add an atlas to the catalog.",
+        epilog="Options that are not given are read from uns['haystack'] of the file, or guessed; the guess is printed first.",
+    )
+    parser.add_argument("dataset", help="name of the dataset: a-z, 0-9 and _, starting with a letter")
+    parser.add_argument("path", type=Path, metavar="PATH.h5ad", help="the atlas, with raw counts")
+    for name, text in OPTIONS.items():
+        parser.add_argument(f"--{name}", help=text)
+    for name, (value, text) in REPEATABLE.items():
+        parser.add_argument(f"--{name}", action="append", default=[], metavar=value, help=f"{text}; repeatable")
+    parser.add_argument(
+        "--guides",
+        choices=[each.value for each in Modality],
+        help="what the guides of a screen do to their gene",
+    )
+    parser.add_argument(
+        "--semi-synthetic", action="store_true", default=None, help="mark the dataset as semi-synthetic everywhere"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="print how the atlas is understood, and write nothing")
+    return parser
+
+
+def _pairs(parser: argparse.ArgumentParser, name: str, given: list[str]) -> Mapping[str, str]:
+    """Return what is on both sides of the equals signs."""
+    found = {}
+    for text in given:
+        left, separator, right = text.rpartition("=")
+        if not separator or not left or not right:
+            parser.error(f"--{name.replace('_', '-')} needs two names with = between them, not {text!r}")
+        found[left] = right
+    return found
+
+
+def _announce(found: Examined) -> None:
+    print_summary(summary(found.dataset, found.meaning, found.facts, color=wants_color()))
 
 
 if __name__ == "__main__":

@@ -5,26 +5,46 @@ catalog stores the number of cells of each group; the job reads `counts.h5`, `gr
 """
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
-import numpy as np
 
-from orchestrator.atlas.atlas import GROUPS_FILE, AtlasUnusable, Group, GroupIndex, profile_groups
+from orchestrator.atlas.atlas import GROUPS_FILE, AtlasUnusable, GroupIndex, profile_groups
 from orchestrator.atlas.counts import COUNTS_FILE, write_grouped
 from orchestrator.ingest.count_matrix import counts_matrix
 from orchestrator.ingest.entry import dataset_entry
 from orchestrator.ingest.genes import gene_symbols
-from orchestrator.ingest.labels import labeled
+from orchestrator.ingest.labels import Meaning, understand
 from orchestrator.ingest.options import Options
 from orchestrator.ingest.sources import read_source
 from shared.catalog.entries import ENTRY_FILE, DatasetEntry
+from shared.resolver import genes as known_genes
+
+Announce = Callable[["Examined"], None]
 
 
-def ingest(dataset: str, path: Path, atlas_root: Path, options: Options | None = None) -> DatasetEntry:
-    """Write an atlas into its folder below `atlas_root`, and return its catalog entry, which the caller stores.
+@dataclass(frozen=True)
+class Examined:
+    """What is known of an atlas before its counts are rewritten."""
 
-    The file is no longer needed afterwards.
+    dataset: str
+    matrix: str
+    genes: list[str]
+    meaning: Meaning
+    entry: DatasetEntry
+
+    @property
+    def facts(self) -> list[tuple[str, str]]:
+        """What the summary says beside the meaning of the columns."""
+        known = sum(gene.upper() in known_genes.gene_symbols() for gene in self.genes)
+        share = known / max(len(self.genes), 1)
+        return [("counts", self.matrix), ("genes", f"{len(self.genes):,}, {share:.0%} of them known human symbols")]
+
+
+def examine(dataset: str, path: Path, options: Options | None = None) -> Examined:
+    """Return how an atlas is understood, without writing anything.
 
     Raises:
         AtlasUnusable: the atlas cannot be ingested; the message says what to do.
@@ -35,22 +55,36 @@ def ingest(dataset: str, path: Path, atlas_root: Path, options: Options | None =
     source = read_source(path)
     matrix = counts_matrix(path, len(source.obs))
     genes = gene_symbols(source.var)
-    cells = labeled(source.obs, options)
-    grouped = cells.groupby(["donor", "cell_type", "condition"], observed=True, sort=True).indices
-    positions = cells["row"].to_numpy()
-    rows = {
-        Group(*(str(label) for label in key)): np.sort(positions[members])
-        for key, members in grouped.items()
-        if isinstance(key, tuple)
-    }
-    entry = dataset_entry(dataset, rows, options, source.metadata, n_cells=len(cells), n_genes=len(genes))
-    del source, cells, grouped, positions  # for a large atlas they take more memory than writing the counts does
+    meaning = understand(source.obs, options)
+    entry = dataset_entry(dataset, meaning, options, source.metadata, n_genes=len(genes))
+    return Examined(dataset, matrix, genes, meaning, entry)
+
+
+def ingest(
+    dataset: str,
+    path: Path,
+    atlas_root: Path,
+    options: Options | None = None,
+    announce: Announce = lambda _: None,
+) -> DatasetEntry:
+    """Write an atlas into its folder below `atlas_root`, and return its catalog entry, which the caller stores.
+
+    The file is no longer needed afterwards.
+
+    Args:
+        announce: called with how the atlas is understood, before the work starts.
+
+    Raises:
+        AtlasUnusable: the atlas cannot be ingested; the message says what to do.
+    """
+    found = examine(dataset, path, options)
+    announce(found)
     folder = atlas_root / dataset
     folder.mkdir(parents=True, exist_ok=True)
-    index = GroupIndex(rows, genes)
+    index = GroupIndex(found.meaning.rows, found.genes)
     with h5py.File(path) as file:
-        write_grouped(file[matrix], index.order, folder / COUNTS_FILE)
+        write_grouped(file[found.matrix], index.order, folder / COUNTS_FILE)
     index.save(folder / GROUPS_FILE)
     profile_groups(folder)
-    (folder / ENTRY_FILE).write_text(entry.model_dump_json(indent=1))
-    return entry
+    (folder / ENTRY_FILE).write_text(found.entry.model_dump_json(indent=1))
+    return found.entry
