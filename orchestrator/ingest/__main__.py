@@ -1,17 +1,14 @@
-"""The command line of the ingest: `python -m orchestrator.ingest DATASET PATH.h5ad`."""
+"""The command line of the ingest: `python -m orchestrator.ingest DATASET PATH.h5ad`, and `list`, `show NAME` and `remove NAME`."""
 
 import argparse
-import asyncio
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from orchestrator.atlas.atlas import AtlasUnusable
-from orchestrator.ingest.build import Examined, examine, ingest
+from orchestrator.atlas.errors import AtlasUnusable
+from orchestrator.ingest import atlases, replacement, terminal_progress
 from orchestrator.ingest.options import Options
-from orchestrator.ingest.summary import print_summary, summary, wants_color
 from shared.errors import HaystackError
-from shared.resolver.guides import Modality
 
 OPTIONS = {
     "layer": "matrix with the counts: X, raw, or the name of a layer",
@@ -37,7 +34,27 @@ _PAIRS = ("control_for", "rename")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line: return 0 if the dataset is in the catalog, 1 if it cannot be ingested; exit with 2 on wrong usage."""
+    """Run the command line: return 0 if it is done, 1 if it cannot be, 130 if stopped by Ctrl-C; exit with 2 on wrong usage."""
+    given = sys.argv[1:] if arguments is None else arguments
+    try:
+        return _command(given) if given and given[0] in atlases.COMMANDS else _ingest(given)
+    except KeyboardInterrupt:
+        print("\nStopped. The catalog and its atlases are as they were before.", file=sys.stderr)
+        return 130
+
+
+def _command(arguments: list[str]) -> int:
+    from shared import wiring  # noqa: PLC0415  # as below
+
+    try:
+        container = wiring.container()
+    except HaystackError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return atlases.main(arguments, container.catalog, container.settings.atlas_root)
+
+
+def _ingest(arguments: list[str]) -> int:
     parser = _parser()
     given = vars(parser.parse_args(arguments))
     lists = {name.replace("-", "_"): given.pop(name.replace("-", "_")) for name in REPEATABLE}
@@ -50,15 +67,27 @@ def main(arguments: list[str] | None = None) -> int:
         renamed=pairs["rename"],
         **given,
     )
+    # These load scientific libraries and adapters, which a wrong command line need not wait for, and Ctrl-C may stop.
+    from orchestrator.ingest.build import check_name, examine, ingest  # noqa: PLC0415
+    from orchestrator.ingest.summary import announce  # noqa: PLC0415
+    from shared import wiring  # noqa: PLC0415
+
     try:
+        check_name(dataset)
         if dry_run:
-            _announce(examine(dataset, path, options))
+            found = examine(dataset, path, options)
+            announce(dataset, found.meaning, found.facts)
             print("Nothing was written (--dry-run).")
             return 0
-        from shared import wiring  # noqa: PLC0415  # loads the adapters, which a wrong command line need not wait for
-
-        entry = ingest(dataset, path, wiring.container().settings.atlas_root, options, _announce)
-        asyncio.run(wiring.container().catalog.put(entry))
+        container = wiring.container()
+        root = container.settings.atlas_root
+        with terminal_progress.shown_on(sys.stderr) as report:
+            entry = replacement.replace(
+                dataset,
+                root,
+                container.catalog,
+                lambda: ingest(dataset, path, root, options, report, announce),
+            )
     except (AtlasUnusable, HaystackError) as error:
         print(error, file=sys.stderr)
         return 1
@@ -72,7 +101,8 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m orchestrator.ingest",
-        description="Add an atlas to the catalog.",
+        description="Add an atlas to the catalog, or replace one of the same name. "
+        f"To manage atlases: {', '.join(f'{name} ({text})' for name, text in atlases.COMMANDS.items())}.",
         epilog="Options that are not given are read from uns['haystack'] of the file, or guessed; the guess is printed first.",
     )
     parser.add_argument("dataset", help="name of the dataset: a-z, 0-9 and _, starting with a letter")
@@ -83,7 +113,7 @@ def _parser() -> argparse.ArgumentParser:
         parser.add_argument(f"--{name}", action="append", default=[], metavar=value, help=f"{text}; repeatable")
     parser.add_argument(
         "--guides",
-        choices=[each.value for each in Modality],
+        choices=["knockout", "knockdown", "overexpression"],
         help="what the guides of a screen do to their gene",
     )
     parser.add_argument(
@@ -102,10 +132,6 @@ def _pairs(parser: argparse.ArgumentParser, name: str, given: list[str]) -> Mapp
             parser.error(f"--{name.replace('_', '-')} needs two names with = between them, not {text!r}")
         found[left] = right
     return found
-
-
-def _announce(found: Examined) -> None:
-    print_summary(summary(found.dataset, found.meaning, found.facts, color=wants_color()))
 
 
 if __name__ == "__main__":

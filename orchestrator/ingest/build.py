@@ -5,8 +5,9 @@ catalog stores the number of cells of each group; the job reads `counts.h5`, `gr
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import h5py
@@ -18,11 +19,17 @@ from orchestrator.ingest.entry import dataset_entry
 from orchestrator.ingest.genes import gene_symbols
 from orchestrator.ingest.labels import Meaning, understand
 from orchestrator.ingest.options import Options
+from orchestrator.ingest.progress import Report, silent
 from orchestrator.ingest.sources import read_source
-from shared.catalog.entries import ENTRY_FILE, DatasetEntry
+from shared.catalog import folders
+from shared.catalog.entries import DatasetEntry
+from shared.catalog.folders import ENTRY_FILE
+from shared.catalog.packing import pack
+from shared.fields import utc_now
 from shared.resolver import genes as known_genes
 
-Announce = Callable[["Examined"], None]
+# Called with the name of the dataset, what its columns mean, and further facts in words.
+Announce = Callable[[str, Meaning, Sequence[tuple[str, str]]], None]
 
 
 @dataclass(frozen=True)
@@ -48,15 +55,16 @@ def examine(dataset: str, path: Path, options: Options | None = None) -> Examine
 
     Raises:
         AtlasUnusable: the atlas cannot be ingested; the message says what to do.
+        CatalogFull: the atlas has too many groups.
     """
     options = options or Options()
-    if not re.fullmatch(r"[a-z][a-z0-9_]{0,62}", dataset):
-        raise AtlasUnusable(f"{dataset!r} is not a valid dataset name: use a-z, 0-9 and _, and start with a letter.")
+    check_name(dataset)
     source = read_source(path)
     matrix = counts_matrix(path, len(source.obs))
     genes = gene_symbols(source.var)
     meaning = understand(source.obs, options)
     entry = dataset_entry(dataset, meaning, options, source.metadata, n_genes=len(genes))
+    pack(entry)  # fails now, and not after hours of writing, if the catalog has no room for it
     return Examined(dataset, matrix, genes, meaning, entry)
 
 
@@ -65,11 +73,12 @@ def ingest(
     path: Path,
     atlas_root: Path,
     options: Options | None = None,
-    announce: Announce = lambda _: None,
+    report: Report = silent,
+    announce: Announce | None = None,
 ) -> DatasetEntry:
-    """Write an atlas into its folder below `atlas_root`, and return its catalog entry, which the caller stores.
+    """Write a new version of an atlas below `atlas_root`, and return its catalog entry, which the caller stores.
 
-    The file is no longer needed afterwards.
+    The file is no longer needed afterwards. Earlier versions stay as they are (`replacement.replace`).
 
     Args:
         announce: called with how the atlas is understood, before the work starts.
@@ -78,13 +87,25 @@ def ingest(
         AtlasUnusable: the atlas cannot be ingested; the message says what to do.
     """
     found = examine(dataset, path, options)
-    announce(found)
-    folder = atlas_root / dataset
-    folder.mkdir(parents=True, exist_ok=True)
+    if announce:
+        announce(dataset, found.meaning, found.facts)
+    entry = found.entry.model_copy(update={"atlas": folders.new_version(dataset, utc_now())})
+    folder = atlas_root / entry.folder
+    folder.mkdir(parents=True)
     index = GroupIndex(found.meaning.rows, found.genes)
     with h5py.File(path) as file:
         write_grouped(file[found.matrix], index.order, folder / COUNTS_FILE)
     index.save(folder / GROUPS_FILE)
-    profile_groups(folder)
-    (folder / ENTRY_FILE).write_text(found.entry.model_dump_json(indent=1))
-    return found.entry
+    profile_groups(folder, partial(report, "profiling groups"))
+    (folder / ENTRY_FILE).write_text(entry.model_dump_json(indent=1))
+    return entry
+
+
+def check_name(dataset: str) -> None:
+    """Raise unless a dataset may have this name.
+
+    Raises:
+        AtlasUnusable: the name is not valid.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,62}", dataset):
+        raise AtlasUnusable(f"{dataset!r} is not a valid dataset name: use a-z, 0-9 and _, and start with a letter.")

@@ -7,7 +7,7 @@ from typing import Final
 
 import pandas as pd
 
-from orchestrator.atlas.atlas import AtlasUnusable
+from orchestrator.atlas.errors import AtlasUnusable
 from orchestrator.ingest.options import NO_COLUMN, Options
 from shared.resolver.context import is_term
 from shared.resolver.controls import is_control
@@ -31,7 +31,19 @@ DONOR_COLUMNS: Final = (
 )  # fmt: skip
 # A sample is often of one donor in one condition.
 SAMPLE_COLUMNS: Final = ("sample_id", "sample", "sample_name", "orig.ident", "orig_ident")
-REPLICATE_COLUMNS: Final = ("replicate", "replicate_id", "rep", "batch", "batch_id", "plate", "well", "library", "library_id", "lane", "pool")
+REPLICATE_COLUMNS: Final = (
+    "replicate",
+    "replicate_id",
+    "rep",
+    "batch",
+    "batch_id",
+    "plate",
+    "well",
+    "library",
+    "library_id",
+    "lane",
+    "pool",
+)
 _DOSE: Final = re.compile(
     r"(?:dose|dosage|conc|concentration|drug_dose|cytokine_dose|compound_dose)(?:[_. ]?(?:val|value|level|amount))?(?P<unit>[_. ].*)?",
     re.IGNORECASE,
@@ -174,7 +186,11 @@ def _cell_type(obs: pd.DataFrame) -> Choice:
         if is_known or name in named:
             is_number = all(re.fullmatch(r"\d+", label) for label in labels)
             why = f"{round(100 * share)}% of its {len(labels)} labels are known cell types" if is_known else "its name"
-            rank = (is_known, not is_number, len(terms) if name not in named else len(terms) + len(obs.columns) * 1000 - place)
+            rank = (
+                is_known,
+                not is_number,
+                len(terms) if name not in named else len(terms) + len(obs.columns) * 1000 - place,
+            )
             found.append((rank, Choice(name, why)))
     if not found:
         raise AtlasUnusable(
@@ -192,7 +208,7 @@ def _condition(obs: pd.DataFrame, taken: set[str]) -> Choice:
         usual = len(named) - named.index(name) if name in named else 0
         is_other = name in skipped or name.casefold() in {*DONOR_COLUMNS, *SAMPLE_COLUMNS, *REPLICATE_COLUMNS}
         is_exposure = bool(_DOSE.fullmatch(name) or _TIME.fullmatch(name))
-        if (is_other or is_exposure) and not usual or not _is_label_column(obs[name]) or name.endswith("_term_id"):
+        if ((is_other or is_exposure) and not usual) or not _is_label_column(obs[name]) or name.endswith("_term_id"):
             continue
         grade, why = _grade(obs[name], len(obs))
         if grade > 1 or (usual and grade) or (usual and not found):
@@ -208,7 +224,7 @@ def _condition(obs: pd.DataFrame, taken: set[str]) -> Choice:
 def _grade(column: "pd.Series[object]", n_cells: int) -> tuple[int, str]:
     """Return how much the labels of a column look like conditions, and why."""
     labels = [label for label in _sampled(column, n_cells) if not is_unassigned(label)]
-    if len(labels) < 2 and not (labels and len(_sampled(column, n_cells)) > 1):  # noqa: PLR2004
+    if len(labels) < 2 and not (labels and len(_sampled(column, n_cells)) > 1):
         return 0, ""
     controls = [label for label in labels if is_control(label)]
     others = [label for label in labels if label not in controls]
@@ -247,7 +263,9 @@ def _are_wells(labels: Sequence[str]) -> bool:
     return all(map(_WELL.fullmatch, labels)) and len({label[0] for label in labels}) > 1
 
 
-def _exposure(obs: pd.DataFrame, given: str | None, option: str, pattern: re.Pattern[str], taken: set[str]) -> Choice | None:
+def _exposure(
+    obs: pd.DataFrame, given: str | None, option: str, pattern: re.Pattern[str], taken: set[str]
+) -> Choice | None:
     if given == NO_COLUMN:
         return None
     if given is not None:

@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from orchestrator.atlas.atlas import AtlasUnusable
+from orchestrator.atlas.errors import AtlasUnusable
 from orchestrator.ingest.options import Options
 from shared.catalog.entries import ConditionEntry
 from shared.catalog.normalize import compact
@@ -223,7 +223,9 @@ def _own_controls(cells: Mapping[str, int], kinds: Mapping[str, str], options: O
         found.entries[label] = found.entries[label].model_copy(update={"controls": [own] if own else defaults})
     unknown = [each for each in options.controls_for if not any(_matches(each, label) for label in found.perturbed)]
     if unknown:
-        raise AtlasUnusable(f"--control-for names {listed(unknown)}, which is no condition; available: {listed(cells)}.")
+        raise AtlasUnusable(
+            f"--control-for names {listed(unknown)}, which is no condition; available: {listed(cells)}."
+        )
 
 
 def _matches(condition: str, label: str) -> bool:

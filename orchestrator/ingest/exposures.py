@@ -46,8 +46,7 @@ def with_exposures(obs: pd.DataFrame, cells: Coded, entries: dict[str, Condition
     # A control that was not measured at the same times serves all of them.
     splits_controls = len(perturbed_times) > 1 and len(control_times & perturbed_times) > 1
     keys = (
-        cells.codes.astype(np.int64) * len(doses.labels)
-        + np.where(control_cells, _place(doses), doses.codes)
+        cells.codes.astype(np.int64) * len(doses.labels) + np.where(control_cells, _place(doses), doses.codes)
     ) * len(times.labels)
     keys += np.where(control_cells & (not splits_controls), _place(times), times.codes)
     found, codes = np.unique(np.where(cells.present, keys, MISSING), return_inverse=True)
@@ -67,7 +66,9 @@ def with_exposures(obs: pd.DataFrame, cells: Coded, entries: dict[str, Condition
             time if time != entry.time else None,
         )
         labels.append(label)
-        made[label] = entry.model_copy(update={"label": label, "dose": None if entry.is_control else dose, "time": time})
+        made[label] = entry.model_copy(
+            update={"label": label, "dose": None if entry.is_control else dose, "time": time}
+        )
     exposed = Coded(np.where(cells.present, codes.reshape(-1), MISSING).astype(np.int32), labels).merged()
     return Exposed(exposed, _with_controls_of_time(made, entries), [*notes, *_notes(columns, exposed, made)])
 
@@ -84,7 +85,10 @@ def _doses(obs: pd.DataFrame, columns: Columns) -> Coded | None:
     if not unit and columns.dose_unit:
         units = [parse_unit(label) for label in Coded.of(obs[columns.dose_unit]).counts if not is_unassigned(label)]
         unit = units[0] or "" if len(set(units)) == 1 else ""
-    return _read(obs[name], [parse_dose, lambda text: parse_dose(text, unit)] if not unit else [lambda text: parse_dose(text, unit)])
+    return _read(
+        obs[name],
+        [parse_dose, lambda text: parse_dose(text, unit)] if not unit else [lambda text: parse_dose(text, unit)],
+    )
 
 
 def _times(obs: pd.DataFrame, columns: Columns) -> Coded | None:
@@ -112,7 +116,10 @@ def _with_controls_of_time(
 ) -> dict[str, ConditionEntry]:
     """Give each condition the controls of its time, and its own controls their new labels."""
     controls = [entry for entry in made.values() if entry.is_control]
-    by_origin = {label: [each for each in controls if each.label == label or each.label.startswith(f"{label}, ")] for label in entries}
+    by_origin = {
+        label: [each for each in controls if each.label == label or each.label.startswith(f"{label}, ")]
+        for label in entries
+    }
     timed = len({entry.time for entry in controls}) > 1
     for label, entry in made.items():
         if entry.is_control or not (timed or entry.controls):

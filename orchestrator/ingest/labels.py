@@ -25,7 +25,10 @@ ONE_DONOR = "all donors"
 _FEW_LABELS = 50
 _TECHNIQUES = (
     (re.compile(r"crispr[\W_]?a\b|activation|overexpress", re.IGNORECASE), Modality.OVEREXPRESSION),
-    (re.compile(r"crispr[\W_]?i\b|interference|knock[\W_]?down|\bkd\b|[sr]irna|rnai", re.IGNORECASE), Modality.KNOCKDOWN),
+    (
+        re.compile(r"crispr[\W_]?i\b|interference|knock[\W_]?down|\bkd\b|[sr]irna|rnai", re.IGNORECASE),
+        Modality.KNOCKDOWN,
+    ),
     (re.compile(r"crispr|cas9|knock[\W_]?out|\bko\b", re.IGNORECASE), Modality.KNOCKOUT),
 )
 
@@ -66,7 +69,7 @@ def understand(obs: pd.DataFrame, options: Options) -> Meaning:
     )
     left_out = {f"{columns.condition.column} {label!r}": cells for label, cells in conditions.left_out.items()}
     missing = int((~condition.present).sum())
-    condition = condition.relabeled({label: None for label in condition.labels} | conditions.new_labels)
+    condition = condition.relabeled(dict.fromkeys(condition.labels) | conditions.new_labels)
     new_types = _kept_types(cell_type, columns, options, left_out)
     missing += int((~cell_type.present).sum())
     cell_type = cell_type.relabeled(new_types)
@@ -102,7 +105,9 @@ def _check_labels(options: Options, labels: list[str]) -> None:
     for name, given in (("rename", options.renamed), ("exclude", options.excluded), ("control", options.controls)):
         unknown = [label for label in given if label not in known]
         if unknown:
-            raise AtlasUnusable(f"--{name} names {listed(unknown)}, which the file lacks; its labels: {listed(labels)}.")
+            raise AtlasUnusable(
+                f"--{name} names {listed(unknown)}, which the file lacks; its labels: {listed(labels)}."
+            )
 
 
 def _guides(obs: pd.DataFrame, condition: Coded, options: Options) -> Modality | None:
@@ -116,7 +121,7 @@ def _guides(obs: pd.DataFrame, condition: Coded, options: Options) -> Modality |
         if obs[column].dtype == bool or pd.api.types.is_numeric_dtype(obs[column].dtype):
             continue
         found = labels_of(obs[column])
-        if len(found) > 4:  # noqa: PLR2004
+        if len(found) > 4:
             continue
         for label in found:
             for pattern, modality in _TECHNIQUES:
@@ -153,11 +158,11 @@ def _kept_types(
     return new
 
 
-def _donors(
-    obs: pd.DataFrame, columns: Columns, condition: Coded, left_out: dict[str, int], notes: list[str]
-) -> Coded:
+def _donors(obs: pd.DataFrame, columns: Columns, condition: Coded, left_out: dict[str, int], notes: list[str]) -> Coded:
     if columns.donor is None:
-        notes.append("No column of donors is used: all cells count as one donor, so nothing is known about other people.")
+        notes.append(
+            "No column of donors is used: all cells count as one donor, so nothing is known about other people."
+        )
         return Coded.constant(ONE_DONOR, len(obs))
     donor = Coded.of(obs[columns.donor.column])
     new = {label: None for label in donor.labels if is_unassigned(label)}

@@ -1,6 +1,5 @@
 """How an atlas was understood, as the lines that are printed before work starts: warnings first."""
 
-import shutil
 import sys
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -78,15 +77,10 @@ def summary(dataset: str, meaning: Meaning, facts: Sequence[tuple[str, str]] = (
     return lines.found
 
 
-def print_summary(lines: Sequence[str]) -> None:
-    """Print the lines of a summary on standard output."""
-    sys.stdout.write("\n".join(lines) + "\n")
+def announce(dataset: str, meaning: Meaning, facts: Sequence[tuple[str, str]]) -> None:
+    """Print the summary of an atlas on standard output."""
+    sys.stdout.write("\n".join(summary(dataset, meaning, facts, color=sys.stdout.isatty())) + "\n")
     sys.stdout.flush()
-
-
-def wants_color() -> bool:
-    """Return whether standard output is a terminal with room for color."""
-    return sys.stdout.isatty() and shutil.get_terminal_size().columns > 0
 
 
 def _plain(text: str) -> str:

@@ -48,9 +48,7 @@ class CellSource:
     @cached_property
     def query(self) -> QueryCells:
         """At most `max_query_cells` control cells of the query type, spread evenly over donors."""
-        cells = self._control_rows(
-            self._target.query_type, self._config.max_query_cells, self._target.controls
-        )
+        cells = self._control_rows(self._target.query_type, self._config.max_query_cells, self._target.controls)
         rows = np.array([row for row, _ in cells], dtype=np.int64)
         return QueryCells(self._atlas.counts(rows), [donor for _, donor in cells], rows)
 
@@ -110,9 +108,7 @@ class CellSource:
         return PromptCells(perturbed, None, self._atlas.counts(rows) if len(rows) else self.query.counts[:limit])
 
     def _controls(self, cell_type: str, labels: tuple[str, ...]) -> list[Group]:
-        return [
-            group for group in self._atlas.groups if group.cell_type == cell_type and group.condition in labels
-        ]
+        return [group for group in self._atlas.groups if group.cell_type == cell_type and group.condition in labels]
 
     def _control_rows(self, cell_type: str, limit: int, labels: tuple[str, ...]) -> list[tuple[int, str]]:
         """Return at most `limit` control cells of a type with their donors, sorted and spread evenly over donors."""

@@ -3,18 +3,16 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field
 
 from shared.fields import Model
 
-# The catalog entry beside an atlas: the last file that the ingest writes, and the source for restoring a lost catalog.
-ENTRY_FILE: Final = "dataset.json"
-# Of an ingested atlas; atlases of before there were profiles lack it and must be ingested again.
-PROFILES_FILE: Final = "profiles.h5"
 # The name of a dataset and of its folder; the pattern keeps paths inside the atlas folder.
 FolderName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+# The folder of a version of an atlas, or of an atlas of before there were versions.
+VersionFolder = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}(/v[0-9]{8}t[0-9]{12})?$")]
 
 
 class CellTypeEntry(Model):
@@ -94,8 +92,8 @@ class CellCounts:
 class DatasetEntry(Model):
     """A dataset in the catalog.
 
-    `atlas` is the dataset's folder below the atlas folder (`Settings.atlas_dir`), None until it is ingested. `groups` holds the non-empty
-    (cell type, condition) pairs by label.
+    `atlas` is the folder of the dataset's version below the atlas folder (`Settings.atlas_dir`), None until it is ingested. `groups` holds
+    the non-empty (cell type, condition) pairs by label.
     """
 
     name: FolderName
@@ -105,13 +103,18 @@ class DatasetEntry(Model):
     source: str
     ingested: bool
     semi_synthetic: bool = False
-    atlas: FolderName | None = None
+    atlas: VersionFolder | None = None
     n_cells: int | None = None
     n_genes: int | None = None
     donors: list[str] = []
     cell_types: list[CellTypeEntry] = []
     conditions: list[ConditionEntry] = []
     groups: list[GroupCount] = []
+
+    @property
+    def folder(self) -> str:
+        """The folder of its cells, relative to the atlas folder."""
+        return self.atlas or self.name
 
     @cached_property
     def counts(self) -> CellCounts:

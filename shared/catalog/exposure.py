@@ -42,7 +42,9 @@ _TIME_IN_LABEL: Final = re.compile(
     rf"{_BEFORE}({_NUMBER})\s?[-_]?(minutes?|mins?|hours?|hrs?|hr|h|days?|d)(?:post|p[it])?{_AFTER}|{_BEFORE}(days?)[ _-]?({_NUMBER}){_AFTER}",
     re.IGNORECASE,
 )
-_WORD_IN_LABEL: Final = re.compile(rf"{_BEFORE}(low|medium|mid|med|high)(?:[-_ ]?(?:doses?|conc(?:entration)?))?$", re.IGNORECASE)
+_WORD_IN_LABEL: Final = re.compile(
+    rf"{_BEFORE}(low|medium|mid|med|high)(?:[-_ ]?(?:doses?|conc(?:entration)?))?$", re.IGNORECASE
+)
 _SHOWN_DOSE: Final = (
     r"(?:[\d.e+-]+ (?:[pnµ]g/mL|mg/kg|mg/mL|[fpnµm]M|U/mL|%|Gy)|dose [\d.e+-]+|(?:low|medium|high) dose)"
 )
@@ -80,9 +82,7 @@ def parse_dose(text: str, unit: str = "") -> str | None:
 
 def parse_unit(text: str) -> str | None:
     """Return the unit that a text is, in the form that is shown, or None."""
-    return next(
-        (shown for pattern, shown, _ in _UNITS if re.fullmatch(pattern, text.strip(), re.IGNORECASE)), None
-    )
+    return next((shown for pattern, shown, _ in _UNITS if re.fullmatch(pattern, text.strip(), re.IGNORECASE)), None)
 
 
 def parse_time(text: str, unit: str = "") -> str | None:
@@ -141,7 +141,7 @@ def _amount(dose: str) -> float:
         return _number(number) * factor
     if dose.startswith("dose "):
         return float(dose.removeprefix("dose "))
-    return _WORDS.get(dose.split()[0], 0.0)
+    return _WORDS.get(dose.split(maxsplit=1)[0], 0.0)
 
 
 def _minutes(time: str) -> float:

@@ -84,11 +84,15 @@ def _keys_of(condition: ConditionEntry) -> Iterator[Key]:
     # Atlases of before conditions had members have only the label.
     read = condition if condition.members else condition_entry(condition.label)
     if read.kind == GENE and read.members:
-        action = next((code for name, code in _CODES.items() if (read.perturbation or "").endswith(name)), CaveatCode.KNOCKOUT)
+        action = next(
+            (code for name, code in _CODES.items() if (read.perturbation or "").endswith(name)), CaveatCode.KNOCKOUT
+        )
         yield action, frozenset(map(compact, read.members))
     elif read.kind == COMBINATION:
         yield "", frozenset(map(compact, read.members))
-    elif condition.kind not in {"cytokine", "compound"} and (code := manipulation_of(condition.label)) in _MANIPULATIONS:
+    elif (
+        condition.kind not in {"cytokine", "compound"} and (code := manipulation_of(condition.label)) in _MANIPULATIONS
+    ):
         yield code, frozenset({_without_action(condition.label)})
 
 

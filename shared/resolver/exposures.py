@@ -89,7 +89,9 @@ def settle(term: MatchedTerm, asked: AskedExposure, plan: QueryPlan | None) -> S
         if used is None:
             continue
         for text, amount in texts.items():
-            is_extreme = amount in {_HIGH, _LOW} and used == (others[-1] if amount == _HIGH else others[0]) if others else False
+            is_extreme = (
+                amount in {_HIGH, _LOW} and used == (others[-1] if amount == _HIGH else others[0]) if others else False
+            )
             if amount != used and not is_extreme:
                 notes.append(caveats.other_exposure(code, text, settled.name, used, others))
             answered.add(text)

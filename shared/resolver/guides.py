@@ -49,7 +49,9 @@ _NULL: Final = re.compile(r"\s?[-\u2212\u2013]\s?/\s?[-\u2212\u2013]")
 _SIRNA: Final = re.compile(r"[_\-. ]*(?:si|sh)RNA$", re.IGNORECASE)
 _STRONG: Final = re.compile(r"\s*(?:\+|&|;|\||,|/|__|(?<=[\s_])and(?=[\s_])|\bAND\b)[\s_]*")
 _PARTS: Final = re.compile(r"[_:|,; ]+")
-_NO_GENE: Final = re.compile(r"\d*|P\d(?:P\d)?|[+-]|ENS[A-Z]*[GT]\d+(?:\.\d+)?|(?:sg|g)?(?:RNA)?\d+|chr.*", re.IGNORECASE)
+_NO_GENE: Final = re.compile(
+    r"\d*|P\d(?:P\d)?|[+-]|ENS[A-Z]*[GT]\d+(?:\.\d+)?|(?:sg|g)?(?:RNA)?\d+|chr.*", re.IGNORECASE
+)
 _MAYBE_GENE: Final = re.compile(r"[A-Za-z][A-Za-z0-9.\-]{1,19}")
 _ENSEMBL: Final = re.compile(r"ENS[A-Z]*[GT]\d+(?:\.\d+)?")
 # The share of the labels of a column that must be guides of known genes for the column to be read as one of guides.
@@ -146,5 +148,6 @@ def _symbol(text: str) -> str | None:
         return text
     if text in gene_symbols():
         return text
-    return text if len(text) > 1 and text[:1].isupper() and text[1:].islower() and text.upper() in gene_symbols() else None
-
+    return (
+        text if len(text) > 1 and text[:1].isupper() and text[1:].islower() and text.upper() in gene_symbols() else None
+    )

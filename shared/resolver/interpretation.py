@@ -105,7 +105,9 @@ def read(query: str, view: CatalogView, proposed: Resolution | None = None) -> R
     interpretation = Interpretation(
         answerable=used is not None,
         dataset=used.dataset.name if used else None,
-        cell_type=_interpreted_cell_type(cell_type, used, perturbation.name if perturbation else None) if cell_type else None,
+        cell_type=_interpreted_cell_type(cell_type, used, perturbation.name if perturbation else None)
+        if cell_type
+        else None,
         perturbation=_interpreted_perturbation(perturbation, used) if perturbation and not is_unclear else None,
         genes=genes[:MAX_GENES],
         caveats=_sorted(notes)[:MAX_CAVEATS],
@@ -147,7 +149,8 @@ def _unavailable(
         entry
         for entry in atlases or view.ingested
         if any(
-            near.may_stand_in and control_cells(entry, near.entry.label, perturbation.name if perturbation else None) >= MIN_QUERY_CELLS
+            near.may_stand_in
+            and control_cells(entry, near.entry.label, perturbation.name if perturbation else None) >= MIN_QUERY_CELLS
             for near in near_cell_types(entry, key)
         )
     ]
@@ -192,9 +195,7 @@ def _about_cells(cell_type: MatchedTerm, perturbation: MatchedTerm, plan: QueryP
         yield caveats.semi_synthetic(plan.dataset.name)
 
 
-def _interpreted_cell_type(
-    term: MatchedTerm, plan: QueryPlan | None, perturbation: str | None
-) -> InterpretedCellType:
+def _interpreted_cell_type(term: MatchedTerm, plan: QueryPlan | None, perturbation: str | None) -> InterpretedCellType:
     return InterpretedCellType(
         name=term.name,
         cell_ontology_id=term.cell_ontology_id,

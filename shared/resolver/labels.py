@@ -27,7 +27,8 @@ _JOINED: Final = re.compile(r"\s*[+&]\s*|[\s_]+(?:and|plus|AND|with|combined wit
 _MAYBE_JOINED: Final = re.compile(r"\s*[/,;|]\s*|\s*(?:__|_x_|\sx\s)\s*")
 _WORDS: Final = frozenset({"and", "plus", "with", "combo", "combination", "x", "n", "co"})
 _SUFFIXES: Final = re.compile(
-    r"[\s_\-]+(?:stim(?:ulated|ulation)?|treated|treatment|trt|only|alone|cells?|rep(?:licate)?[\s_\-]?\d+|exposed)$", re.IGNORECASE
+    r"[\s_\-]+(?:stim(?:ulated|ulation)?|treated|treatment|trt|only|alone|cells?|rep(?:licate)?[\s_\-]?\d+|exposed)$",
+    re.IGNORECASE,
 )
 _RECOMBINANT: Final = re.compile(r"^(?:rh|hr|rm|h|m)(?=[A-Z])")
 _PREFIXES: Final = re.compile(r"^(?:stim(?:ulated)?|treated|recombinant|rh|hr)[\s_\-]+(?:with[\s_\-]+)?", re.IGNORECASE)

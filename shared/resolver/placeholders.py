@@ -15,7 +15,22 @@ _UNASSIGNED: Final = frozenset(
         "removed", "failed", "undecided", "unresolved", "unidentified", "unspecified", "noassignment", "novalue", "tbd",
     }
 )  # fmt: skip
-_CELLS: Final = frozenset({"cell", "cells", "type", "types", "celltype", "celltypes", "droplet", "droplets", "guide", "guides", "grna", "sgrna"})
+_CELLS: Final = frozenset(
+    {
+        "cell",
+        "cells",
+        "type",
+        "types",
+        "celltype",
+        "celltypes",
+        "droplet",
+        "droplets",
+        "guide",
+        "guides",
+        "grna",
+        "sgrna",
+    }
+)
 _UNNAMED: Final = frozenset(
     {
         "stim", "stimulated", "stimulation", "stimulus", "treated", "treatment", "treat", "trt", "perturbed", "perturbation", "true", "yes",
@@ -47,7 +62,9 @@ def is_unnamed(label: str) -> bool:
     if all(character in "0123456789." for character in label.strip()):
         return True
     named = [key for key in keys if not key.isdigit() and key not in _CELLS | {"condition", "group", "sample"}]
-    return (all(key in _UNNAMED or key.rstrip("0123456789") in _UNNAMED for key in named) and bool(keys)) or joined in _FALSE
+    return (
+        all(key in _UNNAMED or key.rstrip("0123456789") in _UNNAMED for key in named) and bool(keys)
+    ) or joined in _FALSE
 
 
 def is_false(label: str) -> bool:

@@ -63,3 +63,18 @@ def test_what_the_condition_says_is_no_caveat_and_everything_else_is() -> None:
 
 def test_a_control_is_never_the_condition_that_is_asked_about() -> None:
     assert not interpret("CD4 T cells without IFN-gamma", demo_view("untreated")).answerable
+
+
+@pytest.mark.parametrize(
+    ("label", "question"),
+    [
+        ("IFN-beta+TNF-alpha", "How would CD4 T cells respond to IFN-beta plus TNF?"),
+        ("STAT1_KO", "Knockout of STAT1 in CD4 T cells"),
+        ("IL-6 and IFN-beta and TNF", "IL-6, IFN-beta and TNF-alpha together in CD4 T cells"),
+    ],
+)
+def test_a_condition_is_found_among_thousands_that_are_like_it(label: str, question: str) -> None:
+    crowd = [f"GENE{number}+IFN-beta" for number in range(300)] + [f"GENE{number}_KO" for number in range(300)]
+    found = interpret(question, demo_view(*crowd[:300], label, *crowd[300:]))
+    assert found.perturbation is not None
+    assert found.perturbation.used == label
