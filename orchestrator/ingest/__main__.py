@@ -86,7 +86,7 @@ def _ingest(arguments: list[str]) -> int:
                 dataset,
                 root,
                 container.catalog,
-                lambda: ingest(dataset, path, root, options, report, announce),
+                lambda: ingest(dataset, path, root, options, report, announce=announce),
             )
     except (AtlasUnusable, HaystackError) as error:
         print(error, file=sys.stderr)

@@ -74,6 +74,7 @@ def ingest(
     atlas_root: Path,
     options: Options | None = None,
     report: Report = silent,
+    *,
     announce: Announce | None = None,
 ) -> DatasetEntry:
     """Write a new version of an atlas below `atlas_root`, and return its catalog entry, which the caller stores.

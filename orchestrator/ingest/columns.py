@@ -22,8 +22,8 @@ CELL_TYPE_COLUMNS: Final = (
 )  # fmt: skip
 CONDITION_COLUMNS: Final = (
     "condition", "cytokine", "perturbation", "sm_name", "treatment", "stimulation", "stimulus", "group_id", "stim", "drug", "compound",
-    "perturbation_name", "gene", "guide", "guide_identity", "guide_id", "target_gene", "target", "sgrna", "grna", "group", "agent", "status",
-    "label",
+    "perturbation_name", "gene", "guide", "guide_identity", "guide_id", "target_gene", "target", "sgrna", "grna", "group", "agent",
+    "status", "label",
 )  # fmt: skip
 DONOR_COLUMNS: Final = (
     "donor_id", "donor", "donors", "donor_name", "individual", "individual_id", "subject", "subject_id", "patient", "patient_id",

@@ -1,6 +1,7 @@
 """What the columns of an atlas say of its cells: donor, cell type and condition of each, and what could not be understood."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -10,15 +11,14 @@ import pandas as pd
 from orchestrator.atlas.atlas import AtlasUnusable, Group
 from orchestrator.ingest.coded import Coded
 from orchestrator.ingest.columns import SAMPLE_COLUMNS, Columns, choose_columns, labels_of
-from orchestrator.ingest.conditions import Conditions, listed, read_conditions
+from orchestrator.ingest.conditions import listed, read_conditions
 from orchestrator.ingest.donors import Arms, arms, donors_without_condition
 from orchestrator.ingest.exposures import with_exposures
 from orchestrator.ingest.options import NO_COLUMN, Options
 from shared.catalog.entries import CellTypeEntry, ConditionEntry
 from shared.catalog.plans import MIN_GROUP_CELLS, MIN_QUERY_CELLS
-from shared.resolver.controls import is_control
 from shared.resolver.guides import Modality, is_screen
-from shared.resolver.labels import cell_type_entry, reference_name, told_apart
+from shared.resolver.labels import OTHER, cell_type_entry, reference_name, told_apart
 from shared.resolver.placeholders import is_unassigned
 
 ONE_DONOR = "all donors"
@@ -68,10 +68,11 @@ def understand(obs: pd.DataFrame, options: Options) -> Meaning:
         condition.counts, options, guides, lambda label: _named_elsewhere(obs, condition.mask(label), columns)
     )
     left_out = {f"{columns.condition.column} {label!r}": cells for label, cells in conditions.left_out.items()}
-    missing = int((~condition.present).sum())
+    missing = int((~condition.present | ~cell_type.present).sum())
+    if missing:
+        left_out["a missing label"] = missing
     condition = condition.relabeled(dict.fromkeys(condition.labels) | conditions.new_labels)
     new_types = _kept_types(cell_type, columns, options, left_out)
-    missing += int((~cell_type.present).sum())
     cell_type = cell_type.relabeled(new_types)
     exposed = with_exposures(obs, condition, conditions.entries, columns)
     condition, entries = exposed.cells, {each.label: each for each in told_apart(list(exposed.entries.values()))}
@@ -79,8 +80,6 @@ def understand(obs: pd.DataFrame, options: Options) -> Meaning:
     if guides:
         notes.append(f"The labels are guides: each is taken as the {guides} of its gene (--guides says otherwise).")
     donor = _donors(obs, columns, condition, left_out, notes)
-    if missing:
-        left_out["a missing label"] = missing
     found = Meaning(
         columns=columns,
         rows=_rows(donor, cell_type, condition),
@@ -95,7 +94,10 @@ def understand(obs: pd.DataFrame, options: Options) -> Meaning:
     if not found.rows:
         raise AtlasUnusable(f"No cell has a donor, a cell type and a condition. Left out: {listed(left_out)}.")
     _describe(found, entries, _term_ids(obs, columns, cell_type))
-    found.warnings += _warnings(found, donor, conditions)
+    found.warnings += [*_about_donors(found), *_about_types(found), *_about_conditions(found)]
+    donors = columns.donor
+    if donors and donors.column.casefold() in SAMPLE_COLUMNS and donors.why != "given" and found.arms.both:
+        found.notes.append(f"{donors.column} is taken as the donor. If it does not name people, give --donor-column.")
     return found
 
 
@@ -165,6 +167,8 @@ def _donors(obs: pd.DataFrame, columns: Columns, condition: Coded, left_out: dic
         )
         return Coded.constant(ONE_DONOR, len(obs))
     donor = Coded.of(obs[columns.donor.column])
+    if missing := int((~donor.present).sum()):
+        left_out["a missing label"] = left_out.get("a missing label", 0) + missing
     new = {label: None for label in donor.labels if is_unassigned(label)}
     for label in new:
         left_out[f"{columns.donor.column} {label!r}"] = donor.counts.get(label, 0)
@@ -217,42 +221,45 @@ def _describe(found: Meaning, entries: Mapping[str, ConditionEntry], term_ids: M
     found.arms = arms(pairs, controls)
 
 
-def _warnings(found: Meaning, donor: Coded, conditions: Conditions) -> Iterator[str]:
-    """Yield what limits the answers from this atlas."""
-    column = found.columns.donor
-    if not found.arms.both:
+def _about_donors(found: Meaning) -> Iterator[str]:
+    """Yield what the spread of donors over the arms limits."""
+    column, both = found.columns.donor, found.arms.both
+    if not both:
         yield (
             f"NO DONOR HAS BOTH ARMS: in {column.column if column else 'the file'}, each donor is only control or only perturbed. A "
             "response cannot be told from a difference between donors, so no gene will be called changed. If the column does not name "
             f"people, give another one with --donor-column, or --donor-column {NO_COLUMN} if all cells are of one donor."
         )
-    else:
-        if found.arms.only_perturbed:
-            yield f"Donors without control cells: {listed(found.arms.only_perturbed)}."
-        if found.arms.only_control:
-            yield f"Donors without perturbed cells: {listed(found.arms.only_control)}."
-    is_sample = column is not None and column.column.casefold() in SAMPLE_COLUMNS and column.why != "given"
-    if column and is_sample and found.arms.both and len(found.arms.both) > 1:
-        found.notes.append(f"{column.column} is taken as the donor. If it does not name people, give --donor-column.")
+        return
+    if found.arms.only_perturbed:
+        yield f"Donors without control cells: {listed(found.arms.only_perturbed)}."
+    if found.arms.only_control:
+        yield f"Donors without perturbed cells: {listed(found.arms.only_control)}."
+
+
+def _about_types(found: Meaning) -> Iterator[str]:
+    """Yield which cell types cannot be asked about, or not well."""
     controls = {each.label for each in found.conditions if each.is_control}
-    cells: dict[str, int] = {}
-    perturbed: dict[str, int] = {}
-    matched: set[str] = set()
+    cells: Counter[str] = Counter()
+    largest: Counter[str] = Counter()
     for group, rows in found.rows.items():
-        by_type = cells if group.condition in controls else perturbed
-        by_type[group.cell_type] = by_type.get(group.cell_type, 0) + len(rows)
-    for group, rows in found.rows.items():
-        if group.condition in controls and len(rows) >= MIN_GROUP_CELLS:
-            matched.add(group.cell_type)
-    few = [label for label in sorted({*cells, *perturbed}) if cells.get(label, 0) < MIN_QUERY_CELLS]
+        if group.condition in controls:
+            cells[group.cell_type] += len(rows)
+            largest[group.cell_type] = max(largest[group.cell_type], len(rows))
+    labels = [each.label for each in found.cell_types]
+    few = [label for label in labels if cells[label] < MIN_QUERY_CELLS]
     if few:
         yield f"Cell types with fewer than {MIN_QUERY_CELLS} control cells, which cannot be asked about: {listed(few)}."
-    unmatched = [label for label in sorted(perturbed) if label not in matched and label not in few]
+    unmatched = [label for label in labels if label not in few and largest[label] < MIN_GROUP_CELLS]
     if unmatched:
-        yield f"Cell types without a donor with {MIN_GROUP_CELLS} control cells: {listed(unmatched)}."
+        yield f"Cell types in which no donor has {MIN_GROUP_CELLS} control cells: {listed(unmatched)}."
     unknown = [each.label for each in found.cell_types if each.cell_ontology_id is None]
     if unknown:
         yield f"Cell types that the Cell Ontology does not know, found only under their label: {listed(unknown)}."
-    others = [each.label for each in found.conditions if each.kind == "other" and not is_control(each.label)]
+
+
+def _about_conditions(found: Meaning) -> Iterator[str]:
+    """Yield which conditions are found only under their label."""
+    others = [each.label for each in found.conditions if each.kind == OTHER]
     if others:
         yield f"Conditions that the reference data does not know, found only under their label: {listed(others)}."

@@ -39,7 +39,8 @@ _BEFORE: Final = r"(?<![A-Za-z0-9.])"
 _AFTER: Final = r"(?![A-Za-z0-9])"
 _DOSE_IN_LABEL: Final = re.compile(rf"{_BEFORE}@?\s*{_DOSE.pattern}{_AFTER}", re.IGNORECASE)
 _TIME_IN_LABEL: Final = re.compile(
-    rf"{_BEFORE}({_NUMBER})\s?[-_]?(minutes?|mins?|hours?|hrs?|hr|h|days?|d)(?:post|p[it])?{_AFTER}|{_BEFORE}(days?)[ _-]?({_NUMBER}){_AFTER}",
+    rf"{_BEFORE}({_NUMBER})\s?[-_]?(minutes?|mins?|hours?|hrs?|hr|h|days?|d)(?:post|p[it])?{_AFTER}|"
+    rf"{_BEFORE}(days?)[ _-]?({_NUMBER}){_AFTER}",
     re.IGNORECASE,
 )
 _WORD_IN_LABEL: Final = re.compile(

@@ -116,7 +116,8 @@ def second_cell_type(text: str, answered: str) -> Caveat:
 def default_exposure(code: CaveatCode, name: str, used: str, measured: Sequence[str]) -> Caveat:
     """Return the caveat for a question that names no dose or time of a perturbation that was measured in several."""
     kind, most = ("dose", "highest") if code is CaveatCode.DOSE else ("time", "latest")
-    detail = f"The question names no {kind}. The answer is for {name}: {used} is the {most} of the measured {kind}s {_listed(measured, 'and')}."
+    of_all = f"{used} is the {most} of the measured {kind}s {_listed(measured, 'and')}"
+    detail = f"The question names no {kind}. The answer is for {name}: {of_all}."
     return caveat(code, "", detail)
 
 

@@ -47,7 +47,8 @@ _SEQUENCES: Final = {
     ("non", "stimulated"): "untreated", ("non", "targeting"): "non-targeting", ("safe", "targeting"): "non-targeting",
 }  # fmt: skip
 _LABEL_SEQUENCES: Final = {
-    ("safe", "harbor"): "non-targeting", ("non", "target"): "non-targeting", ("medium", "only"): "medium", ("no", "perturbation"): "untreated",
+    ("safe", "harbor"): "non-targeting", ("non", "target"): "non-targeting", ("medium", "only"): "medium",
+    ("no", "perturbation"): "untreated",
     ("no", "stimulus"): "untreated", ("wild", "type"): "untreated", ("isotype", "control"): "isotype",
 }  # fmt: skip
 _FILLERS: Final = frozenset(

@@ -36,7 +36,8 @@ _UNNAMED: Final = frozenset(
         "stim", "stimulated", "stimulation", "stimulus", "treated", "treatment", "treat", "trt", "perturbed", "perturbation", "true", "yes",
         "y", "t", "case", "exposed", "exposure", "activated", "drug", "drugs", "cytokine", "cytokines", "compound", "infected", "post",
         "after", "positive", "pos", "condition", "experimental", "experiment", "test", "tx", "induced", "challenged", "challenge", "dosed",
-        "transfected", "transduced", "edited", "ko", "knockout", "knockdown", "kd", "oe", "on", "active", "stimulant", "agonist", "inhibitor",
+        "transfected", "transduced", "edited", "ko", "knockout", "knockdown", "kd", "oe", "on", "active", "stimulant", "agonist",
+        "inhibitor",
     }
 )  # fmt: skip
 _FALSE: Final = frozenset({"false", "no", "n", "f", "0", "off"})
