@@ -60,6 +60,9 @@ _DESCRIBING: Final = (
     "disease", "tissue", "assay", "sex", "development_stage", "organism", "self_reported_ethnicity", "suspension_type", "tissue_type",
     "observation_joinid", "is_primary_data", "phase",
 )  # fmt: skip
+_NO_CELL_TYPES: Final = frozenset(
+    {*DONOR_COLUMNS, *SAMPLE_COLUMNS, *REPLICATE_COLUMNS, *_UNIT_COLUMNS, "condition", "treatment"}
+)
 _MOST_LABELS: Final = 200_000
 _LABELS_READ: Final = 300  # of each column, to judge it
 _MOST_DOSES = 60
@@ -179,6 +182,8 @@ def _cell_type(obs: pd.DataFrame) -> Choice:
             continue
         labels = [label for label in _sampled(obs[name], len(obs)) if not is_unassigned(label)]
         if not labels or (name.casefold().endswith("_ontology_term_id")) or name in _DESCRIBING:
+            continue
+        if name.casefold() in _NO_CELL_TYPES:  # "r1" is also the name of a photoreceptor
             continue
         terms = {cell_type_entry(label).cell_ontology_id for label in labels} - {None}
         share = sum(cell_type_entry(label).cell_ontology_id is not None for label in labels) / len(labels)

@@ -15,6 +15,7 @@ from shared.resolver.labels import condition_entry
 from shared.resolver.placeholders import is_false, is_unassigned, is_unnamed
 
 _LISTED = 12
+_YES_OR_NO = frozenset({"true", "false", "yes", "no", "0", "1", "t", "f", "y", "n", "on", "off"})
 # Returns the column and the label that name a condition elsewhere in the file, or None.
 NamedElsewhere = Callable[[str], tuple[str, str] | None]
 
@@ -51,7 +52,9 @@ def read_conditions(
     """
     found = Conditions()
     cells = _kept(counts, options, found)
-    kinds = _control_kinds(cells, options, guides, found)
+    says_yes_or_no = all(label.casefold() in _YES_OR_NO for label in counts)
+    noes = {options.renamed.get(label, label) for label in counts if says_yes_or_no and is_false(label)}
+    kinds = _control_kinds(cells, options, guides, noes & cells.keys(), found)
     for label in sorted(cells):
         if label in kinds:
             found.entries[label] = ConditionEntry(label=label, perturbation=None, kind="control", is_control=True)
@@ -111,7 +114,7 @@ def _leave_out(label: str, found: Conditions, cells: int) -> None:
 
 
 def _control_kinds(
-    cells: Mapping[str, int], options: Options, guides: Modality | None, found: Conditions
+    cells: Mapping[str, int], options: Options, guides: Modality | None, noes: Iterable[str], found: Conditions
 ) -> dict[str, str]:
     """Return the kind of each control condition."""
     named = {options.renamed.get(label, label) for label in options.controls}
@@ -119,8 +122,9 @@ def _control_kinds(
     if named:
         return dict.fromkeys((named | own) & cells.keys(), "given")
     kinds = {label: kind for label in cells if (kind := control_kind(label))}
-    if not kinds and all(label.casefold() in _YES_OR_NO for label in cells):
-        kinds = {label: "control" for label in cells if is_false(label)}
+    if not kinds and noes:
+        kinds = dict.fromkeys(noes, "control")
+        found.notes.append(f"{listed(kinds)} is taken as the control.")
     if guides or NON_TARGETING in kinds.values():
         # "ctrl" beside guides is the guide without a target.
         kinds = {label: NON_TARGETING if kind == "control" else kind for label, kind in kinds.items()}
@@ -135,9 +139,6 @@ def _control_kinds(
         if len(labels) > 1:
             found.notes.append(f"{listed(labels)} are pooled as one kind of control ({kind}).")
     return kinds
-
-
-_YES_OR_NO = frozenset({"true", "false", "yes", "no", "0", "1", "t", "f", "y", "n", "on", "off"})
 
 
 def _several_kinds(cells: Mapping[str, int], kinds: Mapping[str, str]) -> str:
@@ -197,6 +198,8 @@ def _name_unnamed(
 
 def _named_in(label: str, options: Options) -> str | None:
     """Return the control that a person named for a condition, by its label, its new label or its canonical name."""
+    if not options.controls_for:
+        return None
     name = condition_entry(label).perturbation or label
     for condition, control in options.controls_for.items():
         new = options.renamed.get(condition, condition)

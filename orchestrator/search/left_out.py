@@ -165,9 +165,13 @@ class LeaveOneOut:
     def _perturbations(self, prompt: Prompt, types: Collection[str]) -> Iterator[Known]:
         """Yield the response of the asked cell type to each other perturbation, predicted in the same way."""
         dataset = self._question.dataset
-        asked = self._question.perturbation.name
-        names = sorted({each.perturbation for each in dataset.conditions if each.perturbation})
-        measured = {name: self._own_response(name) for name in names if name != asked}
+        asked = self._question.agent
+        # Another dose of the asked perturbation is no other perturbation.
+        agents = {
+            each.perturbation: each.agent or each.perturbation for each in dataset.conditions if each.perturbation
+        }
+        names = sorted(name for name, agent in agents.items() if agent != asked)
+        measured = {name: self._own_response(name) for name in names}
         known = {name: response for name, response in measured.items() if response is not None}
         reference = self._source.reference(self._own).expression
         for name, truth in known.items():

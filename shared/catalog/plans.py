@@ -14,7 +14,7 @@ from shared.catalog.interpretation import Relation
 from shared.catalog.ontology import cell_ontology
 from shared.catalog.reference import ReferencePerturbation, perturbations
 from shared.catalog.schemas import CellTypeInfo, PerturbationInfo
-from shared.catalog.view import CatalogView, cells_in, control_labels, perturbation_labels
+from shared.catalog.view import CatalogView, cells_in, control_labels, default_name, perturbation_labels
 
 # The minimum number of control cells of a query cell type: fewer allow no test.
 MIN_QUERY_CELLS: Final = 10
@@ -203,7 +203,9 @@ def related_perturbations(name: str, dataset: DatasetEntry) -> tuple[RelatedPert
             common = set(target.receptors) & set(known[other].receptors)
             shared = _in_words("receptor", common) if alike and common else shared
             found.append(
-                RelatedPerturbation(other, tuple(perturbation_labels(dataset, other)), nearness, shared, alike)
+                RelatedPerturbation(
+                    default_name(dataset, other), tuple(perturbation_labels(dataset, other)), nearness, shared, alike
+                )
             )
     return tuple(sorted(found, key=lambda each: (-each.nearness, each.name)))
 

@@ -1,5 +1,6 @@
 """Recognize condition labels that mean untreated cells, and tell the kinds of controls apart."""
 
+from functools import lru_cache
 from typing import Final
 
 from shared.catalog.normalize import split
@@ -73,6 +74,7 @@ def is_control(label: str) -> bool:
     return control_kind(label) is not None
 
 
+@lru_cache(maxsize=16384)
 def control_kind(label: str) -> str | None:
     """Return the kind of control that a condition label names ("DMSO", "untreated", "non-targeting", ...), or None if it names none."""
     if is_unassigned(label):

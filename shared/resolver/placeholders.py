@@ -1,5 +1,6 @@
 """Recognize labels that name nothing: cells that were not assigned to anything, and conditions without a name."""
 
+from functools import lru_cache
 from typing import Final
 
 from shared.catalog.normalize import split
@@ -44,6 +45,7 @@ _FALSE: Final = frozenset({"false", "no", "n", "f", "0", "off"})
 _LONGEST_CODE = 2
 
 
+@lru_cache(maxsize=16384)
 def is_unassigned(label: str) -> bool:
     """Return whether a label says that cells were assigned to nothing: "None", "nan", "Doublet", "no guide", ..."""
     keys = [word.key for word in split(label)]

@@ -77,4 +77,32 @@ def test_a_condition_is_found_among_thousands_that_are_like_it(label: str, quest
     crowd = [f"GENE{number}+IFN-beta" for number in range(300)] + [f"GENE{number}_KO" for number in range(300)]
     found = interpret(question, demo_view(*crowd[:300], label, *crowd[300:]))
     assert found.perturbation is not None
-    assert found.perturbation.used == label
+    assert found.perturbation.used == condition_entry(label).perturbation
+
+
+@pytest.mark.parametrize(
+    ("question", "used"),
+    [
+        ("How would CD4 T cells respond to KLF1 knockout?", "KLF1 knockout"),
+        ("How would CD4 T cells respond to sgKLF1?", "KLF1 knockout"),
+        ("How would CD4 T cells respond to KLF1 and MAP2K6 double knockout?", "KLF1 + MAP2K6 knockout"),
+        ("How would CD4 T cells respond to knockout of KLF1 and MAP2K6?", "KLF1 + MAP2K6 knockout"),
+        ("How would CD4 T cells respond to KLF1 knockdown?", None),
+        ("How would CD4 T cells respond to MAP2K6 knockout?", None),
+        ("How would CD4 T cells respond to knockout of KLF1 and STAT1?", None),
+        ("How would CD4 T cells respond to knockout of KLF1 or MAP2K6?", None),
+    ],
+)
+def test_guides_answer_for_all_their_genes_and_for_no_others(question: str, used: str | None) -> None:
+    found = interpret(question, demo_view("sgKLF1-1", "sgKLF1-2", "KLF1_KO+MAP2K6_KO", "sgNT"))
+    assert (found.perturbation.used if found.answerable and found.perturbation else None) == used
+
+
+def test_a_combination_never_answers_for_one_of_its_members() -> None:
+    """Regression: "IFN-beta+TNF-alpha" was answered from one of them."""
+    view = demo_view("IFN-beta+TNF-alpha", without=("IFN-beta", "IFN-alpha1", "TNF-alpha"))
+    for member in ("IFN-beta", "TNF-alpha"):
+        assert not interpret(f"How would CD4 T cells respond to {member}?", view).answerable
+    both = interpret("How would CD4 T cells respond to IFN-beta and TNF-alpha?", view)
+    assert both.perturbation is not None
+    assert both.perturbation.used == "IFN-beta + TNF-alpha"
