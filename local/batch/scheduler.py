@@ -137,7 +137,7 @@ class Scheduler:
             return
         attempt = 0
         while ended := await self._attempt(record, attempt):
-            if self.closing or record.released or not is_retried(record.job, ended.exit_code, attempt):
+            if self._stopped(record) or not is_retried(record.job, ended.exit_code, attempt):
                 self._end(record, *ended)
                 return
             record.repeat(*ended)
@@ -171,6 +171,9 @@ class Scheduler:
         """Record how a process ended, unless the job was released or the emulator itself stopped it while closing."""
         if not record.released and not (self.closing and exit_code):
             record.end(exit_code, cause)
+
+    def _stopped(self, record: JobRecord) -> bool:
+        return self.closing or record.released
 
     def _refuse_image(self, record: JobRecord) -> None:
         """Fail a job as if its image were missing: Batch reports Docker's exit code, and only the job's log explains it."""

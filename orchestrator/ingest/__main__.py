@@ -3,9 +3,9 @@
 import argparse
 import asyncio
 import sys
-from pathlib import Path
 
 from orchestrator.atlas.atlas import AtlasUnusable
+from orchestrator.ingest import on_batch
 from orchestrator.ingest.build import ingest
 from orchestrator.ingest.options import Options
 from shared.errors import HaystackError
@@ -23,13 +23,16 @@ OPTIONS = {
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line: return 0 if the dataset is in the catalog, 1 if it cannot be ingested; exit with 2 on wrong usage."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if len(arguments) == 2 and arguments[0] in {"show", "cancel"}:
+        return _about_batch(*arguments)
     parser = argparse.ArgumentParser(
         prog="python -m orchestrator.ingest",
         description="Add an atlas to the catalog.",
         epilog="Options that are not given are read from uns['haystack'] of the file, or guessed.",
     )
     parser.add_argument("dataset", help="name of the dataset: a-z, 0-9 and _, starting with a letter")
-    parser.add_argument("path", type=Path, metavar="PATH.h5ad", help="the atlas, with raw counts as CSR")
+    parser.add_argument("path", metavar="PATH.h5ad", help="the atlas, with raw counts as CSR; gs://… with --on-batch")
     for name, text in OPTIONS.items():
         parser.add_argument(f"--{name}", help=text)
     parser.add_argument(
@@ -38,11 +41,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--semi-synthetic", action="store_true", default=None, help="mark the dataset as semi-synthetic everywhere"
     )
+    on_batch.add_options(parser)
     given = parser.parse_args(arguments)
+    cloud = on_batch.take_options(parser, given, arguments)
     texts = {name: value for name, value in vars(given).items() if name not in {"dataset", "path", "control"}}
     from shared import wiring  # noqa: PLC0415  # loads the adapters, which a wrong command line need not wait for
 
     try:
+        if cloud is not None:
+            return on_batch.ingest_on_batch(cloud[0], wait=cloud[1])
         settings = wiring.container().settings
         options = Options(controls=tuple(given.control), **texts)
         entry = ingest(given.dataset, given.path, settings.atlas_root, options)
@@ -54,6 +61,16 @@ def main(arguments: list[str] | None = None) -> int:
         f"{entry.name}: {entry.n_cells} cells × {entry.n_genes} genes, {len(entry.donors)} donors, "
         f"{len(entry.cell_types)} cell types, {len(entry.conditions)} conditions"
     )
+    return 0
+
+
+def _about_batch(verb: str, dataset: str) -> int:
+    try:
+        said = on_batch.ingest_state(dataset) if verb == "show" else on_batch.cancel_ingest(dataset)
+    except HaystackError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(said or f"There was no ingest of {dataset} on Batch.")
     return 0
 
 
