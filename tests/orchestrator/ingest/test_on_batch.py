@@ -20,7 +20,9 @@ from orchestrator.atlas.atlas import Atlas
 from orchestrator.ingest.cloud import ingest_job_id
 from orchestrator.ingest.record import IngestRecord, Phase, Records
 from shared.catalog.entries import DatasetEntry
+from shared.gcp.batch import GoogleBatchJobs
 from shared.gcp.objects import GoogleObjects
+from shared.runs.jobs import JobState
 from shared.settings import Settings
 from shared.stores.sqlite import SqliteCatalog, SqliteDatabase
 from tests.support.orchestrator import small_atlas
@@ -37,6 +39,7 @@ class Cloud:
         self.folder, self.batch = folder, batch
         self.environment = {**common, "BATCH_EMULATOR_HOST": host, "JOB_IMAGE": "job:1", "ATLAS_BUCKET": BUCKET}
         self.objects = GoogleObjects(Settings(project="demo", storage_emulator_host=url))
+        self.jobs = GoogleBatchJobs(Settings(project="demo", region="europe-west1", batch_emulator_host=host))
         self.records = Records(self.objects, BUCKET)
         self.catalog = SqliteCatalog(SqliteDatabase(folder / "runs.db"))
 
@@ -105,6 +108,7 @@ async def cloud(tmp_path: Path) -> AsyncIterator[Cloud]:
         found = Cloud(tmp_path, url, batch, f"127.0.0.1:{await batch.start()}", common)
         small_atlas.write(tmp_path / "cells.h5ad", {"NK": ("IFN-beta",)})
         await found.put(tmp_path / "cells.h5ad")
+        stack.push_async_callback(found.jobs.close)
         yield found
 
 
@@ -155,11 +159,14 @@ async def test_a_repeated_command_adopts_the_running_ingest_and_another_one_is_r
 
 
 async def test_an_ingest_whose_machine_is_lost_starts_again(cloud: Cloud) -> None:
-    cloud.batch.faults.begin(Preempt(after_seconds=1.0))
+    cloud.batch.faults.begin(Preempt(after_seconds=0.3))  # the job needs longer
     code, _, err = await cloud.run("kang", SOURCE, "--on-batch")
     assert code == 0, err
     record = await cloud.record()
-    assert (record.number, record.starts, record.phase) == (1, 2, Phase.SUCCEEDED)
+    assert (record.number, record.phase) == (1, Phase.SUCCEEDED)
+    report = await cloud.jobs.describe(record.job_id)
+    assert report is not None
+    assert (report.state, report.exit_codes) == (JobState.SUCCEEDED, (50001,))
 
 
 async def test_ctrl_c_stops_following_and_not_the_ingest(cloud: Cloud) -> None:
