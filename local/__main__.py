@@ -50,14 +50,27 @@ def make_atlas(data_dir: DataDir = Path(".local")) -> None:
 
 
 @app.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
-def ingest(context: typer.Context, dataset: str, cells: Path, data_dir: DataDir = Path(".local")) -> None:
-    """Add your own atlas (.h5ad) under the name DATASET; the options of `python -m orchestrator.ingest` work here too."""
+def ingest(
+    context: typer.Context,
+    dataset: Annotated[str, typer.Argument(help="Name of the dataset; or list, show or remove.")],
+    cells: Annotated[str | None, typer.Argument(help="The atlas (.h5ad); the name to show or remove.")] = None,
+    data_dir: DataDir = Path(".local"),
+) -> None:
+    """Add your own atlas (.h5ad) under the name DATASET, or list, show NAME or remove NAME.
+
+    The options of `python -m orchestrator.ingest` work here too.
+    """
+    arguments = [dataset, *([] if cells is None else [cells]), *context.args]
+    if dataset in {"list", "show"}:  # these only read, so a service may run
+        demo.ingest(arguments, data_dir)
+        return
     try:
         with locked(data_dir):
-            demo.ingest([dataset, str(cells), *context.args], data_dir)
+            demo.ingest(arguments, data_dir)
     except FolderInUse as error:
         raise SystemExit(f"local: {error}") from error
-    print(f"{dataset} is ready; start the service with: make up")
+    if dataset != "remove":
+        print(f"{dataset} is ready; start the service with: make up")
 
 
 @app.command(name="demo")

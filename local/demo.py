@@ -26,6 +26,7 @@ from local.demo_atlas import DATASET
 from local.gateway import ROOT
 from local.lock import FolderInUse, locked, owner_of
 from local.processes import Child
+from shared.stores.sqlite import SqliteCatalog, SqliteDatabase
 
 QUESTION: Final = "How would CD14 monocytes respond to IFN-gamma?"
 READY_SECONDS: Final = 60.0
@@ -90,7 +91,7 @@ def run(body: Mapping[str, Any], *, data_dir: Path, store: str | None, results_d
 def ingest(arguments: Sequence[str], data_dir: Path) -> None:
     """Run the operators' command, `orchestrator.ingest`, for a data folder.
 
-    The service reads the entry beside the atlas when it starts, so the catalog that the command writes is not used.
+    Its catalog is not that of the service: both are filled from the entries beside the atlases, the service's when it starts.
 
     Raises:
         SystemExit: the command failed; it has printed the reason.
@@ -104,10 +105,23 @@ def ingest(arguments: Sequence[str], data_dir: Path) -> None:
         "ATLAS_DIR": str(service.atlas_dir(data_dir)),
         "PYTHONPATH": str(ROOT),
     }
-    command = [sys.executable, "-m", "orchestrator.ingest", *arguments]
-    done = subprocess.run(command, env={**os.environ, **settings}, check=False)
-    if done.returncode != 0:
-        raise SystemExit(done.returncode)
+    data_dir.mkdir(parents=True, exist_ok=True)
+    asyncio.run(_fill_catalog(data_dir / "ingest.db", service.atlas_dir(data_dir)))
+    child = subprocess.Popen([sys.executable, "-m", "orchestrator.ingest", *arguments], env={**os.environ, **settings})
+    try:
+        code = child.wait()
+    except KeyboardInterrupt:  # Ctrl-C reaches the child too, which says what it means
+        code = child.wait()
+    if code != 0:
+        raise SystemExit(code)
+
+
+async def _fill_catalog(path: Path, atlases: Path) -> None:
+    database = SqliteDatabase(path)
+    try:
+        await service.register_atlases(SqliteCatalog(database), atlases)
+    finally:
+        await database.close()
 
 
 def _ask_own_service(body: Mapping[str, Any], data_dir: Path, store: str, results_dir: Path, terminal: Terminal) -> int:

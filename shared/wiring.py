@@ -55,7 +55,7 @@ class Container:
             from shared.stores.sqlite import SqliteCatalog
 
             return SqliteCatalog(self._sqlite)
-        from shared.stores.firestore import FirestoreCatalog
+        from shared.stores.firestore_catalog import FirestoreCatalog
 
         return FirestoreCatalog(self._firestore)
 

@@ -1,12 +1,10 @@
-"""The command line of the ingest: `python -m orchestrator.ingest DATASET PATH.h5ad`."""
+"""The command line of the ingest: `python -m orchestrator.ingest DATASET PATH.h5ad`, and `list`, `show NAME` and `remove NAME`."""
 
 import argparse
-import asyncio
 import sys
 
-from orchestrator.atlas.atlas import AtlasUnusable
-from orchestrator.ingest import on_batch
-from orchestrator.ingest.build import ingest
+from orchestrator.atlas.errors import AtlasUnusable
+from orchestrator.ingest import atlases, on_batch, replacement, terminal_progress
 from orchestrator.ingest.options import Options
 from shared.errors import HaystackError
 
@@ -22,13 +20,32 @@ OPTIONS = {
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line: return 0 if the dataset is in the catalog, 1 if it cannot be ingested; exit with 2 on wrong usage."""
-    arguments = sys.argv[1:] if arguments is None else arguments
-    if len(arguments) == 2 and arguments[0] in {"show", "cancel"}:
-        return _about_batch(*arguments)
+    """Run the command line: return 0 if it is done, 1 if it cannot be, 130 if stopped by Ctrl-C; exit with 2 on wrong usage."""
+    given = sys.argv[1:] if arguments is None else arguments
+    try:
+        return _command(given) if given and given[0] in atlases.COMMANDS else _ingest(given)
+    except KeyboardInterrupt:
+        print("\nStopped. The catalog and its atlases are as they were before.", file=sys.stderr)
+        return 130
+
+
+def _command(arguments: list[str]) -> int:
+    from shared import wiring  # noqa: PLC0415  # as below
+
+    try:
+        container = wiring.container()
+    except HaystackError as error:
+        print(error, file=sys.stderr)
+        return 1
+    in_cloud = on_batch.InAtlasBucket(container) if container.settings.atlas_bucket else None
+    return atlases.main(arguments, container.catalog, container.settings.atlas_root, in_cloud)
+
+
+def _ingest(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m orchestrator.ingest",
-        description="Add an atlas to the catalog.",
+        description="Add an atlas to the catalog, or replace one of the same name. "
+        f"To manage atlases: {', '.join(f'{name} ({text})' for name, text in atlases.COMMANDS.items())}.",
         epilog="Options that are not given are read from uns['haystack'] of the file, or guessed.",
     )
     parser.add_argument("dataset", help="name of the dataset: a-z, 0-9 and _, starting with a letter")
@@ -45,15 +62,24 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     cloud = on_batch.take_options(parser, given, arguments)
     texts = {name: value for name, value in vars(given).items() if name not in {"dataset", "path", "control"}}
-    from shared import wiring  # noqa: PLC0415  # loads the adapters, which a wrong command line need not wait for
+    # These load scientific libraries and adapters, which a wrong command line need not wait for, and Ctrl-C may stop.
+    from orchestrator.ingest.build import check_name, ingest  # noqa: PLC0415
+    from shared import wiring  # noqa: PLC0415
 
     try:
         if cloud is not None:
             return on_batch.ingest_on_batch(cloud[0], wait=cloud[1])
-        settings = wiring.container().settings
+        check_name(given.dataset)
+        container = wiring.container()
+        root = container.settings.atlas_root
         options = Options(controls=tuple(given.control), **texts)
-        entry = ingest(given.dataset, given.path, settings.atlas_root, options)
-        asyncio.run(wiring.container().catalog.put(entry))
+        with terminal_progress.shown_on(sys.stderr) as report:
+            entry = replacement.replace(
+                given.dataset,
+                root,
+                container.catalog,
+                lambda: ingest(given.dataset, given.path, root, options, report),
+            )
     except (AtlasUnusable, HaystackError) as error:
         print(error, file=sys.stderr)
         return 1
@@ -61,16 +87,6 @@ def main(arguments: list[str] | None = None) -> int:
         f"{entry.name}: {entry.n_cells} cells × {entry.n_genes} genes, {len(entry.donors)} donors, "
         f"{len(entry.cell_types)} cell types, {len(entry.conditions)} conditions"
     )
-    return 0
-
-
-def _about_batch(verb: str, dataset: str) -> int:
-    try:
-        said = on_batch.ingest_state(dataset) if verb == "show" else on_batch.cancel_ingest(dataset)
-    except HaystackError as error:
-        print(error, file=sys.stderr)
-        return 1
-    print(said or f"There was no ingest of {dataset} on Batch.")
     return 0
 
 

@@ -8,12 +8,14 @@ explained by its report.
 import asyncio
 import hashlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from orchestrator.ingest.cloud_source import find_source
 from orchestrator.ingest.record import IngestRecord, Phase, Records
+from shared.catalog.cache import Catalog
+from shared.catalog.folders import ENTRY_FILE
 from shared.catalog.objects import Objects
 from shared.errors import Conflict, SettingsInvalid, SubmitRejected, Unavailable
 from shared.fields import Clock
@@ -62,17 +64,9 @@ class IngestState(NamedTuple):
 
 
 class CloudIngests:
-    """The ingests of one atlas bucket. Every method may raise `Unavailable`, and what `Objects` raises.
-
-    Raises:
-        SettingsInvalid: the settings lack what an ingest on Batch needs.
-    """
+    """The ingests of one atlas bucket. Every method may raise `Unavailable`, and what `Objects` raises."""
 
     def __init__(self, settings: Settings, jobs: BatchJobs, objects: Objects, clock: Clock) -> None:
-        missing = [name for name in ("atlas_bucket", "job_image") if not getattr(settings, name)]
-        if missing:
-            hint = "./deploy.sh writes the settings of an ingest on Batch to build/deploy/PROJECT/ENV/ingest.env"
-            raise SettingsInvalid([f"{', '.join(missing).upper()} missing ({hint})"])
         self._settings, self._jobs, self._objects, self._clock = settings, jobs, objects, clock
         self._records = Records(objects, settings.atlas_bucket)
 
@@ -82,8 +76,12 @@ class CloudIngests:
         Raises:
             AtlasUnusable: there is no such file.
             Conflict: another ingest of this dataset runs.
+            SettingsInvalid: the settings lack what an ingest on Batch needs.
             SubmitRejected: Batch will never accept this job.
         """
+        if missing := [name for name in ("atlas_bucket", "job_image") if not getattr(self._settings, name)]:
+            hint = "./deploy.sh writes the settings of an ingest on Batch to build/deploy/PROJECT/ENV/ingest.env"
+            raise SettingsInvalid([f"{', '.join(missing).upper()} missing ({hint})"])
         source = await asyncio.to_thread(find_source, wanted.source, self._objects)
         while True:
             stored, generation = await asyncio.to_thread(self._records.read, wanted.dataset)
@@ -100,7 +98,7 @@ class CloudIngests:
                             f"or stop it: python -m orchestrator.ingest cancel {wanted.dataset}"
                         )
                     return stored, True
-            record = self._record(wanted, number, source.size, stored)
+            record = self._record(wanted, number, source.size)
             written = await asyncio.to_thread(self._records.write, record, generation)
             if written is not None:  # else another command came first
                 await self._start(record, written, source.size)
@@ -143,6 +141,19 @@ class CloudIngests:
         await self._jobs.cancel(state.record.job_id)
         return f"The ingest of {dataset} is being cancelled. An earlier atlas of this name stays in use."
 
+    async def remove(self, dataset: str, catalog: Catalog) -> None:
+        """Remove a dataset from the catalog, then delete its objects and its record; a run that is reading them fails.
+
+        Raises:
+            Conflict: an ingest of this dataset runs.
+        """
+        state = await self.state(dataset)
+        if state is not None and not state.over:
+            raise Conflict(f"{state.sentence}. Stop it first: python -m orchestrator.ingest cancel {dataset}")
+        await catalog.remove(dataset)
+        await asyncio.to_thread(keep_versions, self._objects, self._settings.atlas_bucket, dataset, ())
+        await asyncio.to_thread(self._records.delete, dataset)
+
     async def _unused(self, dataset: str) -> int:
         """Return the first number without a job; Batch still knows the jobs of a record that was deleted."""
         number = 1
@@ -150,21 +161,18 @@ class CloudIngests:
             number += 1
         return number
 
-    def _record(self, wanted: Wanted, number: int, size: int, stored: IngestRecord | None) -> IngestRecord:
-        job_id = ingest_job_id(self._settings.atlas_bucket, wanted.dataset, number)
+    def _record(self, wanted: Wanted, number: int, size: int) -> IngestRecord:
         now = self._clock()
         return IngestRecord(
             dataset=wanted.dataset,
             number=number,
-            job_id=job_id,
+            job_id=ingest_job_id(self._settings.atlas_bucket, wanted.dataset, number),
             source=wanted.source,
             arguments=list(wanted.arguments),
             machine_type=wanted.machine_type or machine_type_for(size),
             disk_gb=wanted.disk_gb or disk_gb_for(size),
             submitted_at=now,
             updated_at=now,
-            folder=f"{wanted.dataset[:54]}_{_digest(job_id)}",
-            leftovers=sorted({*stored.leftovers, stored.folder}) if stored else [],
         )
 
     async def _start(self, record: IngestRecord, generation: int, size: int) -> None:
@@ -208,6 +216,15 @@ class CloudIngests:
             f"'jsonPayload.ingest_job=\"{record.job_id}\"' {place} --freshness=14d --order=asc"
         )
         return f"The ingest of {record.dataset} failed. {explained.get(reason, unknown)}"
+
+
+def keep_versions(objects: Objects, bucket: str, dataset: str, kept: Collection[str]) -> None:
+    """Delete the other versions of a dataset in a bucket, as `folders.keep_versions` does in a folder."""
+    found = [(each, each.name.rpartition("/")[0]) for each in objects.below(bucket, f"{dataset}/")]
+    # First the file that makes a version complete.
+    for each, folder in sorted(found, key=lambda pair: not pair[0].name.endswith(f"/{ENTRY_FILE}")):
+        if folder not in kept:
+            objects.delete(bucket, each.name)
 
 
 def ingest_job_id(bucket: str, dataset: str, number: int) -> str:

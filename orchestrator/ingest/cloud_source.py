@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from orchestrator.atlas.atlas import AtlasUnusable
+from orchestrator.atlas.errors import AtlasUnusable
 from shared.catalog.objects import Objects, StoredObject
 
 URI: Final = re.compile(r"gs://([a-z0-9][a-z0-9._-]{1,220}[a-z0-9])/([^/\r\n][^\r\n]*)")

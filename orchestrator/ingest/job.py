@@ -1,7 +1,7 @@
 """The job of an ingest on Batch: `python -m orchestrator.ingest.job DATASET JOB_ID`.
 
 It copies the atlas to the disk of its machine, runs the same command there as an operator would, writes the resulting folder to the atlas
-bucket under a new name, and only then points the catalog to it, so that runs read the earlier atlas until that moment. HDF5 reads and
+bucket as a new version, and only then points the catalog to it, so that runs read the earlier atlas until that moment. HDF5 reads and
 writes in many places of a file, which is slow through a mounted bucket; a sequential copy is not.
 
 The ingest is a process of its own: this one records its progress, and why it failed if memory runs out.
@@ -26,15 +26,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from orchestrator.atlas.atlas import AtlasUnusable
-from orchestrator.ingest.cloud import GB, out_of_memory
+from orchestrator.atlas.errors import AtlasUnusable
+from orchestrator.ingest.cloud import GB, keep_versions, out_of_memory
 from orchestrator.ingest.cloud_source import find_source
 from orchestrator.ingest.printed import Printed
 from orchestrator.ingest.record import IngestRecord, Phase, Records
 from shared import logs, wiring
 from shared.catalog.cache import Catalog
-from shared.catalog.entries import ENTRY_FILE, DatasetEntry
+from shared.catalog.folders import ENTRY_FILE
 from shared.catalog.objects import Objects
+from shared.catalog.packing import parse
 from shared.errors import Forbidden, HaystackError, SettingsInvalid, Unavailable
 from shared.fields import utc_now
 from shared.logs import Severity
@@ -127,10 +128,10 @@ class IngestJob:
         source = self._download(folder)
         atlases = folder / "atlases"
         self._run_command(source, atlases)
-        entries = sorted(atlases.glob(f"*/{ENTRY_FILE}"))
+        entries = sorted(atlases.rglob(ENTRY_FILE))
         if not entries:
             return "Nothing was written. Repeat the command without --dry-run to ingest the atlas."
-        return self._publish(entries[0])
+        return self._publish(entries[-1])
 
     def _download(self, folder: Path) -> Path:
         try:
@@ -177,22 +178,16 @@ class IngestJob:
             raise Failed(printed.last_message or f"The ingest ended with exit code {code}.")
 
     def _publish(self, file: Path) -> str:
-        """Write the new folder of the atlas to the bucket, its entry last, and point the catalog to it."""
-        record, bucket = self._record, self._settings.atlas_bucket
-        entry = DatasetEntry.from_stored_json(file.read_bytes()).model_copy(update={"atlas": record.folder})
-        file.write_text(entry.model_dump_json(indent=1))
+        """Write the new version of the atlas to the bucket, its entry last, and point the catalog to it."""
+        bucket, entry = self._settings.atlas_bucket, parse(file.read_bytes())
         files = sorted((each for each in file.parent.rglob("*") if each.is_file()), key=lambda each: each == file)
         for place, each in enumerate(files, 1):
-            self._keeper.step(f"writing {each.name} to gs://{bucket}/{record.folder} ({place} of {len(files)} files)")
-            self._objects.upload(each, bucket, f"{record.folder}/{each.relative_to(file.parent)}")
-        others = {each.name: each.atlas or each.name for each in self._with_catalog(self._catalog.load)}
+            self._keeper.step(f"writing {each.name} to gs://{bucket}/{entry.folder} ({place} of {len(files)} files)")
+            self._objects.upload(each, bucket, f"{entry.folder}/{each.relative_to(file.parent)}")
+        replaced = [each.folder for each in self._with_catalog(self._catalog.load) if each.name == entry.name]
         self._with_catalog(lambda: self._catalog.put(entry))
-        # Runs that began before still read the atlas that this one replaces; the next ingest deletes it.
-        replaced = others.pop(entry.name, record.folder)
-        for folder in set(record.leftovers) - {*others.values(), replaced, record.folder}:
-            for found in self._objects.below(bucket, f"{folder}/"):
-                self._objects.delete(bucket, found.name)
-        self._keeper.update(leftovers=[replaced] if replaced != record.folder else [])
+        # Runs that began before still read the version that this one replaces; the next ingest deletes it.
+        keep_versions(self._objects, bucket, entry.name, {entry.folder, *replaced})
         return f"{entry.name} is in the catalog; questions about it are answered within a minute."
 
     def _with_catalog(self, call: Callable[[], Any]) -> Any:  # noqa: ANN401  # each call has its own result

@@ -1,4 +1,4 @@
-"""The command line of ingests on Batch: `--on-batch`, and what `show` and `cancel` say of them."""
+"""The command line of ingests on Batch: `--on-batch`, and what `show`, `cancel` and `remove` do with them."""
 
 import argparse
 import asyncio
@@ -7,9 +7,12 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from orchestrator.ingest.cloud import CloudIngests, IngestState, Wanted
+
+if TYPE_CHECKING:
+    from shared.wiring import Container
 
 # The same as that of the ingest itself, which would refuse the name only after the file was copied.
 DATASET: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
@@ -89,35 +92,34 @@ def ingest_on_batch(wanted: Wanted, *, wait: bool) -> int:
     return 0 if state.succeeded else 1
 
 
-def ingest_state(dataset: str) -> str | None:
-    """Return a sentence on the newest ingest of a dataset on Batch, or None if there was none.
+class InAtlasBucket:
+    """The port `atlases.InCloud` on the atlas bucket of a container."""
 
-    Raises:
-        HaystackError: Google Cloud does not answer or refuses.
-    """
-    from shared import wiring  # noqa: PLC0415  # loads the adapters, which a wrong command line need not wait for
+    def __init__(self, container: "Container") -> None:
+        self._ingests = CloudIngests(container.settings, container.batch_jobs, container.objects, container.clock)
+        self._catalog = container.catalog
 
-    if not wiring.container().settings.atlas_bucket:
-        return None
-    state = asyncio.run(_ingests().state(dataset))
-    if state is None:
-        return None
-    if not state.over:
-        return state.sentence
-    return f"{state.record.updated_at:%Y-%m-%d %H:%M} UTC, from {state.record.source}: {state.sentence}"
+    def state(self, dataset: str) -> str | None:
+        """See `InCloud.state`."""
+        state = asyncio.run(self._ingests.state(dataset))
+        if state is None or not state.over:
+            return state and state.sentence
+        return f"{state.record.updated_at:%Y-%m-%d %H:%M} UTC, from {state.record.source}: {state.sentence}"
 
+    def cancel(self, dataset: str) -> str:
+        """See `InCloud.cancel`."""
+        return asyncio.run(self._ingests.cancel(dataset))
 
-def cancel_ingest(dataset: str) -> str:
-    """Stop the ingest of a dataset on Batch, and return a sentence about it.
-
-    Raises:
-        HaystackError: the settings are incomplete, or Google Cloud does not answer or refuses.
-    """
-    return asyncio.run(_ingests().cancel(dataset))
+    def remove(self, dataset: str) -> None:
+        """See `InCloud.remove`."""
+        asyncio.run(self._ingests.remove(dataset, self._catalog))
 
 
 async def _submit(wanted: Wanted, *, wait: bool) -> IngestState | None:
-    ingests = _ingests()
+    from shared import wiring  # noqa: PLC0415  # loads the adapters, which a wrong command line need not wait for
+
+    container = wiring.container()
+    ingests = CloudIngests(container.settings, container.batch_jobs, container.objects, container.clock)
     record, adopted = await ingests.submit(wanted)
     verb = "was under way already" if adopted else "is submitted"
     print(
@@ -130,13 +132,6 @@ async def _submit(wanted: Wanted, *, wait: bool) -> IngestState | None:
     state = await ingests.follow(record, shown.tell)
     shown.end()
     return state
-
-
-def _ingests() -> CloudIngests:
-    from shared import wiring  # noqa: PLC0415  # loads the adapters, which a wrong command line need not wait for
-
-    container = wiring.container()
-    return CloudIngests(container.settings, container.batch_jobs, container.objects, container.clock)
 
 
 def _for_the_job(arguments: Sequence[str]) -> tuple[str, ...]:

@@ -34,8 +34,6 @@ class IngestRecord(Model):
         step: what it does now, with its progress.
         output: what the ingest printed: its summary and its notes.
         message: the final sentence.
-        folder: folder of the atlas in the bucket, which no other ingest writes.
-        leftovers: folders of earlier ingests that nothing needs when this one succeeds, unless a dataset names them.
     """
 
     dataset: str
@@ -52,8 +50,6 @@ class IngestRecord(Model):
     step: str = ""
     output: str = ""
     message: str = ""
-    folder: str
-    leftovers: list[str] = []
 
     @property
     def done(self) -> bool:

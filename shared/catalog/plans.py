@@ -4,7 +4,6 @@ Validation and the job use the same rules. A missing cell type may be replaced o
 perturbation only by one that shares receptors or targets with it in the reference data. Members of its family may serve as prompts.
 """
 
-from collections import Counter
 from collections.abc import Iterable
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -165,9 +164,7 @@ def near_cell_types(entry: DatasetEntry, cell_type: str) -> list[NearCellType]:
         cell_type: Cell Ontology id, or a label of the dataset without one.
     """
     ontology = cell_ontology()
-    cells: Counter[str] = Counter()
-    for group in entry.groups:
-        cells[group.cell_type] += group.cells
+    cells = entry.counts.cell_types
     members = MIXTURES.get(cell_type)
     if members:
         kinds = [each for each in entry.cell_types if ontology.is_a(each.cell_ontology_id or "", members)]
@@ -192,9 +189,8 @@ def related_perturbations(name: str, dataset: DatasetEntry) -> tuple[RelatedPert
     target = known.get(name)
     if target is None:
         return ()
-    names = {each.perturbation for each in dataset.conditions if each.perturbation and not each.is_control}
     found = []
-    for other in names & known.keys() - {name}:
+    for other in dataset.counts.labels.keys() & known.keys() - {name}:
         nearness, shared = _likeness(target, known[other])
         if nearness:
             alike = _shares_mechanism(target, known[other])
@@ -222,7 +218,7 @@ def _relation(term: str, target: str) -> Relation:
 
 def _plan(entry: DatasetEntry, perturbation: str, cell_type: str) -> QueryPlan | None:
     conditions = perturbation_labels(entry, perturbation)
-    largest = (max(group.donors, default=0) for group in entry.groups if group.condition in conditions)
+    largest = (max(group.donors, default=0) for group in entry.counts.groups(conditions))
     if max(largest, default=0) < MIN_GROUP_CELLS:
         return None
     near = near_cell_types(entry, cell_type)

@@ -221,9 +221,7 @@ def _evidence(term: MatchedTerm, plan: QueryPlan) -> Evidence:
     if plan.related or term.match == "related":
         return Evidence.RELATED_PERTURBATION
     labels = perturbation_labels(plan.dataset, term.name)
-    groups = [
-        each for each in plan.dataset.groups if each.condition in labels and each.cell_type == plan.query.entry.label
-    ]
+    groups = plan.dataset.counts.groups(labels, plan.query.entry.label)
     is_usable = any(max(group.donors, default=0) >= MIN_GROUP_CELLS for group in groups)
     return Evidence.MEASURED_IN_CELL_TYPE if is_usable else Evidence.MEASURED_IN_OTHER_CELL_TYPES
 

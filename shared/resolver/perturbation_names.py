@@ -171,7 +171,7 @@ def names_with(datasets: Iterable[DatasetEntry]) -> PerturbationNames:
                 continue
             if not base.has(condition.perturbation):
                 names.add_canonical(condition.perturbation, condition.kind)
-            if base.find(compact(condition.label)) is None:
+            if condition.label != condition.perturbation and base.find(compact(condition.label)) is None:
                 names.add_synonym(condition.label, (condition.perturbation,))
     return names
 

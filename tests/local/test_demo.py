@@ -11,7 +11,7 @@ import pytest
 from local import service
 from local.demo_atlas import DATASET
 from local.lock import locked
-from shared.catalog.entries import ENTRY_FILE, PROFILES_FILE
+from shared.catalog.folders import ENTRY_FILE, PROFILES_FILE
 from tests.functions.conftest import cloud, environment, settings, small_dataset
 from tests.haystack_client.conftest import (
     QUESTION,

@@ -61,7 +61,7 @@ def ask(demo_view: CatalogView) -> Callable[[str], Question]:
 @pytest.fixture
 def source_of(atlas_root: Path) -> Callable[[Question], CellSource]:
     """Return the cells of a question, with the default config and a fixed seed."""
-    return lambda question: CellSource(Atlas(atlas_root / question.dataset.name), question.target, JobConfig(), 7)
+    return lambda question: CellSource(Atlas(atlas_root / question.dataset.folder), question.target, JobConfig(), 7)
 
 
 @pytest.fixture

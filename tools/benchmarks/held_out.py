@@ -72,7 +72,7 @@ class Data:
     """An ingested atlas."""
 
     def __init__(self, name: str, entry: DatasetEntry, root: Path) -> None:
-        self.name, self.entry, self.atlas = name, entry, Atlas(root / entry.name)
+        self.name, self.entry, self.atlas = name, entry, Atlas(root / entry.folder)
         self.perturbations = sorted({each.perturbation for each in entry.conditions if each.perturbation})
 
     def cells(self, cell_type: str, conditions: Sequence[str]) -> int:

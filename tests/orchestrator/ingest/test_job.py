@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from local.storage.server import StorageServer
-from orchestrator.atlas.atlas import AtlasUnusable
+from orchestrator.atlas.errors import AtlasUnusable
 from orchestrator.ingest.cloud_source import CloudSource, find_source
 from orchestrator.ingest.job import IngestJob, RecordKeeper, Superseded
 from orchestrator.ingest.record import IngestRecord, Phase, Records
@@ -31,7 +31,6 @@ RECORD = IngestRecord(
     disk_gb=31,
     submitted_at=datetime(2026, 11, 27, tzinfo=UTC),
     updated_at=datetime(2026, 11, 27, tzinfo=UTC),
-    folder="kang_00000001",
 )
 
 
@@ -99,9 +98,24 @@ async def test_a_machine_that_is_lost_while_it_writes_leaves_the_catalog_alone_a
     record = await asyncio.to_thread(world.record)
     assert (record.phase, record.starts) == (Phase.SUCCEEDED, 2)
     (entry,) = await world.catalog.load()
-    assert entry.atlas == record.folder
+    names = [found.name for found in await asyncio.to_thread(world.objects.below, "cells", "kang/")]
+    complete = {name.rpartition("/")[0] for name in names if name.endswith("/dataset.json")}
+    assert complete == {name.rpartition("/")[0] for name in names} == {entry.folder}  # the lost one's files are gone
     with pytest.raises(Superseded):  # a third start has nothing to do
         await asyncio.to_thread(world.run)
+
+
+async def test_a_replaced_version_stays_until_the_next_ingest_because_runs_may_read_it(world: World) -> None:
+    versions = []
+    for number in (1, 2, 3):
+        stored, generation = await asyncio.to_thread(world.records.read, "kang")
+        assert stored is not None
+        again = stored.model_copy(update={"number": number, "phase": Phase.SUBMITTED})
+        await asyncio.to_thread(world.records.write, again, generation)
+        assert await asyncio.to_thread(world.run) == 0
+        versions.append((await world.catalog.load())[0].folder)
+    kept = {found.name.rpartition("/")[0] for found in await asyncio.to_thread(world.objects.below, "cells", "kang/")}
+    assert kept == set(versions[1:])
 
 
 @pytest.mark.parametrize(

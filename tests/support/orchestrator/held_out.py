@@ -51,7 +51,7 @@ class HeldOut:
         text = f"How would {entry.cell_ontology_label or cell_type} respond to {perturbation}?"
         question = analyze(text, CatalogView(datasets(), [data.entry]))
         self.target, self.label, self.perturbation = question.target, question.query_type.label, perturbation
-        self.atlas = Atlas(data.root / data.entry.name)
+        self.atlas = Atlas(data.root / data.entry.folder)
         self.source = CellSource(self.atlas, self.target, CONFIG, seed)
         sizes = {
             group: self.atlas.size(group)
