@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Mapping
 
 from orchestrator.atlas.errors import AtlasUnusable
 from orchestrator.ingest import atlases, on_batch, replacement, terminal_progress
@@ -9,14 +10,26 @@ from orchestrator.ingest.options import Options
 from shared.errors import HaystackError
 
 OPTIONS = {
+    "layer": "matrix with the counts: X, raw, or the name of a layer",
+    "symbol-column": "var column of the gene symbols",
+    "organism": "organism of the genes",
     "cell-type-column": "obs column of the cell types",
     "condition-column": "obs column of the conditions",
-    "donor-column": "obs column of the donors",
+    "donor-column": "obs column of the donors; none: all cells are of one donor",
+    "dose-column": "obs column of the doses; none: there is none",
+    "time-column": "obs column of the times; none: there is none",
     "title": "title of the dataset",
     "description": "description of the dataset",
     "licence": "license of the dataset",
     "source": "source of the dataset",
 }
+REPEATABLE = {
+    "control": ("LABEL", "a control condition"),
+    "control-for": ("CONDITION=CONTROL", "the only control of a condition"),
+    "exclude": ("LABEL", "leave out the cells of a condition or cell type"),
+    "rename": ("LABEL=NAME", "give a condition or cell type another name, such as stim=IFN-beta"),
+}
+_PAIRS = ("control_for", "rename")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -42,43 +55,42 @@ def _command(arguments: list[str]) -> int:
 
 
 def _ingest(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m orchestrator.ingest",
-        description="Add an atlas to the catalog, or replace one of the same name. "
-        f"To manage atlases: {', '.join(f'{name} ({text})' for name, text in atlases.COMMANDS.items())}.",
-        epilog="Options that are not given are read from uns['haystack'] of the file, or guessed.",
+    parser = _parser()
+    parsed = parser.parse_args(arguments)
+    cloud = on_batch.take_options(parser, parsed, arguments)
+    given = vars(parsed)
+    lists = {name.replace("-", "_"): given.pop(name.replace("-", "_")) for name in REPEATABLE}
+    pairs = {name: _pairs(parser, name, lists[name]) for name in _PAIRS}
+    dataset, path, dry_run = given.pop("dataset"), given.pop("path"), given.pop("dry_run")
+    options = Options(
+        controls=tuple(lists["control"]),
+        controls_for=pairs["control_for"],
+        excluded=tuple(lists["exclude"]),
+        renamed=pairs["rename"],
+        **given,
     )
-    parser.add_argument("dataset", help="name of the dataset: a-z, 0-9 and _, starting with a letter")
-    parser.add_argument("path", metavar="PATH.h5ad", help="the atlas, with raw counts as CSR; gs://… with --on-batch")
-    for name, text in OPTIONS.items():
-        parser.add_argument(f"--{name}", help=text)
-    parser.add_argument(
-        "--control", action="append", default=[], metavar="LABEL", help="a control condition; repeatable"
-    )
-    parser.add_argument(
-        "--semi-synthetic", action="store_true", default=None, help="mark the dataset as semi-synthetic everywhere"
-    )
-    on_batch.add_options(parser)
-    given = parser.parse_args(arguments)
-    cloud = on_batch.take_options(parser, given, arguments)
-    texts = {name: value for name, value in vars(given).items() if name not in {"dataset", "path", "control"}}
     # These load scientific libraries and adapters, which a wrong command line need not wait for, and Ctrl-C may stop.
-    from orchestrator.ingest.build import check_name, ingest  # noqa: PLC0415
+    from orchestrator.ingest.build import check_name, examine, ingest  # noqa: PLC0415
+    from orchestrator.ingest.summary import announce  # noqa: PLC0415
     from shared import wiring  # noqa: PLC0415
 
     try:
         if cloud is not None:
             return on_batch.ingest_on_batch(cloud[0], wait=cloud[1])
-        check_name(given.dataset)
+        check_name(dataset)
+        if dry_run:
+            found = examine(dataset, path, options)
+            announce(dataset, found.meaning, found.facts)
+            print("Nothing was written (--dry-run).")
+            return 0
         container = wiring.container()
         root = container.settings.atlas_root
-        options = Options(controls=tuple(given.control), **texts)
         with terminal_progress.shown_on(sys.stderr) as report:
             entry = replacement.replace(
-                given.dataset,
+                dataset,
                 root,
                 container.catalog,
-                lambda: ingest(given.dataset, given.path, root, options, report),
+                lambda: ingest(dataset, path, root, options, report, announce),
             )
     except (AtlasUnusable, HaystackError) as error:
         print(error, file=sys.stderr)
@@ -88,6 +100,43 @@ def _ingest(arguments: list[str]) -> int:
         f"{len(entry.cell_types)} cell types, {len(entry.conditions)} conditions"
     )
     return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m orchestrator.ingest",
+        description="Add an atlas to the catalog, or replace one of the same name. "
+        f"To manage atlases: {', '.join(f'{name} ({text})' for name, text in atlases.COMMANDS.items())}.",
+        epilog="Options that are not given are read from uns['haystack'] of the file, or guessed; the guess is printed first.",
+    )
+    parser.add_argument("dataset", help="name of the dataset: a-z, 0-9 and _, starting with a letter")
+    parser.add_argument("path", metavar="PATH.h5ad", help="the atlas, with raw counts; gs://… with --on-batch")
+    for name, text in OPTIONS.items():
+        parser.add_argument(f"--{name}", help=text)
+    for name, (value, text) in REPEATABLE.items():
+        parser.add_argument(f"--{name}", action="append", default=[], metavar=value, help=f"{text}; repeatable")
+    parser.add_argument(
+        "--guides",
+        choices=["knockout", "knockdown", "overexpression"],
+        help="what the guides of a screen do to their gene",
+    )
+    parser.add_argument(
+        "--semi-synthetic", action="store_true", default=None, help="mark the dataset as semi-synthetic everywhere"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="print how the atlas is understood, and write nothing")
+    on_batch.add_options(parser)
+    return parser
+
+
+def _pairs(parser: argparse.ArgumentParser, name: str, given: list[str]) -> Mapping[str, str]:
+    """Return what is on both sides of the equals signs."""
+    found = {}
+    for text in given:
+        left, separator, right = text.rpartition("=")
+        if not separator or not left or not right:
+            parser.error(f"--{name.replace('_', '-')} needs two names with = between them, not {text!r}")
+        found[left] = right
+    return found
 
 
 if __name__ == "__main__":

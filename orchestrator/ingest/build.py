@@ -5,18 +5,19 @@ catalog stores the number of cells of each group; the job reads `counts.h5`, `gr
 """
 
 import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import h5py
-import numpy as np
 
-from orchestrator.atlas.atlas import GROUPS_FILE, AtlasUnusable, Group, GroupIndex, profile_groups
+from orchestrator.atlas.atlas import GROUPS_FILE, AtlasUnusable, GroupIndex, profile_groups
 from orchestrator.atlas.counts import COUNTS_FILE, write_grouped
 from orchestrator.ingest.count_matrix import counts_matrix
 from orchestrator.ingest.entry import dataset_entry
 from orchestrator.ingest.genes import gene_symbols
-from orchestrator.ingest.labels import labeled
+from orchestrator.ingest.labels import Meaning, understand
 from orchestrator.ingest.options import Options
 from orchestrator.ingest.progress import Report, silent
 from orchestrator.ingest.sources import read_source
@@ -25,14 +26,32 @@ from shared.catalog.entries import DatasetEntry
 from shared.catalog.folders import ENTRY_FILE
 from shared.catalog.packing import pack
 from shared.fields import utc_now
+from shared.resolver import genes as known_genes
+
+# Called with the name of the dataset, what its columns mean, and further facts in words.
+Announce = Callable[[str, Meaning, Sequence[tuple[str, str]]], None]
 
 
-def ingest(
-    dataset: str, path: Path, atlas_root: Path, options: Options | None = None, report: Report = silent
-) -> DatasetEntry:
-    """Write a new version of an atlas below `atlas_root`, and return its catalog entry, which the caller stores.
+@dataclass(frozen=True)
+class Examined:
+    """What is known of an atlas before its counts are rewritten."""
 
-    The file is no longer needed afterwards. Earlier versions stay as they are (`replacement.replace`).
+    dataset: str
+    matrix: str
+    genes: list[str]
+    meaning: Meaning
+    entry: DatasetEntry
+
+    @property
+    def facts(self) -> list[tuple[str, str]]:
+        """What the summary says beside the meaning of the columns."""
+        known = sum(gene.upper() in known_genes.gene_symbols() for gene in self.genes)
+        share = known / max(len(self.genes), 1)
+        return [("counts", self.matrix), ("genes", f"{len(self.genes):,}, {share:.0%} of them known human symbols")]
+
+
+def examine(dataset: str, path: Path, options: Options | None = None) -> Examined:
+    """Return how an atlas is understood, without writing anything.
 
     Raises:
         AtlasUnusable: the atlas cannot be ingested; the message says what to do.
@@ -43,23 +62,39 @@ def ingest(
     source = read_source(path)
     matrix = counts_matrix(path, len(source.obs))
     genes = gene_symbols(source.var)
-    cells = labeled(source.obs, options)
-    grouped = cells.groupby(["donor", "cell_type", "condition"], observed=True, sort=True).indices
-    positions = cells["row"].to_numpy()
-    rows = {
-        Group(*(str(label) for label in key)): np.sort(positions[members])
-        for key, members in grouped.items()
-        if isinstance(key, tuple)
-    }
-    entry = dataset_entry(dataset, rows, options, source.metadata, n_cells=len(cells), n_genes=len(genes))
-    del source, cells, grouped, positions  # for a large atlas they take more memory than writing the counts does
-    entry = entry.model_copy(update={"atlas": folders.new_version(dataset, utc_now())})
+    meaning = understand(source.obs, options)
+    entry = dataset_entry(dataset, meaning, options, source.metadata, n_genes=len(genes))
     pack(entry)  # fails now, and not after hours of writing, if the catalog has no room for it
+    return Examined(dataset, matrix, genes, meaning, entry)
+
+
+def ingest(
+    dataset: str,
+    path: Path,
+    atlas_root: Path,
+    options: Options | None = None,
+    report: Report = silent,
+    announce: Announce | None = None,
+) -> DatasetEntry:
+    """Write a new version of an atlas below `atlas_root`, and return its catalog entry, which the caller stores.
+
+    The file is no longer needed afterwards. Earlier versions stay as they are (`replacement.replace`).
+
+    Args:
+        announce: called with how the atlas is understood, before the work starts.
+
+    Raises:
+        AtlasUnusable: the atlas cannot be ingested; the message says what to do.
+    """
+    found = examine(dataset, path, options)
+    if announce:
+        announce(dataset, found.meaning, found.facts)
+    entry = found.entry.model_copy(update={"atlas": folders.new_version(dataset, utc_now())})
     folder = atlas_root / entry.folder
     folder.mkdir(parents=True)
-    index = GroupIndex(rows, genes)
+    index = GroupIndex(found.meaning.rows, found.genes)
     with h5py.File(path) as file:
-        write_grouped(file[matrix], index.order, folder / COUNTS_FILE)
+        write_grouped(file[found.matrix], index.order, folder / COUNTS_FILE)
     index.save(folder / GROUPS_FILE)
     profile_groups(folder, partial(report, "profiling groups"))
     (folder / ENTRY_FILE).write_text(entry.model_dump_json(indent=1))

@@ -5,8 +5,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from orchestrator.atlas.atlas import AtlasUnusable
 from orchestrator.atlas.counts import read_rows
+from orchestrator.atlas.errors import AtlasUnusable
 
 MATRICES = ("X", "layers/counts", "layers/raw_counts")
 SAMPLED_ROWS = 200

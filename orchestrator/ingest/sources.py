@@ -8,7 +8,7 @@ import anndata as ad
 import h5py
 import pandas as pd
 
-from orchestrator.atlas.atlas import AtlasUnusable
+from orchestrator.atlas.errors import AtlasUnusable
 
 
 @dataclass(frozen=True)

@@ -27,13 +27,20 @@ class ConditionEntry(Model):
     """A condition label of a dataset.
 
     `perturbation` is the canonical name from the reference data if the label is known there, else the label itself; None for a control.
-    `kind` is cytokine, compound, gene or other, and `control` for a control condition.
+    If the dataset has one perturbation in several doses or at several times, each is a perturbation of its own and its name ends with
+    them ("IFN-beta, 10 ng/mL, 6 h"); `agent` is then the name without them. `kind` is cytokine, compound, gene, combination or other,
+    and `control` for a control condition.
     """
 
     label: str
     perturbation: str | None
     kind: str
     is_control: bool
+    members: list[str] = []  # canonical names of what acts together; of genes that guides target, their symbols
+    agent: str | None = None
+    dose: str | None = None
+    time: str | None = None
+    controls: list[str] = []  # labels of its own control conditions; empty: all controls of the dataset
 
 
 class GroupCount(Model):
@@ -51,6 +58,10 @@ class CellCounts:
     def __init__(self, conditions: Iterable[ConditionEntry], groups: Iterable[GroupCount]) -> None:
         self.controls: list[str] = []  # labels of the control conditions
         self.labels: dict[str, list[str]] = {}  # condition labels of each perturbation, by its canonical name
+        self.conditions: dict[str, list[ConditionEntry]] = {}  # likewise
+        # Names of the perturbations that are one agent in several doses or at several times, by the name of the agent.
+        self.names_by_agent: dict[str, list[str]] = {}
+        self.has_own_controls = False  # whether some conditions do not share the controls of the dataset
         self.cell_types: Counter[str] = Counter()  # number of cells of each type, by label
         self._by_condition: dict[str, list[GroupCount]] = {}
         self._cells: Counter[str] = Counter()
@@ -58,7 +69,11 @@ class CellCounts:
             if condition.is_control:
                 self.controls.append(condition.label)
             elif condition.perturbation is not None:
+                if condition.agent is not None and condition.perturbation not in self.labels:
+                    self.names_by_agent.setdefault(condition.agent, []).append(condition.perturbation)
                 self.labels.setdefault(condition.perturbation, []).append(condition.label)
+                self.conditions.setdefault(condition.perturbation, []).append(condition)
+                self.has_own_controls = self.has_own_controls or bool(condition.controls)
         for group in groups:
             self._by_condition.setdefault(group.condition, []).append(group)
             self._cells[group.condition] += group.cells

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from shared.catalog.entries import CellTypeEntry, DatasetEntry
+from shared.catalog.exposure import split_name
 from shared.catalog.interpretation import Relation
 from shared.catalog.ontology import cell_ontology
 from shared.catalog.reference import ReferencePerturbation, perturbations
@@ -122,9 +123,13 @@ def atlases_with(view: CatalogView, perturbation: str) -> list[DatasetEntry]:
     return [entry for entry in view.ingested if perturbation_labels(entry, perturbation) and control_labels(entry)]
 
 
-def control_cells(entry: DatasetEntry, cell_type: str) -> int:
-    """Count the control cells of a cell type in a dataset, by label."""
-    return cells_in(entry, conditions=control_labels(entry), cell_type=cell_type)
+def control_cells(entry: DatasetEntry, cell_type: str, perturbation: str | None = None) -> int:
+    """Count the control cells of a cell type in a dataset, by label.
+
+    Args:
+        perturbation: only those that belong to the perturbation of this canonical name; None: all.
+    """
+    return cells_in(entry, conditions=control_labels(entry, perturbation), cell_type=cell_type)
 
 
 def askable_perturbations(view: CatalogView, dataset: str | None = None) -> list[PerturbationInfo]:
@@ -186,11 +191,12 @@ def near_cell_types(entry: DatasetEntry, cell_type: str) -> list[NearCellType]:
 def related_perturbations(name: str, dataset: DatasetEntry) -> tuple[RelatedPerturbation, ...]:
     """Return the perturbations of a dataset that share receptors, targets or family with this canonical name, nearest first."""
     known = perturbations()
-    target = known.get(name)
+    own = split_name(name).agent if name not in known else name
+    target = known.get(own)
     if target is None:
         return ()
     found = []
-    for other in dataset.counts.labels.keys() & known.keys() - {name}:
+    for other in {*dataset.counts.labels, *dataset.counts.names_by_agent} & known.keys() - {own}:
         nearness, shared = _likeness(target, known[other])
         if nearness:
             alike = _shares_mechanism(target, known[other])
@@ -223,7 +229,9 @@ def _plan(entry: DatasetEntry, perturbation: str, cell_type: str) -> QueryPlan |
         return None
     near = near_cell_types(entry, cell_type)
     usable = (each for each in near if each.may_stand_in)
-    query = next((each for each in usable if control_cells(entry, each.entry.label) >= MIN_QUERY_CELLS), None)
+    query = next(
+        (each for each in usable if control_cells(entry, each.entry.label, perturbation) >= MIN_QUERY_CELLS), None
+    )
     return QueryPlan(entry, query, tuple(each for each in near if each is not query)) if query else None
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 
 from shared.catalog.entries import CellTypeEntry, ConditionEntry, DatasetEntry
+from shared.catalog.exposure import strength
 from shared.catalog.ontology import cell_ontology, lineage_of
 from shared.catalog.reference import perturbations as reference_perturbations
 from shared.catalog.schemas import CellTypeInfo, DatasetInfo, PerturbationInfo
@@ -115,14 +116,50 @@ def cells_in(entry: DatasetEntry, *, conditions: Iterable[str] | None = None, ce
     return sum(group.cells for group in counts.groups(wanted, cell_type))
 
 
-def control_labels(entry: DatasetEntry) -> list[str]:
-    """Return the labels of a dataset's control conditions."""
-    return list(entry.counts.controls)
+def control_labels(entry: DatasetEntry, perturbation: str | None = None) -> list[str]:
+    """Return the labels of a dataset's control conditions.
+
+    Args:
+        perturbation: only those that belong to the perturbation of this canonical name; None: all.
+    """
+    labels = entry.counts.controls
+    if perturbation is None or not entry.counts.has_own_controls:
+        return list(labels)
+    own = {label for each in _conditions_of(entry, perturbation) for label in each.controls or labels}
+    return [label for label in labels if label in own] if own else list(labels)
+
+
+def own_controls(entry: DatasetEntry) -> dict[str, tuple[str, ...]]:
+    """Return the labels of the control conditions of each condition; empty if all conditions share those of the dataset."""
+    if not entry.counts.has_own_controls:
+        return {}
+    labels = control_labels(entry)
+    return {each.label: tuple(each.controls or labels) for each in entry.conditions if not each.is_control}
 
 
 def perturbation_labels(entry: DatasetEntry, name: str) -> list[str]:
-    """Return the condition labels in a dataset for the perturbation of this canonical name."""
-    return list(entry.counts.labels.get(name, ()))
+    """Return the condition labels in a dataset for the perturbation of this canonical name.
+
+    If the dataset has it only in several doses or at several times, these are the labels of `default_name`.
+    """
+    return list(entry.counts.labels.get(default_name(entry, name), ()))
+
+
+def default_name(entry: DatasetEntry, name: str) -> str:
+    """Return the perturbation of a dataset that answers for this name: of several doses the highest, and of these the latest time."""
+    counts = entry.counts
+    if name in counts.labels or name not in counts.names_by_agent:
+        return name
+
+    def exposure(each: str) -> tuple[float, float]:
+        condition = counts.conditions[each][0]
+        return strength(condition.dose, condition.time)
+
+    return max(counts.names_by_agent[name], key=exposure)
+
+
+def _conditions_of(entry: DatasetEntry, name: str) -> Sequence[ConditionEntry]:
+    return entry.counts.conditions.get(default_name(entry, name), ())
 
 
 def _by_name(name: str) -> tuple[str, str]:
@@ -142,7 +179,7 @@ def _perturbation_infos(entries: Sequence[DatasetEntry]) -> list[PerturbationInf
 def _perturbation_info(
     name: str, places: list[tuple[DatasetEntry, ConditionEntry]], controls: Mapping[str, int]
 ) -> PerturbationInfo:
-    known = reference_perturbations().get(name)
+    known = reference_perturbations().get(name) or reference_perturbations().get(places[0][1].agent or name)
     ingested = list({entry.name: entry for entry, _ in places if entry.ingested}.values())
     return PerturbationInfo(
         name=name,
@@ -153,8 +190,14 @@ def _perturbation_info(
         family=known.family if known else None,
         datasets=list(dict.fromkeys(entry.name for entry, _ in places)),
         cell_count=sum(cells_in(e, conditions=perturbation_labels(e, name)) for e in ingested) if ingested else None,
-        control_count=sum(controls[entry.name] for entry in ingested) if ingested else None,
+        control_count=sum(_control_count(entry, name, controls) for entry in ingested) if ingested else None,
     )
+
+
+def _control_count(entry: DatasetEntry, name: str, controls: Mapping[str, int]) -> int:
+    if not entry.counts.has_own_controls:
+        return controls[entry.name]
+    return cells_in(entry, conditions=control_labels(entry, name))
 
 
 def _cell_type_info(places: list[tuple[DatasetEntry, CellTypeEntry]]) -> CellTypeInfo:

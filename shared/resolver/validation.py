@@ -132,7 +132,7 @@ def _match(plan: QueryPlan, near: NearCellType, perturbation: str) -> MatchedCon
     entry, label = plan.dataset, near.entry.label
     by_condition = [_usable_cells(entry, label, condition) for condition in perturbation_labels(entry, perturbation)]
     perturbed = [any(counts) for counts in zip(*by_condition, strict=True)]
-    controls = {condition: _usable_cells(entry, label, condition) for condition in control_labels(entry)}
+    controls = {condition: _usable_cells(entry, label, condition) for condition in control_labels(entry, perturbation)}
     paired = [d for d, is_perturbed in enumerate(perturbed) if is_perturbed and any(c[d] for c in controls.values())]
     return MatchedControls(
         plan=plan,

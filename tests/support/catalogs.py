@@ -88,7 +88,7 @@ def demo_entry(
         cells: cells of each donor by type, in place of the real ones.
     """
     names = [label for label in (*_DEMO_CONDITIONS, *more) if label not in without]
-    conditions = [labels.condition_entry(label) for label in names]
+    conditions = labels.told_apart([labels.condition_entry(label) for label in names])
     groups = [
         GroupCount(cell_type=label, condition=condition.label, cells=sum(donors), donors=donors)
         for label, donors in cells.items()

@@ -131,6 +131,16 @@ async def test_an_atlas_in_a_bucket_gets_into_the_catalog_and_its_folder_into_th
     assert f"from {SOURCE}: kang is in the catalog" in out
 
 
+async def test_a_dry_run_prints_its_summary_and_writes_no_atlas(cloud: Cloud) -> None:
+    arguments = ("kang", SOURCE, "--on-batch", "--dry-run", "--control=PBS", "--rename", "NK=natural killer cell")
+    code, out, err = await cloud.run(*arguments)
+    assert code == 0, err
+    assert "natural killer cell" in out
+    assert "Nothing was written." in out
+    assert not await cloud.catalog.load()
+    assert await cloud.names("kang/") == []
+
+
 async def test_a_file_that_cannot_be_ingested_fails_with_its_reason_which_show_repeats(cloud: Cloud) -> None:
     (cloud.folder / "bad.h5ad").write_text("no atlas")
     await cloud.put(cloud.folder / "bad.h5ad", "incoming/bad.h5ad")
