@@ -118,19 +118,20 @@ class CloudIngests:
         record = (await asyncio.to_thread(self._records.read, dataset))[0] or record
         return _ended(record) if record.done else IngestState(record, self._why(record, report), over=True)
 
-    async def follow(self, record: IngestRecord, tell: Callable[[IngestState], None]) -> IngestState:
-        """Wait for the end of an ingest, and tell its state again and again."""
+    async def follow(self, record: IngestRecord, tell: Callable[[str], None]) -> IngestState:
+        """Wait for the end of an ingest, and tell its progress again and again."""
         while True:
             try:
                 state = await self.state(record.dataset)
-            except Unavailable:  # the ingest goes on without this command
+            except Unavailable as error:
+                tell(f"{error.service} does not answer. The ingest goes on without it; waiting for its state")
                 await asyncio.sleep(POLL_SECONDS)
                 continue
             if state is None or state.record.job_id != record.job_id:
                 return IngestState(record, "Another ingest of this dataset took its place.", over=True)
             if state.over:
                 return state
-            tell(state)
+            tell(state.sentence)
             await asyncio.sleep(POLL_SECONDS)
 
     async def cancel(self, dataset: str) -> str:
@@ -149,7 +150,9 @@ class CloudIngests:
         """
         state = await self.state(dataset)
         if state is not None and not state.over:
-            raise Conflict(f"{state.sentence}. Stop it first: python -m orchestrator.ingest cancel {dataset}")
+            raise Conflict(
+                f"{dataset} is being ingested. Stop it first: python -m orchestrator.ingest cancel {dataset}"
+            )
         await catalog.remove(dataset)
         await asyncio.to_thread(keep_versions, self._objects, self._settings.atlas_bucket, dataset, ())
         await asyncio.to_thread(self._records.delete, dataset)
@@ -259,12 +262,11 @@ def _digest(text: str) -> str:
 
 
 def _progress(record: IngestRecord, report: JobReport) -> str:
-    since = f"{record.submitted_at:%Y-%m-%d %H:%M} UTC"
-    what = f"{record.dataset} is being ingested from {record.source} since {since}"
+    since = f" ({record.dataset} from {record.source}, since {record.submitted_at:%Y-%m-%d %H:%M} UTC)"
     if report.state is not JobState.RUNNING:
-        return f"{what}: waiting for a machine of type {record.machine_type}"
-    again = f" (start {record.starts}, because the machine was lost)" if record.starts > 1 else ""
-    return f"{what}{again}: {record.step or 'starting'}"
+        return f"waiting for a machine of type {record.machine_type}{since}"
+    again = f", start {record.starts} because the machine was lost" if record.starts > 1 else ""
+    return f"ingesting: {record.step or 'starting'}{again}{since}"
 
 
 def _ended(record: IngestRecord) -> IngestState:

@@ -44,6 +44,7 @@ from shared.settings import Settings
 # Cloud Storage accepts one write of an object a second.
 RECORD_SECONDS: Final = 2.0
 CATALOG_PAUSES: Final = (1.0, 4.0, 16.0, 60.0)
+LARGE_BYTES: Final = 100_000_000
 KILLED: Final = -signal.SIGKILL
 TERMINATED: Final = 143
 DISK_FULL: Final = re.compile(r"No space left on device|errno = 28\b")
@@ -71,7 +72,7 @@ class RecordKeeper:
             raise Superseded
         self.record: IngestRecord = record
         self._lock = threading.Lock()
-        self._written_at = 0.0
+        self._written_at = -RECORD_SECONDS
 
     def update(self, **changes: object) -> None:
         """Change the record and write it."""
@@ -82,11 +83,9 @@ class RecordKeeper:
     def step(self, text: str) -> None:
         """Tell what the job does; repeated calls are cheap, and a failure to write is not one of the ingest."""
         with self._lock:
-            if text == self.record.step:
+            if time.monotonic() < self._written_at + RECORD_SECONDS or text == self.record.step:
                 return
             self.record = self.record.model_copy(update={"step": text, "updated_at": utc_now()})
-            if time.monotonic() < self._written_at + RECORD_SECONDS:
-                return
             try:
                 self._write()
             except Unavailable as error:
@@ -130,7 +129,7 @@ class IngestJob:
         self._run_command(source, atlases)
         entries = sorted(atlases.rglob(ENTRY_FILE))
         if not entries:
-            return "Nothing was written. Repeat the command without --dry-run to ingest the atlas."
+            return "Repeat the command without --dry-run to ingest the atlas."
         return self._publish(entries[-1])
 
     def _download(self, folder: Path) -> Path:
@@ -182,7 +181,8 @@ class IngestJob:
         bucket, entry = self._settings.atlas_bucket, parse(file.read_bytes())
         files = sorted((each for each in file.parent.rglob("*") if each.is_file()), key=lambda each: each == file)
         for place, each in enumerate(files, 1):
-            self._keeper.step(f"writing {each.name} to gs://{bucket}/{entry.folder} ({place} of {len(files)} files)")
+            if each.stat().st_size >= LARGE_BYTES:  # the record may not skip what takes minutes
+                self._keeper.update(step=f"writing {each.name} to the bucket ({place} of {len(files)} files)")
             self._objects.upload(each, bucket, f"{entry.folder}/{each.relative_to(file.parent)}")
         replaced = [each.folder for each in self._with_catalog(self._catalog.load) if each.name == entry.name]
         self._with_catalog(lambda: self._catalog.put(entry))

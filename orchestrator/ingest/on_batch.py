@@ -3,13 +3,14 @@
 import argparse
 import asyncio
 import re
+import shutil
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.ingest.cloud import CloudIngests, IngestState, Wanted
+from orchestrator.ingest.cloud import CloudIngests, Wanted
 
 if TYPE_CHECKING:
     from shared.wiring import Container
@@ -74,18 +75,31 @@ def ingest_on_batch(wanted: Wanted, *, wait: bool) -> int:
         AtlasUnusable: there is no such file.
         HaystackError: the settings are incomplete, Google Cloud does not answer or refuses, or another ingest of this dataset runs.
     """
+    from shared import wiring  # noqa: PLC0415  # loads the adapters, which a wrong command line need not wait for
+
+    container = wiring.container()
+    ingests = CloudIngests(container.settings, container.batch_jobs, container.objects, container.clock)
     goes_on = (
         f"The ingest goes on. Its state: python -m orchestrator.ingest show {wanted.dataset}. "
         f"Stop it: python -m orchestrator.ingest cancel {wanted.dataset}"
     )
-    try:
-        state = asyncio.run(_submit(wanted, wait=wait))
-    except KeyboardInterrupt:
-        print(f"\n{goes_on}", file=sys.stderr)
-        return INTERRUPTED
-    if state is None:
-        print(goes_on)
-        return 0
+    with asyncio.Runner() as runner:
+        record, adopted = runner.run(ingests.submit(wanted))
+        verb = "was under way already" if adopted else "is submitted"
+        print(
+            f"The ingest of {wanted.dataset} {verb}: Batch job {record.job_id}, {record.machine_type}, {record.disk_gb} GB",
+            file=sys.stderr,
+        )
+        if not wait:
+            print(goes_on)
+            return 0
+        shown = _Shown()
+        try:
+            state = runner.run(ingests.follow(record, shown.tell))
+        except KeyboardInterrupt:
+            print(f"\n{goes_on}", file=sys.stderr)
+            return INTERRUPTED
+        shown.end()
     if state.record.output:
         print(state.record.output)
     print(state.sentence, file=None if state.succeeded else sys.stderr)
@@ -115,25 +129,6 @@ class InAtlasBucket:
         asyncio.run(self._ingests.remove(dataset, self._catalog))
 
 
-async def _submit(wanted: Wanted, *, wait: bool) -> IngestState | None:
-    from shared import wiring  # noqa: PLC0415  # loads the adapters, which a wrong command line need not wait for
-
-    container = wiring.container()
-    ingests = CloudIngests(container.settings, container.batch_jobs, container.objects, container.clock)
-    record, adopted = await ingests.submit(wanted)
-    verb = "was under way already" if adopted else "is submitted"
-    print(
-        f"The ingest of {wanted.dataset} {verb}: Batch job {record.job_id}, {record.machine_type}, {record.disk_gb} GB",
-        file=sys.stderr,
-    )
-    if not wait:
-        return None
-    shown = _Shown()
-    state = await ingests.follow(record, shown.tell)
-    shown.end()
-    return state
-
-
 def _for_the_job(arguments: Sequence[str]) -> tuple[str, ...]:
     """Return the command line without what concerns Batch."""
     own = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
@@ -148,15 +143,16 @@ class _Shown:
         self._terminal = sys.stderr.isatty()
         self._last, self._at = "", 0.0
 
-    def tell(self, state: IngestState) -> None:
-        if state.sentence == self._last:
+    def tell(self, sentence: str) -> None:
+        if sentence == self._last:
             return
         if self._terminal:
-            print(f"\r\x1b[K{state.sentence}", end="", file=sys.stderr, flush=True)
+            width = shutil.get_terminal_size().columns - 1  # a longer line would wrap, and stay
+            print(f"\r\x1b[K{sentence[:width]}", end="", file=sys.stderr, flush=True)
+            self._last = sentence
         elif time.monotonic() >= self._at + QUIET_SECONDS:
-            print(state.sentence, file=sys.stderr, flush=True)
-            self._at = time.monotonic()
-        self._last = state.sentence
+            print(sentence, file=sys.stderr, flush=True)
+            self._at, self._last = time.monotonic(), sentence
 
     def end(self) -> None:
         if self._terminal and self._last:

@@ -61,16 +61,16 @@ class Printed:
             *ended, pending = re.split(rb"(?<=[\r\n])", pending + chunk)
             for each in ended:
                 self._add(each, errors)
-        self._add(pending + b"\n", errors)
+        if pending:
+            self._add(pending + b"\n", errors)
 
     def _add(self, raw: bytes, errors: bool) -> None:
         line = self._edit(_STYLE.sub("", raw.decode(errors="replace"))).rstrip()
-        if not line:
-            return
         with self._lock:
-            self._last = line.strip()
+            self._last = line.strip() or self._last
             if raw.endswith(b"\n"):
                 self._lines.append(line)
                 if errors:
                     self._errors.append(line)
-                logs.log(Severity.INFO, "the ingest printed", line=line)
+                if line:
+                    logs.log(Severity.INFO, "the ingest printed", line=line)

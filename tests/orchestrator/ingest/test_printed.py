@@ -18,6 +18,10 @@ def test_lines_that_replace_each_other_are_progress_and_no_output() -> None:
     assert (found.text, steps[-1], code) == ("summary", "20%", 0)
 
 
+def test_a_table_keeps_its_form() -> None:
+    assert printed("print('a  b\\n\\n1  2')")[0].text == "a  b\n\n1  2"
+
+
 def test_the_last_message_of_a_failure_is_whole_and_names_the_file_as_the_operator_knows_it() -> None:
     found, _, code = printed(
         "import sys; sys.exit('reading 10%\\nNo counts in /tmp/copy.h5ad:\\n  X is binary\\n  raw is missing')"
