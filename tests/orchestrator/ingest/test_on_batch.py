@@ -136,7 +136,7 @@ async def test_a_dry_run_prints_its_summary_and_writes_no_atlas(cloud: Cloud) ->
     code, out, err = await cloud.run(*arguments)
     assert code == 0, err
     assert "natural killer cell" in out
-    assert "Nothing was written." in out
+    assert "Repeat the command without --dry-run" in out
     assert not await cloud.catalog.load()
     assert await cloud.names("kang/") == []
 
