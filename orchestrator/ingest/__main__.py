@@ -3,10 +3,9 @@
 import argparse
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 
 from orchestrator.atlas.errors import AtlasUnusable
-from orchestrator.ingest import atlases, interruption, replacement, terminal_progress
+from orchestrator.ingest import atlases, interruption, on_batch, replacement, terminal_progress
 from orchestrator.ingest.options import Options
 from shared.errors import HaystackError
 
@@ -47,12 +46,15 @@ def _command(arguments: list[str]) -> int:
     except HaystackError as error:
         print(error, file=sys.stderr)
         return 1
-    return atlases.main(arguments, container.catalog, container.settings.atlas_root)
+    in_cloud = on_batch.InAtlasBucket(container) if container.settings.atlas_bucket else None
+    return atlases.main(arguments, container.catalog, container.settings.atlas_root, in_cloud)
 
 
 def _ingest(arguments: list[str]) -> int:
     parser = _parser()
-    given = vars(parser.parse_args(arguments))
+    parsed = parser.parse_args(arguments)
+    cloud = on_batch.take_options(parser, parsed, arguments)
+    given = vars(parsed)
     lists = {name.replace("-", "_"): given.pop(name.replace("-", "_")) for name in REPEATABLE}
     pairs = {name: _pairs(parser, name, lists[name]) for name in _PAIRS}
     dataset, path, dry_run = given.pop("dataset"), given.pop("path"), given.pop("dry_run")
@@ -69,6 +71,8 @@ def _ingest(arguments: list[str]) -> int:
     from shared import wiring  # noqa: PLC0415
 
     try:
+        if cloud is not None:
+            return on_batch.ingest_on_batch(cloud[0], wait=cloud[1])
         check_name(dataset)
         if dry_run:
             found = examine(dataset, path, options)
@@ -102,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Options that are not given are read from uns['haystack'] of the file, or guessed; the guess is printed first.",
     )
     parser.add_argument("dataset", help="name of the dataset: a-z, 0-9 and _, starting with a letter")
-    parser.add_argument("path", type=Path, metavar="PATH.h5ad", help="the atlas, with raw counts")
+    parser.add_argument("path", metavar="PATH.h5ad", help="the atlas, with raw counts; gs://… with --on-batch")
     for name, text in OPTIONS.items():
         parser.add_argument(f"--{name}", help=text)
     for name, (value, text) in REPEATABLE.items():
@@ -116,6 +120,7 @@ def _parser() -> argparse.ArgumentParser:
         "--semi-synthetic", action="store_true", default=None, help="mark the dataset as semi-synthetic everywhere"
     )
     parser.add_argument("--dry-run", action="store_true", help="print how the atlas is understood, and write nothing")
+    on_batch.add_options(parser)
     return parser
 
 

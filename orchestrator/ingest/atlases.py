@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Protocol
 
 from orchestrator.atlas.errors import AtlasUnusable
 from orchestrator.ingest import replacement
@@ -22,12 +22,26 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "list": "list the atlases in the catalog",
         "show": "describe an atlas",
         "remove": "remove an atlas from the catalog and delete its files",
+        "cancel": "stop the ingest of an atlas on Batch",
     }
 )
 _UNKNOWN: Final = "-"
 
 
-def main(arguments: Sequence[str], catalog: Catalog, atlas_root: Path) -> int:
+class InCloud(Protocol):
+    """What these commands do with atlases in Cloud Storage. Every method may raise any `HaystackError`."""
+
+    def state(self, dataset: str) -> str | None:
+        """Return a sentence on the newest ingest of a dataset on Batch, or None if there was none."""
+
+    def cancel(self, dataset: str) -> str:
+        """Stop the ingest of a dataset, and return a sentence about it."""
+
+    def remove(self, dataset: str) -> None:
+        """Remove a dataset from the catalog, then delete its objects."""
+
+
+def main(arguments: Sequence[str], catalog: Catalog, atlas_root: Path, in_cloud: InCloud | None = None) -> int:
     """Run a command line that begins with one of `COMMANDS`: return 0 if done, 1 if not; exit with 2 on wrong usage."""
     parser = argparse.ArgumentParser(prog="python -m orchestrator.ingest")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -43,11 +57,16 @@ def main(arguments: Sequence[str], catalog: Catalog, atlas_root: Path) -> int:
             print("\n".join(table(entries.values(), atlas_root)))
             return 0
         entry = entries.get(given.name)
+        if given.command == "cancel":
+            print(in_cloud.cancel(given.name) if in_cloud else "There are no ingests on Batch without ATLAS_BUCKET.")
+            return 0
         if given.command == "remove":
-            return _remove(given.name, entry, catalog, atlas_root, is_agreed=given.yes)
-        if entry is None:
+            return _remove(given.name, entry, catalog, atlas_root, in_cloud, is_agreed=given.yes)
+        on_batch = in_cloud.state(given.name) if in_cloud else None
+        if entry is None and on_batch is None:
             return _unknown(given.name, entries)
-        print("\n".join(description(entry, atlas_root)))
+        parts = [] if entry is None else ["\n".join(description(entry, atlas_root))]
+        print("\n\n".join([*parts, f"newest ingest on Batch: {on_batch}"] if on_batch else parts))
     except (AtlasUnusable, HaystackError) as error:
         print(error, file=sys.stderr)
         return 1
@@ -103,7 +122,15 @@ def description(entry: DatasetEntry, atlas_root: Path) -> list[str]:
     ]
 
 
-def _remove(name: str, entry: DatasetEntry | None, catalog: Catalog, atlas_root: Path, *, is_agreed: bool) -> int:
+def _remove(
+    name: str,
+    entry: DatasetEntry | None,
+    catalog: Catalog,
+    atlas_root: Path,
+    in_cloud: InCloud | None,
+    *,
+    is_agreed: bool,
+) -> int:
     versions = folders.versions(atlas_root, name) if (atlas_root / name).parent == atlas_root else []
     if entry is None and not versions:
         return _unknown(name, {each.name: each for each in asyncio.run(catalog.load())})
@@ -116,7 +143,10 @@ def _remove(name: str, entry: DatasetEntry | None, catalog: Catalog, atlas_root:
         if input(f"Delete {name} ({cells}{_size(size)}) for good? [y/N] ").strip().casefold() not in {"y", "yes"}:
             print("Nothing was deleted.")
             return 1
-    replacement.remove(name, atlas_root, catalog)
+    if in_cloud is not None:
+        in_cloud.remove(name)
+    else:
+        replacement.remove(name, atlas_root, catalog)
     print(f"{name} is removed.")
     return 0
 
