@@ -26,6 +26,9 @@ TOTAL_SECONDS: Final = 25.0
 
 # The root of Batch's default VM image for containers is read-only. Buckets mount below /mnt/disks, and are bound into the container.
 _HOST_ATLASES: Final = "/mnt/disks/atlases"
+# Batch mounts as root, and the image runs as another user, who sees the mount only with allow_other. Batch rejects `-o rw,allow_other` as a
+# shell injection. --implicit-dirs shows the folders that no object stands for.
+MOUNT_OPTIONS: Final = ("-o allow_other", "--implicit-dirs")
 _RETRIED: Final = (exceptions.ServiceUnavailable, exceptions.DeadlineExceeded, exceptions.Aborted)
 # BadRequest stands for INVALID_ARGUMENT, FAILED_PRECONDITION and OUT_OF_RANGE.
 _REFUSALS: Final = (exceptions.BadRequest, exceptions.PermissionDenied, exceptions.NotFound)
@@ -150,9 +153,9 @@ def job_spec(request: JobRequest, settings: Settings) -> batch_v1.Job:
         "runnables": [{"container": container, "environment": environment}],
     }
     if settings.atlas_bucket:
-        # --implicit-dirs shows the folders that no object stands for. Batch mounts buckets writable, so the container binds it read-only.
-        gcs, options = {"remote_path": settings.atlas_bucket}, ["--implicit-dirs"]
-        task["volumes"] = [{"gcs": gcs, "mount_path": _HOST_ATLASES, "mount_options": options}]
+        # Batch mounts buckets writable, so the container binds it read-only.
+        gcs = {"remote_path": settings.atlas_bucket}
+        task["volumes"] = [{"gcs": gcs, "mount_path": _HOST_ATLASES, "mount_options": MOUNT_OPTIONS}]
         container["volumes"] = [f"{_HOST_ATLASES}:{settings.atlas_dir}:ro"]
     allocation: dict[str, Any] = {
         "instances": [{"policy": {"machine_type": MACHINE_TYPE, "provisioning_model": "STANDARD"}}],
