@@ -40,9 +40,6 @@ def deploy(
         if not _up_to_date(existing.get(name), label, ingress(function)):
             sources = (f"--source={folder}", f"--labels={CONTENT_LABEL}={label}")
             steps.append(partial(cloud.change, "run deploy", name, *sources, *flags))
-    if steps and not existing:
-        # The first deployment creates the bucket for sources; concurrent deployments would all try to create it.
-        steps.pop(0)()
     cloud.together(*steps)
 
 

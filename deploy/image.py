@@ -59,6 +59,7 @@ def job_image(cloud: Gcloud, target: Target, *, build: bool) -> str:
             f"--config={target.root / CONFIG}",
             f"--substitutions=_IMAGE={image}:{tag},_REQUIREMENTS={variant.requirements}",
             f"--service-account={target.builder}",
+            f"--gcs-source-staging-dir={target.source_folder}{SOURCE}",
             f"--region={target.region}",
             "--suppress-logs",
         )

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
-from deploy import alerts, buckets, database, events, frontend, functions, iam, image, secrets
+from deploy import alerts, buckets, database, events, frontend, functions, iam, image, members, policies, secrets
 from deploy.gcloud import Gcloud
+from deploy.policies import Stale
 from deploy.target import RECONCILE, Target
 from shared.routes import FUNCTIONS
 
@@ -24,7 +25,9 @@ def deploy(cloud: Gcloud, target: Target, *, only: Sequence[str] = (), build_ima
     """
     if only:
         secrets.check_llm_keys(cloud, target)
-        _deploy_functions(cloud, target, only, image.job_image(cloud, target, build=False))
+        policies.remove(
+            cloud, target, _deploy_functions(cloud, target, only, image.job_image(cloud, target, build=False))
+        )
         return
     enable_apis(cloud)
     secrets.check_llm_keys(cloud, target)
@@ -36,10 +39,10 @@ def deploy(cloud: Gcloud, target: Target, *, only: Sequence[str] = (), build_ima
         partial(image.create_repository, cloud, target),
         partial(events.create_topic, cloud, target),
     )
-    iam.bind_resources(cloud, target)
+    stale = iam.bind_resources(cloud, target)
     job_image = image.job_image(cloud, target, build=build_image)
-    _deploy_functions(cloud, target, FUNCTIONS, job_image)
-    iam.admit_members(cloud, target)
+    stale += _deploy_functions(cloud, target, FUNCTIONS, job_image)
+    stale += members.admit(cloud, target)
     cloud.together(
         partial(frontend.connect, cloud, target),
         partial(events.push_notifications, cloud, target),
@@ -47,6 +50,8 @@ def deploy(cloud: Gcloud, target: Target, *, only: Sequence[str] = (), build_ima
         partial(frontend.allow_preflights, cloud, target),
         partial(alerts.set_up, cloud, target),
     )
+    # Last: until here, revisions of the previous release may serve.
+    policies.remove(cloud, target, stale)
 
 
 def enable_apis(cloud: Gcloud) -> None:
@@ -57,7 +62,7 @@ def enable_apis(cloud: Gcloud) -> None:
         cloud.change("services enable", *missing)
 
 
-def _deploy_functions(cloud: Gcloud, target: Target, names: Sequence[str], job_image: str) -> None:
+def _deploy_functions(cloud: Gcloud, target: Target, names: Sequence[str], job_image: str) -> list[Stale]:
     audiences = frontend.create_backends(cloud, target) if set(names) - {RECONCILE} else {}
     functions.deploy(cloud, target, names, audiences=audiences, job_image=job_image)
-    iam.bind_functions(cloud, target, names)
+    return iam.bind_functions(cloud, target, names)

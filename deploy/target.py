@@ -124,6 +124,17 @@ class Target:
         """Return the name of the bucket for ingested atlases."""
         return f"{self.project}-{self.name('atlases')}"
 
+    @property
+    def source_bucket(self) -> str:
+        """Return the name of the bucket to which `gcloud run deploy --source` uploads; gcloud offers no choice."""
+        project = self.project.replace("google", "elgoog")  # as gcloud does: bucket names may not have this word
+        return f"run-sources-{project}-{self.region}"
+
+    @property
+    def source_folder(self) -> str:
+        """Return the URL that starts the URL of each source archive of this environment."""
+        return f"gs://{self.source_bucket}/services/{self.prefix}-"
+
     def llm_secret(self, provider: str) -> str:
         """Return the name of the secret with a provider's key; operators create it, and deploy never reads it."""
         return self.name(LLM_KEYS[provider].lower().replace("_", "-"))

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from deploy import alerts, buckets, database
+from deploy import alerts, buckets, database, iam, policies
 from deploy.gcloud import Answer, Gcloud, covers
 from deploy.iam import bindings
 from deploy.target import RUNTIME, SPECS, START_COMMAND, Target
@@ -213,19 +213,21 @@ def test_nothing_is_open_to_everyone(deployment: Deployment) -> None:
 
 def test_what_is_granted_is_the_table_of_bindings_and_not_one_more(deployment: Deployment) -> None:
     granted = Counter(
-        (binding["role"], member)
+        (binding["role"], member, binding.get("condition", {}).get("expression", ""))
         for key, policy in deployment.recorder.cloud.policies.items()
         if not key.startswith("iap/")
         for binding in policy.get("bindings", [])
         for member in binding["members"]
     )
-    assert granted == Counter((each.role, each.member) for each in bindings(TARGET))
+    assert granted == Counter((each.role, each.member, each.expression(PROJECT)) for each in bindings(TARGET))
 
 
-def test_the_members_may_pass_iap(deployment: Deployment) -> None:
-    policies = [policy for key, policy in deployment.recorder.cloud.policies.items() if key.startswith("iap/")]
-    granted = {(each["role"], *each["members"]) for policy in policies for each in policy["bindings"]}
-    assert granted == {("roles/iap.httpsResourceAccessor", MEMBER)}
+def test_the_members_may_pass_iap_to_the_backends_of_this_environment_and_to_no_other(deployment: Deployment) -> None:
+    cloud = deployment.recorder.cloud
+    granted = {last(key) for key, policy in cloud.policies.items() if key.startswith("iap/") and policy["bindings"]}
+    assert granted == {f"haystack-{function}" for function in BALANCED}
+    for function in BALANCED:
+        assert cloud.granted("iap", f"haystack-{function}") == {("roles/iap.httpsResourceAccessor", MEMBER)}
 
 
 def test_every_index_is_created_and_every_exempt_field_is_exempt(deployment: Deployment) -> None:
@@ -443,6 +445,30 @@ def test_what_is_no_longer_asked_for_is_taken_back_and_what_people_added_stays(
         assert after["bugs"]["notificationChannels"] == changed["notificationChannels"]
         assert after["bugs"]["userLabels"]["content"] != "that of an older file"
         assert after["slow-answers"] == tuned
+
+
+def test_bindings_that_no_release_wants_any_more_are_removed(
+    deployment: Deployment, gcloud: Path, tmp_path: Path
+) -> None:
+    with deployment.copied() as recorder:
+        job, policies_of = f"serviceAccount:haystack-job{ACCOUNT}", recorder.cloud.policies
+        project = policies_of[f"cloudresourcemanager/projects/{PROJECT}"]["bindings"]
+        wanted = recorder.cloud.granted("cloudresourcemanager", PROJECT)
+        once = {"title": "once", "expression": 'resource.name != "a,b"', "description": "by hand, with a comma"}
+        people = {"role": "roles/editor", "members": ["user:ada@example.org"]}
+        project += [{"role": "roles/editor", "members": [job]}, people]
+        project.append({"role": "roles/run.developer", "members": [job], "condition": once})
+        opened = policies_of[next(key for key in policies_of if key.startswith("run/") and key.endswith("-list"))]
+        opened["bindings"].append({"role": "roles/run.invoker", "members": ["allUsers"]})
+        target = replace(TARGET, work=tmp_path, llm_providers=("anthropic",))
+        cloud = Gcloud(PROJECT, run=running(recorder, gcloud, tmp_path))
+        stale = [*iam.bind_resources(cloud, target), *iam.bind_functions(cloud, target, FUNCTIONS)]
+        policies.remove(cloud, target, stale)
+        assert cloud.changes == 4
+        left = recorder.cloud.granted("cloudresourcemanager", PROJECT)
+        assert left == wanted | {("roles/editor", "user:ada@example.org")}
+        assert recorder.cloud.granted("secretmanager", LLM_SECRETS["openai"]) == set()
+        assert "allUsers" not in json.dumps(policies_of)
 
 
 def running(recorder: Recorder, binaries: Path, folder: Path) -> Callable[[Sequence[str], str], Answer]:
