@@ -4,15 +4,28 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
-from deploy import alerts, buckets, database, events, frontend, functions, iam, image, members, policies, secrets
+from deploy import (
+    alerts,
+    buckets,
+    database,
+    events,
+    frontend,
+    functions,
+    iam,
+    image,
+    members,
+    network,
+    policies,
+    secrets,
+)
 from deploy.gcloud import Gcloud
 from deploy.policies import Stale
 from deploy.target import RECONCILE, Target
 from shared.routes import FUNCTIONS
 
 APIS: Final = (
-    "artifactregistry", "batch", "cloudbuild", "cloudresourcemanager", "cloudscheduler", "compute", "firestore", "iam",
-    "iamcredentials", "iap", "logging", "monitoring", "pubsub", "run", "secretmanager", "storage",
+    "artifactregistry", "batch", "billingbudgets", "cloudbuild", "cloudresourcemanager", "cloudscheduler", "compute", "firestore",
+    "iam", "iamcredentials", "iap", "logging", "monitoring", "pubsub", "run", "secretmanager", "storage", "sts",
 )  # fmt: skip
 
 
@@ -25,12 +38,14 @@ def deploy(cloud: Gcloud, target: Target, *, only: Sequence[str] = (), build_ima
     """
     if only:
         secrets.check_llm_keys(cloud, target)
+        network.check(cloud, target)
         policies.remove(
             cloud, target, _deploy_functions(cloud, target, only, image.job_image(cloud, target, build=False))
         )
         return
     enable_apis(cloud)
     secrets.check_llm_keys(cloud, target)
+    network.check(cloud, target)
     iam.create_accounts(cloud, target)
     cloud.together(
         partial(database.set_up, cloud, target),

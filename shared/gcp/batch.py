@@ -164,6 +164,10 @@ def job_spec(request: JobRequest, settings: Settings) -> batch_v1.Job:
     }
     if settings.job_service_account:
         allocation["service_account"] = {"email": settings.job_service_account}
+    if settings.job_network:
+        interface: dict[str, Any] = {"network": settings.job_network, "subnetwork": settings.job_subnetwork}
+        interface["no_external_ip_address"] = not settings.job_external_ip
+        allocation["network"] = {"network_interfaces": [interface]}
     notification = {"pubsub_topic": settings.job_topic, "message": {"type_": "JOB_STATE_CHANGED"}}
     return batch_v1.Job(
         task_groups=[{"task_spec": task, "task_count": 1, "parallelism": 1}],

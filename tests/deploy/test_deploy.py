@@ -471,6 +471,35 @@ def test_bindings_that_no_release_wants_any_more_are_removed(
         assert "allUsers" not in json.dumps(policies_of)
 
 
+def test_a_project_that_may_not_build_in_its_region_builds_elsewhere_and_jobs_find_their_network(
+    deployment: Deployment, gcloud: Path
+) -> None:
+    with deployment.copied() as recorder:
+        recorder.cloud.resources[f"compute/projects/{PROJECT}/regions/{REGION}/subnetworks/inside"] = {
+            "name": "inside",
+            "privateIpGoogleAccess": True,
+        }
+        options = (
+            "--build-region=us-central1",
+            "--network=lab",
+            "--subnet=inside",
+            "--no-external-ip",
+            "--only=create",
+        )
+        run = deploy(recorder, deployment.repository, gcloud, *UP, *options)
+        assert run.code == 0, run.stderr
+        (build,) = [each for each in run.requests if each.method == "POST" and each.path.endswith("/builds")]
+        assert "/locations/us-central1/" in build.path
+        assert build.body["steps"][0]["args"][0] == "build"
+        created = recorder.cloud.of("run", "services")["haystack-create"]
+        container = created["spec"]["template"]["spec"]["containers"][0]
+        assert container["image"] == build.body["substitutions"]["_IMAGE"]
+        given = {each["name"]: each.get("value", "") for each in container["env"]}
+        assert given["JOB_SUBNETWORK"] == f"projects/{PROJECT}/regions/{REGION}/subnetworks/inside"
+        again = deploy(recorder, deployment.repository, gcloud, *UP, *options)
+        assert "# nothing to change" in again.stdout
+
+
 def running(recorder: Recorder, binaries: Path, folder: Path) -> Callable[[Sequence[str], str], Answer]:
     """Return a function that runs gcloud like a step of the deployment, pointed at the recorder."""
     environment = recorder.environment(folder / "gcloud-config")

@@ -363,6 +363,15 @@ def test_a_job_finds_those_secrets_that_it_asks_for_and_the_settings_have_by_ref
     assert not plain.secret_variables
 
 
+@pytest.mark.parametrize(("external", "hidden"), [(1, False), (0, True)])
+def test_a_job_runs_in_the_network_of_the_settings(external: int, *, hidden: bool) -> None:
+    network, subnet = "projects/demo/global/networks/lab", "projects/demo/regions/europe-west1/subnetworks/jobs"
+    settings = SETTINGS._replace(job_network=network, job_subnetwork=subnet, job_external_ip=external)
+    (interface,) = job_spec(request("0"), settings).allocation_policy.network.network_interfaces
+    assert (interface.network, interface.subnetwork, interface.no_external_ip_address) == (network, subnet, hidden)
+    assert not job_spec(request("0"), SETTINGS).allocation_policy.network.network_interfaces
+
+
 def test_a_request_cannot_point_the_job_at_another_place() -> None:
     job = job_spec(JobRequest(JOB, {"RESULTS_BUCKET": "elsewhere"}), SETTINGS)
     assert job.task_groups[0].task_spec.runnables[0].environment.variables["RESULTS_BUCKET"] == "results"
