@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from deploy import builds
-from deploy.gcloud import CommandFailed, Gcloud, lookup
+from deploy.cleanup import IN_USE
+from deploy.gcloud import CommandFailed, Gcloud, last_segment, lookup
 from deploy.staging import content_hash
 from deploy.target import Target
 
@@ -36,7 +37,7 @@ def job_image(cloud: Gcloud, target: Target, *, build: bool) -> str:
     """Return the image for jobs, by digest; it has the clients of the language models if the target names providers.
 
     Args:
-        build: build the image if none has this content; otherwise use the newest image.
+        build: build the image if none has this content; otherwise use the deployed image, or else the newest.
 
     Raises:
         CommandFailed: if the build failed, or if there is no image and `build` is false.
@@ -50,7 +51,7 @@ def job_image(cloud: Gcloud, target: Target, *, build: bool) -> str:
         if not images:
             raise CommandFailed("There is no image of the job yet. Deploy once without --skip-image and --only.")
         newest = max(images, key=lambda each: str(each.get("updateTime", "")))
-        return f"{image}@{newest['version']}"
+        return f"{image}@{builds.digest(images, IN_USE) or newest['version']}"
     digest = builds.digest(images, tag)
     if digest is None:
         values = {"_IMAGE": f"{image}:{tag}", "_REQUIREMENTS": variant.requirements}
@@ -62,6 +63,13 @@ def job_image(cloud: Gcloud, target: Target, *, build: bool) -> str:
     if digest is None:
         raise CommandFailed(f"Cloud Build succeeded, but {image}:{tag} does not exist.")
     return f"{image}@{digest}"
+
+
+def mark_deployed(cloud: Gcloud, target: Target, image: str) -> None:
+    """Tag the image that jobs use, so that the cleanup keeps it."""
+    name, _, used = image.partition("@")
+    if builds.digest(builds.images(cloud, target, last_segment(name)), IN_USE) != used:
+        cloud.change("artifacts docker tags add", image, f"{name}:{IN_USE}")
 
 
 def _variant(target: Target) -> Variant:

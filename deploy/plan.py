@@ -7,6 +7,7 @@ from typing import Final
 from deploy import (
     alerts,
     buckets,
+    cleanup,
     database,
     events,
     frontend,
@@ -64,6 +65,8 @@ def deploy(cloud: Gcloud, target: Target, *, only: Sequence[str] = (), build_ima
         partial(events.schedule_sweep, cloud, target),
         partial(frontend.allow_preflights, cloud, target),
         partial(alerts.set_up, cloud, target),
+        partial(image.mark_deployed, cloud, target, job_image),
+        partial(cleanup.set_up, cloud, target),
     )
     # Last: until here, revisions of the previous release may serve.
     policies.remove(cloud, target, stale)

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from deploy import alerts, buckets, database, iam, policies
+from deploy import alerts, buckets, cleanup, database, iam, policies
 from deploy.gcloud import Answer, Gcloud, covers
 from deploy.iam import bindings
 from deploy.target import RUNTIME, SPECS, START_COMMAND, Target
@@ -172,6 +172,25 @@ def test_jobs_run_an_image_that_is_named_by_its_digest(deployment: Deployment) -
         assert environ(deployment, function)["JOB_IMAGE"] == f"{image['package']}@{image['digest']}"
 
 
+def test_old_images_and_sources_go_and_the_image_in_use_stays(deployment: Deployment) -> None:
+    cloud = deployment.recorder.cloud
+    repository = cloud.of("artifactregistry", "repositories")["haystack"]
+    wanted = {each["name"]: {"action": each["action"]["type"]} for each in cleanup.POLICIES}
+    assert covers(repository["cleanupPolicies"], wanted)
+    assert repository["cleanupPolicyDryRun"] is False
+    (tag,) = cloud.of("artifactregistry", "tags").values()
+    assert environ(deployment, "create")["JOB_IMAGE"].endswith(last(tag["version"]))
+    sources = cloud.of("storage", "b")[f"run-sources-{PROJECT}-{REGION}"]
+    assert covers(sources["lifecycle"]["rule"], [buckets.OLD_SOURCES])
+    uploaded = {
+        each.query["name"]
+        for each in deployment.first.requests
+        if each.api == "storage" and isinstance(each.body, Upload)
+    }
+    assert len(uploaded) == len(FUNCTIONS) + 1
+    assert all(name.startswith("services/haystack-") for name in uploaded)
+
+
 def test_the_key_of_page_tokens_comes_from_secret_manager_to_list_alone_and_is_shown_nowhere(
     deployment: Deployment,
 ) -> None:
@@ -190,6 +209,7 @@ def test_iap_is_on_for_each_backend_and_none_is_left_open(deployment: Deployment
     for backend in backends.values():
         assert backend["iap"]["enabled"] is True
         assert backend["loadBalancingScheme"] == "EXTERNAL_MANAGED"
+        assert backend["logConfig"] == {"enable": True, "sampleRate": 0.1}
     made = [
         each for each in deployment.first.requests if each.method == "POST" and last(each.path) == "backendServices"
     ]
