@@ -17,9 +17,13 @@ from shared.settings import LLM_KEYS, SHORTEST_RETENTION
 ROOT: Final = Path(__file__).resolve().parent.parent
 PROJECT: Final = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
 REGION: Final = re.compile(r"[a-z]+-[a-z]+[0-9]+")
+_NAME: Final = r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?"
+_OF_PROJECT: Final = rf"projects/{PROJECT.pattern}"
 DOMAIN: Final = re.compile(r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
 # As browsers write an origin, without a trailing slash; plain HTTP only from the developer's own machine.
 ORIGIN: Final = re.compile(r"(https://[a-z0-9.-]+|http://(localhost|127\.0\.0\.1))(:[0-9]{1,5})?")
+NETWORK: Final = re.compile(rf"({_OF_PROJECT}/global/networks/)?{_NAME}")
+SUBNET: Final = re.compile(rf"({_OF_PROJECT}/regions/{REGION.pattern}/subnetworks/)?{_NAME}")
 MEMBER: Final = re.compile(r"(user|group|serviceAccount|domain|principal|principalSet):[^\s,]+")
 ADDRESS: Final = re.compile(r"[^@\s,]+@[^@\s,]+")
 
@@ -33,7 +37,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 on success, 1 if a command failed or the user declined.
     """
-    args = _parser().parse_args(argv)
+    parser = _parser()
+    args = parser.parse_args(argv)
+    _check_network(parser, args)
     cloud, number = _connect(args.project, dry_run=args.dry_run)
     target = Target(
         project=args.project,
@@ -47,6 +53,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         operators=tuple(getattr(args, "notify", ())),
         retention_days=getattr(args, "retention_days", 0),
         llm_providers=getattr(args, "llm_secrets", ()),
+        build_region=getattr(args, "build_region", ""),
+        network=getattr(args, "network", ""),
+        subnet=getattr(args, "subnet", ""),
+        external_ip=not getattr(args, "no_external_ip", False),
         root=ROOT,
         work=args.work_dir / args.project / args.env,
     )
@@ -111,7 +121,7 @@ def _parser() -> argparse.ArgumentParser:
     down = commands.add_parser("destroy", help="delete the service; data stays unless you confirm its deletion twice")
     for each in (up, down):
         each.add_argument("--project", required=True, type=_matching(PROJECT, "a project id"), help="project id")
-        each.add_argument("--region", required=True, type=_matching(REGION, "a region"), help="such as europe-west4")
+        each.add_argument("--region", required=True, type=_matching(REGION, "a region"), help="such as us-central1")
         each.add_argument("--env", choices=ENVIRONMENTS, default="prod", help="environment (default: prod)")
         each.add_argument("--dry-run", action="store_true", help="print the commands instead of running them")
         each.add_argument("--work-dir", type=Path, default=ROOT / "build" / "deploy", help="folder for generated files")
@@ -121,7 +131,7 @@ def _parser() -> argparse.ArgumentParser:
     functions = _known("function", FUNCTIONS)
     add("--only", type=functions, default=(), metavar="create,status", help="deploy only these functions")
     add("--skip-image", action="store_true", help="do not rebuild the job's image")
-    member = "IAM member who may use the service; repeatable"
+    member = "IAM member who may use this environment; repeatable; others lose access (default: members stay unchanged)"
     add(
         "--member",
         action="append",
@@ -145,6 +155,20 @@ def _parser() -> argparse.ArgumentParser:
         metavar="ops@example.org",
         help="e-mail address for alerts; repeatable (default: alerts appear only in the console)",
     )
+    builds = "region of builds, for projects that may not build in --region (default: --region)"
+    add(
+        "--build-region",
+        type=_matching(REGION, "a region"),
+        default=argparse.SUPPRESS,
+        metavar="us-central1",
+        help=builds,
+    )
+    network = "network of jobs: a name, or projects/P/global/networks/N of a shared VPC (default: the default network)"
+    add("--network", type=_matching(NETWORK, "a network"), default=argparse.SUPPRESS, metavar="lab", help=network)
+    subnet = "subnet of jobs in --region: a name, or projects/P/regions/R/subnetworks/S; with --network"
+    add("--subnet", type=_matching(SUBNET, "a subnet"), default=argparse.SUPPRESS, metavar="jobs", help=subnet)
+    inside = "jobs get no external address; their subnet needs Private Google Access"
+    add("--no-external-ip", action="store_true", help=inside)
     retention = "delete runs and results after N days (default: never)"
     add("--retention-days", type=_retention, default=0, metavar="N", help=retention)
     add(
@@ -158,6 +182,14 @@ def _parser() -> argparse.ArgumentParser:
     down.add_argument("--data", action="store_true", help="also delete the database and the buckets")
     down.add_argument("--yes-delete-data", action="store_true", help="confirm --data: runs and results are lost")
     return parser
+
+
+def _check_network(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    network, subnet = getattr(args, "network", ""), getattr(args, "subnet", "")
+    if bool(network) != bool(subnet):
+        parser.error("pass --network and --subnet together")
+    if getattr(args, "no_external_ip", False) and not subnet:
+        parser.error("--no-external-ip needs --network and --subnet of a subnet with Private Google Access")
 
 
 def _matching(pattern: re.Pattern[str], what: str) -> Callable[[str], str]:

@@ -1,7 +1,7 @@
 """Run gcloud: read state as JSON and apply changes one command at a time. A dry run prints the changes instead.
 
-A failing command stops the deployment with its error output. Errors that are known to be transient are retried, such
-as those of an API that was just enabled or a service account that was just created.
+A failing command stops the deployment with its error output. Errors that are known to be transient are retried: see
+`deploy/retries.py`.
 """
 
 import json
@@ -16,15 +16,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 
+from deploy.retries import API_DISABLED, WAITING, Retries, advice
+
 ALREADY_EXISTS: Final = re.compile(r"\bALREADY_EXISTS\b|\balready exists\b")
 NOT_FOUND: Final = re.compile(
     r"\bNOT_FOUND\b|\bnot found\b|Cannot find service|HTTPError 404|could not be found|\b404\b"
 )
-API_DISABLED: Final = re.compile(r"\bSERVICE_DISABLED\b|has not been used in project|is not enabled")
-TRANSIENT: Final = re.compile(
-    API_DISABLED.pattern + r"|[Ss]ervice account \S+ does not exist|concurrent policy changes|\bis not ready\b"
-)
-ATTEMPTS: Final = 7
 WORKERS: Final = 4
 # The full URL of a resource; the wanted state often names a resource from `projects/` on.
 RESOURCE_URL: Final = re.compile(r"^https?://[^/]+/.*?(projects/.+)$")
@@ -112,6 +109,7 @@ class Gcloud:
         blind: read nothing, as if the project were empty; for a dry run without access.
         run: function that runs a command.
         wait: function that waits some seconds.
+        clock: seconds of a monotonic clock.
     """
 
     def __init__(
@@ -122,6 +120,7 @@ class Gcloud:
         blind: bool = False,
         run: Callable[[Sequence[str], str], Answer] = execute,
         wait: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.dry_run = dry_run
         self.blind = blind
@@ -129,6 +128,7 @@ class Gcloud:
         self._project = project
         self._execute = run
         self._wait = wait
+        self._clock = clock
         self._lock = threading.Lock()
         self._slots = threading.BoundedSemaphore(WORKERS)  # limits commands, however many steps wait
 
@@ -206,12 +206,17 @@ class Gcloud:
         raise _failure(words, answer)
 
     def _retry(self, words: Sequence[str], stdin: str) -> Answer:
-        for attempt in range(1, ATTEMPTS):
-            answer = self._run(words, stdin)
-            if answer.code == 0 or not TRANSIENT.search(answer.stderr):
-                return answer
-            self._wait(5.0 * attempt)
-        return self._run(words, stdin)
+        retries, failed_at, told = Retries(), 0.0, False
+        while (answer := self._run(words, stdin)).code:
+            failed_at = failed_at or self._clock()
+            pause = retries.pause(answer.stderr, self._clock() - failed_at)
+            if pause is None:
+                break
+            if retries.refused and not told:
+                told = True
+                self.note(f"{WAITING}\n{answer.stderr.strip()}")
+            self._wait(pause)
+        return answer
 
     def _run(self, words: Sequence[str], stdin: str) -> Answer:
         with self._slots:
@@ -222,4 +227,6 @@ class Gcloud:
 
 
 def _failure(words: Sequence[str], answer: Answer) -> CommandFailed:
-    return CommandFailed(f"{shell(words)}\nexit code {answer.code}: {answer.stderr.strip()}")
+    text = f"{shell(words)}\nexit code {answer.code}: {answer.stderr.strip()}"
+    found = advice(answer.stderr)
+    return CommandFailed(f"{text}\n{found}" if found else text)

@@ -80,6 +80,10 @@ class Target:
         operators: e-mail addresses that receive alerts.
         retention_days: days after which runs and results are deleted; 0 keeps them forever.
         llm_providers: language model providers that runs may use.
+        build_region: region of builds; empty: the region of the service.
+        network: network of jobs, as a name or from `projects/` on; empty: the default network.
+        subnet: subnet of jobs, as a name or from `projects/` on.
+        external_ip: whether jobs have external addresses.
     """
 
     project: str
@@ -95,6 +99,10 @@ class Target:
     operators: tuple[str, ...] = ()
     retention_days: int = 0
     llm_providers: tuple[str, ...] = ()
+    build_region: str = ""
+    network: str = ""
+    subnet: str = ""
+    external_ip: bool = True
 
     @property
     def prefix(self) -> str:
@@ -124,6 +132,17 @@ class Target:
         """Return the name of the bucket for ingested atlases."""
         return f"{self.project}-{self.name('atlases')}"
 
+    @property
+    def source_bucket(self) -> str:
+        """Return the name of the bucket to which `gcloud run deploy --source` uploads; gcloud offers no choice."""
+        project = self.project.replace("google", "elgoog")  # as gcloud does: bucket names may not have this word
+        return f"run-sources-{project}-{self.region}"
+
+    @property
+    def source_folder(self) -> str:
+        """Return the URL that starts the URL of each source archive of this environment."""
+        return f"gs://{self.source_bucket}/services/{self.prefix}-"
+
     def llm_secret(self, provider: str) -> str:
         """Return the name of the secret with a provider's key; operators create it, and deploy never reads it."""
         return self.name(LLM_KEYS[provider].lower().replace("_", "-"))
@@ -142,6 +161,18 @@ class Target:
     def builder(self) -> str:
         """Return the full name of the service account for builds."""
         return f"projects/{self.project}/serviceAccounts/{self.account('builder')}"
+
+    @property
+    def job_network(self) -> str:
+        """Return the full name of the network of jobs; empty: the default network."""
+        short = bool(self.network) and "/" not in self.network
+        return f"projects/{self.project}/global/networks/{self.network}" if short else self.network
+
+    @property
+    def job_subnetwork(self) -> str:
+        """Return the full name of the subnet of jobs; empty: that of the default network."""
+        short = bool(self.subnet) and "/" not in self.subnet
+        return f"projects/{self.project}/regions/{self.region}/subnetworks/{self.subnet}" if short else self.subnet
 
     @property
     def reconcile_url(self) -> str:

@@ -26,6 +26,7 @@ from shared.settings import LLM_KEYS
 PROJECT: Final = "haystack-local"
 REGION: Final = "europe-west4"
 BUCKET: Final = "haystack-results"
+ATLAS_BUCKET: Final = "haystack-atlases"
 TOPIC: Final = f"projects/{PROJECT}/topics/batch-notifications"
 
 Say = Callable[[str], None]
@@ -76,6 +77,7 @@ async def running(data_dir: Path, port: int, store: str, say: Say) -> AsyncItera
             on_notification=events.publish,
             # A restart of the Firestore emulator loses the runs, so their jobs are not kept either.
             journal=data_dir / "batch.db" if store == "sqlite" else None,
+            buckets={ATLAS_BUCKET: atlas_dir(data_dir)},
         )
         stack.push_async_callback(batch.stop)
         batch_host = f"127.0.0.1:{await batch.start()}"
@@ -86,6 +88,7 @@ async def running(data_dir: Path, port: int, store: str, say: Say) -> AsyncItera
             "BATCH_EMULATOR_HOST": batch_host,
             "JOB_IMAGE": "haystack/orchestrator",
             "JOB_TOPIC": TOPIC,
+            "ATLAS_BUCKET": ATLAS_BUCKET,
             "SIGNING_KEY_FILE": str(storage.key_file),
             "RECONCILE_AUDIENCE": url + RECONCILE_PATH,
             "RECONCILE_CALLER": storage.key.email,

@@ -1,6 +1,6 @@
 """The job's entry point: `python -m orchestrator.main`, with RUN_ID and the service's settings in the environment.
 
-ATTEMPT is the number of this attempt. USER_EMAIL, CONTROL_STRATEGY and MAX_ITERATIONS are information for operators; the run's record
+ATTEMPT is the number of this attempt. CONTROL_STRATEGY and MAX_ITERATIONS are information for operators; the run's record
 decides. STACK_CHECKPOINT and STACK_GENELIST select the STACK predictor (`orchestrator.prediction.stack`). The API key of a language-model
 provider lets that model propose an interpretation of the question (`orchestrator.question.llm`).
 

@@ -13,6 +13,7 @@ from google.cloud import batch_v1
 from local import processes
 from local.batch.faults import QUEUE_SECONDS, ImagePull, Preempt, StayQueued
 from local.batch.jobs import JobRecord
+from local.batch.mounts import Mounts, shown
 from local.processes import Child
 from shared.runs.jobs import JobState
 
@@ -45,7 +46,7 @@ class Cut(NamedTuple):
 class Scheduler:
     """Runs jobs in the order of their admission; jobs that wait for their turn stay QUEUED.
 
-    The fields are the arguments of `BatchEmulator`. `closing` is true once all processes are being stopped.
+    The fields are the arguments of `BatchEmulator`, with `mounts` from its buckets. `closing` is true once all processes are being stopped.
     """
 
     log_dir: Path
@@ -53,6 +54,7 @@ class Scheduler:
     cwd: Path
     max_parallel: int
     grace_seconds: float
+    mounts: Mounts
 
     def __post_init__(self) -> None:
         # The queue, in the order of admission, with the timer that fails each job.
@@ -200,7 +202,13 @@ class Scheduler:
         }
         # `python` is the image's interpreter; here it is this one.
         argv = [sys.executable if word == "python" and not place else word for place, word in enumerate(command)]
-        return await processes.start(argv, log=self.log_path(record.job_id), env=environment, cwd=self.cwd)
+        folders = self.mounts.folders(spec)
+        return await processes.start(
+            [shown(word, folders) for word in argv],
+            log=self.log_path(record.job_id),
+            env={name: shown(value, folders) for name, value in environment.items()},
+            cwd=self.cwd,
+        )
 
 
 def cut_of(record: JobRecord) -> Cut:

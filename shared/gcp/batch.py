@@ -24,6 +24,9 @@ TOTAL_SECONDS: Final = 25.0
 
 # The root of Batch's default VM image for containers is read-only. Buckets mount below /mnt/disks, and are bound into the container.
 _HOST_ATLASES: Final = "/mnt/disks/atlases"
+# Batch mounts as root, and the image runs as another user, who sees the mount only with allow_other. Batch rejects `-o rw,allow_other` as a
+# shell injection. --implicit-dirs shows the folders that no object stands for.
+MOUNT_OPTIONS: Final = ("-o allow_other", "--implicit-dirs")
 _RETRIED: Final = (exceptions.ServiceUnavailable, exceptions.DeadlineExceeded, exceptions.Aborted)
 # BadRequest stands for INVALID_ARGUMENT, FAILED_PRECONDITION and OUT_OF_RANGE.
 _REFUSALS: Final = (exceptions.BadRequest, exceptions.PermissionDenied, exceptions.NotFound)
@@ -153,9 +156,9 @@ def job_spec(request: JobRequest, settings: Settings) -> batch_v1.Job:
         lost = {"action": "RETRY_TASK", "action_condition": {"exit_codes": MACHINE_LOST}}
         task |= {"max_retry_count": INGEST_RETRIES, "lifecycle_policies": [lost]}
     elif settings.atlas_bucket:
-        # --implicit-dirs shows the folders that no object stands for. Batch mounts buckets writable, so the container binds it read-only.
-        gcs, options = {"remote_path": settings.atlas_bucket}, ["--implicit-dirs"]
-        task["volumes"] = [{"gcs": gcs, "mount_path": _HOST_ATLASES, "mount_options": options}]
+        # Batch mounts buckets writable, so the container binds it read-only.
+        gcs = {"remote_path": settings.atlas_bucket}
+        task["volumes"] = [{"gcs": gcs, "mount_path": _HOST_ATLASES, "mount_options": MOUNT_OPTIONS}]
         container["volumes"] = [f"{_HOST_ATLASES}:{settings.atlas_dir}:ro"]
     allocation: dict[str, Any] = {
         "instances": [{"policy": _policy(machine)}],
@@ -165,6 +168,10 @@ def job_spec(request: JobRequest, settings: Settings) -> batch_v1.Job:
     account = settings.ingest_service_account if ingest else settings.job_service_account
     if account:
         allocation["service_account"] = {"email": account}
+    if settings.job_network:
+        interface: dict[str, Any] = {"network": settings.job_network, "subnetwork": settings.job_subnetwork}
+        interface["no_external_ip_address"] = not settings.job_external_ip
+        allocation["network"] = {"network_interfaces": [interface]}
     notification = {"pubsub_topic": settings.job_topic, "message": {"type_": "JOB_STATE_CHANGED"}}
     return batch_v1.Job(
         task_groups=[{"task_spec": task, "task_count": 1, "parallelism": 1}],

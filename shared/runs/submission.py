@@ -97,7 +97,6 @@ class RunSubmission:
                 environment={
                     "RUN_ID": run.run_id,
                     "ATTEMPT": str(run.compute.attempt),
-                    "USER_EMAIL": run.user_email,
                     "CONTROL_STRATEGY": run.control_strategy.value,
                     "MAX_ITERATIONS": str(run.max_iterations),
                 },

@@ -4,6 +4,7 @@ Operations finish immediately. A missing resource is 404, an existing one 409.
 """
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -119,6 +120,9 @@ class Cloud:
 
     def _deleted(self, api: str, place: str) -> Answer:
         del self.resources[f"{api}/{place}"]
+        if "/repositories/" in place:  # its tags go with it
+            for key in [key for key in self.resources if key.startswith(f"{api}/{place}/")]:
+                del self.resources[key]
         if api == "compute" or api in LONG_RUNNING:
             return 200, {**self._operation(api, place, {}), "operationType": "delete"}
         return 200, {}
@@ -213,7 +217,11 @@ class Cloud:
             return self._stored("iam", f"{place}/{email}", account)
         return None
 
-    def _artifactregistry(self, method: str, place: str, *_: object) -> Answer | None:
+    def _artifactregistry(self, method: str, place: str, query: Mapping[str, str], body: Any) -> Answer | None:  # noqa: ANN401
+        if "/tags" in place:
+            return self._tags(method, place, query, body)
+        if method == "PATCH":  # the API writes durations without a fraction
+            return self._changed("artifactregistry", place, json.loads(json.dumps(body).replace('.0s"', 's"')))
         if method == "GET" and place.endswith("/packages"):
             return 200, {}
         if method == "GET" and place.endswith("/versions"):
@@ -221,7 +229,15 @@ class Cloud:
             versions = [
                 {
                     "name": f"{place}/{image['digest']}",
-                    "relatedTags": [{"name": f"{package}/tags/{image['tag']}"}],
+                    "relatedTags": [
+                        {"name": f"{package}/tags/{image['tag']}"},
+                        *(
+                            {"name": key.removeprefix("artifactregistry/")}
+                            for key, tag in self.resources.items()
+                            if key.startswith(f"artifactregistry/{package}/tags/")
+                            and tag["version"].endswith(image["digest"])
+                        ),
+                    ],
                     "updateTime": "2026-01-01T00:00:00Z",
                 }
                 for image in self.images
@@ -229,6 +245,16 @@ class Cloud:
             ]
             return (200, {"versions": versions}) if versions else _missing(place)
         return None
+
+    def _tags(self, method: str, place: str, query: Mapping[str, str], body: Any) -> Answer:  # noqa: ANN401
+        """Create, return or delete a tag of an image; these are no operations."""
+        key = f"artifactregistry/{place}"
+        if method == "POST":
+            self.resources[f"{key}/{query['tagId']}"] = body
+            return 200, body
+        if key not in self.resources:
+            return _missing(place)
+        return 200, self.resources.pop(key) if method == "DELETE" else self.resources[key]
 
     def _firestore(self, method: str, place: str, query: Mapping[str, str], body: Any) -> Answer | None:  # noqa: ANN401
         """Change a field's index or its time-to-live; a mask that the body lacks removes the setting."""

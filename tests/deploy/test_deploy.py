@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from deploy import alerts, buckets, database
+from deploy import alerts, buckets, cleanup, database, iam, policies
 from deploy.gcloud import Answer, Gcloud, covers
 from deploy.iam import bindings
 from deploy.target import RUNTIME, SPECS, START_COMMAND, Target
@@ -188,6 +188,25 @@ def test_jobs_run_an_image_that_is_named_by_its_digest(deployment: Deployment) -
         assert environ(deployment, function)["JOB_IMAGE"] == f"{image['package']}@{image['digest']}"
 
 
+def test_old_images_and_sources_go_and_the_image_in_use_stays(deployment: Deployment) -> None:
+    cloud = deployment.recorder.cloud
+    repository = cloud.of("artifactregistry", "repositories")["haystack"]
+    wanted = {each["name"]: {"action": each["action"]["type"]} for each in cleanup.POLICIES}
+    assert covers(repository["cleanupPolicies"], wanted)
+    assert repository["cleanupPolicyDryRun"] is False
+    (tag,) = cloud.of("artifactregistry", "tags").values()
+    assert environ(deployment, "create")["JOB_IMAGE"].endswith(last(tag["version"]))
+    sources = cloud.of("storage", "b")[f"run-sources-{PROJECT}-{REGION}"]
+    assert covers(sources["lifecycle"]["rule"], [buckets.OLD_SOURCES])
+    uploaded = {
+        each.query["name"]
+        for each in deployment.first.requests
+        if each.api == "storage" and isinstance(each.body, Upload)
+    }
+    assert len(uploaded) == len(FUNCTIONS) + 1
+    assert all(name.startswith("services/haystack-") for name in uploaded)
+
+
 def test_the_key_of_page_tokens_comes_from_secret_manager_to_list_alone_and_is_shown_nowhere(
     deployment: Deployment,
 ) -> None:
@@ -206,6 +225,7 @@ def test_iap_is_on_for_each_backend_and_none_is_left_open(deployment: Deployment
     for backend in backends.values():
         assert backend["iap"]["enabled"] is True
         assert backend["loadBalancingScheme"] == "EXTERNAL_MANAGED"
+        assert backend["logConfig"] == {"enable": True, "sampleRate": 0.1}
     made = [
         each for each in deployment.first.requests if each.method == "POST" and last(each.path) == "backendServices"
     ]
@@ -229,19 +249,21 @@ def test_nothing_is_open_to_everyone(deployment: Deployment) -> None:
 
 def test_what_is_granted_is_the_table_of_bindings_and_not_one_more(deployment: Deployment) -> None:
     granted = Counter(
-        (binding["role"], member)
+        (binding["role"], member, binding.get("condition", {}).get("expression", ""))
         for key, policy in deployment.recorder.cloud.policies.items()
         if not key.startswith("iap/")
         for binding in policy.get("bindings", [])
         for member in binding["members"]
     )
-    assert granted == Counter((each.role, each.member) for each in bindings(TARGET))
+    assert granted == Counter((each.role, each.member, each.expression(PROJECT)) for each in bindings(TARGET))
 
 
-def test_the_members_may_pass_iap(deployment: Deployment) -> None:
-    policies = [policy for key, policy in deployment.recorder.cloud.policies.items() if key.startswith("iap/")]
-    granted = {(each["role"], *each["members"]) for policy in policies for each in policy["bindings"]}
-    assert granted == {("roles/iap.httpsResourceAccessor", MEMBER)}
+def test_the_members_may_pass_iap_to_the_backends_of_this_environment_and_to_no_other(deployment: Deployment) -> None:
+    cloud = deployment.recorder.cloud
+    granted = {last(key) for key, policy in cloud.policies.items() if key.startswith("iap/") and policy["bindings"]}
+    assert granted == {f"haystack-{function}" for function in BALANCED}
+    for function in BALANCED:
+        assert cloud.granted("iap", f"haystack-{function}") == {("roles/iap.httpsResourceAccessor", MEMBER)}
 
 
 def test_every_index_is_created_and_every_exempt_field_is_exempt(deployment: Deployment) -> None:
@@ -459,6 +481,59 @@ def test_what_is_no_longer_asked_for_is_taken_back_and_what_people_added_stays(
         assert after["bugs"]["notificationChannels"] == changed["notificationChannels"]
         assert after["bugs"]["userLabels"]["content"] != "that of an older file"
         assert after["slow-answers"] == tuned
+
+
+def test_bindings_that_no_release_wants_any_more_are_removed(
+    deployment: Deployment, gcloud: Path, tmp_path: Path
+) -> None:
+    with deployment.copied() as recorder:
+        job, policies_of = f"serviceAccount:haystack-job{ACCOUNT}", recorder.cloud.policies
+        project = policies_of[f"cloudresourcemanager/projects/{PROJECT}"]["bindings"]
+        wanted = recorder.cloud.granted("cloudresourcemanager", PROJECT)
+        once = {"title": "once", "expression": 'resource.name != "a,b"', "description": "by hand, with a comma"}
+        people = {"role": "roles/editor", "members": ["user:ada@example.org"]}
+        project += [{"role": "roles/editor", "members": [job]}, people]
+        project.append({"role": "roles/run.developer", "members": [job], "condition": once})
+        opened = policies_of[next(key for key in policies_of if key.startswith("run/") and key.endswith("-list"))]
+        opened["bindings"].append({"role": "roles/run.invoker", "members": ["allUsers"]})
+        target = replace(TARGET, work=tmp_path, llm_providers=("anthropic",))
+        cloud = Gcloud(PROJECT, run=running(recorder, gcloud, tmp_path))
+        stale = [*iam.bind_resources(cloud, target), *iam.bind_functions(cloud, target, FUNCTIONS)]
+        policies.remove(cloud, target, stale)
+        assert cloud.changes == 4
+        left = recorder.cloud.granted("cloudresourcemanager", PROJECT)
+        assert left == wanted | {("roles/editor", "user:ada@example.org")}
+        assert recorder.cloud.granted("secretmanager", LLM_SECRETS["openai"]) == set()
+        assert "allUsers" not in json.dumps(policies_of)
+
+
+def test_a_project_that_may_not_build_in_its_region_builds_elsewhere_and_jobs_find_their_network(
+    deployment: Deployment, gcloud: Path
+) -> None:
+    with deployment.copied() as recorder:
+        recorder.cloud.resources[f"compute/projects/{PROJECT}/regions/{REGION}/subnetworks/inside"] = {
+            "name": "inside",
+            "privateIpGoogleAccess": True,
+        }
+        options = (
+            "--build-region=us-central1",
+            "--network=lab",
+            "--subnet=inside",
+            "--no-external-ip",
+            "--only=create",
+        )
+        run = deploy(recorder, deployment.repository, gcloud, *UP, *options)
+        assert run.code == 0, run.stderr
+        (build,) = [each for each in run.requests if each.method == "POST" and each.path.endswith("/builds")]
+        assert "/locations/us-central1/" in build.path
+        assert build.body["steps"][0]["args"][0] == "build"
+        created = recorder.cloud.of("run", "services")["haystack-create"]
+        container = created["spec"]["template"]["spec"]["containers"][0]
+        assert container["image"] == build.body["substitutions"]["_IMAGE"]
+        given = {each["name"]: each.get("value", "") for each in container["env"]}
+        assert given["JOB_SUBNETWORK"] == f"projects/{PROJECT}/regions/{REGION}/subnetworks/inside"
+        again = deploy(recorder, deployment.repository, gcloud, *UP, *options)
+        assert "# nothing to change" in again.stdout
 
 
 def running(recorder: Recorder, binaries: Path, folder: Path) -> Callable[[Sequence[str], str], Answer]:

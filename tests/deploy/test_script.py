@@ -57,6 +57,8 @@ def test_help_shows_the_options_without_any_tool(tmp_path: Path, arguments: tupl
         assert option in helped.stdout
     for option in ("--member", "--notify", "--origins", "--retention-days", "--llm-secrets"):
         assert option in helped.stdout
+    for option in ("--build-region", "--network", "--subnet", "--no-external-ip"):
+        assert option in helped.stdout
 
 
 def test_a_missing_gcloud_is_told(tmp_path: Path) -> None:
@@ -91,6 +93,11 @@ def test_a_dry_run_needs_neither_gcloud_nor_access(tmp_path: Path) -> None:
         ((*UP, "--dryrun"), "--dryrun"),
         ((*UP, "--origins=https://app.example.org/"), "is not an origin"),
         ((*UP, "--origins=http://app.example.org"), "is not an origin"),
+        ((*UP, "--network=a/b"), "is not a network"),
+        ((*UP, "--subnet=projects/p/x"), "is not a subnet"),
+        ((*UP, "--network=lab"), "pass --network and --subnet together"),
+        ((*UP, "--no-external-ip"), "Private Google Access"),
+        ((*UP, "--build-region=nowhere"), "is not a region"),
         ((*UP, "--notify=operators"), "is not an e-mail address"),
         ((*UP, "--member=bob"), "is not an IAM member"),
         ((*UP, "--retention-days=6"), "is not a number of days of at least 7"),

@@ -60,7 +60,8 @@ async def test_a_question_becomes_a_pending_run_with_one_job(service: Service) -
     (request,) = service.jobs.requests
     assert request.job_id == run.compute.job_id
     assert request.environment["RUN_ID"] == run.run_id
-    assert request.environment["USER_EMAIL"] == "ada@example.com"
+    # Whoever lists jobs can read it, so it names nobody.
+    assert "ada@example.com" not in str(request)
 
 
 async def test_a_job_carries_no_e_mail_in_its_labels(service: Service) -> None:
