@@ -1,4 +1,4 @@
-"""The command line of the ingest: `python -m orchestrator.ingest DATASET PATH.h5ad`."""
+"""The command line of the ingest: `python -m orchestrator.ingest DATASET PATH`."""
 
 import argparse
 import asyncio
@@ -11,6 +11,9 @@ from orchestrator.ingest.options import Options
 from shared.errors import HaystackError
 
 OPTIONS = {
+    "layer": "matrix with the raw counts: X, raw, or the name of a layer",
+    "symbol-column": "var column of the gene symbols",
+    "organism": "human, if the genes are human although they do not look it",
     "cell-type-column": "obs column of the cell types",
     "condition-column": "obs column of the conditions",
     "donor-column": "obs column of the donors",
@@ -29,7 +32,12 @@ def main(arguments: list[str] | None = None) -> int:
         epilog="Options that are not given are read from uns['haystack'] of the file, or guessed.",
     )
     parser.add_argument("dataset", help="name of the dataset: a-z, 0-9 and _, starting with a letter")
-    parser.add_argument("path", type=Path, metavar="PATH.h5ad", help="the atlas, with raw counts as CSR")
+    parser.add_argument(
+        "path", type=Path, metavar="PATH", help=".h5ad, .zarr, 10x .h5, folder with matrix.mtx, or .loom"
+    )
+    parser.add_argument(
+        "--cells", type=Path, metavar="TABLE", help=".csv or .tsv with barcodes and columns of the cells"
+    )
     for name, text in OPTIONS.items():
         parser.add_argument(f"--{name}", help=text)
     parser.add_argument(
