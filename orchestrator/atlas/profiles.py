@@ -33,15 +33,19 @@ class Profile:
     def of(cls, counts: sparse.csr_matrix) -> "Profile":
         """Return the profile of raw counts, cells × genes."""
         depth = depths(counts)
-        values = counts.astype(np.float64)
+        values, genes, n_genes = counts.data.astype(np.float64), counts.indices, counts.shape[1]
+
+        def by_gene(weights: Floats) -> Floats:
+            return np.bincount(genes, weights=weights, minlength=n_genes).astype(np.float64, copy=False)
+
         return cls(
             cells=float(counts.shape[0]),
             depth=float(depth.sum()),
             squared_depth=float(depth @ depth),
-            counts=np.asarray(values.sum(axis=0)).ravel(),
-            squares=np.asarray(values.multiply(values).sum(axis=0)).ravel(),
-            products=np.asarray(values.T @ depth).ravel(),
-            expressing=np.asarray((counts > 0).sum(axis=0), dtype=np.float64).ravel(),
+            counts=by_gene(values),
+            squares=by_gene(values * values),
+            products=by_gene(values * np.repeat(depth, np.diff(counts.indptr))),
+            expressing=by_gene((values > 0).astype(np.float64)),
         )
 
     def __add__(self, other: "Profile") -> "Profile":

@@ -9,7 +9,7 @@ import errno
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from typing import IO, Any, Final, NamedTuple
+from typing import IO, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from scipy import sparse
 
 from orchestrator.atlas.atlas import AtlasUnusable
 from orchestrator.atlas.counts import BLOCK_VALUES, value_blocks
-from orchestrator.ingest.matrices import SAMPLED_ROWS, as_float, checked_indices, parts, sampled_rows
+from orchestrator.ingest.matrices import SAMPLED_ROWS, StoredGroup, as_float, checked_indices, parts, sampled_rows
 from orchestrator.ingest.progress import Report, silent
 
 BYTES_PER_VALUE: Final = 12
@@ -173,7 +173,7 @@ class SortedMatrix:
         return self._buckets
 
 
-def csc_matrix(group: Any, shape: tuple[int, int], name: str, report: Report = silent) -> SortedMatrix:
+def csc_matrix(group: StoredGroup, shape: tuple[int, int], name: str, report: Report = silent) -> SortedMatrix:
     """Return a CSC matrix, cells × genes, in a group of HDF5 or zarr.
 
     Raises:

@@ -305,11 +305,12 @@ def _disagrees(other: Matrix | str, chosen: Matrix) -> bool:
     """Return whether another matrix, as far as that is cheap to see, holds other counts of the same genes."""
     if isinstance(other, str) or not (other.cheap_sample and chosen.cheap_sample) or other.shape != chosen.shape:
         return False
-    sample, mine = other.sample(), chosen.sample()
+    sample, mine = other.sample(), chosen.sample()  # of the same cells, unless one is a wide dense matrix
     if values.kind_of(sample) not in {values.COUNTS, values.BINARY, values.RANKS}:
         return False
-    n_rows = min(sample.shape[0], mine.shape[0])
-    return sample.shape == mine.shape and (sample[:n_rows] != mine[:n_rows]).nnz > 0
+    if sample.shape != mine.shape:
+        return False
+    return bool((sample != mine).nnz)
 
 
 def _refusal(source: Source, rejected: list[Rejected], names: list[str]) -> str:

@@ -3,8 +3,8 @@
 A file names its genes in the index of var or in a column. Of these, the one with the most known human symbols counts. Ensembl ids alone are
 translated (GENCODE 48). Genes without a symbol are left out, and the counts of genes with the same symbol are added.
 
-Names that no list of symbols contains (clones such as AC012345.1, LOC and LINC numbers, antisense and pseudogene names) are neither known nor
-unknown: the share of known symbols leaves them out.
+Names that no list of symbols contains (clones such as AC012345.1, LOC and LINC numbers, antisense and pseudogene names) are neither known
+nor unknown: the share of known symbols leaves them out.
 """
 
 import re

@@ -8,6 +8,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from orchestrator.ingest.matrices import DenseMatrix, Matrix
 from orchestrator.ingest.sources import Source
@@ -19,13 +20,13 @@ _GENE_NAMES = ("Gene", "gene", "var_names", "gene_name", "gene_names", "Accessio
 def loom_source(file: h5py.File) -> Source:
     """Return the source in a loom file."""
     matrices: dict[str, Matrix | str] = {"X": DenseMatrix(file["matrix"], by_gene=True)}
-    for name in file["layers"] if "layers" in file else ():
+    for name in file.get("layers", ()):
         matrices[f"layers/{name}"] = DenseMatrix(file[f"layers/{name}"], by_gene=True)
     return Source(
         what="a loom file",
         matrices=matrices,
         read_obs=lambda: _attributes(file, "col_attrs", _CELL_NAMES, file["matrix"].shape[1]),
-        read_var=lambda name: _attributes(file, "row_attrs", _GENE_NAMES, file["matrix"].shape[0]),
+        read_var=lambda _: _attributes(file, "row_attrs", _GENE_NAMES, file["matrix"].shape[0]),
     )
 
 
@@ -41,8 +42,8 @@ def _attributes(file: h5py.File, group: str, index_names: tuple[str, ...], size:
     return pd.DataFrame(columns, index=pd.Index(index))
 
 
-def _values(dataset: h5py.Dataset) -> Any:
-    values = dataset[:]
+def _values(dataset: h5py.Dataset) -> NDArray[Any]:
+    values: NDArray[Any] = dataset[:]
     if values.dtype.kind not in "OS":
         return values
     return np.array(

@@ -4,7 +4,7 @@ A row is a cell. CSR and dense matrices are read in place: one pass over the fil
 reading of its zeros. Matrices that are stored by gene are in `orchestrator.ingest.by_gene`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -16,9 +16,34 @@ from orchestrator.atlas.counts import BLOCK_VALUES, Rows, value_blocks
 
 Pointers = NDArray[np.int64]
 
+# Kinds of numpy types that counts can have.
+NUMBERS: Final = frozenset("buif")
 SAMPLED_ROWS: Final = 200
 # A sample of a wide dense matrix reads at most this many values.
 SAMPLED_VALUES: Final = 8_000_000
+
+
+class Array(Protocol):
+    """An array in a file of HDF5 or zarr."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    chunks: tuple[int, ...] | None
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, selection: Any, /) -> NDArray[Any]: ...  # noqa: ANN401  # as numpy's
+
+
+class StoredGroup(Protocol):
+    """A group in a file of HDF5 or zarr, or the file; its members are groups and arrays."""
+
+    @property
+    def attrs(self) -> Mapping[str, Any]:
+        """The attributes."""
+
+    def __iter__(self) -> Iterator[str]: ...
+    def __contains__(self, name: str, /) -> bool: ...
+    def __getitem__(self, name: str, /) -> Any: ...  # noqa: ANN401  # a group or an array
 
 
 class Matrix(Protocol):
@@ -45,7 +70,7 @@ class CsrMatrix:
     layout = "CSR"
     cheap_sample = True
 
-    def __init__(self, group: Any, shape: tuple[int, int], name: str) -> None:
+    def __init__(self, group: StoredGroup, shape: tuple[int, int], name: str) -> None:
         self.shape = shape
         self._name = name
         self._data, self._indices, self._pointers = parts(group, shape[0], name)
@@ -76,7 +101,7 @@ class DenseMatrix:
 
     cheap_sample = True
 
-    def __init__(self, dataset: Any, *, by_gene: bool = False) -> None:
+    def __init__(self, dataset: Array, *, by_gene: bool = False) -> None:
         self._dataset, self._by_gene = dataset, by_gene
         self.layout = "dense"
         n_rows, n_columns = dataset.shape
@@ -107,7 +132,7 @@ class DenseMatrix:
         return sparse.csr_matrix((cells.ravel()[places], indices, pointers), cells.shape)
 
 
-def parts(group: Any, n_pointers: int, name: str) -> tuple[Any, Any, Pointers]:
+def parts(group: StoredGroup, n_pointers: int, name: str) -> tuple[Array, Array, Pointers]:
     """Return the values, the indices and the checked pointers of a compressed matrix.
 
     Raises:

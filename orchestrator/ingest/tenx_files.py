@@ -1,18 +1,19 @@
 """Files of 10x Genomics: `.h5` of version 2 and 3, and folders with matrix.mtx, barcodes and features (or genes), each may be gzipped.
 
-They hold genes × cells by cell, so an `.h5` reads as CSR of cells × genes. They know no cell types, conditions or donors: `--cells` adds them.
-A matrix.mtx is text: reading it takes most of the time.
+They hold genes × cells by cell, so an `.h5` reads as CSR of cells × genes. They know no cell types, conditions or donors:
+`--cells` adds them. A matrix.mtx is text: reading it takes most of the time.
 """
 
 import gzip
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Final
 
 import h5py
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from orchestrator.atlas.atlas import AtlasUnusable
 from orchestrator.ingest.by_gene import SortedMatrix, Triplets
@@ -20,7 +21,12 @@ from orchestrator.ingest.matrices import CsrMatrix, Matrix
 from orchestrator.ingest.progress import Report
 from orchestrator.ingest.sources import Source
 
-NEEDS_CELLS: Final = "holds no cell types, conditions or donors. Give them with --cells TABLE: a .csv or .tsv with the barcodes and these columns."
+NEEDS_CELLS: Final = (
+    "holds no cell types, conditions or donors. "
+    "Give them with --cells TABLE: a .csv or .tsv with the barcodes and these columns."
+)
+Texts = NDArray[np.object_]
+
 _H5, _MTX = "a 10x .h5", "a 10x matrix.mtx"
 WITHOUT_LABELS: Final = (_H5, _MTX)
 MATRIX_FILE: Final = re.compile(r"(.*)matrix\.mtx(\.gz)?$")
@@ -85,7 +91,7 @@ def mtx_source(path: Path, report: Report) -> Source:
     return _source(_MTX, SortedMatrix(triplets, shape, n_values, "text", report), var, cells)
 
 
-def _source(what: str, matrix: Matrix, var: pd.DataFrame, barcodes: Any) -> Source:
+def _source(what: str, matrix: Matrix, var: pd.DataFrame, barcodes: Texts) -> Source:
     """Return the source of a matrix of several kinds of features, and maybe species."""
     if len(barcodes) != matrix.shape[0] or len(var) != matrix.shape[1]:
         raise AtlasUnusable(
@@ -96,7 +102,7 @@ def _source(what: str, matrix: Matrix, var: pd.DataFrame, barcodes: Any) -> Sour
         what=what,
         matrices={"matrix": matrix},
         read_obs=lambda: pd.DataFrame(index=pd.Index(barcodes)),
-        read_var=lambda name: var,
+        read_var=lambda _: var,
     )
 
 
@@ -118,13 +124,13 @@ def _group(file: h5py.File) -> h5py.Group:
     return file[human[0]]
 
 
-def _is_matrix(element: Any) -> bool:
+def _is_matrix(element: h5py.Group | h5py.Dataset) -> bool:
     return isinstance(element, h5py.Group) and all(
         name in element for name in ("barcodes", "indptr", "shape", "data", "indices")
     )
 
 
-def _texts(dataset: h5py.Dataset) -> Any:
+def _texts(dataset: h5py.Dataset) -> Texts:
     return np.array([value.decode() if isinstance(value, bytes) else str(value) for value in dataset[:]], dtype=object)
 
 

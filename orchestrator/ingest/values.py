@@ -4,11 +4,11 @@ The rules, on rows from all over the matrix:
 
 - *counts*: whole, and more than 0 and 1.
 - *binarized*: whole, at most 1. *ranks*: the values of nearly every cell are the ranks of its genes.
-- *recoverable*: the values of each cell, after undoing a logarithm (natural, of base 2 or 10, with 1 added), a square root or nothing, are
-  whole multiples of its smallest one (or of a half, third or quarter of it). That is what scaling by the depth of the cell leaves of counts.
-- *fractional counts* (SoupX, alevin, STARsolo's EM): not negative; the totals of cells vary as depths do (by more than 5%), before and after
-  undoing a logarithm or a square root; the largest value exceeds 20, which no logarithm of expression does; at least a tenth of the values
-  is zero, which denoised values are not.
+- *recoverable*: the values of each cell, after undoing a logarithm (natural, of base 2 or 10, with 1 added), a square root or nothing,
+  are whole multiples of its smallest one (or of a half, third or quarter of it). That is what scaling by the depth of the cell leaves.
+- *fractional counts* (SoupX, alevin, STARsolo's EM): not negative; the totals of cells vary as depths do (by more than 5%), before and
+  after undoing a logarithm or a square root; the largest value exceeds 20, which no logarithm of expression does; at least a tenth of
+  the values is zero, which denoised values are not.
 """
 
 from collections.abc import Callable, Mapping
@@ -51,23 +51,27 @@ _DISTINCT: Final = 10
 def kind_of(sample: sparse.csr_matrix) -> str:
     """Return what the values of some rows are: one of the constants of this module, or a key of `UNDO`."""
     values = sample.data
-    if not len(values) or not values.any():
-        return EMPTY
-    if not np.isfinite(values).all():
-        return NOT_FINITE
-    if values.min() < 0:
-        return NEGATIVE
+    if problem := _no_counts(values):
+        return problem
     if _are_ranks(sample):
         return RANKS
     whole = is_whole(values)
     if whole.all():
         return BINARY if values.max() <= 1 else COUNTS
+    fractional = are_fractional_counts(sample)
     # Shared reads leave most counts whole, and may leave multiples of one half.
-    if not (whole.mean() > 0.5 and are_fractional_counts(sample)):
-        for name in UNDO:
-            if not np.isnan(recovered(sample, name).data).any() and _is_informative(sample):
-                return name
-    return FRACTIONAL if are_fractional_counts(sample) else OTHER
+    made = () if fractional and whole.mean() > 0.5 else UNDO
+    scaled = (name for name in made if not np.isnan(recovered(sample, name).data).any() and _is_informative(sample))
+    return next(scaled, FRACTIONAL if fractional else OTHER)
+
+
+def _no_counts(values: NDArray[Any]) -> str | None:
+    """Return what no matrix of counts holds, if it does."""
+    if not values.any():
+        return EMPTY
+    if not np.isfinite(values).all():
+        return NOT_FINITE
+    return NEGATIVE if values.min() < 0 else None
 
 
 def is_whole(values: NDArray[Any]) -> NDArray[np.bool_]:
@@ -91,7 +95,7 @@ def recovered(rows: sparse.csr_matrix, made: str) -> sparse.csr_matrix:
     for multiple in _MULTIPLES:
         tried = counts * multiple
         # Storing a logarithm as float32 changes a count in its sixth digit. NaN is never exact.
-        off = ~( np.abs(tried - np.rint(tried)) <= np.minimum(0.01 + 5e-6 * tried, 0.25))
+        off = ~(np.abs(tried - np.rint(tried)) <= np.minimum(0.01 + 5e-6 * tried, 0.25))
         exact = missing & ~np.logical_or.reduceat(off, starts) if len(filled) else missing
         chosen = np.repeat(exact, sizes[filled])
         found[chosen] = np.rint(tried[chosen])

@@ -8,10 +8,13 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from orchestrator.evidence.gene_sets import hallmark
+from orchestrator.evidence.gene_sets import hallmark, reactome
+from shared.resolver.genes import gene_symbols
 
 RESPONDERS = sorted(hallmark()["HALLMARK_INTERFERON_ALPHA_RESPONSE"])[:60]
-GENES = [*RESPONDERS, "IFNAR1", "IFNAR2", *(f"OTHER{i}" for i in range(300))]
+# Known genes of no gene set.
+OTHERS = sorted(gene_symbols().difference(*hallmark().values(), *reactome().values()))[:300]
+GENES = [*RESPONDERS, "IFNAR1", "IFNAR2", *OTHERS]
 
 
 def write(path: Path, conditions: Mapping[str, tuple[str, ...]]) -> None:
