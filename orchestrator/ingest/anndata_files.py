@@ -47,7 +47,6 @@ def _matrix(element: StoredGroup | Array, name: str, report: Report) -> Matrix |
         if array.dtype.kind not in NUMBERS:
             return f"an array of {array.dtype}"
         return DenseMatrix(array) if len(array.shape) == 2 else f"an array with {len(array.shape)} dimensions"
-    group = cast("StoredGroup", element)
     if encoding.removesuffix("_matrix") not in {"csr", "csc"}:
         return f"a {encoding}" if encoding else "a group that is no matrix"
     try:

@@ -180,13 +180,14 @@ def csc_matrix(group: StoredGroup, shape: tuple[int, int], name: str, report: Re
         AtlasUnusable: the parts do not fit together.
     """
     data, indices, pointers = parts(group, shape[1], name)
+    n_values = data.shape[0]
 
     def triplets() -> Iterator[Triplets]:
-        for first in range(0, len(data), BLOCK_VALUES):
-            last = min(first + BLOCK_VALUES, len(data))
+        for first in range(0, n_values, BLOCK_VALUES):
+            last = min(first + BLOCK_VALUES, n_values)
             bounds = np.clip(pointers, first, last)
             columns = np.repeat(np.arange(shape[1], dtype=np.int32), bounds[1:] - bounds[:-1])
             rows = checked_indices(indices[first:last], shape[0], name)
             yield Triplets(rows, columns, as_float(data[first:last]))
 
-    return SortedMatrix(triplets, shape, len(data), "CSC", report)
+    return SortedMatrix(triplets, shape, n_values, "CSC", report)

@@ -30,7 +30,6 @@ class Array(Protocol):
     dtype: np.dtype[Any]
     chunks: tuple[int, ...] | None
 
-    def __len__(self) -> int: ...
     def __getitem__(self, selection: Any, /) -> NDArray[Any]: ...  # noqa: ANN401  # as numpy's
 
 
@@ -143,7 +142,7 @@ def parts(group: StoredGroup, n_pointers: int, name: str) -> tuple[Array, Array,
     data, indices = group["data"], group["indices"]
     pointers: Pointers = group["indptr"][:].astype(np.int64)
     whole = len(pointers) == n_pointers + 1 and pointers[0] == 0 and bool((np.diff(pointers) >= 0).all())
-    if not whole or not len(data) == len(indices) == pointers[-1]:
+    if not whole or not data.shape == indices.shape == (int(pointers[-1]),):
         raise AtlasUnusable(f"{name} is damaged: its indptr does not fit its shape and data. Write the file again.")
     return data, indices, pointers
 

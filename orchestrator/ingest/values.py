@@ -46,6 +46,7 @@ _LARGEST_LOGARITHM: Final = 20.0
 _VARYING: Final = 0.05
 _ZEROS: Final = 0.1
 _DISTINCT: Final = 10
+_LARGEST_COUNT: Final = 2**24  # larger ones are not exact as float32
 
 
 def kind_of(sample: sparse.csr_matrix) -> str:
@@ -95,7 +96,7 @@ def recovered(rows: sparse.csr_matrix, made: str) -> sparse.csr_matrix:
     for multiple in _MULTIPLES:
         tried = counts * multiple
         # Storing a logarithm as float32 changes a count in its sixth digit. NaN is never exact.
-        off = ~(np.abs(tried - np.rint(tried)) <= np.minimum(0.01 + 5e-6 * tried, 0.25))
+        off = ~((np.abs(tried - np.rint(tried)) <= np.minimum(0.01 + 5e-6 * tried, 0.25)) & (tried < _LARGEST_COUNT))
         exact = missing & ~np.logical_or.reduceat(off, starts) if len(filled) else missing
         chosen = np.repeat(exact, sizes[filled])
         found[chosen] = np.rint(tried[chosen])

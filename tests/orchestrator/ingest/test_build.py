@@ -21,7 +21,6 @@ from orchestrator.ingest.options import Options
 from shared.catalog.entries import DatasetEntry
 from shared.stores.sqlite import SqliteCatalog, SqliteDatabase
 
-
 GENES = ["ISG15", "IFI6", "MX1", "STAT1", "CD14", "CD3E", "ACTB", "GAPDH"]
 
 

@@ -67,6 +67,18 @@ def with_raw(x: Callable[[sparse.csr_matrix], object]) -> Change:
     return change
 
 
+def x_as(make: Callable[[sparse.csr_matrix], object]) -> Change:
+    return lambda cells: setattr(cells, "X", make(cells.X))
+
+
+def then(*changes: Change) -> Change:
+    def change(cells: ad.AnnData) -> None:
+        for each in changes:
+            each(cells)
+
+    return change
+
+
 LAYERS: dict[str, tuple[Change, str]] = {
     "log in X": (with_layer("counts", lognorm), "layers/counts"),
     "other name": (with_layer("counts_RNA", lognorm), "layers/counts_RNA"),
@@ -138,7 +150,7 @@ RECOVERED: dict[str, tuple[Callable[[sparse.csr_matrix], object], str]] = {
 @pytest.mark.parametrize("name", RECOVERED)
 def test_counts_are_recovered_from_scaled_ones(name: str, tmp_path: Path) -> None:
     make, kind = RECOVERED[name]
-    found, read = chosen(lambda cells: setattr(cells, "X", make(cells.X)), tmp_path)
+    found, read = chosen(x_as(make), tmp_path)
     assert found.kind == kind
     assert any("recovered" in note for note in found.notes)
     smallest = np.array([row[row > 0].min() for row in raw_files.counts().toarray()])
@@ -160,14 +172,14 @@ def test_one_cell_from_which_counts_cannot_be_recovered_is_named(tmp_path: Path)
     cells.write_h5ad(tmp_path / "file.h5ad")
     with (
         open_source(tmp_path / "file.h5ad") as source,
-        pytest.raises(AtlasUnusable, match="cannot be recovered.*in cell AAAC0041-1-11"),
+        pytest.raises(AtlasUnusable, match=r"cannot be recovered.*in cell AAAC0041-1-11"),
     ):
         find_counts(source, cells.n_obs, read_genes)
 
 
 @pytest.mark.parametrize("low", [0.5, 0.8, 0.99])
 def test_fractional_counts_are_rounded_with_a_note(low: float, tmp_path: Path) -> None:
-    found, read = chosen(lambda cells: setattr(cells, "X", noisy(cells.X, low)), tmp_path)
+    found, read = chosen(x_as(lambda x: noisy(x, low)), tmp_path)
     assert found.kind == values.FRACTIONAL
     assert any("rounded" in note for note in found.notes)
     assert np.array_equal(read, np.rint(noisy(raw_files.counts(), low).toarray()))
@@ -197,7 +209,9 @@ def tpm(cells: ad.AnnData) -> None:
 
 def defective(value: float) -> Change:
     def change(cells: ad.AnnData) -> None:
-        cells.X[40, 7] = value
+        values = cells.X.toarray()
+        values[40, 7] = value
+        cells.X = sparse.csr_matrix(values)
 
     return change
 
@@ -207,32 +221,34 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "infinite": (defective(np.inf), r"X has 1 infinite values \(the first in cell AAAC0040-1"),
     "negative": (defective(-3), r"X has 1 negative values \(the first in cell AAAC0040-1.*never negative"),
     "dense negative": (
-        lambda cells: (defective(-3)(cells), setattr(cells, "X", cells.X.toarray())),
+        then(defective(-3), x_as(lambda x: x.toarray())),
         r"X has 1 negative values",
     ),
-    "CSC NaN": (lambda cells: (defective(np.nan)(cells), setattr(cells, "X", cells.X.tocsc())), "X has 1 NaN"),
-    "binarized": (lambda cells: setattr(cells, "X", binarized(cells.X)), r"only 0 and 1.*--layer X takes it"),
-    "bool": (lambda cells: setattr(cells, "X", cells.X > 0), "only 0 and 1"),
-    "ranks": (lambda cells: setattr(cells, "X", ranks(cells.X, "average")), "ranks"),
-    "scaled": (lambda cells: setattr(cells, "X", stats.zscore(cells.X.toarray() + 1.0, axis=0)), "negative values"),
+    "CSC NaN": (then(defective(np.nan), x_as(lambda x: x.tocsc())), "X has 1 NaN"),
+    "binarized": (x_as(binarized), r"only 0 and 1.*--layer X takes it"),
+    "bool": (x_as(lambda x: x > 0), "only 0 and 1"),
+    "ranks": (x_as(lambda x: ranks(x, "average")), "ranks"),
+    "scaled": (x_as(lambda x: x.toarray() / 3 - 1), "negative values"),
     "corrected logarithms": (subset, "X holds values that are not counts"),
     "TPM": (tpm, "X holds values that are not counts"),
     "log TPM": (
-        lambda cells: (tpm(cells), setattr(cells, "X", cells.X.log1p())),
+        then(tpm, x_as(lambda x: x.log1p())),
         "X holds values that are not counts",
     ),
-    "denoised": (lambda cells: setattr(cells, "X", cells.X.toarray() + np.pi / 10), "X holds values that are not"),
-    "empty": (lambda cells: setattr(cells, "X", sparse.csr_matrix(cells.shape)), "no values"),
-    "no X": (lambda cells: setattr(cells, "X", None), "without a matrix"),
-    "every place": (with_layer("counts", lambda x: x.toarray() * np.nan), "NaN"),
+    "denoised": (x_as(lambda x: x.toarray() + np.pi / 10), "X holds values that are not"),
+    "empty": (x_as(lambda x: sparse.csr_matrix(x.shape)), "no values"),
+    "no X": (x_as(lambda _: None), "without a matrix"),
 }
+
+
+def every_place(cells: ad.AnnData) -> None:
+    cells.layers["counts"] = binarized(cells.X)
+    tpm(cells)
+    cells.raw = ad.AnnData(cells.X * np.float32(-1), obs=cells.obs, var=cells.var)
+
+
 REFUSED["every place"] = (
-    lambda cells: (
-        cells.layers.update(counts=binarized(cells.X)),
-        setattr(cells, "raw", cells.copy()),
-        tpm(cells),
-        setattr(cells, "raw", ad.AnnData(cells.X * np.float32(-1), obs=cells.obs, var=cells.var)),
-    ),
+    every_place,
     r"layers/counts holds only 0 and 1 \(binarized\); raw/X has \d+ negative values.*; X holds values that are not counts",
 )
 
@@ -245,7 +261,7 @@ def test_what_is_no_counts_is_refused_with_the_reason(name: str, tmp_path: Path)
 
 
 def test_a_binarized_matrix_is_taken_only_if_named(tmp_path: Path) -> None:
-    found, read = chosen(lambda cells: setattr(cells, "X", binarized(cells.X)), tmp_path, "X")
+    found, read = chosen(x_as(binarized), tmp_path, "X")
     assert "warning: X holds only 0 and 1" in found.notes[0]
     assert read.max() == 1
 

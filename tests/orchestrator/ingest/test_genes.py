@@ -56,7 +56,7 @@ def test_a_prefix_and_a_change_of_case_are_noted() -> None:
 def test_a_column_can_be_named() -> None:
     table = var(SYMBOLS, other=SYMBOLS[::-1])
     assert list(read_genes(table, "other").symbols) == SYMBOLS[::-1]
-    with pytest.raises(AtlasUnusable, match="no column missing. Available: other"):
+    with pytest.raises(AtlasUnusable, match=r"no column missing. Available: other"):
         read_genes(table, "missing")
 
 
@@ -99,7 +99,7 @@ def test_ensembl_ids_alone_are_translated(version: str) -> None:
 
 
 def test_unknown_ensembl_ids_alone_are_refused() -> None:
-    with pytest.raises(AtlasUnusable, match="none at all.*--symbol-column"):
+    with pytest.raises(AtlasUnusable, match=r"none at all.*--symbol-column"):
         read_genes(var(IDS))
 
 
