@@ -22,8 +22,6 @@ from orchestrator.ingest.progress import Report, silent
 
 BYTES_PER_VALUE: Final = 12
 PHASE: Final = "sort by cell"
-# Cells differ in depth, so the mean bucket is smaller than a block.
-_BUCKET_VALUES: Final = BLOCK_VALUES // 4
 _MOST_BUCKETS: Final = 2**16
 _SAMPLED_BUCKETS: Final = 20
 
@@ -39,11 +37,15 @@ class Triplets(NamedTuple):
 class Buckets:
     """Values on disk in buckets of neighboring rows.
 
+    Args:
+        n_values: how many are expected.
+        block_values: maximum number of values that `blocks` yields at once, or one row if a row has more.
+
     Raises:
         AtlasUnusable: the disk for temporary files has no room; the message says what to do.
     """
 
-    def __init__(self, shape: tuple[int, int], n_values: int) -> None:
+    def __init__(self, shape: tuple[int, int], n_values: int, block_values: int = BLOCK_VALUES) -> None:
         needed = n_values * BYTES_PER_VALUE
         free = shutil.disk_usage(tempfile.gettempdir()).free
         if needed > free:
@@ -51,8 +53,9 @@ class Buckets:
                 f"Sorting the matrix by cell needs {needed / 1e9:.1f} GB of temporary disk, and {tempfile.gettempdir()} has "
                 f"{free / 1e9:.1f} GB. Set TMPDIR to a folder with more, or store the matrix as CSR."
             )
-        self._shape = shape
-        wanted = min(max(n_values // _BUCKET_VALUES, 1), _MOST_BUCKETS)
+        self._shape, self._block_values = shape, block_values
+        # Cells differ in depth, so the mean bucket is smaller than a block.
+        wanted = min(max(4 * n_values // block_values, 1), _MOST_BUCKETS)
         self._step = max(-(-shape[0] // wanted), 1)
         n_buckets = max(-(-shape[0] // self._step), 1)
         self._segments: list[list[tuple[int, int]]] = [[] for _ in range(n_buckets)]
@@ -86,7 +89,7 @@ class Buckets:
             first = number * self._step
             last = min(first + self._step, self._shape[0])
             pointers = np.concatenate([[0], np.cumsum(self._sizes[first:last])])
-            for start, stop in value_blocks(pointers, BLOCK_VALUES):
+            for start, stop in value_blocks(pointers, self._block_values):
                 yield first + start, self._read(number, first + start, first + stop)
 
     def sample(self) -> sparse.csr_matrix:

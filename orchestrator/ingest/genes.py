@@ -24,6 +24,8 @@ from shared import data
 HUMAN: Final = "human"
 INDEX: Final = "the index of var"
 LEAST_KNOWN: Final = 0.5
+# A column with fewer known symbols does not hold symbols.
+_SOME: Final = 0.1
 _ENSEMBL: Final = re.compile(r"ENS([A-Z]*)G(\d{11})(?:\.\d+)?(?:_PAR_Y)?")
 _SPECIES: Final = {
     "MUS": "mouse", "RNO": "rat", "DAR": "zebrafish", "MMU": "macaque", "MFA": "macaque", "SSC": "pig", "CAF": "dog", "BTA": "cow",
@@ -160,7 +162,7 @@ def _named(var: pd.DataFrame, symbol_column: str | None) -> tuple[str, Texts]:
             candidates[f"var[{name!r}]"] = _cleaned(var[name])
     shares = {place: _share_of_rows(texts) for place, texts in candidates.items()}
     best = max(shares, key=lambda place: shares[place])  # the index, if none is better
-    if shares[best] > 0:
+    if shares[best] >= _SOME:
         return best, candidates[best]
     identifiers = {place: _ensembl_share(texts) for place, texts in candidates.items()}
     place = max(identifiers, key=lambda each: identifiers[each])

@@ -100,6 +100,7 @@ H5AD: dict[str, Write] = {
     "old csr": raw_files.old_h5ad,
     "old csc": lambda path: raw_files.old_h5ad(path, "csc"),
     "old raw": lambda path: raw_files.old_h5ad(path, "raw"),
+    "0.7": raw_files.h5ad_of_0_7,
     "loom": raw_files.loom,
 }
 

@@ -63,6 +63,26 @@ def old_h5ad(path: Path, layout: str = "csr") -> None:
             group[part] = getattr(stored, part)
 
 
+def h5ad_of_0_7(path: Path) -> None:
+    """Write what anndata 0.7 wrote: the labels of categoricals in `__categories`, found by reference."""
+    obs = cells()
+    atlas().write_h5ad(path)
+    with h5py.File(path, "a") as file:
+        del file["obs"]
+        group = file.create_group("obs")
+        group.attrs.update({"encoding-type": "dataframe", "encoding-version": "0.1.0", "_index": "index"})
+        group.attrs["column-order"] = np.array(list(obs), dtype=h5py.string_dtype())
+        group["index"] = np.array(obs.index, dtype=h5py.string_dtype())
+        for name in obs:
+            column = pd.Categorical(obs[name])
+            group[name] = column.codes
+            labels = group.create_dataset(
+                f"__categories/{name}", data=np.array(column.categories, dtype=h5py.string_dtype())
+            )
+            labels.attrs["ordered"] = False
+            group[name].attrs["categories"] = labels.ref
+
+
 def tenx_h5(path: Path, *, version: int = 3) -> None:
     """Write a 10x `.h5`, in version 3 with an antibody that has counts."""
     values = counts()
@@ -72,7 +92,6 @@ def tenx_h5(path: Path, *, version: int = 3) -> None:
         group = file.create_group("matrix" if version == 3 else "GRCh38")
         for part in ("data", "indices", "indptr"):
             group[part] = getattr(values, part)
-        group["data"][...] = values.data
         group["shape"] = values.shape[::-1]
         group["barcodes"] = np.array(cells().index, dtype="S")
         ids = np.array([f"ENSG{i:011}" for i in range(len(GENES))], dtype="S")
