@@ -45,6 +45,7 @@ _SYSTEMATIC: Final = re.compile(
     r"|RNY\d\w*|\w+-(?:AS|IT|DT|OT)\d*|[A-Z]\w+P\d+|ENS[A-Z]*G\d+(?:\.\d+)?"
 )
 _REPEATED: Final = re.compile(r"(.+)[-.](\d{1,2})")
+_OPEN_FRAME: Final = re.compile(r"^(C[\dXY]+)ORF(?=\d)")
 _SPIKE_IN: Final = re.compile(r"ERCC-\d{5}")
 _FEATURE_TYPES: Final = ("feature_types", "feature_type")
 _GENE_TYPES: Final = frozenset({"gene expression", "gene", "protein_coding", "lncrna"})
@@ -123,10 +124,8 @@ def ensembl_symbols() -> dict[int, str]:
 @cache
 def _known() -> dict[str, str]:
     """Return the known human symbols by their upper case."""
-    return {
-        **{symbol: symbol for symbol in data.words("gene_symbols")},
-        **{s.upper(): s for s in ensembl_symbols().values()},
-    }
+    listed = {symbol: _OPEN_FRAME.sub(r"\1orf", symbol) for symbol in data.words("gene_symbols")}  # which is upper case
+    return listed | {symbol.upper(): symbol for symbol in ensembl_symbols().values()}
 
 
 def _expression(var: pd.DataFrame, notes: list[str]) -> NDArray[np.bool_]:
@@ -254,7 +253,7 @@ def _canonical(symbols: Texts, notes: list[str]) -> Texts:
         better = symbol
         if _ENSEMBL.fullmatch(symbol):
             better = ""
-        elif symbol not in canonical and symbol not in known:
+        elif symbol not in canonical:
             better = known.get(symbol.upper(), symbol)
             if better != symbol:
                 changed.append(f"{symbol} → {better}")

@@ -53,6 +53,12 @@ def test_a_prefix_and_a_change_of_case_are_noted() -> None:
     assert note == "10 symbols are written in their usual case (isg15 → ISG15, ifi6 → IFI6)"
 
 
+def test_open_reading_frames_have_their_usual_case() -> None:
+    """Regression: C19orf66, which the list of symbols has in upper case only, was renamed."""
+    assert read_genes(var(["C19orf66", "C5orf56", "C1orf112"])).notes == ()
+    assert read_genes(var(["C19ORF66", "C5orf56", "ISG15"])).symbols == ("C19orf66", "C5orf56", "ISG15")
+
+
 def test_a_column_can_be_named() -> None:
     table = var(SYMBOLS, other=SYMBOLS[::-1])
     assert list(read_genes(table, "other").symbols) == SYMBOLS[::-1]
