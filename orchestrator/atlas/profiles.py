@@ -7,8 +7,9 @@ a million. `profiles.h5` holds the profile of each group of an atlas, in the ord
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import h5py
 import numpy as np
@@ -88,6 +89,10 @@ class Profile:
 _SCALARS, _GENES = ("cells", "depth", "squared_depth"), ("counts", "squares", "products", "expressing")
 
 
+# Profiles are written together, because a small write costs as much as a large one.
+_BATCH_VALUES: Final = 500_000
+
+
 def write_profiles(profiles: Iterator[Profile], n_groups: int, n_genes: int, path: Path) -> None:
     """Write the profiles of all groups; the file appears complete or not at all."""
     draft = path.with_suffix(".part")
@@ -95,10 +100,13 @@ def write_profiles(profiles: Iterator[Profile], n_groups: int, n_genes: int, pat
         scalars = np.zeros((n_groups, len(_SCALARS)))
         options: dict[str, Any] = {"chunks": (1, n_genes), "compression": "lzf", "shuffle": True} if n_genes else {}
         tables = {name: file.create_dataset(name, (n_groups, n_genes), dtype=np.float32, **options) for name in _GENES}
-        for row, profile in enumerate(profiles):
-            scalars[row] = [getattr(profile, name) for name in _SCALARS]
+        step = max(_BATCH_VALUES // max(n_genes, 1), 1)
+        for first in range(0, n_groups, step):
+            batch = list(islice(profiles, step))
+            rows = slice(first, first + len(batch))
+            scalars[rows] = [[getattr(profile, name) for name in _SCALARS] for profile in batch]
             for name, table in tables.items():
-                table[row] = getattr(profile, name)
+                table[rows] = np.array([getattr(profile, name) for profile in batch], dtype=np.float32)
         file["scalars"] = scalars
     draft.replace(path)
 
