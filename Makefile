@@ -40,13 +40,13 @@ $(VENV)/.installed: requirements-uv.txt requirements-dev.txt pyproject.toml
 	@$(BIN)/python -c 'import pathlib, sysconfig; pathlib.Path(sysconfig.get_path("purelib"), "checkout.pth").write_text("$(CURDIR)\n")'
 	@touch $@
 
-demo: install ## Ask one question end to end; ARGS='"my question" --max-iterations 2'
+demo: install ## Ask one question end to end, and compare with the truth; ARGS='"my question" --max-iterations 2'
 	@$(BIN)/python -m local demo $(ARGS)
 
 up: install ## Run the service until Ctrl-C; ARGS='--port 8081 --store firestore'
 	@exec $(BIN)/python -m local up --demo-atlas $(ARGS)
 
-atlas: install ## Build and ingest the demo atlas
+atlas: install ## Build and ingest the demo atlases
 	@$(BIN)/python -m local atlas
 
 ingest: install ## Add your own atlas to the local service; ARGS='my_atlas cells.h5ad'

@@ -7,8 +7,10 @@ builder: builders/python/builder.toml of GoogleCloudPlatform/buildpacks ignores 
 
 import hashlib
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 from deploy import staging
@@ -75,6 +77,22 @@ def environment(target: Target, function: str, audience: str, job_image: str) ->
     if SPECS[function].account == "signer":
         values["SIGNER_EMAIL"] = target.account("signer")
     return values
+
+
+def write_ingest_settings(target: Target, job_image: str) -> Path:
+    """Write the settings with which operators ingest atlases on Batch, as a file for `source`, and return its path."""
+    values = {
+        "PROJECT": target.project,
+        "REGION": target.region,
+        "RESULTS_BUCKET": target.results_bucket,
+        "ATLAS_BUCKET": target.atlas_bucket,
+        "FIRESTORE_DATABASE": target.database,
+        "JOB_IMAGE": job_image,
+        "INGEST_SERVICE_ACCOUNT": target.account("ingest"),
+    }
+    path = target.work / "ingest.env"
+    path.write_text("".join(f"export {name}={shlex.quote(value)}\n" for name, value in values.items()))
+    return path
 
 
 def ingress(function: str) -> str:

@@ -15,6 +15,7 @@ ACCOUNTS: Final = {
     "submitter": "runs create, cancel and reconcile",
     "signer": "runs result",
     "job": "runs the Batch job",
+    "ingest": "runs ingests on Batch",
     "invoker": "Pub/Sub and Cloud Scheduler call reconcile as this account",
     "builder": "builds the functions and the job's image",
 }
@@ -77,6 +78,11 @@ def bindings(target: Target) -> tuple[Binding, ...]:
         ),
         ("job", "artifactregistry.reader", "repository", target.prefix, "pulls the job's image"),
         ("job", "pubsub.publisher", "topic", topic, "Batch publishes notifications as the job's account"),
+        ("ingest", "datastore.user", "project", project, "stores the catalog entry of its atlas"),
+        ("ingest", "batch.agentReporter", "project", project, "the agent on the ingest's machine reports to Batch"),
+        ("ingest", "logging.logWriter", "project", project, "the ingest's machine writes its log"),
+        ("ingest", "storage.objectUser", "bucket", atlases, "writes atlases and the record of its progress"),
+        ("ingest", "artifactregistry.reader", "repository", target.prefix, "pulls the job's image"),
         ("builder", "run.builder", "project", project, "reads staged sources, pushes images, writes build logs"),
         *(
             ("iap", "run.invoker", "function", target.name(name), "only callers that IAP let through")

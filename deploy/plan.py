@@ -39,6 +39,8 @@ def deploy(cloud: Gcloud, target: Target, *, only: Sequence[str] = (), build_ima
     iam.bind_resources(cloud, target)
     job_image = image.job_image(cloud, target, build=build_image)
     _deploy_functions(cloud, target, FUNCTIONS, job_image)
+    if not cloud.dry_run:
+        cloud.note(f"settings for ingests on Batch: {functions.write_ingest_settings(target, job_image)}")
     iam.admit_members(cloud, target)
     cloud.together(
         partial(frontend.connect, cloud, target),

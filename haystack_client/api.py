@@ -8,6 +8,7 @@ import os
 import re
 import time
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 from urllib.parse import quote
@@ -195,7 +196,14 @@ class Client:
         return self._content(self._request(method, path, **options), dict)
 
     def _list(self, subject: str, **filters: object) -> list[Any]:
-        return self._content(self._request("GET", f"{METADATA}/{subject}", params=_given(**filters)), list)
+        found: list[Any] = []
+        for page in count(1):
+            params = _given(**filters, page=None if page == 1 else page)
+            response = self._request("GET", f"{METADATA}/{subject}", params=params)
+            found += self._content(response, list)
+            if "next" not in response.links:
+                break
+        return found
 
     def _request(self, method: str, path: str, **options: Any) -> httpx.Response:  # noqa: ANN401  # as above
         return retry(lambda: self._attempt(method, path, **options), self._retry_policy)

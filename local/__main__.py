@@ -28,12 +28,12 @@ def up(
     store: Annotated[Store, typer.Option(help=STORE_HELP)] = "sqlite",
     data_dir: DataDir = Path(".local"),
     demo_atlas: Annotated[
-        bool, typer.Option("--demo-atlas", help="Build the demo atlas first, unless it exists.")
+        bool, typer.Option("--demo-atlas", help="Build the demo atlases first, unless they exist.")
     ] = False,
 ) -> None:
     """Run the service until Ctrl-C, or until a process that it needs ends."""
     if demo_atlas:
-        demo.make_atlas(data_dir)
+        demo.make_atlases(data_dir)
     try:
         code = asyncio.run(_serve(data_dir, port, store))
     except (FolderInUse, OSError, RuntimeError) as error:
@@ -44,20 +44,33 @@ def up(
 
 
 @app.command(name="atlas")
-def make_atlas(data_dir: DataDir = Path(".local")) -> None:
-    """Build and ingest the demo atlas, unless it exists."""
-    demo.make_atlas(data_dir)
+def make_atlases(data_dir: DataDir = Path(".local")) -> None:
+    """Build and ingest the demo atlases, unless they exist."""
+    demo.make_atlases(data_dir)
 
 
 @app.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
-def ingest(context: typer.Context, dataset: str, cells: Path, data_dir: DataDir = Path(".local")) -> None:
-    """Add your own atlas (.h5ad) under the name DATASET; the options of `python -m orchestrator.ingest` work here too."""
+def ingest(
+    context: typer.Context,
+    dataset: Annotated[str, typer.Argument(help="Name of the dataset; or list, show or remove.")],
+    cells: Annotated[str | None, typer.Argument(help="The atlas (.h5ad); the name to show or remove.")] = None,
+    data_dir: DataDir = Path(".local"),
+) -> None:
+    """Add your own atlas (.h5ad) under the name DATASET, or list, show NAME or remove NAME.
+
+    The options of `python -m orchestrator.ingest` work here too.
+    """
+    arguments = [dataset, *([] if cells is None else [cells]), *context.args]
+    if dataset in {"list", "show"}:  # these only read, so a service may run
+        demo.ingest(arguments, data_dir)
+        return
     try:
         with locked(data_dir):
-            demo.ingest([dataset, str(cells), *context.args], data_dir)
+            demo.ingest(arguments, data_dir)
     except FolderInUse as error:
         raise SystemExit(f"local: {error}") from error
-    print(f"{dataset} is ready; start the service with: make up")
+    if dataset != "remove":
+        print(f"{dataset} is ready; start the service with: make up")
 
 
 @app.command(name="demo")
@@ -75,7 +88,10 @@ def ask(
     data_dir: DataDir = Path(".local"),
     results_dir: Annotated[Path, typer.Option(help="Folder for the result files.")] = Path("demo-results"),
 ) -> None:
-    """Ask one question, show its progress, and download its results; start a service if none runs."""
+    """Ask one question, show its progress, and download its results; start a service if none runs.
+
+    The measured answer to the default question is withheld from the atlas, and is shown beside the prediction in the end.
+    """
     body: dict[str, object] = {
         "query": query,
         "control_strategy": control_strategy,

@@ -18,7 +18,9 @@ from local.serving import listening, serving_on
 from local.storage.server import StorageServer
 from local.tokens import TokenIssuer
 from shared import wiring
-from shared.catalog.entries import ENTRY_FILE, PROFILES_FILE, DatasetEntry
+from shared.catalog import folders
+from shared.catalog.cache import Catalog
+from shared.catalog.entries import DatasetEntry
 from shared.settings import LLM_KEYS
 
 PROJECT: Final = "haystack-local"
@@ -90,8 +92,8 @@ async def running(data_dir: Path, port: int, store: str, say: Say) -> AsyncItera
             "OIDC_KEYS_URL": url + OIDC_KEYS_PATH,
         }
         stack.enter_context(_environment(functions_env))
-        names = await _register_atlases(atlas_dir(data_dir))
-        say(f"Atlases: {', '.join(names) or 'none; `python -m local atlas` builds the demo atlas'}")
+        names = await register_atlases(wiring.container().catalog, atlas_dir(data_dir))
+        say(f"Atlases: {', '.join(names) or 'none; `python -m local atlas` builds the demo atlases'}")
         for name in outdated(atlas_dir(data_dir)):
             say(f"Atlas {name} was ingested by an older version and is not used: ingest it again")
         await stack.enter_async_context(serving_on(listener, Admin(batch.faults, Gateway(issuer.key_set()))))
@@ -123,27 +125,29 @@ async def _start_store(
     return {"STORE": "firestore", "FIRESTORE_EMULATOR_HOST": host}, [emulator.ended]
 
 
-async def _register_atlases(folder: Path) -> list[str]:
-    """Write the entries of all ingested atlases to the catalog, because a new or emptied store lacks them."""
+async def register_atlases(catalog: Catalog, folder: Path) -> list[str]:
+    """Make the catalog have the entries of all atlases that are in the folder, and no others; return their names.
+
+    A new or emptied store lacks them, and an atlas may have been removed while no service ran.
+    """
     entries = ingested(folder)
+    stored = {entry.name: entry for entry in await catalog.load()}
     for entry in entries:
-        await wiring.container().catalog.put(entry)
+        if stored.pop(entry.name, None) != entry:
+            await catalog.put(entry)
+    for name in stored:
+        await catalog.remove(name)
     return [entry.name for entry in entries]
 
 
 def ingested(folder: Path) -> list[DatasetEntry]:
     """Return the catalog entries that the ingest left beside the cells of each atlas, except those that must be ingested again."""
-    files = [file for file in sorted(folder.glob(f"*/{ENTRY_FILE}")) if file.with_name(PROFILES_FILE).exists()]
-    return [DatasetEntry.from_stored_json(file.read_bytes()) for file in files]
+    return [entry for _, entry in folders.newest(folder) if entry is not None]
 
 
 def outdated(folder: Path) -> list[str]:
     """Return the names of atlases that an older version ingested."""
-    return [
-        file.parent.name
-        for file in sorted(folder.glob(f"*/{ENTRY_FILE}"))
-        if not file.with_name(PROFILES_FILE).exists()
-    ]
+    return [name for name, entry in folders.newest(folder) if entry is None]
 
 
 def _inherited() -> dict[str, str]:

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import NoReturn, TypeVar
 from uuid import uuid4
 
+from orchestrator.atlas.errors import AtlasUnusable
 from orchestrator.config import JobConfig
 from orchestrator.progress import Progress, Stopped, retry
 from orchestrator.question.analysis import NotUnderstood
@@ -44,6 +45,7 @@ from shared.runs.states import FailureReason, Phase
 
 T = TypeVar("T")
 UNEXPECTED = "The service hit an unexpected error and recorded it. Your question is not the cause."
+ATLAS_GONE = "The atlas was removed while this run was reading it, or is damaged. Submit the question again."
 
 
 class Exit(IntEnum):
@@ -98,6 +100,9 @@ async def run_job(run_id: str, ports: Ports, attempt: int = 1) -> Exit:
         logs.log(Severity.ERROR, "the job is not configured for this run", detail=error.detail)
         message = f"The service is not configured for this run; please tell its operators. {error.detail}"
         reason, code = FailureReason.ORCHESTRATOR_ERROR, Exit.ERROR
+    except AtlasUnusable as error:
+        logs.log(Severity.ERROR, "the atlas cannot be read", detail=str(error))
+        message, reason, code = ATLAS_GONE, FailureReason.ORCHESTRATOR_ERROR, Exit.ERROR
     except Exception as error:  # noqa: BLE001  # whatever happened, the run must end and its owner must learn of it
         logs.log(Severity.ERROR, "the job failed", error=error)
         message, reason, code = UNEXPECTED, FailureReason.ORCHESTRATOR_ERROR, Exit.ERROR

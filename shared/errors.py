@@ -17,6 +17,7 @@ HaystackError
 │   └── RunAlreadyFinished
 ├── TooManyRuns                    the limit of active runs is reached
 ├── Unavailable                    Firestore, Batch or Cloud Storage does not answer; a retry helps
+├── CatalogFull                    an entry is too large for the catalog
 ├── SubmitRejected                 Batch will never accept this job
 └── SettingsInvalid                settings are missing or invalid
 """
@@ -186,6 +187,18 @@ class Unavailable(HaystackError):
     def __init__(self, service: str) -> None:
         super().__init__(f"{service} is not responding. Try again in a few seconds.")
         self.service = service
+
+
+class CatalogFull(HaystackError):
+    """A dataset whose entry is too large for the catalog."""
+
+    slug = "catalog_full"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"The catalog has no room for {name}: it has too many groups. "
+            "Ingest it as several datasets, or with coarser cell types or donors."
+        )
 
 
 class SubmitRejected(HaystackError):

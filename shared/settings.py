@@ -31,6 +31,7 @@ class Settings(NamedTuple):
         atlas_dir: folder of ingested atlases; in production a read-only mount of `atlas_bucket`.
         atlas_bucket: bucket that the Batch job mounts at `atlas_dir`; empty: none.
         job_service_account: service account of the job; empty: the project's default.
+        ingest_service_account: service account of an ingest on Batch; empty: the project's default.
         job_topic: Pub/Sub topic (`projects/P/topics/T`) for Batch notifications; empty: none.
         job_secrets: secrets that jobs may get, as `NAME=projects/P/secrets/S/versions/V`, separated by commas; empty: none.
         iap_audience: `/projects/NUMBER/global/backendServices/ID` of this function's backend service.
@@ -60,6 +61,7 @@ class Settings(NamedTuple):
     atlas_bucket: str = ""
     job_image: str = ""
     job_service_account: str = ""
+    ingest_service_account: str = ""
     job_topic: str = ""
     job_max_run_seconds: int = 3600
     job_secrets: str = ""

@@ -12,6 +12,7 @@ from shared.settings import Settings
 if TYPE_CHECKING:
     from shared.auth.identity import Identity
     from shared.catalog.cache import Catalog, CatalogCache
+    from shared.catalog.objects import Objects
     from shared.fields import Clock
     from shared.runs.ports import BatchJobs, ResultFiles, RunDatabase
     from shared.runs.reconciler import Reconciler
@@ -54,7 +55,7 @@ class Container:
             from shared.stores.sqlite import SqliteCatalog
 
             return SqliteCatalog(self._sqlite)
-        from shared.stores.firestore import FirestoreCatalog
+        from shared.stores.firestore_catalog import FirestoreCatalog
 
         return FirestoreCatalog(self._firestore)
 
@@ -78,6 +79,13 @@ class Container:
         from shared.gcp.storage import GoogleResultFiles
 
         return GoogleResultFiles(self.settings)
+
+    @cached_property
+    def objects(self) -> "Objects":
+        """Cloud Storage, for ingests on Batch."""
+        from shared.gcp.objects import GoogleObjects
+
+        return GoogleObjects(self.settings)
 
     @cached_property
     def identity(self) -> "Identity":

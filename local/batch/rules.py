@@ -119,6 +119,8 @@ def _check_task(group: batch_v1.TaskGroup) -> None:
     if not 0 <= spec.max_retry_count <= MAX_RETRIES:
         message = f"max_retry_count {spec.max_retry_count} is not in between 0 and {MAX_RETRIES}"
         raise Refused(grpc.StatusCode.OUT_OF_RANGE, message)
+    if len(spec.lifecycle_policies) > 1:
+        raise invalid(f"lifecycle_policies field is invalid. At most one policy, got {len(spec.lifecycle_policies)}")
     if batch_v1.TaskSpec.pb(spec).max_run_duration.ToNanoseconds() < 0:
         raise invalid("max_run_duration field is invalid. It must not be negative")
     if not (0 <= group.task_count <= MAX_TASKS and 0 <= group.parallelism <= MAX_PARALLEL_TASKS):
@@ -155,8 +157,6 @@ def _check_runs_here(group: batch_v1.TaskGroup) -> None:
     environments = [spec.environment, *(runnable.environment for runnable in spec.runnables)]
     if group.task_count > 1 or len(spec.runnables) > 1 or "container" not in spec.runnables[0]:
         reason = "runs jobs of one task with one container, nothing else"
-    elif spec.max_retry_count:
-        reason = "does not retry tasks"
     elif any(environment.secret_variables or environment.encrypted_variables for environment in environments):
         reason = "has no Secret Manager, so it runs no job with secret variables"
     else:

@@ -7,9 +7,9 @@ cells expects less, and one whose response is predicted to be small expects less
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -53,7 +53,7 @@ class LeftOut:
     relative_squared_error: float  # relative to "no change"
     top50_overlap: float  # share of the 50 genes that change most that are among the 50 predicted to change most
     direction: float  # share of the 50 genes predicted to change most that change in that direction
-    cell_type_specific: float  # correlation after the mean response of the others is subtracted from both
+    cell_type_specific: float  # correlation of what the mean response of the others does not explain of either
     mean_delta_pearson: float
     mean_delta_error: float
     nearest_pearson: float | None
@@ -113,11 +113,13 @@ def expected_accuracy(
     """Summarize tests on known responses; None if there are fewer than `MIN_TESTS`.
 
     Args:
+        known: several of one name are the same response in different donors.
         reliability: of a measurement of the asked cells, 0..1.
     """
-    if len(known) < MIN_TESTS:
+    names = list(dict.fromkeys(each.name for each in known))
+    if len(names) < MIN_TESTS:
         return None
-    tests = tuple(_tested(each) for each in known)
+    tests = tuple(_merged([_tested(each) for each in known if each.name == name]) for name in names)
     here = reliability()
 
     def pearson(values: Sequence[tuple[float, LeftOut]]) -> Spread:
@@ -204,13 +206,39 @@ def _tested(known: Known) -> LeftOut:
         relative_squared_error=error(predicted),
         top50_overlap=len(changing.intersection(foreseen)) / n_top,
         direction=float(np.mean(right)) if right else 0.0,
-        cell_type_specific=correlation(predicted - known.mean_delta, effect - known.mean_delta),
+        cell_type_specific=correlation(_apart_from(known.mean_delta, predicted), _apart_from(known.mean_delta, effect)),
         mean_delta_pearson=correlation(known.mean_delta, effect),
         mean_delta_error=error(known.mean_delta),
         nearest_pearson=None if known.nearest is None else correlation(known.nearest, effect),
         nearest_error=None if known.nearest is None else error(known.nearest),
         reliability=reliability_of(effect, known.variance),
     )
+
+
+def _merged(tests: Sequence[LeftOut]) -> LeftOut:
+    """Return the mean of the tests of one known response, each in some of its donors."""
+    first = tests[0]
+    if len(tests) == 1:
+        return first
+
+    def mean(field: str) -> float | None:
+        values = [getattr(test, field) for test in tests]
+        return None if None in values else float(np.mean(values))
+
+    means: dict[str, Any] = {
+        field.name: mean(field.name) for field in fields(LeftOut) if field.name not in {"name", "cells"}
+    }
+    return replace(first, cells=sum(test.cells for test in tests), **means)
+
+
+def _apart_from(mean_delta: Floats, effect: Floats) -> Floats:
+    """Return what is left of an effect after regression on the mean. Subtracting the mean would leave its noise on both sides."""
+    centered = mean_delta - mean_delta.mean()
+    power = float(centered @ centered)
+    slope = float(centered @ effect) / power if power > 0 else 0.0
+    left: Floats = effect - slope * centered
+    # What only rounding leaves is nothing.
+    return left if left.std() > 1e-9 * effect.std() else np.zeros_like(left)
 
 
 def _true(pearson: float, test: LeftOut) -> float:

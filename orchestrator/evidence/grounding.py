@@ -62,10 +62,10 @@ FULL_P, NO_P = 0.05, 0.2
 class Grounding:
     """A score from 1 to 10, its parts, and the reasons why it was limited, as sentences."""
 
-    score: int
+    score: int | None  # None if nothing can be judged
     parts: list[ScorePart]
     limits: tuple[str, ...] = ()
-    judged: bool = True  # False if the score is 1 only because nothing could be judged
+    not_judged: str = ""  # why there is no score
 
 
 class Origin(Enum):
@@ -94,16 +94,19 @@ class Evidence:
 def ground(evidence: Evidence, config: JobConfig, *, seed: int) -> Grounding:
     """Score a prediction; `seed` draws the random genes that the network part compares with."""
     if reason := _not_judged(evidence):
-        nothing = [ScorePart(name=name, score=None, reason=reason) for name in WEIGHTS]
-        return Grounding(1, nothing, (f"The grounding score {reason[0].lower()}{reason[1:]}",), judged=False)
+        return _without_score(
+            [ScorePart(name=name, score=None, reason=f"Cannot be judged: {reason}.") for name in WEIGHTS], reason
+        )
     evaluated = {PATHWAYS: _pathways(evidence, config), TARGETS: _targets(evidence), NETWORK: _network(evidence, seed)}
     parts = [
         ScorePart(name=name, score=None if value is None else _points(value), reason=reason)
         for name, (value, reason) in evaluated.items()
     ]
     values = {name: min(max(value, 0.0), 1.0) for name, (value, _) in evaluated.items() if value is not None}
+    if not values:
+        return _without_score(parts, "no part of the score can be evaluated")
     weight = sum(WEIGHTS[name] for name in values)
-    score = _points(sum(WEIGHTS[name] * value for name, value in values.items()) / weight) if values else 1
+    score = _points(sum(WEIGHTS[name] * value for name, value in values.items()) / weight)
     limits = []
     if PATHWAYS not in values and TARGETS not in values:
         score = min(score, UNGROUNDED_LIMIT)
@@ -122,16 +125,20 @@ def ground(evidence: Evidence, config: JobConfig, *, seed: int) -> Grounding:
             "The response was transferred from other cell types, but hardly any of the query cells express a receptor for it "
             f"({shares}), so they may not respond; the score is at most {NO_RECEPTOR_LIMIT}."
         )
-    return Grounding(score, parts, tuple(limits), judged=bool(values))
+    return Grounding(score, parts, tuple(limits))
+
+
+def _without_score(parts: list[ScorePart], reason: str) -> Grounding:
+    return Grounding(None, parts, (f"The grounding score cannot be judged: {reason}.",), not_judged=reason)
 
 
 def _not_judged(evidence: Evidence) -> str:
     """Return why nothing can be judged, or an empty string."""
     cells = evidence.perturbed_cells
     if cells is not None and cells < MIN_JUDGED_CELLS:
-        return f"Cannot be judged: {cells} perturbed prompt cells, at least {MIN_JUDGED_CELLS} are needed."
+        return f"{cells} perturbed prompt cells, at least {MIN_JUDGED_CELLS} are needed"
     if not np.any(evidence.differential.statistic):
-        return "Cannot be judged: no gene could be tested."
+        return "no gene could be tested"
     return ""
 
 

@@ -3,7 +3,7 @@
 The response of a group is the difference of two profiles, with the variance of its cells. The responses of several groups are averaged
 with the predictor's weights. Donors and cell types are random effects: what they differ by beyond the variance of their cells (method of
 moments, DerSimonian and Laird 1986) makes the mean uncertain. Few units cannot tell that variance gene by gene, so it is drawn toward what
-genes of this strength show on average, as `limma` does (Smyth 2004).
+genes of this expression and strength show on average, as `limma` does (Smyth 2004).
 
 The mean is that of the cell types that were measured. How well it carries over to another one is what the expected accuracy says. Only
 cells unlike any measured ones make each effect uncertain in proportion to its size.
@@ -23,7 +23,11 @@ from orchestrator.prediction.predictor import PromptCells, PromptGroup
 
 # How many further units the average of all genes counts as, in the variance between units of one gene.
 PRIOR_UNITS: Final = 3.0
-# Largest squared coefficient of variation that all genes are taken to have: without a response, nothing limits the ratio.
+# Degrees of freedom of that average: fewer than its thousands of genes have, because genes differ in how much they vary.
+PRIOR_DEGREES: Final = 6.0
+# Genes whose mean is beyond this many standard errors of its cells respond, as far as the cells can tell.
+CLEAR_Z: Final = 3.0
+# Largest squared coefficient of variation that responding genes are taken to have.
 MAX_VARIATION: Final = 1.0
 # Squared coefficient of variation of an effect between unlike cell types; measured on the data of Kang et al. 2018: 0.26 to 0.39.
 UNLIKE_VARIATION: Final = 0.3
@@ -44,6 +48,7 @@ class Response:
     cell_types: int
     cells: int  # perturbed and baseline cells
     perturbed_cells: int
+    matched: bool = True  # whether perturbed and control cells come from the same donors
 
     @property
     def z(self) -> Floats:
@@ -60,7 +65,8 @@ class Response:
     @property
     def donors_agreeing(self) -> NDArray[np.int64]:
         """The number of donors whose own response has the sign of the effect."""
-        found: NDArray[np.int64] = (np.sign(self.donor_effects) == np.sign(self.effect)).sum(axis=0)
+        alike = (np.sign(self.donor_effects) == np.sign(self.effect)) & (self.effect != 0)
+        found: NDArray[np.int64] = alike.sum(axis=0)
         return found
 
     def reordered(self, order: NDArray[np.int64]) -> "Response":
@@ -102,7 +108,10 @@ def response_of(groups: Sequence[PromptGroup], weights: Sequence[float], *, extr
     by_type = _units([group.cell_type for group in groups], types, effects, variances, shares)
     effect: Floats = shares @ effects
     sampling = shares**2 @ variances
-    between_donors, between_types = (_variance_of_mean(units, effect, sampling) for units in (by_donor, by_type))
+    # d log1p(rate) / d log(rate): how much a factor between samples changes the effect of a gene.
+    slope = 1.0 - np.exp(-(shares @ np.stack([group.baseline.expression for group in groups])))
+    between_donors = _between_donors(by_donor, effect, sampling, slope)
+    between_types = _between_types(by_type, effect, sampling)
     unlike = extrapolation * UNLIKE_VARIATION * np.maximum(effect**2 - sampling, 0.0)
     n_cells = sum(group.perturbed.cells + group.baseline.cells for group in groups)
     return Response(
@@ -117,6 +126,7 @@ def response_of(groups: Sequence[PromptGroup], weights: Sequence[float], *, extr
         cell_types=len(types),
         cells=round(n_cells),
         perturbed_cells=round(sum(group.perturbed.cells for group in groups)),
+        matched=all(group.control is not None for group in groups),
     )
 
 
@@ -142,22 +152,51 @@ def _units(labels: Sequence[str], units: Sequence[str], effects: Floats, varianc
     return _Units(own @ effects, own**2 @ variances, members @ shares)
 
 
-def _variance_of_mean(units: _Units, effect: Floats, sampling: Floats) -> Floats:
-    """Return the variance of the mean that comes from differences between units, at least 0."""
+def _between_donors(units: _Units, effect: Floats, sampling: Floats, slope: Floats) -> Floats:
+    """Return the variance of the mean that comes from differences between donors.
+
+    Samples differ by a factor in every gene, and donors by a share of the response in genes that respond.
+
+    Args:
+        slope: change of the effect of each gene by a factor between samples, per unit of its logarithm.
+    """
+    excess, signal = _excess(units, effect), effect**2 - sampling
+    clear = effect**2 > CLEAR_Z**2 * sampling
+    noise = _ratio(excess[~clear], slope[~clear] ** 2) * slope**2
+    variation = min(_ratio((excess - noise)[clear], signal[clear]), MAX_VARIATION)
+    return _moderated(units, excess, noise + variation * np.maximum(signal, 0.0))
+
+
+def _between_types(units: _Units, effect: Floats, sampling: Floats) -> Floats:
+    """Return the variance of the mean that comes from differences between cell types: a share of the response of each gene."""
+    excess, signal = _excess(units, effect), effect**2 - sampling
+    variation = min(_ratio(excess, signal), MAX_VARIATION)
+    return _moderated(units, excess, variation * np.maximum(signal, 0.0))
+
+
+def _excess(units: _Units, effect: Floats) -> Floats:
+    """Return the variance between units beyond that of their cells, which noise makes negative in half of the genes without any."""
     shares = units.shares
     room = 1.0 - float(shares @ shares)
-    if room <= 1e-9 or not np.isfinite(sampling).all():
+    if room <= 1e-9 or not np.isfinite(units.variances).all():
         return np.zeros_like(effect)
-    excess = shares @ (units.effects - effect) ** 2 - (shares * (1.0 - shares)) @ units.variances
-    between = np.maximum(excess, 0.0) / room
-    signal = np.maximum(effect**2 - sampling, 0.0)
-    # Sums of what may be negative: genes without a response would otherwise add the positive half of their noise.
-    variation = max(float(excess.sum()), 0.0) / room / max(float((effect**2 - sampling).sum()), 1e-12)
-    typical = min(variation, MAX_VARIATION) * signal
-    spare = len(shares) - 1
-    moderated = (PRIOR_UNITS * typical + spare * between) / (PRIOR_UNITS + spare)
-    found: Floats = float(shares @ shares) * moderated
+    found: Floats = (shares @ (units.effects - effect) ** 2 - (shares * (1.0 - shares)) @ units.variances) / room
     return found
+
+
+def _moderated(units: _Units, excess: Floats, typical: Floats) -> Floats:
+    """Return the variance of the mean from that between units, drawn toward what is typical of such genes."""
+    spare = len(units.shares) - 1
+    if not spare:
+        return np.zeros_like(excess)
+    moderated = (PRIOR_UNITS * typical + spare * np.maximum(excess, 0.0)) / (PRIOR_UNITS + spare)
+    found: Floats = float(units.shares @ units.shares) * moderated
+    return found
+
+
+def _ratio(part: Floats, whole: Floats) -> float:
+    """Return a ratio of sums, at least 0. Sums of what may be negative: the positive half of noise would add up."""
+    return max(float(part.sum()), 0.0) / max(float(whole.sum()), 1e-12)
 
 
 def _degrees(groups: Sequence[PromptGroup], sampling: Floats, donors: Floats, types: Floats) -> Floats:
@@ -167,9 +206,7 @@ def _degrees(groups: Sequence[PromptGroup], sampling: Floats, donors: Floats, ty
         return np.full_like(sampling, max(treated + untreated - 2, 1))
     of_cells = max(sum(group.perturbed.cells + group.baseline.cells for group in groups) - 2, 1)
     n_donors = len({group.donor for group in groups})
-    if n_donors < MIN_DONORS:
-        return np.full_like(sampling, of_cells)
-    of_donors = n_donors - 1 + PRIOR_UNITS
+    of_donors = n_donors - 1 + PRIOR_DEGREES
     total = (sampling + donors) ** 2
     found = np.divide(
         total, sampling**2 / of_cells + donors**2 / of_donors, out=np.full_like(sampling, of_cells), where=total > 0

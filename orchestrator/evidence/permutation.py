@@ -3,6 +3,9 @@
 The labels are shuffled within each group (donor and cell type), so that only the treatment is lost. The statistic is the mean response of
 the genes of the program, in standard errors. Only these genes and the depth of the cells are needed, so all permutations are three matrix
 products.
+
+Permuted cells tell nothing about samples, which differ even if nothing was done to them. With three or more donors, their own responses do:
+the larger of the two p values counts.
 """
 
 from collections.abc import Collection, Sequence
@@ -13,7 +16,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from orchestrator.atlas.expression import SCALE, Floats, depths
-from orchestrator.evidence.inference import Response
+from orchestrator.evidence.inference import MIN_DONORS, Response
+from orchestrator.evidence.significance import rises
 from orchestrator.prediction.predictor import PromptCells
 
 PERMUTATIONS: Final = 199
@@ -38,8 +42,10 @@ def program_p_value(
         columns: of the genes of the program; those without a standard error are left out.
 
     Returns:
-        None if no gene of the program can be judged.
+        None if no gene of the program can be judged, or if perturbed and control cells come from different donors.
     """
+    if not response.matched:
+        return None
     known = (response.standard_error > 0) & np.isfinite(response.standard_error)
     genes = np.array([each for each in columns if known[each]], dtype=np.int64)
     if not len(genes):
@@ -49,7 +55,8 @@ def program_p_value(
     for prompt, weight in zip(prompts, weights, strict=True):
         change += weight * _changes(prompt.perturbed, prompt.baseline, genes, rng)
     rise = (change / response.standard_error[genes]).mean(axis=1)
-    return float(np.mean(rise >= rise[0]))
+    of_donors = (response.donor_effects[:, genes] / response.standard_error[genes]).mean(axis=1)
+    return max(float(np.mean(rise >= rise[0])), rises(of_donors) if len(of_donors) >= MIN_DONORS else 0.0)
 
 
 def _changes(

@@ -15,6 +15,14 @@ def two_sided(t: Floats, df: float | Floats) -> Floats:
     return p
 
 
+def rises(values: Floats) -> float:
+    """Return the one-sided p that the mean of a population is above 0, from at least two values (Student's t)."""
+    spread, n = float(values.std(ddof=1)), len(values)
+    if spread == 0:
+        return 0.0 if values[0] > 0 else 1.0
+    return float(special.stdtr(n - 1, -float(values.mean()) / spread * np.sqrt(n)))
+
+
 def adjusted(p_values: Floats) -> Floats:
     """Return the p-values adjusted by Benjamini-Hochberg: the expected share of false ones among those at or below each."""
     n = len(p_values)

@@ -5,49 +5,76 @@ catalog stores the number of cells of each group; the job reads `counts.h5`, `gr
 """
 
 import re
-import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-import numpy as np
-
-from orchestrator.atlas.atlas import GROUPS_FILE, AtlasUnusable, Group, GroupIndex, profile_groups
+from orchestrator.atlas.atlas import GROUPS_FILE, AtlasUnusable, GroupIndex, profile_groups
 from orchestrator.atlas.counts import COUNTS_FILE, write_grouped
-from orchestrator.ingest.count_matrix import find_counts
+from orchestrator.ingest.count_matrix import Counts, find_counts
 from orchestrator.ingest.entry import dataset_entry
 from orchestrator.ingest.formats import open_source
 from orchestrator.ingest.genes import read_genes
-from orchestrator.ingest.labels import labeled
+from orchestrator.ingest.labels import Meaning, understand
 from orchestrator.ingest.options import Options
 from orchestrator.ingest.progress import Report, silent
-from shared.catalog.entries import ENTRY_FILE, DatasetEntry
+from shared.catalog import folders
+from shared.catalog.entries import DatasetEntry
+from shared.catalog.folders import ENTRY_FILE
+from shared.catalog.packing import pack
+from shared.fields import utc_now
+
+# Called with the name of the dataset, what its columns mean, and further facts in words.
+Announce = Callable[[str, Meaning, Sequence[tuple[str, str]]], None]
+_WARNING = "warning: "
 
 
-def ingest(
-    dataset: str, path: Path, atlas_root: Path, options: Options | None = None, report: Report = silent
-) -> DatasetEntry:
-    """Write an atlas into its folder below `atlas_root`, and return its catalog entry, which the caller stores.
+@dataclass(frozen=True)
+class Examined:
+    """What is known of an atlas before its counts are rewritten."""
 
-    The file is no longer needed afterwards.
+    dataset: str
+    counts: Counts
+    meaning: Meaning
+    entry: DatasetEntry
+
+    @property
+    def facts(self) -> list[tuple[str, str]]:
+        """What the summary says beside the meaning of the columns."""
+        counts, genes = self.counts, self.counts.genes
+        notes = (*counts.notes, *genes.notes)
+        return [
+            *(("WARNING", note.removeprefix(_WARNING)) for note in notes if note.startswith(_WARNING)),
+            *(("note", note) for note in notes if not note.startswith(_WARNING)),
+            ("counts", f"{counts.name} ({counts.layout})"),
+            (
+                "genes",
+                f"{len(genes.symbols):,}, named by {genes.named_by}; {genes.known_share:.0%} of them known human symbols",
+            ),
+        ]
+
+
+def examine(dataset: str, path: Path, options: Options | None = None, report: Report = silent) -> Examined:
+    """Return how an atlas is understood, after checking all of its counts, without writing anything.
 
     Raises:
         AtlasUnusable: the atlas cannot be ingested; the message says what to do.
+        CatalogFull: the atlas has too many groups.
     """
-    options = options or Options()
-    if not re.fullmatch(r"[a-z][a-z0-9_]{0,62}", dataset):
-        raise AtlasUnusable(f"{dataset!r} is not a valid dataset name: use a-z, 0-9 and _, and start with a letter.")
+    with _examined(dataset, path, options or Options(), report) as found:
+        return found
+
+
+@contextmanager
+def _examined(dataset: str, path: Path, options: Options, report: Report) -> Iterator[Examined]:
+    """Yield how an atlas is understood; meanwhile its counts can be read."""
+    check_name(dataset)
     with open_source(path, options.cells, report) as source:
         obs = source.read_obs()
-        n_cells = len(obs)
-        cells = labeled(obs, options)
-        grouped = cells.groupby(["donor", "cell_type", "condition"], observed=True, sort=True).indices
-        positions = cells["row"].to_numpy()
-        rows = {
-            Group(*(str(label) for label in key)): np.sort(positions[members])
-            for key, members in grouped.items()
-            if isinstance(key, tuple)
-        }
-        n_labeled = len(cells)
-        del obs, cells, grouped, positions  # for a large atlas they take more memory than writing the counts does
+        n_cells, meaning = len(obs), understand(obs, options)
+        del obs  # of a large atlas, it takes more memory than writing the counts does
         counts = find_counts(
             source,
             n_cells,
@@ -55,15 +82,50 @@ def ingest(
             options.layer,
             report,
         )
-        for note in (*counts.notes, *counts.genes.notes):
-            print(note, file=sys.stderr)
-        n_genes = len(counts.genes.symbols)
-        entry = dataset_entry(dataset, rows, options, dict(source.metadata), n_cells=n_labeled, n_genes=n_genes)
-        folder = atlas_root / dataset
-        folder.mkdir(parents=True, exist_ok=True)
-        index = GroupIndex(rows, list(counts.genes.symbols))
-        write_grouped(counts.blocks(report), counts.sizes, n_genes, index.order, folder / COUNTS_FILE)
+        entry = dataset_entry(dataset, meaning, options, dict(source.metadata), n_genes=len(counts.genes.symbols))
+        pack(entry)  # fails now, and not after hours of writing, if the catalog has no room for it
+        yield Examined(dataset, counts, meaning, entry)
+
+
+def ingest(
+    dataset: str,
+    path: Path,
+    atlas_root: Path,
+    options: Options | None = None,
+    report: Report = silent,
+    *,
+    announce: Announce | None = None,
+) -> DatasetEntry:
+    """Write a new version of an atlas below `atlas_root`, and return its catalog entry, which the caller stores.
+
+    The file is no longer needed afterwards. Earlier versions stay as they are (`replacement.replace`).
+
+    Args:
+        announce: called with how the atlas is understood, before anything is written.
+
+    Raises:
+        AtlasUnusable: the atlas cannot be ingested; the message says what to do.
+    """
+    with _examined(dataset, path, options or Options(), report) as found:
+        if announce:
+            announce(dataset, found.meaning, found.facts)
+        entry = found.entry.model_copy(update={"atlas": folders.new_version(dataset, utc_now())})
+        folder = atlas_root / entry.folder
+        folder.mkdir(parents=True)
+        counts = found.counts
+        index = GroupIndex(found.meaning.rows, list(counts.genes.symbols))
+        write_grouped(counts.blocks(report), counts.sizes, len(index.genes), index.order, folder / COUNTS_FILE)
     index.save(folder / GROUPS_FILE)
-    profile_groups(folder)
+    profile_groups(folder, partial(report, "profiling groups"))
     (folder / ENTRY_FILE).write_text(entry.model_dump_json(indent=1))
     return entry
+
+
+def check_name(dataset: str) -> None:
+    """Raise unless a dataset may have this name.
+
+    Raises:
+        AtlasUnusable: the name is not valid.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,62}", dataset):
+        raise AtlasUnusable(f"{dataset!r} is not a valid dataset name: use a-z, 0-9 and _, and start with a letter.")

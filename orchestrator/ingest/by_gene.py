@@ -21,7 +21,7 @@ from orchestrator.ingest.matrices import SAMPLED_ROWS, StoredGroup, as_float, ch
 from orchestrator.ingest.progress import Report, silent
 
 BYTES_PER_VALUE: Final = 12
-PHASE: Final = "sort by cell"
+PHASE: Final = "sorting by cell"
 _MOST_BUCKETS: Final = 2**16
 _SAMPLED_BUCKETS: Final = 20
 
@@ -165,13 +165,14 @@ class SortedMatrix:
             buckets, done = Buckets(self.shape, self._n_values), 0
             try:
                 for added in self._triplets():
-                    self._report(PHASE, done, self._n_values)
                     buckets.add(added)
                     done += len(added.values)
+                    self._report(
+                        PHASE, done * self.shape[0] // self._n_values, self.shape[0]
+                    )  # in cells, as all phases
             except BaseException:
                 buckets.close()
                 raise
-            self._report(PHASE, done, self._n_values)
             self._buckets = buckets
         return self._buckets
 

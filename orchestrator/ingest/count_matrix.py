@@ -24,7 +24,7 @@ from orchestrator.ingest.sources import Source
 
 RAW: Final = "raw/X"
 _LAYER: Final = "layers/"
-CHECK, WRITE = "check counts", "write counts"
+CHECK, WRITE = "checking counts", "writing counts"
 # Names of layers, the best first. After them come raw, X, and layers with other names.
 _LAYERS: Final = (
     r"counts",

@@ -52,7 +52,7 @@ def open_source(path: Path, cells: Path | None = None, report: Report = silent) 
             read_obs = source.read_obs
             source = replace(source, read_obs=lambda: with_cells(read_obs(), cells))
         elif source.what in tenx_files.WITHOUT_LABELS:
-            raise AtlasUnusable(f"{path.name} is {source.what}, which {tenx_files.NEEDS_CELLS}")
+            raise AtlasUnusable(f"{path} is {source.what}, which {tenx_files.NEEDS_CELLS}")
         try:
             yield source
         except OSError as error:
@@ -69,7 +69,7 @@ def _opened(path: Path, stack: ExitStack, report: Report) -> Source:
     if tenx_files.MATRIX_FILE.match(path.name):
         return tenx_files.mtx_source(path, report)
     if not h5py.is_hdf5(path):
-        raise AtlasUnusable(f"{path.name} cannot be opened: it {_looks_like(path)}. {ACCEPTED}.")
+        raise AtlasUnusable(f"{path} cannot be opened: it {_looks_like(path)}. {ACCEPTED}.")
     file = stack.enter_context(h5py.File(path))
     if "obs" in file and "var" in file:
         return anndata_source(file, "an AnnData file", report)
@@ -77,7 +77,7 @@ def _opened(path: Path, stack: ExitStack, report: Report) -> Source:
         return loom_source(file)
     if tenx_files.is_tenx(file):
         return tenx_files.tenx_h5_source(file)
-    raise AtlasUnusable(f"{path.name} is {_other_hdf5(file)}. {ACCEPTED}.")
+    raise AtlasUnusable(f"{path} is {_other_hdf5(file)}. {ACCEPTED}.")
 
 
 def _folder(path: Path, stack: ExitStack, report: Report) -> Source:
@@ -89,7 +89,7 @@ def _folder(path: Path, stack: ExitStack, report: Report) -> Source:
         warnings.simplefilter("ignore")
         group = zarr.open_group(path, mode="r")
         if "obs" not in group or "var" not in group:
-            raise AtlasUnusable(f"{path.name} is a zarr group without obs and var, not AnnData. {ACCEPTED}.")
+            raise AtlasUnusable(f"{path} is a zarr group without obs and var, not AnnData. {ACCEPTED}.")
         return anndata_source(group, "an AnnData zarr folder", report)
     if any(tenx_files.MATRIX_FILE.match(each.name) for each in path.iterdir()):
         return tenx_files.mtx_source(path, report)
@@ -125,5 +125,5 @@ def _unreadable(path: Path, error: OSError) -> str:
     """Return why HDF5 could not read a part of a file."""
     text = str(error)
     if "filter" in text:
-        return f"{path.name} is compressed in a way that this HDF5 cannot read ({text}). Write it again with compression='gzip'."
-    return f"{path.name} cannot be read ({text}). Copy it again: it may be incomplete."
+        return f"{path} is compressed in a way that this HDF5 cannot read ({text}). Write it again with compression='gzip'."
+    return f"{path} cannot be read ({text}). Copy it again: it may be incomplete."

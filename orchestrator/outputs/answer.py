@@ -28,7 +28,7 @@ def perturbation_used(result: SearchResult) -> str:
 
 
 def headline(result: SearchResult) -> list[str]:
-    """Return the answer: a sentence for each gene that the question asks about, then one about all genes."""
+    """Return the answer: a sentence for each gene that the question asks about, one about all genes, and why it cannot be judged, if so."""
     best = result.best
     n_up = int((best.differential.is_de & (best.differential.log2_fold_change > 0)).sum())
     n_down = best.summary.num_de_genes - n_up
@@ -40,12 +40,13 @@ def headline(result: SearchResult) -> list[str]:
     asked = [answer.text for answer in gene_answers(result)]
     place = "Overall" if asked else f"In {_place(result.question)}"
     if not changes:
-        return [*asked, f"{place}, no gene is called changed under {_agent(result)}.", *_little_power(result)]
+        nothing = f"{place}, no gene is called changed under {_agent(result)}."
+        return [*asked, nothing, *_little_power(result), *_not_judged(result)]
     sentence = f"{place}, {_agent(result)} is predicted to {' and to '.join(changes)}"
     rising = [change for change in notable(best.enrichment, result.config) if change.score > 0]
     if rising:
         sentence += f"; the gene set that rises most is {readable(rising[0].name)}"
-    return [*asked, f"{sentence}."]
+    return [*asked, f"{sentence}.", *_not_judged(result)]
 
 
 def gene_answers(result: SearchResult) -> list[GeneAnswer]:
@@ -114,6 +115,13 @@ def _little_power(result: SearchResult) -> Iterator[str]:
     n_cells = len(result.query.rows)
     if n_cells < FEW_CELLS:
         yield f"There are only {n_cells} query cells."
+
+
+def _not_judged(result: SearchResult) -> Iterator[str]:
+    """Yield why the prediction cannot be judged, unless the sentence about donors says it."""
+    best = result.best
+    if best.summary.score is None and best.response.judgeable:
+        yield f"This prediction cannot be judged: {best.summary.not_judged}."
 
 
 def _place(question: Question, used_for: str = "used for") -> str:

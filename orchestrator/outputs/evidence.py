@@ -31,7 +31,7 @@ def run_evidence(result: SearchResult) -> RunEvidence:
         expected_accuracy=None if expected is None else _expected(expected),
         expected_accuracy_note=best.accuracy.note or None,
         grounding=GroundingEvidence(
-            score=best.summary.score if best.summary.judged else None,
+            score=best.summary.score,
             p_value=best.summary.p_value,
             permutations=PERMUTATIONS,
         ),

@@ -227,13 +227,14 @@ class Gauge:
     mark: tuple[float, float, float, float]
 
 
-def gauge(score: int, threshold: int) -> Gauge:
-    """Place a score and its threshold, both 1..10, on the gauge."""
+def gauge(score: int | None, threshold: int) -> Gauge:
+    """Place a score and its threshold, both 1..10, on the gauge; without a score, nothing is filled."""
     angle = math.pi * (1 - share(threshold))
     inner, outer = 68.0, 96.0
     around = [round(100 + r * math.cos(angle), 1) for r in (inner, outer)]
     above = [round(100 - r * math.sin(angle), 1) for r in (inner, outer)]
-    return Gauge(round(100 * share(score), 1), (around[0], above[0], around[1], above[1]))
+    filled = 0.0 if score is None else round(100 * share(score), 1)
+    return Gauge(filled, (around[0], above[0], around[1], above[1]))
 
 
 def share(score: int) -> float:
@@ -243,21 +244,20 @@ def share(score: int) -> float:
 
 @dataclass(frozen=True)
 class History:
-    """Scores over iterations: points, the y position of the threshold, and the ticks of the axis."""
+    """Scores over iterations: their points and line, the y position of the threshold, and the ticks of the axis.
+
+    An iteration without a score has a point on the axis, which the line leaves out.
+    """
 
     points: list[Label]
+    line: str  # the points of an SVG polyline
     threshold: float
     ticks: list[Label]
     width: float = 560.0
     height: float = 190.0
 
-    @property
-    def line(self) -> str:
-        """The points of an SVG polyline."""
-        return " ".join(f"{point.x},{point.y}" for point in self.points)
 
-
-def history(scores: Sequence[int], threshold: int) -> History:
+def history(scores: Sequence[int | None], threshold: int) -> History:
     """Place the scores of at least one iteration."""
     left, right, top, bottom = 46.0, 530.0, 24.0, 160.0
 
@@ -265,7 +265,9 @@ def history(scores: Sequence[int], threshold: int) -> History:
         return round(bottom - (score - 1) / 9 * (bottom - top), 1)
 
     gap = (right - left) / (len(scores) + 1)
-    points = [Label(round(left + gap * i, 1), up(score), str(i)) for i, score in enumerate(scores, start=1)]
+    points = [Label(round(left + gap * i, 1), up(score or 1), str(i)) for i, score in enumerate(scores, start=1)]
+    judged = [point for point, score in zip(points, scores, strict=True) if score is not None]
+    line = " ".join(f"{point.x},{point.y}" for point in judged)
     return History(
-        points, up(threshold), [Label(left - 10, up(score) + 4, str(score), "end") for score in (1, 4, 7, 10)]
+        points, line, up(threshold), [Label(left - 10, up(score) + 4, str(score), "end") for score in (1, 4, 7, 10)]
     )

@@ -70,7 +70,7 @@ def _obs(result: SearchResult, names: Sequence[str]) -> pd.DataFrame:
             "donor": result.query.donors * times,
             "prompt_strategy": summary.prompt.strategy,
             "iteration": np.int32(summary.number),
-            "grounding_score": np.int32(summary.score),
+            "grounding_score": np.float32(_or_nan(summary.score)),
             "cell_type_ontology_term_id": question.query_type.cell_ontology_id or "unknown",
             "donor_id": result.query.donors * times,
             # Nobody states these of a donor in the catalog; the CELLxGENE schema has a word for that.
@@ -86,7 +86,7 @@ def _obs(result: SearchResult, names: Sequence[str]) -> pd.DataFrame:
 def _var(result: SearchResult) -> pd.DataFrame:
     """Return a row for each gene."""
     found = result.best.differential
-    known = reference.perturbations().get(result.question.perturbation.name)
+    known = reference.perturbations().get(result.question.agent)
     targets = {*known.targets, *known.receptors} if known else set()
     return pd.DataFrame(
         {
@@ -115,7 +115,7 @@ def _uns(result: SearchResult) -> dict[str, Any]:
         "title": f"Prediction: {question.text}",
         "organism_ontology_term_id": HUMAN,
         "default_embedding": "X_pca",
-        "p_value": np.nan if best.summary.p_value is None else best.summary.p_value,
+        "p_value": _or_nan(best.summary.p_value),
         # As text: HDF5 has no lists of objects and no null.
         "haystack": {
             "interpretation": question.interpretation.model_dump_json(),
@@ -139,8 +139,8 @@ def _uns(result: SearchResult) -> dict[str, Any]:
 def write_log(result: SearchResult, folder: Path) -> Path:
     """Write `{run_id}_log.json`; `docs/run_log.schema.json` describes it."""
     question, best = result.question, result.best.summary
-    known = reference.perturbations().get(question.perturbation.name)
-    expected = expectations().get(question.perturbation.name)
+    known = reference.perturbations().get(question.agent)
+    expected = expectations().get(question.agent)
     document: dict[str, Any] = {
         "schema_version": LOG_SCHEMA_VERSION,
         **_settings(result),
@@ -189,16 +189,21 @@ def _settings(result: SearchResult) -> dict[str, Any]:
 
 
 def _iteration_row(iteration: IterationSummary) -> dict[str, Any]:
-    parts = {part.name: np.nan if part.score is None else part.score for part in iteration.record.components}
+    parts = {part.name: _or_nan(part.score) for part in iteration.record.components}
     return {
         "strategy": iteration.prompt.strategy,
         "rationale": iteration.prompt.rationale,
-        "score": iteration.score,
+        "score": _or_nan(iteration.score),
         "num_de_genes": iteration.num_de_genes,
-        "p_value": np.nan if iteration.p_value is None else iteration.p_value,
-        "expected_pearson": np.nan if iteration.expected_pearson is None else iteration.expected_pearson,
+        "p_value": _or_nan(iteration.p_value),
+        "expected_pearson": _or_nan(iteration.expected_pearson),
         **parts,
     }
+
+
+def _or_nan(value: float | None) -> float:
+    # HDF5 has no null, and one type of number for all files lets them be concatenated.
+    return np.nan if value is None else float(value)
 
 
 def _iteration_entry(iteration: IterationSummary) -> dict[str, Any]:

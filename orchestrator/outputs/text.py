@@ -143,6 +143,8 @@ def caveats(result: SearchResult) -> list[str]:
 def significance(result: SearchResult) -> str:
     """Return how often shuffled treatment labels raise the expected program as much."""
     p_value = result.best.summary.p_value
+    if p_value is None and not result.best.response.judgeable:
+        return "Whether that is an accident cannot be judged: perturbed cells and controls come from different donors."
     if p_value is None:
         return "Whether that is an accident cannot be judged: no expected program is known or measured."
     number = f"{round(p_value * (PERMUTATIONS + 1))} of {PERMUTATIONS + 1}"

@@ -9,6 +9,7 @@ from scipy import sparse
 
 from orchestrator.atlas.expression import profile
 from orchestrator.config import JobConfig
+from orchestrator.evidence.confidence import Accuracy, accuracy_of
 from orchestrator.evidence.differential import Differential
 from orchestrator.evidence.evaluation import Evaluator
 from orchestrator.evidence.gene_sets import program_genes
@@ -54,7 +55,8 @@ class IterationSummary:
     num_de_genes: int  # genes called differentially expressed
     p_value: float | None  # of the expected program against shuffled treatment labels; None if it cannot be judged
     expected_pearson: float | None  # median expected correlation with a measurement; None if nothing is expected
-    judged: bool  # whether the score means anything
+    predicts_known: bool  # False if known responses are not predicted better than by chance or by "no change"
+    not_judged: str  # why there is no score; empty if there is one
     record: Iteration  # as it is stored with the run
 
     @property
@@ -63,13 +65,18 @@ class IterationSummary:
         return self.record.number
 
     @property
-    def score(self) -> int:
-        """The grounding score."""
+    def score(self) -> int | None:
+        """The grounding score; None if nothing can be judged."""
         return self.record.score
 
+    def reaches(self, threshold: int) -> bool:
+        """Return whether there is a score and it reaches a threshold."""
+        return self.score is not None and self.score >= threshold
+
     def succeeds(self, threshold: int) -> bool:
-        """Return whether the score reaches a threshold and is no accident of the treatment labels."""
-        return self.score >= threshold and self.p_value is not None and self.p_value < MAX_P
+        """Return whether the score reaches a threshold, is no accident of the labels, and no known response contradicts it."""
+        significant = self.p_value is not None and self.p_value < MAX_P
+        return self.reaches(threshold) and significant and self.predicts_known
 
 
 @dataclass(frozen=True)
@@ -150,7 +157,8 @@ class IterationRunner:
             num_de_genes=int(evaluation.differential.is_de.sum()),
             p_value=p_value,
             expected_pearson=None if accuracy.expected is None else accuracy.expected.pearson.median,
-            judged=grounding.judged,
+            predicts_known=accuracy_of(accuracy.expected) is not Accuracy.POOR,
+            not_judged=grounding.not_judged,
             record=record,
         )
         notes += grounding.limits
@@ -182,7 +190,7 @@ class IterationRunner:
         self, groups: Sequence[PromptGroup], weights: Sequence[float], response: Response, seed: int
     ) -> float | None:
         """Return how often permuted treatment labels raise the expected program as much."""
-        names = program_genes(self.question.perturbation.name)
+        names = program_genes(self.question.agent)
         if not names or not response.judgeable:
             return None
         columns = [place for place, gene in enumerate(self.source.genes) if gene in names]
@@ -218,7 +226,7 @@ class IterationRunner:
         return prompt.origin(self.question.query_type.label)
 
     def _evaluator(self) -> Evaluator:
-        return Evaluator(self.question.perturbation.name, self.source.genes, self.source.query.counts, self.config)
+        return Evaluator(self.question.agent, self.source.genes, self.source.query.counts, self.config)
 
 
 def _uses(groups: Sequence[PromptGroup], weights: Sequence[float]) -> tuple[GroupUse, ...]:

@@ -125,7 +125,8 @@ class LeaveOneOut:
         reference = self._source.reference(self._own).expression
         for left_out in sorted({group.donor for group in own}):
             truth = _Response.of(left_out, [group for group in own if group.donor == left_out])
-            rest = [group for group in groups if group.cell_type != self._own or group.donor != left_out]
+            # Other cell types of this donor share its samples, and so its noise.
+            rest = [group for group in groups if group.donor != left_out]
             others = [group.effect for group in own if group.donor != left_out]
             if rest and others:
                 yield Known(
@@ -158,21 +159,39 @@ class LeaveOneOut:
         key = conditions, donors, n_types
         if key not in self._tested:
             everyone = frozenset(self._question.dataset.donors)
-            sources = self._responses(conditions, donors)
-            self._tested[key] = _predict_each(self._responses(conditions, everyone), sources, n_types)
+            halves = [
+                _Half(self._responses(conditions, known), self._responses(conditions, sources))
+                for known, sources in _halves(everyone, donors)
+            ]
+            self._tested[key] = _predict_each(halves, n_types)
         return self._tested[key]
 
     def _perturbations(self, prompt: Prompt, types: Collection[str]) -> Iterator[Known]:
         """Yield the response of the asked cell type to each other perturbation, predicted in the same way."""
         dataset = self._question.dataset
-        asked = self._question.perturbation.name
-        names = sorted({each.perturbation for each in dataset.conditions if each.perturbation})
-        measured = {name: self._own_response(name) for name in names if name != asked}
-        known = {name: response for name, response in measured.items() if response is not None}
+        asked = self._question.agent
+        # Another dose of the asked perturbation is no other perturbation.
+        agents = {
+            each.perturbation: each.agent or each.perturbation for each in dataset.conditions if each.perturbation
+        }
+        names = sorted(name for name, agent in agents.items() if agent != asked)
+        measured = {name: self._matched(name) for name in names}
+        known = {name: groups for name, groups in measured.items() if groups}
         reference = self._source.reference(self._own).expression
-        for name, truth in known.items():
-            rest = [other.effect for other_name, other in known.items() if other_name != name]
-            source = self._stand_in(name) if prompt.related_only else self._groups_of(name, types)
+        for name, own in known.items():
+            held: set[str] = set()
+            if prompt.related_only:
+                # Responses of one donor share its control cells, whose noise would look like agreement: half of the donors are predicted
+                # from the others.
+                held = set(sorted({group.donor for group in own})[::2])
+            truth = _Response.of(name, [group for group in own if group.donor in held or not held])
+            others = [
+                [group for group in groups if group.donor not in held]
+                for other_name, groups in known.items()
+                if other_name != name
+            ]
+            rest = [_Response.of(name, groups).effect for groups in others if groups]
+            source = self._stand_in(name, held) if prompt.related_only else self._groups_of(name, types)
             if source and rest:
                 yield Known(
                     name=name,
@@ -184,18 +203,18 @@ class LeaveOneOut:
                     nearest=None,
                 )
 
-    def _stand_in(self, perturbation: str) -> list[PromptGroup]:
-        """Return the groups of the nearest related perturbation: of the asked cell type, or else of all others."""
+    def _stand_in(self, perturbation: str, held: Collection[str]) -> list[PromptGroup]:
+        """Return the groups of the nearest related perturbation: of other donors in the asked cell type, or else of all other types."""
         dataset, types = self._question.dataset, [each.cell_type for each in self._question.target.neighbors]
         for related in related_perturbations(perturbation, dataset):
             if related.name != self._question.perturbation.name:
-                own = self._groups_of(related.name, [self._own])
+                own = [group for group in self._matched(related.name) if group.donor not in held]
                 return own or self._groups_of(related.name, types)
         return []
 
-    def _own_response(self, perturbation: str) -> "_Response | None":
-        groups = [group for group in self._groups_of(perturbation, [self._own]) if group.control is not None]
-        return _Response.of(perturbation, groups) if groups else None
+    def _matched(self, perturbation: str) -> list[PromptGroup]:
+        """Return the groups of the asked cell type with matched controls."""
+        return [group for group in self._groups_of(perturbation, [self._own]) if group.control is not None]
 
     def _groups_of(self, perturbation: str, types: Collection[str]) -> list[PromptGroup]:
         labels = perturbation_labels(self._question.dataset, perturbation)
@@ -235,21 +254,40 @@ class _Response:
         return self.groups[0].reference.expression
 
 
-def _predict_each(
-    known: Sequence[_Response], available: Sequence[_Response], n_types: int
-) -> tuple[list[Known], TransferSettings]:
-    """Predict each cell type from at most `n_types` others, those most similar to it, with the best settings.
+@dataclass(frozen=True)
+class _Half:
+    """Responses of cell types in some donors, and those of other donors to predict them from."""
 
-    Args:
-        known: the response of each cell type, measured in all donors.
-        available: the responses to predict from, which may be those of some donors only.
+    known: Sequence[_Response]
+    available: Sequence[_Response]
+
+
+def _halves(everyone: frozenset[str], donors: frozenset[str]) -> Iterator[tuple[frozenset[str], frozenset[str]]]:
+    """Yield donors whose responses are known, and donors to predict them from: others, if there are any.
+
+    Cell types of one donor share its samples. What makes these differ would look like a response that all types have.
     """
-    if len(known) < MIN_KNOWN_TYPES or len(available) < MIN_KNOWN_TYPES:
+    if len(everyone) == 1:
+        yield everyone, donors
+        return
+    ordered = sorted(donors)
+    for sources in filter(None, (frozenset(ordered[::2]), frozenset(ordered[1::2]))):
+        if everyone - sources:
+            yield everyone - sources, sources
+
+
+def _predict_each(halves: Sequence[_Half], n_types: int) -> tuple[list[Known], TransferSettings]:
+    """Predict each cell type from at most `n_types` others, those most similar to it, with the best settings."""
+    halves = [half for half in halves if min(len(half.known), len(half.available)) >= MIN_KNOWN_TYPES]
+    if not halves:
         return [], TransferSettings()
-    sources = [_nearest(truth, available, max(n_types, 1)) for truth in known]
-    tests = {settings: _left_out(known, sources, settings) for settings in settings_grid()}
+
+    def tested(settings: TransferSettings) -> list[Known]:
+        return [each for half in halves for each in _left_out(half, max(n_types, 1), settings)]
+
+    tests = {settings: tested(settings) for settings in settings_grid()}
     settings = next(iter(tests))
-    if len(known) < MIN_TYPES_TO_CHOOSE:
+    if len({each.name for each in tests[settings]}) < MIN_TYPES_TO_CHOOSE:
         return tests[settings], settings
     if n_types > 1:
         best = max(tests, key=lambda each: mean_pearson(tests[each]))
@@ -260,34 +298,33 @@ def _predict_each(
     return found, replace(settings, magnitude=magnitude)
 
 
-def _nearest(truth: _Response, known: Sequence[_Response], n_types: int) -> list[tuple[float, _Response]]:
-    """Return the `n_types` other responses whose control profile is most similar, with the similarity."""
-    others = [each for each in known if each.name != truth.name]
+def _nearest(truth: _Response, others: Sequence[_Response], n_types: int) -> list[tuple[float, _Response]]:
+    """Return the `n_types` responses whose control profile is most similar, with the similarity."""
+    if not others:
+        return []
     alike = similarity(truth.profile, [each.profile for each in others])
     return [(float(alike[i]), others[i]) for i in np.argsort(-alike, kind="stable")[:n_types]]
 
 
-def _left_out(
-    known: Sequence[_Response], sources: Sequence[list[tuple[float, _Response]]], settings: TransferSettings
-) -> list[Known]:
-    found = []
-    for truth, source in zip(known, sources, strict=True):
+def _left_out(half: _Half, n_types: int, settings: TransferSettings) -> Iterator[Known]:
+    for truth in half.known:
+        others = [each for each in half.available if each.name != truth.name]
+        source = _nearest(truth, others, n_types)
+        if not source:
+            continue
         weights = weights_of(
             np.array([alike for alike, _ in source]), np.array([each.size for _, each in source]), settings
         )
         effects, noise = (np.stack([getattr(each, name) for _, each in source]) for name in ("effect", "variance"))
-        found.append(
-            Known(
-                name=truth.name,
-                cells=truth.cells,
-                effect=truth.effect,
-                variance=truth.sampling_variance,
-                predicted=transferred(effects, noise, weights, settings),
-                mean_delta=np.mean([each.effect for each in known if each is not truth], axis=0),
-                nearest=source[0][1].effect,
-            )
+        yield Known(
+            name=truth.name,
+            cells=truth.cells,
+            effect=truth.effect,
+            variance=truth.sampling_variance,
+            predicted=transferred(effects, noise, weights, settings),
+            mean_delta=np.mean([each.effect for each in others], axis=0),
+            nearest=source[0][1].effect,
         )
-    return found
 
 
 def _predicted(query: Floats, groups: Sequence[PromptGroup], settings: TransferSettings) -> Floats:

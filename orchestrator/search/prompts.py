@@ -26,6 +26,7 @@ class Prompt:
     type_nearness: float  # 0..1, how near the cell types are to the target's
     perturbation_nearness: float  # 0..1; 1 for the target's perturbation, less for a related one
     quality: float  # 0..1, from the number of cells and the share of groups with matched controls
+    drops_donor: bool = False  # leaves out a donor to show how much depends on it
 
     @property
     def relevance(self) -> float:
@@ -58,14 +59,15 @@ def choose(
 ) -> Prompt | None:
     """Return the best candidate whose groups were not tried yet, the first among equals; None if all were tried.
 
-    The score of a prediction has no influence: choosing what scores best would report a score that was sought for.
+    The score of a prediction has no influence: choosing what scores best would report a score that was sought for. For the same reason,
+    a prompt without one of the donors is never the first: without the donor who disagrees, the others agree.
 
     Args:
         cell_type: label of the query cells' type.
         estimate: expected correlation with the true response; None if it is unknown.
     """
     done = {prompt.groups for prompt in tried}
-    fresh = [prompt for prompt in candidates if prompt.groups not in done]
+    fresh = [prompt for prompt in candidates if prompt.groups not in done and (done or not prompt.drops_donor)]
     if not fresh:
         return None
     nearest = min(tier(prompt, cell_type) for prompt in fresh)

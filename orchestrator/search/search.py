@@ -54,10 +54,13 @@ class SearchResult:
                 expected=best.accuracy.expected,
                 origin=best.origin,
                 p_value=best.summary.p_value,
-                reaches_threshold=best.summary.score >= self.run.score_threshold,
+                reaches_threshold=best.summary.reaches(self.run.score_threshold),
                 limited=best.limited,
                 judgeable=best.response.judgeable,
                 called=best.summary.num_de_genes,
+                donors=len(best.response.donors),
+                matched=best.response.matched,
+                not_judged=best.summary.not_judged,
             )
         )
 
@@ -83,7 +86,7 @@ class Search:
         self._predictor = predictor
         self._config = config
         self._seed = seed_of(run)
-        atlas = Atlas(atlas_root / (question.dataset.atlas or question.dataset.name))
+        atlas = Atlas(atlas_root / question.dataset.folder)
         self._source = CellSource(atlas, question.target, config, self._seed)
         self._candidates = candidates(question.target, self._source.available)
         self._left_out = LeaveOneOut(self._source, question, predictor)
@@ -150,7 +153,7 @@ class Search:
 
 
 def reason_to_stop(
-    scores: Sequence[int],
+    scores: Sequence[int | None],
     *,
     succeeds: bool,
     threshold: int,
@@ -161,7 +164,8 @@ def reason_to_stop(
     """Return the reason to stop after iterations with these scores, the delivered one first, or None.
 
     Args:
-        succeeds: whether the delivered one reaches the threshold with a significant p.
+        scores: None for an iteration that cannot be judged.
+        succeeds: whether the delivered one reaches the threshold with enough evidence.
         another: whether an untried prompt is left.
     """
     if not scores:
@@ -169,13 +173,22 @@ def reason_to_stop(
     if succeeds:
         return f"score_threshold: {scores[0]} reaches the threshold of {threshold}"
     if len(scores) >= max_iterations:
-        reached = f"reached, but not with p below {MAX_P}," if scores[0] >= threshold else "not reached"
-        return f"max_iterations: the threshold of {threshold} was {reached} in {_iterations(max_iterations)}"
+        return f"max_iterations: {_without_success(scores[0], threshold)} in {_iterations(max_iterations)}"
     if len(scores) > plateau:
         return f"plateau: {plateau} further prompts were tried, and none is expected to be more accurate"
     if not another:
         return "no_new_prompt: all prompts from the atlas were tried"
     return None
+
+
+def _without_success(score: int | None, threshold: int) -> str:
+    if score is None:
+        return "the score could not be judged"
+    not_enough = (
+        f"reached, but without enough evidence (p of at least {MAX_P}, or known responses that are not predicted),"
+    )
+    reached = not_enough if score >= threshold else "not reached"
+    return f"the threshold of {threshold} was {reached}"
 
 
 def _iterations(number: int) -> str:

@@ -37,7 +37,9 @@ class AvailableGroups:
 
     def controls(self, group: Group) -> list[Group]:
         """Return the control groups of the same donor and cell type."""
-        matched = [Group(group.donor, group.cell_type, control) for control in self._target.controls]
+        matched = [
+            Group(group.donor, group.cell_type, control) for control in self._target.controls_of(group.condition)
+        ]
         return [control for control in matched if control in self._sizes]
 
     def query_donors(self) -> set[str]:
@@ -122,18 +124,18 @@ def donor(target: Target, available: AvailableGroups) -> Iterator[Prompt]:
     donors = sorted({group.donor for group in groups})
     query_donors = available.query_donors()
     subsets = [
-        ("only donors with matched control cells", [group for group in groups if available.controls(group)]),
-        ("only the donors of the query cells", [group for group in groups if group.donor in query_donors]),
+        ("only donors with matched control cells", [group for group in groups if available.controls(group)], False),
+        ("only the donors of the query cells", [group for group in groups if group.donor in query_donors], False),
         *(
-            (f"without donor {left_out}", [group for group in groups if group.donor != left_out])
+            (f"without donor {left_out}", [group for group in groups if group.donor != left_out], True)
             for left_out in donors[:MAX_DONORS]
             if len(donors) > 1
         ),
     ]
-    for which, subset in subsets:
+    for which, subset, drops_donor in subsets:
         if subset and len(subset) < len(groups):
             rationale = f"{types} under {target.perturbation}, {which}."
-            yield Prompt("donor", rationale, tuple(subset), nearness, 1.0, available.quality(subset))
+            yield Prompt("donor", rationale, tuple(subset), nearness, 1.0, available.quality(subset), drops_donor)
 
 
 STRATEGIES: tuple[Strategy, ...] = (direct, ontology, mechanistic, donor)

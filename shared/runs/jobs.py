@@ -1,4 +1,4 @@
-"""Batch jobs in the domain's terms: requests, reports, and from the report of a dead job the reason why its run failed. Pure.
+"""Batch jobs in the domain's terms: requests, reports, and from the report of a dead job the reason why it failed. Pure.
 
 The reserved exit codes and the texts of Batch's status events are those of
 https://cloud.google.com/batch/docs/troubleshooting (section "Task failure exit codes", version of 2026-04-08).
@@ -39,11 +39,31 @@ class JobState(StrEnum):
         return self.over or self in {JobState.CANCELLATION_IN_PROGRESS, JobState.DELETION_IN_PROGRESS}
 
 
+class JobKind(StrEnum):
+    """What a job is for, which decides its service account, its volumes, and who retries it if its machine is lost."""
+
+    RUN = "run"  # mounts the atlases; notifies the reconciler, which submits the next attempt
+    INGEST = "ingest"  # mounts nothing, because it writes atlases through the API; Batch itself retries it
+
+
+class Machine(NamedTuple):
+    """A type of machine, what a task needs of it, and the size of its boot disk; 0: as small as the image allows."""
+
+    machine_type: str
+    cpu_milli: int
+    memory_mib: int
+    boot_disk_gb: int = 0
+
+
+RUN_COMMAND: Final = ("python", "-m", "orchestrator.main")
+RUN_MACHINE: Final = Machine("e2-standard-4", 4000, 16384)
+
+
 class JobRequest(NamedTuple):
     """A job to submit.
 
     Attributes:
-        job_id: `states.job_id(run_id, attempt)`.
+        job_id: for a run, `states.job_id(run_id, attempt)`.
         environment: environment variables, besides those from the adapter's settings.
         labels: keys and values of `[a-z0-9_-]`, at most 63 characters; never an email address.
         secrets: names of the secrets that the job gets as environment variables, if the adapter's settings have them.
@@ -54,6 +74,9 @@ class JobRequest(NamedTuple):
     labels: Mapping[str, str] = MappingProxyType({})
     max_run_seconds: int = 3600
     secrets: frozenset[str] = frozenset()
+    kind: JobKind = JobKind.RUN
+    command: tuple[str, ...] = RUN_COMMAND
+    machine: Machine = RUN_MACHINE
 
 
 class JobReport(NamedTuple):
@@ -125,6 +148,8 @@ _BY_TEXT: Final = (
     (_NEVER_STARTED_TEXT, FailureReason.SUBMIT_FAILED),
 )
 
+# After these, the same work on another machine can succeed.
+MACHINE_LOST: Final = tuple(code for code, reason in _BY_EXIT_CODE.items() if reason is FailureReason.PREEMPTED)
 # Batch's code for a failure that it cannot name; it says no more than FAILED does.
 _UNKNOWN_TO_BATCH: Final = 50000
 

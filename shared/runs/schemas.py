@@ -96,7 +96,9 @@ class RunStatus(Model):
     )
     max_iterations: int = Field(description="Maximum number of iterations.")
     current_phase: Phase | None = Field(description="Phase of the current iteration; null unless the run is running.")
-    grounding_scores: list[Score] = Field(description="Grounding score of each finished iteration, in order.")
+    grounding_scores: list[Score | None] = Field(
+        description="Grounding score of each finished iteration, in order; null if nothing could be judged."
+    )
     control_strategy: ControlStrategy = Field(description="Requested control strategy.")
     control_strategy_effective: ControlStrategy | None = Field(
         description="Control strategy that the run uses; null until it is decided."
@@ -143,7 +145,7 @@ class IterationSummary(Model):
 
     number: int = Field(description="Number of the iteration, starting at 1.")
     strategy: str = Field(description="Strategy that selected the prompt cells.")
-    score: Score = Field(description="Grounding score.")
+    score: Score | None = Field(description="Grounding score; null if nothing could be judged.")
     components: list[ScorePart] = Field(description="Components of the grounding score.")
     duration_seconds: float = Field(description="Duration in seconds.")
 
@@ -201,7 +203,9 @@ class RunResult(Model):
         description="Answer in sentences, as in the headline of the report; empty for runs older than this field."
     )
     success: bool = Field(description="Whether the delivered iteration reached the score threshold with p below 0.05.")
-    grounding_score: Score = Field(description="Grounding score of the delivered iteration.")
+    grounding_score: Score | None = Field(
+        description="Grounding score of the delivered iteration; null if nothing could be judged, as with too few prompt cells."
+    )
     grounding_p_value: float | None = Field(
         description="Share of permutations of the treatment labels in which the expected program rises at least as much; null if it "
         "cannot be judged."

@@ -170,12 +170,13 @@ def run_result(run: Run, outcome: RunOutcome, urls: Sequence[str], expires_at: d
         )
         for file, url in zip(outcome.files, urls, strict=True)
     ]
+    reached = outcome.grounding_score is not None and outcome.grounding_score >= run.score_threshold
     by_suffix = {file.name.rpartition(".")[2]: file.url for file in files}
     return RunResult(
         run_id=run.run_id,
         interpretation=run.interpretation,
         answer=outcome.answer,
-        success=outcome.grounding_score >= run.score_threshold if outcome.success is None else outcome.success,
+        success=reached if outcome.success is None else outcome.success,
         grounding_score=outcome.grounding_score,
         grounding_p_value=outcome.grounding_p_value,
         evidence=outcome.evidence,

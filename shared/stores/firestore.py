@@ -1,4 +1,4 @@
-"""Runs and the catalog in Firestore: one document per run in `runs`, and one document for the whole catalog.
+"""Runs in Firestore: one document per run in `runs`.
 
 A change is a read, and a commit whose precondition is the `update_time` that was read: for one document that is a transaction's guarantee,
 without its additional round trip and without its lock, for which the emulator makes two readers wait two seconds.
@@ -9,9 +9,8 @@ import hashlib
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
-from shared.catalog.entries import DatasetEntry
 from shared.errors import RunExists, RunNotFound, TooManyRuns, Unavailable
 from shared.runs.ports import Cursor, RunFilter
 from shared.runs.records import Run, RunSummary
@@ -21,7 +20,6 @@ from shared.stores.firestore_client import DocumentExists, FirestoreDatabase, Ra
 RUNS: Final = "runs"
 # The name in stored databases and in firestore.indexes.json.
 USER_LOCKS: Final = "user_locks"
-CATALOG: Final = "catalog/ingested"
 # The outcome and the history are most of a run's document, and decoding them would be most of the cost of a poll.
 SUMMARY_FIELDS: Final = tuple(RunSummary.model_fields)
 # Streams that may break before a watch fails.
@@ -142,38 +140,6 @@ class FirestoreRunStore:
         """Return a write to the lock of the run's owner that holds only if no other create of this user comes first."""
         name = f"{self._database.documents}/{USER_LOCKS}/{hashlib.sha256(run.user_email.encode()).hexdigest()}"
         return write(name, {"last_run": run.run_id}, replaces=await self._database.read(name))
-
-
-class FirestoreCatalog:
-    """The `Catalog` port on Firestore: a field for each ingested dataset in one document, so that a cold function reads it in one call."""
-
-    def __init__(self, database: FirestoreDatabase) -> None:
-        self._database = database
-        self._name = f"{database.documents}/{CATALOG}"
-
-    async def load(self) -> Sequence[DatasetEntry]:
-        """See `Catalog.load`."""
-        _, entries = await self._read()
-        return [DatasetEntry.from_stored(entries[name]) for name in sorted(entries)]
-
-    async def put(self, entry: DatasetEntry) -> None:
-        """See `Catalog.put`."""
-        await self._change(lambda entries: {**entries, entry.name: entry.model_dump()})
-
-    async def remove(self, name: str) -> None:
-        """See `Catalog.remove`."""
-        await self._change(lambda entries: {key: value for key, value in entries.items() if key != name})
-
-    async def _read(self) -> tuple[Raw | None, dict[str, Any]]:
-        found = await self._database.read(self._name)
-        return found, {} if found is None else decode_fields(found)
-
-    async def _change(self, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
-        async def attempt() -> None:
-            found, entries = await self._read()
-            await self._database.commit(write(self._name, change(entries), replaces=found))
-
-        await self._database.change(attempt)
 
 
 def _run(document: Raw) -> Run:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from shared.catalog.entries import DatasetEntry
+from shared.catalog.packing import Known, parse
 from shared.errors import RunExists, RunNotFound, TooManyRuns, Unavailable
 from shared.fields import rfc3339
 from shared.runs.ports import Cursor, RunFilter
@@ -193,12 +194,13 @@ class SqliteCatalog:
 
     def __init__(self, database: SqliteDatabase) -> None:
         self._database = database
+        self._known: Known[str] = Known()
 
     async def load(self) -> Sequence[DatasetEntry]:
         """See `Catalog.load`."""
-        query = "select body from datasets order by name"
+        query = "select name, body from datasets"
         rows = await self._database.read(lambda connection: connection.execute(query).fetchall())
-        return [DatasetEntry.from_stored_json(body) for (body,) in rows]
+        return self._known.replace({name: (body, self._known.get(name, body) or parse(body)) for name, body in rows})
 
     async def put(self, entry: DatasetEntry) -> None:
         """See `Catalog.put`."""

@@ -131,6 +131,22 @@ def test_a_function_s_settings_are_complete_and_known(deployment: Deployment, fu
     assert bool(settings.signer_email) == (function == "result")
 
 
+def test_operators_get_the_settings_of_ingests_on_batch(deployment: Deployment) -> None:
+    (path,) = re.findall(r"settings for ingests on Batch: (\S+)", deployment.first.stdout)
+    shell = subprocess.run(
+        ["/bin/sh", "-c", f". {path} && env"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PATH": os.environ["PATH"]},
+    )
+    settings = Settings.from_env(dict(line.split("=", 1) for line in shell.stdout.splitlines()))
+    created = environ(deployment, "create")
+    assert settings.ingest_service_account == f"haystack-ingest{ACCOUNT}"
+    assert (settings.job_image, settings.atlas_bucket) == (created["JOB_IMAGE"], created["ATLAS_BUCKET"])
+    assert (settings.project, settings.region, settings.firestore_database) == (PROJECT, REGION, "(default)")
+
+
 def test_reconcile_takes_tokens_of_the_invoker_made_out_to_itself(deployment: Deployment) -> None:
     given = environ(deployment, "reconcile")
     assert given["RECONCILE_AUDIENCE"] == RECONCILE_URL

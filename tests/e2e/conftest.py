@@ -1,4 +1,4 @@
-"""The local service as a user starts it: `python -m local up` in its own process, on the demo atlas."""
+"""The local service as a user starts it: `python -m local up` in its own process, on the demo atlases."""
 
 import asyncio
 import os
@@ -81,10 +81,10 @@ class Service:
 
 @pytest.fixture(scope="session")
 def ingested(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder with the demo atlas. Without a package registry the tests are skipped, but in CI they fail."""
+    """A data folder with the demo atlases. Without a package registry the tests are skipped, but in CI they fail."""
     folder = tmp_path_factory.mktemp("demo")
     try:
-        demo.make_atlas(folder)
+        demo.make_atlases(folder)
     except SystemExit as error:
         if os.environ.get("CI"):
             raise
@@ -93,7 +93,7 @@ def ingested(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def copy_of(ingested: Path, folder: Path) -> Path:
-    """Return another data folder with the same atlas, by hard links."""
+    """Return another data folder with the same atlases, by hard links."""
     shutil.copytree(ingested / "atlases", folder / "atlases", copy_function=os.link)
     return folder
 

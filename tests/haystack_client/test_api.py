@@ -217,6 +217,14 @@ def test_a_refused_question_carries_how_it_was_read_and_what_to_ask_instead() ->
     assert str(error) == f"error 422: No atlas has a knockout of IFNGR1.\nYou could ask: {QUESTION}"
 
 
+def test_lists_of_names_are_read_page_by_page() -> None:
+    following = '</api/v1/metadata/perturbations?page=2>; rel="next"'
+    service = Service(answer([{"name": "A"}], Link=following), answer([{"name": "B"}]))
+    with service.client() as client:
+        assert client.perturbations("small") == [{"name": "A"}, {"name": "B"}]
+    assert [request.url.query.decode() for request in service.requests] == ["dataset=small", "dataset=small&page=2"]
+
+
 @pytest.mark.parametrize(("everything", "query"), [(False, "dataset=small"), (True, "dataset=small&all=true")])
 def test_lists_of_names_are_complete_only_on_request(everything: bool, query: str) -> None:
     service = Service(answer([]))

@@ -3,6 +3,9 @@
 from typing import Any
 
 from haystack_client.evidence import sentences
+from orchestrator.outputs.evidence import run_evidence
+from shared.runs.evidence import Confidence
+from tests.support.orchestrator.trust import result_of, unjudged, unknown_accuracy
 
 
 def evidence(**changes: object) -> dict[str, Any]:
@@ -41,3 +44,19 @@ def test_donors_are_compared_with_the_mean_of_the_others() -> None:
 def test_without_an_expected_accuracy_the_reason_is_given() -> None:
     found = evidence() | {"expected_accuracy": None, "expected_accuracy_note": "Nothing can be left out."}
     assert list(sentences(found))[1] == "Expected accuracy: unknown. Nothing can be left out."
+
+
+def test_a_range_without_a_width_and_a_reason_that_is_not_given_are_left_out() -> None:
+    same = {"median": 0.66, "low": 0.66, "high": 0.66}
+    assert "expect r = 0.66 against" in list(sentences(evidence(pearson=same)))[2]
+    unknown = evidence() | {"expected_accuracy": None}
+    assert list(sentences(unknown))[1] == "Expected accuracy: unknown."
+
+
+def test_it_reads_what_the_job_writes_whatever_was_left_out() -> None:
+    for result in (*map(result_of, Confidence), unknown_accuracy(), unjudged()):
+        found = run_evidence(result).model_dump(mode="json")
+        first, second, *rest = sentences(found)
+        assert first == f"Confidence: {found['confidence']}. {found['confidence_reason']}"
+        assert second.startswith(("On the 3 cell types", "Expected accuracy: unknown. "))
+        assert len(rest) == (found["expected_accuracy"] is not None)

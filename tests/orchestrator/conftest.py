@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from local.demo_atlas import DATASET
+from local.demo_atlas import SEMI_SYNTHETIC
 from local.demo_atlas import build as demo_atlas
 from orchestrator.atlas.atlas import Atlas
 from orchestrator.config import JobConfig
@@ -44,7 +44,7 @@ def atlas_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def demo_entry(demo_h5ad: Path, atlas_root: Path) -> DatasetEntry:
-    return ingest(DATASET, demo_h5ad, atlas_root)
+    return ingest(SEMI_SYNTHETIC, demo_h5ad, atlas_root)
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def ask(demo_view: CatalogView) -> Callable[[str], Question]:
 @pytest.fixture
 def source_of(atlas_root: Path) -> Callable[[Question], CellSource]:
     """Return the cells of a question, with the default config and a fixed seed."""
-    return lambda question: CellSource(Atlas(atlas_root / question.dataset.name), question.target, JobConfig(), 7)
+    return lambda question: CellSource(Atlas(atlas_root / question.dataset.folder), question.target, JobConfig(), 7)
 
 
 @pytest.fixture
@@ -98,8 +98,8 @@ def world(demo_entry: DatasetEntry, atlas_root: Path, tmp_path: Path) -> Callabl
 def answer_from(make_run: Callable[..., Run], tmp_path: Path, ticking: Callable[[], datetime]) -> Callable[..., World]:
     """Return a run on a small atlas with these conditions by cell type."""
 
-    def make(conditions: Mapping[str, tuple[str, ...]], **fields: object) -> World:
-        small_atlas.write(tmp_path / "cells.h5ad", conditions)
+    def make(conditions: Mapping[str, tuple[str, ...]], *, perturbed_cells: int = 30, **fields: object) -> World:
+        small_atlas.write(tmp_path / "cells.h5ad", conditions, perturbed_cells=perturbed_cells)
         entry = ingest("small", tmp_path / "cells.h5ad", tmp_path)
         run = make_run("How would CD14 monocytes respond to IFN-beta?", **fields)
         store = MemoryRuns({run.run_id: run})

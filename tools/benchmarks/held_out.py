@@ -30,7 +30,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse, stats
 
-from local.demo_atlas import DATASET
+from local.demo_atlas import SEMI_SYNTHETIC
 from local.demo_atlas import build as demo_atlas
 from orchestrator.atlas.atlas import Atlas, Group
 from orchestrator.atlas.expression import Floats, profile
@@ -62,6 +62,8 @@ MIN_TRUE_CELLS: Final = 10
 # The wrong answer is the response to a cytokine of another program: IFN-beta for these, TNF-alpha for all others.
 UNLIKE_IFN_BETA: Final = frozenset({"TNF-alpha", "IL-1-beta", "TRAIL", "EGF"})
 DEMO_TYPES: Final = ("MDC", "CD8_T")
+# What a score that cannot be judged, as of "no change", counts as: the lowest.
+NOT_JUDGED: Final = 1
 # Share of the seeds in which the right answer must score higher than each wrong answer.
 ENOUGH: Final = 0.9
 WRONG: Final = ("shuffled", "unchanged", "other")
@@ -72,7 +74,7 @@ class Data:
     """An ingested atlas."""
 
     def __init__(self, name: str, entry: DatasetEntry, root: Path) -> None:
-        self.name, self.entry, self.atlas = name, entry, Atlas(root / entry.name)
+        self.name, self.entry, self.atlas = name, entry, Atlas(root / entry.folder)
         self.perturbations = sorted({each.perturbation for each in entry.conditions if each.perturbation})
 
     def cells(self, cell_type: str, conditions: Sequence[str]) -> int:
@@ -194,7 +196,7 @@ class HeldOut:
             origin=origin,
             seed=self.seed,
         )
-        return found.grounding.score
+        return found.grounding.score or NOT_JUDGED
 
     @property
     def _conditions(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -274,7 +276,7 @@ def scores(data: Data, cell_type: str, perturbation: str, seeds: int) -> Row:
 def demo(folder: Path) -> Data:
     """Build and ingest the demo atlas in a folder."""
     path = demo_atlas.build(folder / "demo.h5ad", folder)
-    return Data("demo (simulated)", ingest(DATASET, path, folder), folder)
+    return Data("demo (simulated)", ingest(SEMI_SYNTHETIC, path, folder), folder)
 
 
 def kang(path: Path, folder: Path) -> Data:
@@ -316,8 +318,11 @@ def main() -> int:
     with redirect_stdout(sys.stderr):
         atlases = [demo(options.folder)] + ([kang(options.kang, options.folder)] if options.kang else [])
     found: dict[str, list[Row]] = {"accuracy": [], "scores": []}
-    for data, perturbation, entry in [(d, p, e) for d in atlases for p in d.perturbations for e in d.entry.cell_types]:
-        if any(text in f"{data.name}: {entry.label}, {perturbation}" for text in options.only):
+    questions = [(d, p, e) for d in atlases for p in d.perturbations for e in d.entry.cell_types]
+    for number, (data, perturbation, entry) in enumerate(questions, 1):
+        label = f"{data.name}: {entry.label}, {perturbation}"
+        if any(text in label for text in options.only):
+            print(f"{number} of {len(questions)}: {label}", file=sys.stderr)
             found["accuracy"] += accuracy(data, entry.label, perturbation)
             if data is not atlases[0] or entry.label in DEMO_TYPES:
                 found["scores"].append(scores(data, entry.label, perturbation, options.seeds))

@@ -1,6 +1,7 @@
 """Runs where nothing happened: what the job calls, scores and believes, on the real untreated cells of Kang et al. 2018.
 
-Random halves: the untreated cells of one type, half of them at random labeled as treated. Permuted labels: the treatment labels of all
+Random halves: the untreated cells of one type, half of them at random labeled as treated. Noisy samples: the same, but in each sample
+(donor and label) every gene loses a random share of its counts, as samples differ in reality. Permuted labels: the treatment labels of all
 cells, permuted within donor and cell type. One donor: a donor's untreated cells labeled as treated, without controls of that donor.
 """
 
@@ -33,6 +34,8 @@ from shared.fields import ControlStrategy
 HALF_TYPES: Final = {"CD14+ Monocytes": "CD14+ monocytes", "CD4 T cells": "CD4 T cells", "B cells": "B cells"}
 HALF_SEEDS: Final = 20
 PERMUTATIONS: Final = 10
+# Standard deviation of the logarithm of the share of counts that a gene keeps in a sample.
+SAMPLE_NOISE: Final = 0.3
 THRESHOLD: Final = 7
 Row = dict[str, Any]
 Labels = NDArray[np.str_]
@@ -53,6 +56,7 @@ class _Design(NamedTuple):
     seed: int
     kept: NDArray[np.bool_]
     condition: Labels
+    noisy: bool = False
 
 
 def nulls(path: Path, folder: Path) -> list[Row]:
@@ -72,7 +76,9 @@ def _designs(cells: ad.AnnData) -> Iterator[_Design]:
             rows = np.random.default_rng(seed).permutation(np.flatnonzero(kept))
             half = np.zeros(len(types), dtype=bool)
             half[rows[: len(rows) // 2]] = True
-            yield _Design("random halves", cell_type, seed, kept, np.where(half, "IFN-beta", "ctrl"))
+            condition = np.where(half, "IFN-beta", "ctrl")
+            yield _Design("random halves", cell_type, seed, kept, condition)
+            yield _Design("noisy samples", cell_type, seed, kept, condition, noisy=True)
     for seed in range(PERMUTATIONS):
         rng = np.random.default_rng(seed)
         permuted = treated.copy()
@@ -100,10 +106,11 @@ def _labels(cells: ad.AnnData) -> tuple[Labels, Labels, NDArray[np.bool_]]:
 def _run(cells: ad.AnnData, design: _Design, folder: Path) -> IterationResult:
     """Ingest the cells of a design, and return what the job would deliver."""
     types, donors, _ = _labels(cells)
+    counts = sparse.csr_matrix(cells.X)
+    if design.noisy:
+        counts = _thinned(counts, np.char.add(donors, design.condition), np.random.default_rng(design.seed))
     obs = pd.DataFrame({"cell_type": types, "condition": design.condition, "donor": donors}, index=cells.obs_names)
-    null = ad.AnnData(
-        sparse.csr_matrix(cells.X)[design.kept], obs=obs[design.kept], var=pd.DataFrame(index=cells.var_names)
-    )
+    null = ad.AnnData(counts[design.kept], obs=obs[design.kept], var=pd.DataFrame(index=cells.var_names))
     null.write_h5ad(folder / "null.h5ad")
     entry = ingest("null", folder / "null.h5ad", folder)
     question = analyze(
@@ -123,6 +130,17 @@ def _run(cells: ad.AnnData, design: _Design, folder: Path) -> IterationResult:
     return asyncio.run(runner.run(prompt, left_out.accuracy(prompt), 1, cast("Progress", _Silent())))
 
 
+def _thinned(counts: sparse.csr_matrix, samples: Labels, rng: np.random.Generator) -> sparse.csr_matrix:
+    """Return counts of which each gene keeps another random share in each sample."""
+    thinned = counts.tocsr().copy()
+    names, sample = np.unique(samples, return_inverse=True)
+    kept = np.exp(rng.normal(0.0, SAMPLE_NOISE, (len(names), counts.shape[1])))
+    kept /= kept.max()
+    rows = np.repeat(sample, np.diff(thinned.indptr))
+    thinned.data = rng.binomial(thinned.data.astype(np.int64), kept[rows, thinned.indices]).astype(np.float32)
+    return thinned
+
+
 def _row(kind: str, found: list[IterationResult]) -> Row:
     called = [each.summary.num_de_genes for each in found]
     genes = np.concatenate([each.differential.p_value[each.differential.statistic != 0] for each in found])
@@ -132,7 +150,7 @@ def _row(kind: str, found: list[IterationResult]) -> Row:
         runs=len(found),
         called_mean=float(np.mean(called)),
         called_max=max(called),
-        score_max=max(each.summary.score for each in found),
+        score_max=max((score for each in found if (score := each.summary.score) is not None), default=float("nan")),
         successes=sum(each.summary.succeeds(THRESHOLD) for each in found),
         gene_p_below_05=float(np.mean(genes < 0.05)) if len(genes) else float("nan"),
         program_p_below_05=float(np.mean(np.array(programs) < 0.05)) if programs else float("nan"),

@@ -1,5 +1,7 @@
 """Expected accuracy: high for what predicts known responses, low for what does not, and corrected for their noise."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -14,7 +16,9 @@ from orchestrator.evidence.accuracy import (
     expected_accuracy,
     expected_reliability,
     reliability_of,
+    settings_grid,
 )
+from orchestrator.prediction.transfer import TransferSettings
 
 N_GENES = 800
 RNG = np.random.default_rng(0)
@@ -30,7 +34,8 @@ def known(
 
 
 def accuracy(*tests: Known, reliability: float = 1.0) -> ExpectedAccuracy:
-    found = expected_accuracy(HeldOut.CELL_TYPES, tests, lambda: reliability)
+    named = [replace(test, name=f"T{number}") for number, test in enumerate(tests)]
+    found = expected_accuracy(HeldOut.CELL_TYPES, named, lambda: reliability)
     assert found is not None
     return found
 
@@ -69,8 +74,17 @@ def test_less_is_expected_of_cells_that_can_be_measured_less_well() -> None:
 
 
 def test_a_prediction_of_the_mean_alone_has_nothing_specific() -> None:
-    assert accuracy(known(0.3 * TRUE), known(0.3 * TRUE)).cell_type_specific.median == 0
-    assert accuracy(known(TRUE), known(TRUE)).cell_type_specific.median == pytest.approx(1)
+    mean = np.roll(TRUE, 1)
+    alone, right = (accuracy(*[replace(known(each), mean_delta=mean)] * 2) for each in (0.3 * mean, TRUE))
+    assert alone.cell_type_specific.median == 0
+    assert right.cell_type_specific.median == pytest.approx(1)
+
+
+def test_noise_of_the_mean_is_not_specific() -> None:
+    """Regression: where nothing happened, the noise of the mean was subtracted from both sides, which gave r = 0.6."""
+    effects = np.random.default_rng(5).normal(0, 1, (3, N_GENES))
+    nothing = replace(known(effects[0]), effect=effects[1], mean_delta=effects[2])
+    assert abs(accuracy(nothing, nothing).cell_type_specific.median) < 0.1
 
 
 def test_the_nearest_type_is_a_baseline_only_where_cell_types_are_left_out() -> None:
@@ -80,6 +94,16 @@ def test_the_nearest_type_is_a_baseline_only_where_cell_types_are_left_out() -> 
     assert found.pearson.median == pytest.approx(1)
 
 
+def test_a_response_tested_in_several_donors_is_one_test_with_their_mean() -> None:
+    halves = [known(TRUE, name="A"), known(np.zeros(N_GENES), name="A"), known(TRUE, name="B")]
+    found = expected_accuracy(HeldOut.CELL_TYPES, halves, lambda: 1.0)
+    assert found is not None
+    assert [(test.name, test.cells, round(test.pearson, 3)) for test in found.tests] == [
+        ("A", 200, 0.5),
+        ("B", 100, 1.0),
+    ]
+
+
 def test_one_known_response_is_too_few() -> None:
     assert expected_accuracy(HeldOut.DONORS, [known(TRUE)], lambda: 1.0) is None
 
@@ -87,6 +111,49 @@ def test_one_known_response_is_too_few() -> None:
 @pytest.mark.parametrize(("factor", "chosen"), [(1.0, 1.0), (1.25, 0.8), (4.0, 0.5), (0.2, 1.2)])
 def test_the_magnitude_is_the_one_that_fits_within_limits(factor: float, chosen: float) -> None:
     assert chosen_magnitude([known(factor * TRUE)]) == pytest.approx(chosen)
+
+
+def test_a_prediction_of_no_change_keeps_its_magnitude() -> None:
+    assert chosen_magnitude([known(np.zeros(N_GENES))]) == 1
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0.01, 100))
+def test_the_magnitude_is_between_a_half_and_1_2_and_fits_better_than_none(seed: int, factor: float) -> None:
+    predicted = factor * (TRUE + np.random.default_rng(seed).normal(0, 0.3, N_GENES))
+    found = chosen_magnitude([known(predicted)])
+    assert 0.5 <= found <= 1.2
+
+    def error(magnitude: float) -> float:
+        return float(np.sum((magnitude * predicted - TRUE) ** 2))
+
+    assert error(found) <= error(1.0) + 1e-9
+
+
+def test_the_default_settings_come_first_so_that_they_win_a_tie() -> None:
+    assert settings_grid()[0] == TransferSettings()
+    assert len(set(settings_grid())) == len(settings_grid())
+
+
+@pytest.mark.parametrize("effect", [np.zeros(N_GENES), np.ones(N_GENES)])
+def test_a_response_that_is_the_same_for_all_genes_has_no_reliability(effect: Floats) -> None:
+    assert reliability_of(effect, np.zeros(N_GENES)) == 0
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0, 10), st.floats(0, 10))
+def test_more_noise_never_makes_a_measurement_more_reliable(seed: int, one: float, other: float) -> None:
+    effect = np.random.default_rng(seed).normal(0, 1, N_GENES)
+    little, much = (np.full(N_GENES, noise) for noise in sorted((one, other)))
+    for reliability in (reliability_of, expected_reliability):
+        assert 0 <= reliability(effect, much) <= reliability(effect, little) <= 1
+
+
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_less_reliable_measurements_are_expected_to_agree_less(one: float, other: float) -> None:
+    predicted = TRUE + np.random.default_rng(0).normal(0, 0.1, N_GENES)
+    badly, well = (accuracy(*[known(predicted)] * 2, reliability=share) for share in sorted((one, other)))
+    assert badly.pearson.median <= well.pearson.median + 1e-12
+    assert badly.relative_squared_error.median >= well.relative_squared_error.median - 1e-12
+    assert badly.true_pearson == well.true_pearson
 
 
 def test_reliability_is_the_share_that_is_not_noise() -> None:

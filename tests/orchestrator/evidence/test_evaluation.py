@@ -22,5 +22,7 @@ def test_a_right_answer_scores_low_with_shuffled_gene_names() -> None:
     right = evaluator.evaluate(perturbed, control, seed=5).grounding.score
     order = np.random.default_rng(5).permutation(len(genes))
     chance = evaluator.evaluate(perturbed[:, order], control[:, order], seed=5).grounding.score
+    assert right is not None
+    assert chance is not None
     assert right >= 7
     assert chance <= 3

@@ -74,6 +74,13 @@ def grounding(
     return ground(evidence, CONFIG, seed=0)
 
 
+def points(found: Grounding) -> int:
+    """Return the score of a prediction that can be judged."""
+    assert found.score is not None
+    assert not found.not_judged
+    return found.score
+
+
 def part(found: Grounding, name: str) -> int | None:
     return next(each.score for each in found.parts if each.name == name)
 
@@ -84,7 +91,7 @@ FIRST = raised("HALLMARK_A", "REACTOME_A", "HALLMARK_B")
 
 def test_a_response_as_expected_scores_high_in_every_part() -> None:
     found = grounding(RESPONSE, FIRST)
-    assert found.score >= 9
+    assert points(found) >= 9
     assert all(each.score is not None and each.score >= 8 and each.reason for each in found.parts)
     assert found.limits == ()
 
@@ -103,7 +110,7 @@ def test_a_program_that_rises_as_much_with_permuted_labels_does_not_count(
     p_value: float, lowest: int, highest: int
 ) -> None:
     found = grounding(RESPONSE, FIRST, p_value=p_value)
-    assert lowest <= found.score <= highest
+    assert lowest <= points(found) <= highest
     assert ("Reduced" in found.parts[0].reason) is (p_value > 0.05)
 
 
@@ -126,10 +133,24 @@ def test_a_program_whose_genes_hardly_rise_counts_little_even_if_it_ranks_first(
 def test_few_cells_cannot_be_judged_and_say_so_instead_of_scoring_low() -> None:
     """Regression: ten cells scored 1 ("no pathway rises") beside an enrichment of t = 40."""
     found = grounding(RESPONSE, FIRST, perturbed_cells=10)
-    assert not found.judged
+    assert found.score is None
+    assert found.not_judged == "10 perturbed prompt cells, at least 30 are needed"
     assert [each.score for each in found.parts] == [None, None, None]
     assert "Cannot be judged: 10 perturbed prompt cells" in found.parts[0].reason
-    assert "cannot be judged" in found.limits[0]
+    assert found.limits == (f"The grounding score cannot be judged: {found.not_judged}.",)
+
+
+def test_a_prediction_of_which_no_part_can_be_evaluated_has_no_score() -> None:
+    """Regression: the score was 1, and a note said that it is at most 5."""
+    found = grounding(moved(["A0"]), FIRST, expectation=None)
+    assert found.score is None
+    assert [each.score for each in found.parts] == [None, None, None]
+    assert found.limits == ("The grounding score cannot be judged: no part of the score can be evaluated.",)
+
+
+def test_without_a_tested_gene_there_is_no_score() -> None:
+    found = grounding(replace(RESPONSE, statistic=np.zeros(len(GENES))), [])
+    assert (found.score, found.not_judged) == (None, "no gene could be tested")
 
 
 def test_the_pathway_part_falls_with_the_place_of_the_expected_sets() -> None:
@@ -182,7 +203,7 @@ def test_a_part_that_cannot_be_evaluated_is_named_and_not_counted() -> None:
     no_set = grounding(RESPONSE, FIRST, expectation=Expectation("no set", (), (), (), EXPECTED.responders))
     assert part(no_set, "pathway_coherence") is None
     assert "no set" in no_set.parts[0].reason
-    assert no_set.score > UNGROUNDED_LIMIT
+    assert points(no_set) > UNGROUNDED_LIMIT
 
 
 def test_an_answer_from_a_related_perturbation_is_limited_and_says_so() -> None:
@@ -205,7 +226,7 @@ def test_a_response_transferred_to_cells_without_the_receptor_is_limited_and_say
 )
 def test_the_score_is_not_limited_if(origin: Origin, expressing: float, cells: int) -> None:
     found = grounding(RESPONSE, FIRST, origin=origin, expressing=expressing, cells=cells)
-    assert found.score > NO_RECEPTOR_LIMIT
+    assert points(found) > NO_RECEPTOR_LIMIT
     assert found.limits == ()
 
 

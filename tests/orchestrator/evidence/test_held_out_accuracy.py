@@ -16,14 +16,12 @@ from orchestrator.search.cells import CellSource
 from shared.catalog.entries import DatasetEntry
 from tests.support.orchestrator.held_out import Data, HeldOut, accuracy, first_prompt, kang, scores
 
-KANG = Path(__file__).parents[4] / "shared" / "data" / "kang_ifnb_small.h5ad"
+KANG = Path(__file__).parents[3] / "local" / "demo_atlas" / "data" / "kang_ifnb_small.h5ad"
 SEEDS, ENOUGH = 10, 9
 
 
 @pytest.fixture(scope="module")
 def real(tmp_path_factory: pytest.TempPathFactory) -> Data:
-    if not KANG.exists():
-        pytest.skip("the real interferon-beta data is not beside the repository")
     return kang(KANG, tmp_path_factory.mktemp("kang"))
 
 
@@ -78,7 +76,9 @@ def test_a_cytokine_without_its_receptor_scores_low(
     assert found.control is not None
     evaluator = Evaluator("EGF", source.genes, source.query.counts, JobConfig())
     response = response_of(groups, predictor.weights(source.query.profile, groups))
-    assert evaluator.evaluate(found.perturbed, found.control, response=response, seed=0).grounding.score <= 3
+    score = evaluator.evaluate(found.perturbed, found.control, response=response, seed=0).grounding.score
+    assert score is not None
+    assert score <= 3
 
 
 def test_random_halves_of_real_untreated_cells_are_no_success(real: Data) -> None:
@@ -102,4 +102,4 @@ def test_random_halves_of_real_untreated_cells_are_no_success(real: Data) -> Non
         called.append(int(evaluation.differential.is_de.sum()))
         found.append(evaluation.grounding.score)
     assert sum(called) / SEEDS <= 1
-    assert max(found) < 7
+    assert all(score is not None and score < 7 for score in found)

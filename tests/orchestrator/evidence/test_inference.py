@@ -14,6 +14,7 @@ from orchestrator.atlas.profiles import Profile
 from orchestrator.config import JobConfig
 from orchestrator.evidence.differential import compare
 from orchestrator.evidence.inference import measured, response_of
+from orchestrator.evidence.significance import adjusted
 from orchestrator.prediction.predictor import PromptCells, PromptGroup
 
 CONFIG = JobConfig()
@@ -145,6 +146,53 @@ def test_without_a_response_donors_that_differ_call_nothing() -> None:
     assert np.mean(found) <= 1
 
 
+def test_genes_in_another_order_keep_what_is_known_of_them() -> None:
+    rng = np.random.default_rng(14)
+    response = response_of([group(rng, donor="A"), group(rng, donor="B")], [0.5, 0.5])
+    order = rng.permutation(N_GENES)
+    found = response.reordered(order)
+    for name in ("effect", "standard_error", "degrees", "expressing", "z", "p_value", "donors_agreeing"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(response, name)[order])
+    assert (found.donors, found.cells, found.cell_types) == (response.donors, response.cells, response.cell_types)
+
+
+def test_where_donors_have_no_own_controls_the_degrees_of_freedom_are_those_of_donors() -> None:
+    rng = np.random.default_rng(15)
+    donors = [
+        replace(
+            PromptGroup.of(name, "T", PromptCells(cells(60, rng), None, cells(60, rng))),
+            donor_variance=np.full(N_GENES, 0.01),
+            control_donors=4,
+        )
+        for name in ("A", "B", "C")
+    ]
+    response = response_of(donors, equal(donors))
+    assert response.judgeable
+    assert set(response.degrees) == {3 + 4 - 2}
+
+
+def test_a_donor_of_weight_0_still_has_its_own_response() -> None:
+    rng = np.random.default_rng(16)
+    groups = [group(rng, donor="A"), group(rng, donor="B"), group(rng, donor="B")]
+    response = response_of(groups, [1.0, 0.0, 0.0])
+    np.testing.assert_allclose(response.effect, groups[0].effect)
+    np.testing.assert_allclose(response.donor_effects[1], (groups[1].effect + groups[2].effect) / 2)
+    assert np.isfinite(response.standard_error).all()
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 4), st.floats(0, 1))
+def test_every_gene_has_a_p_between_0_and_1_and_no_less_uncertainty_than_its_cells(
+    seed: int, number: int, unlike: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    groups = [group(rng, donor=f"D{i % 2}", cell_type=f"T{i}", size=5) for i in range(number)]
+    response = response_of(groups, equal(groups), extrapolation=unlike)
+    assert np.all((response.p_value >= 0) & (response.p_value <= 1))
+    sampling = np.sum([each.variance for each in groups], axis=0) / number**2
+    assert np.all(response.standard_error**2 >= sampling * (1 - 1e-9))
+    assert np.all((response.donors_agreeing >= 0) & (response.donors_agreeing <= len(response.donors)))
+
+
 def test_donors_agree_by_the_sign_of_their_own_response() -> None:
     rng = np.random.default_rng(8)
     gene = int(np.argmax(np.random.default_rng(1).gamma(0.5, 1.0, N_GENES)))
@@ -199,3 +247,30 @@ def test_a_gene_that_hardly_any_prompt_cell_expresses_is_not_tested() -> None:
     assert found.p_value[1] == found.adjusted_p[1] == 1
     assert (found.statistic[1], found.standard_error[1]) == (0, 0)
     assert not found.is_de[1]
+
+
+def test_a_response_that_all_donors_share_is_called_whatever_other_genes_do() -> None:
+    """Regression: noise of samples in other genes made strong genes uncertain in proportion to their own effect."""
+    rng = np.random.default_rng(0)
+    n_genes, strong = 400, 10
+    groups = []
+    for donor in range(4):
+        own = rng.gamma(2.0, 1.0, n_genes)
+        own[:strong] = 0.3  # so that they do not lower the share of all others
+        factors = np.exp(rng.normal(0, 0.1, n_genes))  # between two samples of a donor
+        factors[:strong] *= 6.0
+        perturbed, control = (
+            sparse.csr_matrix(rng.poisson(rates, (150, n_genes)).astype(np.float32)) for rates in (own * factors, own)
+        )
+        groups.append(PromptGroup.of(f"D{donor}", "T", PromptCells(perturbed, control, control)))
+    response = response_of(groups, [0.25] * 4)
+    called = adjusted(response.p_value) < 0.05
+    assert called[:strong].all()
+    assert called[strong:].sum() <= 4
+
+
+def test_a_gene_that_does_not_change_agrees_with_no_donor() -> None:
+    """Regression: genes without counts were listed with three of three donors that agree."""
+    nothing = sparse.csr_matrix(np.zeros((20, 3), dtype=np.float32))
+    groups = [PromptGroup.of(donor, "T", PromptCells(nothing, nothing, nothing)) for donor in ("D1", "D2")]
+    assert response_of(groups, [0.5, 0.5]).donors_agreeing.tolist() == [0, 0, 0]

@@ -300,4 +300,8 @@ def test_progress_is_reported_for_both_passes(tmp_path: Path) -> None:
 
     with open_source(tmp_path / "file.h5ad", report=report) as source:
         list(find_counts(source, N_CELLS, read_genes, report=report).blocks(report))
-    assert [phase for phase, done, total in told if done == total] == ["sort by cell", "check counts", "write counts"]
+    assert [phase for phase, done, total in told if done == total] == [
+        "sorting by cell",
+        "checking counts",
+        "writing counts",
+    ]

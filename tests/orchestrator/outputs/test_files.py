@@ -4,6 +4,7 @@ import json
 import re
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,13 @@ import pandas as pd
 import pytest
 import scanpy as sc
 from jsonschema import Draft202012Validator
+from scipy import sparse
 
+from orchestrator.evidence.differential import compare
 from orchestrator.outputs.answer import gene_answers
+from orchestrator.outputs.evidence import run_evidence
 from orchestrator.outputs.files import write_log, write_predictions
+from orchestrator.prediction.predictor import Prediction
 from orchestrator.search.search import SearchResult
 from shared.catalog.interpretation import AskedGene, CaveatCode, Direction, Interpretation, Relation
 from tests.support.orchestrator.search_results import (
@@ -26,6 +31,7 @@ from tests.support.orchestrator.search_results import (
     make_interpretation,
     synthetic_result,
 )
+from tests.support.orchestrator.trust import unjudged, unknown_accuracy
 
 DOCS = Path(__file__).parents[3] / "docs"
 SCHEMA: dict[str, Any] = json.loads((DOCS / "run_log.schema.json").read_text(encoding="utf-8"))
@@ -143,11 +149,50 @@ def test_the_predictions_go_through_the_usual_steps_of_scanpy_without_a_warning(
     assert "connectivities" in cells.obsp
 
 
+def test_the_fold_changes_are_those_of_scanpy(tmp_path: Path) -> None:
+    result = synthetic_result()
+    rng = np.random.default_rng(3)
+    rates = rng.gamma(0.5, 1.0, N_GENES)
+    depth = rng.lognormal(0.0, 0.4, (N_CELLS, 1))
+    control, perturbed = (
+        sparse.csr_matrix(rng.poisson(rates * factor * depth).astype(np.float32))
+        for factor in (1.0, rng.lognormal(0.0, 1.0, N_GENES))
+    )
+    found = compare(perturbed, control, result.best.differential.genes, result.config)
+    best = replace(result.best, prediction=Prediction(perturbed, control), differential=found)
+    cells = opened(replace(result, best=best), tmp_path)
+
+    sc.tl.rank_genes_groups(cells, "condition", groups=["predicted"], reference="control")
+    table = sc.get.rank_genes_groups_df(cells, "predicted").set_index("names")["logfoldchanges"].loc[cells.var_names]
+    means = [
+        np.expm1(np.asarray(only(cells, condition).X.mean(axis=0, dtype=np.float64)).ravel())
+        for condition in ("predicted", "control")
+    ]
+    lower = np.minimum(*means)
+    expressed = lower > 0
+    assert expressed.sum() > N_GENES / 2
+    # The derivative of log2((a + c) / (b + c)) in c is at most 1 / (min(a, b) ln 2), and c is our pseudocount instead of scanpy's 1e-9.
+    limit = result.config.pseudocount / (lower[expressed] * np.log(2.0))
+    difference = np.abs(table.to_numpy() - cells.var["log2_fold_change"].to_numpy())[expressed]
+    assert np.all(difference <= limit + 1e-5)
+    assert np.median(difference) < 1e-3
+    assert np.abs(table.to_numpy()[expressed]).max() > 2
+
+
 def test_a_run_that_moves_nothing_and_has_no_notes_is_written_all_the_same(tmp_path: Path) -> None:
     cells = opened(synthetic_result(scores=(1,), changed=False), tmp_path)
     assert not cells.var["is_de"].any()
     assert len(cells.uns["enrichment"]) == 0
     assert list(cells.uns["enrichment"].columns) == ["name", "score", "adjusted_p_value"]
+
+
+def test_a_score_that_cannot_be_judged_is_missing_in_the_predictions_and_the_type_stays(tmp_path: Path) -> None:
+    judged, not_judged = (opened(synthetic_result(scores=scores), tmp_path) for scores in ((8, None), (None, None)))
+    assert judged.obs["grounding_score"].dtype == not_judged.obs["grounding_score"].dtype == np.float32
+    assert not_judged.obs["grounding_score"].isna().all()
+    for cells, missing in ((judged, [False, True]), (not_judged, [True, True])):
+        assert cells.uns["iterations"]["score"].dtype == float
+        assert cells.uns["iterations"]["score"].isna().tolist() == missing
 
 
 def test_the_same_result_gives_the_same_bytes(tmp_path: Path) -> None:
@@ -164,6 +209,15 @@ def test_the_log_names_what_is_known_about_the_perturbation(tmp_path: Path) -> N
     known = log_of(synthetic_result(), tmp_path)["prior_knowledge"]
     assert (known["targets"], known["receptors"]) == (["IFNG"], ["IFNGR1", "IFNGR2"])
     assert known["expected_pathways"][0] == "HALLMARK_INTERFERON_GAMMA_RESPONSE"
+
+
+@pytest.mark.parametrize("result", [synthetic_result(), unknown_accuracy(), unjudged()])
+def test_the_predictions_and_the_log_carry_the_same_evidence(tmp_path: Path, result: SearchResult) -> None:
+    uns, document = opened(result, tmp_path).uns, log_of(result, tmp_path)
+    assert (
+        json.loads(uns["haystack"]["evidence"]) == document["evidence"] == run_evidence(result).model_dump(mode="json")
+    )
+    assert np.isnan(uns["p_value"]) == (document["p_value"] is None)
 
 
 def test_the_predictions_and_the_log_carry_the_interpretation_unchanged(tmp_path: Path) -> None:
@@ -196,7 +250,10 @@ def test_the_log_is_as_its_schema_tells_and_holds_nothing_that_the_schema_does_n
                 caveats=[caveat(CaveatCode.TIME, "6 h", "The time is not taken into account.")],
             )
         ),
+        synthetic_result(scores=(None, None)),
         synthetic_result("Wie wirkt „IFN-γ“ auf CD14-Monozyten?", scores=(1,), changed=False),
+        unknown_accuracy(),
+        unjudged(),
     ):
         document = log_of(result, tmp_path)
         assert [error.message for error in validator.iter_errors(document)] == []

@@ -1,5 +1,6 @@
 """The report as a file: text, figures, and well-formed HTML. Its behavior in a browser is tested in tests/browser."""
 
+import html
 import json
 import re
 import shlex
@@ -15,10 +16,13 @@ from hypothesis import strategies as st
 
 from haystack_client.__main__ import app
 from orchestrator.config import JobConfig
+from orchestrator.evidence.accuracy import HeldOut
 from orchestrator.outputs import figures, text, words
+from orchestrator.outputs.evidence import accuracy_sentences
 from orchestrator.outputs.report import write_report
 from orchestrator.search.search import SearchResult
 from shared.catalog.interpretation import CaveatCode, Relation
+from shared.runs.evidence import Confidence
 from shared.runs.schemas import CreateRunRequest
 from tests.support.orchestrator.changes import make_response
 from tests.support.orchestrator.search_results import (
@@ -27,8 +31,18 @@ from tests.support.orchestrator.search_results import (
     RISING,
     caveat,
     differential,
+    make_expected,
     make_interpretation,
     synthetic_result,
+)
+from tests.support.orchestrator.trust import (
+    NOTE,
+    not_comparable,
+    result_of,
+    unjudged,
+    unknown_accuracy,
+    with_accuracy,
+    with_p_value,
 )
 
 VOID = {"meta", "input", "br"}
@@ -120,6 +134,89 @@ def test_one_iteration_has_a_sentence_and_several_have_a_chart(tmp_path: Path) -
     page = page_of(synthetic_result(scores=(8,)), tmp_path)
     assert 'class="chart history"' not in page
     assert "There was one iteration, with a score of 8." in page
+
+
+def section(page: str, name: str) -> str:
+    """Return the part of the page under a heading."""
+    return page.partition(f'<section aria-labelledby="{name}">')[2].partition("</section>")[0]
+
+
+def test_the_page_says_how_accurate_the_method_is_with_a_row_for_each_known_response(tmp_path: Path) -> None:
+    result = synthetic_result()
+    found = section(page_of(result, tmp_path), "accuracy")
+    assert "How accurate is this method here?" in found
+    assert [sentence for sentence in accuracy_sentences(result) if sentence not in found] == []
+    rows = re.findall(r'<tr><th scope="row">(type \d)</th>(.*?)</tr>', found)
+    assert [name for name, _ in rows] == ["type 1", "type 2", "type 3"]
+    assert re.findall(r">([\d.]+)</td>", rows[0][1]) == ["100", "0.75", "0.70", "0.75", "0.40"]
+    assert "Most similar type" in found
+
+
+def test_known_donors_are_not_compared_with_a_most_similar_type(tmp_path: Path) -> None:
+    expected = make_expected(n=2)
+    tests = tuple(replace(test, nearest_pearson=None, nearest_error=None) for test in expected.tests)
+    donors = replace(expected, held_out=HeldOut.DONORS, tests=tests, nearest_cell_type=None)
+    found = section(page_of(with_accuracy(synthetic_result(), donors), tmp_path), "accuracy")
+    assert "On the 2 donors where the answer is known" in found
+    assert "Most similar type" not in found
+
+
+def test_without_an_expected_accuracy_the_page_says_why_and_has_no_table_of_it(tmp_path: Path) -> None:
+    found = section(page_of(unknown_accuracy(), tmp_path), "accuracy")
+    assert "How accurate is this method here?" in found
+    assert f"<p>{NOTE}</p>" in found
+    assert "<table" not in found
+
+
+@pytest.mark.parametrize("level", Confidence)
+def test_the_confidence_gives_the_answer_its_class_and_its_last_sentence(tmp_path: Path, level: Confidence) -> None:
+    result = result_of(level)
+    page = page_of(result, tmp_path)
+    answer = page.partition(f'<div class="answer {level}">')[2].partition("</div>")[0]
+    confidence, reason = result.confidence
+    assert confidence is level
+    shown = html.escape(reason, quote=False)
+    assert f"<strong>Confidence: {level}.</strong> {shown}</p>" in answer
+    assert f'<div class="score {level}">' in page
+
+
+def test_a_score_that_cannot_be_judged_is_not_shown_as_one(tmp_path: Path) -> None:
+    """Regression: the page said "with a score of 1" beside "cannot be judged"."""
+    page = page_of(unjudged(10), tmp_path)
+    assert page.count("annot be judged: 10 perturbed prompt cells, at least 30 are needed.") >= 4
+    score, iterations = section(page, "score"), section(page, "iterations")
+    assert 'aria-label="No grounding score; threshold 7"' in score
+    assert "The score cannot be judged: 10 perturbed prompt cells" in score
+    assert "1 of 10" not in score
+    assert 'class="filled"' not in score
+    assert "There was one iteration, whose score cannot be judged." in iterations
+    assert '<td class="n">not judged</td></tr>' in iterations
+
+
+def test_the_page_says_why_permuted_labels_cannot_be_compared() -> None:
+    """Regression: it gave an unknown program as the reason where cells and controls came from different donors."""
+    assert text.significance(not_comparable()).endswith("perturbed cells and controls come from different donors.")
+    unknown = with_p_value(synthetic_result(), None)
+    assert text.significance(unknown).endswith("no expected program is known or measured.")
+
+
+@pytest.mark.parametrize(("p_value", "share", "accident"), [(0.005, "1 of 200", False), (0.4, "80 of 200", True)])
+def test_the_page_compares_the_program_with_permuted_labels(p_value: float, share: str, accident: bool) -> None:
+    found = text.significance(with_p_value(synthetic_result(), p_value))
+    assert found.startswith(f"In {share} permutations of the treatment labels")
+    assert f"(p = {p_value:.3f})" in found
+    assert ("may be an accident" in found) is accident
+
+
+@pytest.mark.parametrize("scores", [(None,), (None, None)])
+def test_a_score_that_cannot_be_judged_is_nowhere_a_number(tmp_path: Path, scores: tuple[None, ...]) -> None:
+    page = page_of(synthetic_result(scores=scores), tmp_path)
+    assert "No grounding score; threshold 7" in page
+    assert "The score cannot be judged: 10 perturbed prompt cells, at least 30 are needed." in page
+    assert ("There was one iteration, whose score cannot be judged." in page) is (len(scores) == 1)
+    assert page.count('<td class="n">not judged</td>') == len(scores)
+    assert "None" not in page.partition("<script>")[0]
+    assert unclosed(page) == []
 
 
 def test_the_page_compares_donors_or_says_why_it_cannot(tmp_path: Path) -> None:
@@ -265,6 +362,9 @@ def test_a_higher_score_is_drawn_higher_and_fills_more() -> None:
     assert [point.x for point in points] == sorted(point.x for point in points)
     assert points[0].y > points[1].y > points[2].y
     assert figures.history([7], 7).points[0].y == figures.history([7], 7).threshold
+    assert figures.gauge(None, 7).filled == 0
+    history = figures.history([5, None, 8], 7)
+    assert history.line == " ".join(f"{point.x},{point.y}" for point in (history.points[0], history.points[2]))
     filled = [figures.gauge(score, 7).filled for score in range(1, 11)]
     assert filled == sorted(filled)
     assert (filled[0] > 0, filled[-1]) == (True, 100.0)

@@ -93,4 +93,4 @@ async def test_a_run_with_it_is_evaluated_like_any_other(
     log = json.loads(here.file("log.json").read_text())
     assert log["predictor"] == "STACK (tiny.ckpt)"
     # Random weights must not score well.
-    assert here.outcome.grounding_score < 5
+    assert here.score < 5

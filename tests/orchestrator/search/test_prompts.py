@@ -1,6 +1,7 @@
 """The choice of the next prompt, by expected accuracy and then by rank."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -56,6 +57,13 @@ def test_the_asked_perturbation_comes_before_a_related_one_however_accurate() ->
 def test_a_prompt_of_unknown_accuracy_comes_after_those_that_were_tested() -> None:
     unknown, tested = of_types("cDC", nearness=1.0), of_types("CD14", nearness=0.1)
     assert chosen([unknown, tested], [None, 0.1]) == tested
+
+
+def test_a_prompt_without_one_donor_is_never_the_first_however_accurate() -> None:
+    """Regression: without the donor who contradicted the others, the others agreed, and the answer became "high" without a note."""
+    everyone, without = of_types("MDC"), replace(prompt("D1"), strategy="donor", drops_donor=True)
+    assert chosen([everyone, without], [0.5, 0.95]) == everyone
+    assert choose([everyone, without], [everyone], "MDC", lambda _: 0.5) == without
 
 
 def test_the_rank_is_four_parts_relevance_three_quality_three_diversity() -> None:

@@ -17,7 +17,7 @@ from google.cloud import batch_v1
 from local.batch.service import BatchEmulator
 from shared.errors import SubmitRejected, Unavailable
 from shared.gcp.batch import GoogleBatchJobs, job_spec
-from shared.runs.jobs import JobReport, JobRequest, JobState, failure_of
+from shared.runs.jobs import JobKind, JobReport, JobRequest, JobState, Machine, failure_of
 from shared.runs.ports import BatchJobs
 from shared.runs.states import FailureReason, job_id
 from shared.settings import Settings
@@ -332,6 +332,29 @@ def test_topic_service_account_and_read_only_atlases_come_from_the_settings() ->
     assert job.allocation_policy.service_account.email == settings.job_service_account
     assert spec.volumes[0].gcs.remote_path == "atlases"
     assert list(spec.runnables[0].container.volumes) == [f"{spec.volumes[0].mount_path}:/data/atlases:ro"]
+
+
+def test_an_ingest_has_its_own_account_disk_and_retries_and_neither_a_topic_nor_the_atlases() -> None:
+    settings = SETTINGS._replace(
+        job_topic="projects/demo/topics/jobs",
+        job_service_account="job@demo.iam.gserviceaccount.com",
+        ingest_service_account="ingest@demo.iam.gserviceaccount.com",
+        atlas_bucket="atlases",
+    )
+    machine = Machine("e2-highmem-8", 8000, 65536, boot_disk_gb=200)
+    job = job_spec(request("0", kind=JobKind.INGEST, command=("python", "-m", "x"), machine=machine), settings)
+    spec, policy = job.task_groups[0].task_spec, job.allocation_policy
+    assert policy.service_account.email == settings.ingest_service_account
+    assert policy.instances[0].policy.machine_type == "e2-highmem-8"
+    assert policy.instances[0].policy.boot_disk.size_gb == 200
+    assert (spec.compute_resource.cpu_milli, spec.compute_resource.memory_mib) == (8000, 65536)
+    assert list(spec.runnables[0].container.commands) == ["python", "-m", "x"]
+    assert spec.max_retry_count == 2
+    [retried] = spec.lifecycle_policies
+    assert retried.action.name == "RETRY_TASK"
+    assert sorted(retried.action_condition.exit_codes) == [50001, 50002, 50003, 50006]
+    assert not job.notifications
+    assert not spec.volumes
 
 
 def test_a_job_finds_those_secrets_that_it_asks_for_and_the_settings_have_by_reference_only() -> None:

@@ -76,8 +76,8 @@ def test_a_label_that_names_no_cell_type_has_no_term(label: str) -> None:
         ("LIGHT", "LIGHT", "cytokine"),
         ("light", "LIGHT", "cytokine"),
         ("stim", "stim", "other"),
-        ("STAT1_KO", "STAT1_KO", "other"),
-        ("IFN-gamma+TNF", "IFN-gamma+TNF", "other"),
+        ("STAT1_KO", "STAT1 knockout", "gene"),
+        ("IFN-gamma+TNF", "IFN-gamma + TNF-alpha", "combination"),
         ("TNFSF1", "TNFSF1", "other"),  # a synonym of two cytokines
         ("sf", "sf", "other"),
     ],

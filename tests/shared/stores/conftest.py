@@ -1,11 +1,13 @@
-"""Fixtures of the contract suites: each port once with each of its two adapters."""
+"""Fixtures of the contract suites: each port once with each of its adapters, and the catalog with its fake too."""
 
 import pytest
 
 from shared.catalog.cache import Catalog
 from shared.runs.ports import RunDatabase
-from shared.stores.firestore import FirestoreCatalog, FirestoreRunStore
+from shared.stores.firestore import FirestoreRunStore
+from shared.stores.firestore_catalog import FirestoreCatalog
 from shared.stores.sqlite import SqliteCatalog, SqliteRunStore
+from tests.support.orchestrator.world import ListedCatalog
 
 ADAPTERS = ["sqlite", "firestore"]
 
@@ -17,8 +19,10 @@ def run_store(request: pytest.FixtureRequest) -> RunDatabase:
     return SqliteRunStore(database) if request.param == "sqlite" else FirestoreRunStore(database)
 
 
-@pytest.fixture(params=ADAPTERS)
+@pytest.fixture(params=[*ADAPTERS, "memory"])
 def catalog(request: pytest.FixtureRequest) -> Catalog:
     """An empty catalog."""
+    if request.param == "memory":
+        return ListedCatalog({})
     database = request.getfixturevalue(request.param)
     return SqliteCatalog(database) if request.param == "sqlite" else FirestoreCatalog(database)

@@ -51,7 +51,7 @@ class HeldOut:
         text = f"How would {entry.cell_ontology_label or cell_type} respond to {perturbation}?"
         question = analyze(text, CatalogView(datasets(), [data.entry]))
         self.target, self.label, self.perturbation = question.target, question.query_type.label, perturbation
-        self.atlas = Atlas(data.root / data.entry.name)
+        self.atlas = Atlas(data.root / data.entry.folder)
         self.source = CellSource(self.atlas, self.target, CONFIG, seed)
         sizes = {
             group: self.atlas.size(group)
@@ -92,10 +92,10 @@ class HeldOut:
         perturbation: str = "",
         origin: Origin = Origin.CROSS_CELL_TYPE,
     ) -> int:
-        """Score cells as the answer to this question, or to the one about another perturbation."""
+        """Score cells as the answer to this question, or to the one about another perturbation; what cannot be judged scores lowest."""
         evaluator = Evaluator(perturbation or self.perturbation, self.source.genes, self.source.query.counts, CONFIG)
         found = evaluator.evaluate(perturbed, control, response=response, p_value=p_value, origin=origin, seed=seed)
-        return found.grounding.score
+        return found.grounding.score or 1
 
     def true_score(self, seed: int) -> int:
         """Score the held-out cells themselves: the best that any prediction can deserve."""

@@ -44,13 +44,14 @@ LONG_NAME = (
     "RESPIRATORY_ELECTRON_TRANSPORT_ATP_SYNTHESIS_BY_CHEMIOSMOTIC_COUPLING_AND_HEAT_PRODUCTION_BY_UNCOUPLING_PROTEINS"
 )
 N_GENES, N_CELLS = 1900, 24
+TEN_CELLS = "10 perturbed prompt cells, at least 30 are needed"
 DONORS = ("donor 1", "donor 2")
 
 
 def synthetic_result(
     text: str = QUESTION,
     *,
-    scores: Sequence[int] = (4, 8, 6),
+    scores: Sequence[int | None] = (4, 8, 6),
     renamed: dict[str, str] | None = None,
     notes: tuple[str, ...] = (),
     controls: bool = True,
@@ -61,6 +62,7 @@ def synthetic_result(
     """Return a result with these scores, one per iteration; the best iteration is delivered.
 
     Args:
+        scores: None for an iteration that cannot be judged, as it rests on ten cells.
         renamed: other names for genes, donors and cell types.
         notes: caveats.
         controls: whether there is a predicted control.
@@ -69,7 +71,7 @@ def synthetic_result(
         related_only: whether the prompt cells are under IFN-beta instead of IFN-gamma.
     """
     other = renamed or {}
-    best = scores.index(max(scores)) + 1
+    best = max(range(len(scores)), key=lambda i: scores[i] or 0) + 1
     condition = "IFNB" if related_only else "IFNG"
     iterations = [
         _iteration(number, score, other, condition=condition, changed=changed)
@@ -81,7 +83,7 @@ def synthetic_result(
         summary=iterations[best - 1],
         accuracy=PromptAccuracy(make_expected(), "", TransferSettings(), 0.8),
         origin=Origin.EXACT,
-        limited=False,
+        limited=iterations[best - 1].score is None,
         prediction=Prediction(counts, counts.copy() if controls else None),
         response=make_response(found),
         differential=found,
@@ -98,7 +100,9 @@ def synthetic_result(
         seed=7,
         predictor="delta transfer",
         config=JobConfig(),
-        termination_reason="score_threshold: 8 reaches the threshold of 7",
+        termination_reason="no_new_prompt: all prompts from the atlas were tried"
+        if iterations[best - 1].score is None
+        else "score_threshold: 8 reaches the threshold of 7",
     )
 
 
@@ -135,7 +139,9 @@ def differential(renamed: dict[str, str] | None = None, *, changed: bool = True)
     )
 
 
-def _iteration(number: int, score: int, renamed: dict[str, str], *, condition: str, changed: bool) -> IterationSummary:
+def _iteration(
+    number: int, score: int | None, renamed: dict[str, str], *, condition: str, changed: bool
+) -> IterationSummary:
     strategy = "direct" if number == 1 else "ontology"
     cell_type = renamed.get("MDC", "MDC")
     first, second = (renamed.get(donor, donor) for donor in DONORS)
@@ -154,9 +160,11 @@ def _iteration(number: int, score: int, renamed: dict[str, str], *, condition: s
             score=score,
             reason="interferon gamma response ranks 1st of 50 Hallmark sets, by rise.",
         ),
-        ScorePart(name="target_activation", score=max(score - 1, 1), reason="7 of 9 measured responders rise."),
+        ScorePart(name="target_activation", score=max((score or 1) - 1, 1), reason="7 of 9 measured responders rise."),
         ScorePart(name="network_coherence", score=None, reason="Not evaluated: too few genes change."),
     ]
+    if score is None:
+        parts = [part.model_copy(update={"score": None, "reason": f"Cannot be judged: {TEN_CELLS}."}) for part in parts]
     record = Iteration(
         number=number,
         strategy=strategy,
@@ -173,7 +181,8 @@ def _iteration(number: int, score: int, renamed: dict[str, str], *, condition: s
         num_de_genes=num_de_genes,
         p_value=p_value,
         expected_pearson=0.75,
-        judged=True,
+        predicts_known=True,
+        not_judged=TEN_CELLS if score is None else "",
         record=record,
     )
 
