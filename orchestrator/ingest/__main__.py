@@ -73,6 +73,7 @@ def _ingest(arguments: list[str]) -> int:
 
     try:
         if cloud is not None:
+            interruption.raise_on_ctrl_c()  # it stops following, not the job
             return on_batch.ingest_on_batch(cloud[0], wait=cloud[1])
         check_name(dataset)
         if dry_run:
