@@ -81,7 +81,7 @@ def environment(target: Target, function: str, audience: str, job_image: str) ->
 
 def _network(target: Target) -> dict[str, str]:
     """Return the settings of the network of jobs, if they do not use the default one."""
-    values = {}
+    values: dict[str, str] = {}
     if target.subnet:
         values |= {"JOB_NETWORK": target.job_network, "JOB_SUBNETWORK": target.job_subnetwork}
     if not target.external_ip:

@@ -1,8 +1,9 @@
-"""The command line of the ingest: `python -m orchestrator.ingest DATASET PATH.h5ad`, and `list`, `show NAME` and `remove NAME`."""
+"""The command line of the ingest: `python -m orchestrator.ingest DATASET PATH`, and `list`, `show NAME` and `remove NAME`."""
 
 import argparse
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 from orchestrator.atlas.errors import AtlasUnusable
 from orchestrator.ingest import atlases, interruption, on_batch, replacement, terminal_progress
@@ -10,9 +11,9 @@ from orchestrator.ingest.options import Options
 from shared.errors import HaystackError
 
 OPTIONS = {
-    "layer": "matrix with the counts: X, raw, or the name of a layer",
+    "layer": "matrix with the raw counts: X, raw, or the name of a layer",
     "symbol-column": "var column of the gene symbols",
-    "organism": "organism of the genes",
+    "organism": "human, if the genes are human although they do not look it",
     "cell-type-column": "obs column of the cell types",
     "condition-column": "obs column of the conditions",
     "donor-column": "obs column of the donors; none: all cells are of one donor",
@@ -72,10 +73,12 @@ def _ingest(arguments: list[str]) -> int:
 
     try:
         if cloud is not None:
+            interruption.raise_on_ctrl_c()  # it stops following, not the job
             return on_batch.ingest_on_batch(cloud[0], wait=cloud[1])
         check_name(dataset)
         if dry_run:
-            found = examine(dataset, path, options)
+            with terminal_progress.shown_on(sys.stderr) as report:
+                found = examine(dataset, path, options, report)
             announce(dataset, found.meaning, found.facts)
             print("Nothing was written (--dry-run).")
             return 0
@@ -106,7 +109,14 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Options that are not given are read from uns['haystack'] of the file, or guessed; the guess is printed first.",
     )
     parser.add_argument("dataset", help="name of the dataset: a-z, 0-9 and _, starting with a letter")
-    parser.add_argument("path", metavar="PATH.h5ad", help="the atlas, with raw counts; gs://… with --on-batch")
+    parser.add_argument(
+        "path",
+        metavar="PATH",
+        help=".h5ad, .zarr, 10x .h5, folder with a 10x matrix.mtx, or .loom, with raw counts; gs://… with --on-batch",
+    )
+    parser.add_argument(
+        "--cells", type=Path, metavar="TABLE", help=".csv or .tsv with the names of cells and further columns of obs"
+    )
     for name, text in OPTIONS.items():
         parser.add_argument(f"--{name}", help=text)
     for name, (value, text) in REPEATABLE.items():

@@ -21,6 +21,11 @@ def end_on_ctrl_c() -> None:
     signal.signal(signal.SIGINT, _end)
 
 
+def raise_on_ctrl_c() -> None:
+    """Let Ctrl-C raise `KeyboardInterrupt` again, for what must not end at once."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @contextmanager
 def ignored() -> Iterator[None]:
     """Ignore Ctrl-C in the block, which is short, if it would end this process."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 # In place of a column: the atlas has none, whatever its columns are called.
@@ -14,7 +15,8 @@ class Options:
 
     layer: str | None = None  # the matrix with the counts: "X", "raw", or the name of a layer
     symbol_column: str | None = None  # the var column with the gene symbols
-    organism: str | None = None
+    organism: str | None = None  # "human" for genes that do not look it
+    cells: Path | None = None  # a table with further columns of obs
     cell_type_column: str | None = None
     condition_column: str | None = None
     donor_column: str | None = None  # "none": all cells are of one donor

@@ -30,6 +30,7 @@ from shared.runs.evidence import Confidence
 from shared.runs.records import Run, StoredFile
 from shared.runs.states import Actor, FailureReason, Phase, RunState
 from tests.support.builders import lease
+from tests.support.orchestrator import small_atlas
 from tests.support.orchestrator.world import FolderFiles, ListedCatalog, MemoryRuns, World
 
 MakeRun = Callable[..., Run]
@@ -309,7 +310,7 @@ async def test_without_matched_controls_the_run_falls_back_and_says_so(
         {"cell_type": "CD14 Mono", "condition": ["PBS"] * 60 + ["IFN-gamma"] * 60, "donor": ["D1"] * 60 + ["D2"] * 60},
         index=[f"c{i}" for i in range(120)],
     )
-    genes = sorted(hallmark()["HALLMARK_INTERFERON_GAMMA_RESPONSE"])[:80] + [f"OTHER{i}" for i in range(300)]
+    genes = sorted(hallmark()["HALLMARK_INTERFERON_GAMMA_RESPONSE"])[:80] + small_atlas.OTHERS
     rates = np.full((120, 380), 2.0)
     rates[60:, :80] = 4.0
     cells = ad.AnnData(sparse.csr_matrix(rng.poisson(rates)), obs=obs, var=pd.DataFrame(index=genes))
