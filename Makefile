@@ -38,8 +38,6 @@ $(VENV)/.installed: requirements-uv.txt requirements-dev.txt pyproject.toml
 	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip sync --require-hashes requirements-dev.txt
 	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
 	@$(BIN)/python -c 'import pathlib, sysconfig; pathlib.Path(sysconfig.get_path("purelib"), "checkout.pth").write_text("$(CURDIR)\n")'
-	@echo "compiling numba kernels once: about half a minute, which the first run saves"
-	@$(BIN)/python -m orchestrator.warm_up
 	@touch $@
 
 demo: install ## Ask one question end to end; ARGS='"my question" --max-iterations 2'
@@ -94,7 +92,7 @@ format: install ## Format the code and fix what ruff can fix
 	@$(BIN)/ruff check --fix .
 
 audit: install ## Look up known vulnerabilities of the pinned packages (needs the network)
-	@for file in requirements.txt orchestrator/requirements.txt requirements-dev.txt; do \
+	@for file in requirements.txt orchestrator/requirements.txt orchestrator/requirements-llm.txt requirements-dev.txt; do \
 		echo "$$file:"; \
 		$(BIN)/uv tool run --quiet pip-audit@$(PIP_AUDIT) --strict --disable-pip --no-deps --progress-spinner off -r $$file || \
 			{ echo "$$file: pip-audit listed a vulnerability above, or could not read PyPI's list."; exit 1; }; \
@@ -110,6 +108,7 @@ lock: install ## Recompile requirements*.txt from the .in files
 	@$(COMPILE) requirements-dev.in -o requirements-dev.txt
 	@$(COMPILE) -c requirements-dev.txt requirements.in -o requirements.txt
 	@$(COMPILE) -c requirements-dev.txt orchestrator/requirements.in -o orchestrator/requirements.txt
+	@$(COMPILE) -c requirements-dev.txt orchestrator/requirements-llm.in -o orchestrator/requirements-llm.txt
 	@$(COMPILE) orchestrator/requirements-stack.in -o orchestrator/requirements-stack.txt
 	@echo uv | $(COMPILE) --no-annotate -c requirements-dev.txt - -o requirements-uv.txt
 	@test ! -e tools/requirements-load.in || $(COMPILE) tools/requirements-load.in -o tools/requirements-load.txt

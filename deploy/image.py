@@ -2,15 +2,27 @@
 
 import shutil
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from deploy.gcloud import CommandFailed, Gcloud, Resource, lookup
 from deploy.staging import content_hash
 from deploy.target import Target
 
-NAME: Final = "orchestrator"
+SOURCE: Final = "orchestrator"
 CONTENT: Final = ("orchestrator", "shared")
 CONFIG: Final = "deploy/cloudbuild.json"
+
+
+class Variant(NamedTuple):
+    """The name of an image, and the file of its Python packages in `orchestrator/`."""
+
+    name: str
+    requirements: str
+
+
+# Each variant has a name of its own, so that `--skip-image` never finds the other one.
+PLAIN: Final = Variant("orchestrator", "requirements.txt")
+WITH_LANGUAGE_MODELS: Final = Variant("orchestrator-llm", "requirements-llm.txt")
 
 
 def create_repository(cloud: Gcloud, target: Target) -> None:
@@ -21,7 +33,7 @@ def create_repository(cloud: Gcloud, target: Target) -> None:
 
 
 def job_image(cloud: Gcloud, target: Target, *, build: bool) -> str:
-    """Return the image for jobs, by digest.
+    """Return the image for jobs, by digest; it has the clients of the language models if the target names providers.
 
     Args:
         build: build the image if none has this content; otherwise use the newest image.
@@ -30,7 +42,8 @@ def job_image(cloud: Gcloud, target: Target, *, build: bool) -> str:
         CommandFailed: if the build failed, or if there is no image and `build` is false.
     """
     source = _stage(target)
-    image = f"{target.registry}/{NAME}"
+    variant = _variant(target)
+    image = f"{target.registry}/{variant.name}"
     tag = f"content-{content_hash(source)[:24]}"
     images = _images(cloud, target)
     if not build:
@@ -44,7 +57,7 @@ def job_image(cloud: Gcloud, target: Target, *, build: bool) -> str:
             "builds submit",
             str(source),
             f"--config={target.root / CONFIG}",
-            f"--substitutions=_IMAGE={image}:{tag}",
+            f"--substitutions=_IMAGE={image}:{tag},_REQUIREMENTS={variant.requirements}",
             f"--service-account={target.builder}",
             f"--region={target.region}",
             "--suppress-logs",
@@ -58,12 +71,16 @@ def job_image(cloud: Gcloud, target: Target, *, build: bool) -> str:
     return f"{image}@{digest}"
 
 
+def _variant(target: Target) -> Variant:
+    return WITH_LANGUAGE_MODELS if target.llm_providers else PLAIN
+
+
 def _images(cloud: Gcloud, target: Target) -> list[Resource]:
     if cloud.dry_run:
         location = f"--location={target.region}"
         if cloud.find("artifacts repositories describe", target.prefix, location) is None:
             return []
-    return cloud.items("artifacts docker images list", f"{target.registry}/{NAME}", "--include-tags")
+    return cloud.items("artifacts docker images list", f"{target.registry}/{_variant(target).name}", "--include-tags")
 
 
 def _digest(images: list[Resource], tag: str) -> str | None:
@@ -77,7 +94,7 @@ def _digest(images: list[Resource], tag: str) -> str | None:
 
 def _stage(target: Target) -> Path:
     """Copy what the image is built from into a folder of its own."""
-    folder = target.work / NAME
+    folder = target.work / SOURCE
     shutil.rmtree(folder, ignore_errors=True)
     for name in CONTENT:
         shutil.copytree(target.root / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))

@@ -1,6 +1,6 @@
 """Progress for people: a bar on a terminal, otherwise a line for each new phase."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -46,8 +46,13 @@ def describe(run: Mapping[str, Any]) -> str:
     """Describe the progress of a run in a few words."""
     phase = (run["current_phase"] or run["status"]).replace("_", " ")
     iteration = f" · iteration {run['current_iteration']}/{run['max_iterations']}" if run["current_iteration"] else ""
-    scores = f" · scores {' '.join(map(str, run['grounding_scores']))}" if run["grounding_scores"] else ""
+    scores = f" · scores {in_a_row(run['grounding_scores'])}" if run["grounding_scores"] else ""
     return f"{phase}{iteration}{scores}"
+
+
+def in_a_row(scores: Iterable[int | None]) -> str:
+    """Return grounding scores in a row, with a dash for each iteration that cannot be judged."""
+    return " ".join("–" if score is None else str(score) for score in scores)
 
 
 def fraction(run: Mapping[str, Any]) -> float:

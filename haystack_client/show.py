@@ -9,7 +9,8 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from haystack_client.progress import describe
+from haystack_client.evidence import sentences
+from haystack_client.progress import describe, in_a_row
 from haystack_client.reading import in_short, interpretation
 from haystack_client.terminal import Terminal, plain
 
@@ -26,7 +27,8 @@ NUMBERS: Final = frozenset({"cells", "controls"})
 def outcome(terminal: Terminal, run: Mapping[str, Any]) -> None:
     """Print the status of a run, its scores, and why it failed."""
     terminal.line(f"status: {run['status']}", STYLES.get(run["status"]))
-    terminal.line(f"grounding scores: {' '.join(map(str, run['grounding_scores'])) or 'none'}")
+    dash = " (–: not judged)" if None in run["grounding_scores"] else ""
+    terminal.line(f"grounding scores: {in_a_row(run['grounding_scores']) or 'none'}{dash}")
     if run["error_message"]:
         terminal.prose(run["error_message"])
     if run["failure"]:
@@ -97,20 +99,26 @@ def result(terminal: Terminal, found: Mapping[str, Any]) -> None:
 
 
 def answer(terminal: Terminal, found: Mapping[str, Any]) -> None:
-    """Print the answer of a result; runs of before it was stored have none."""
+    """Print the answer of a result and how far it can be trusted; runs of before these were stored have none."""
     if found["answer"]:
         terminal.prose(found["answer"], style="bold")
+    for sentence in sentences(found["evidence"]) if found.get("evidence") else ():
+        terminal.prose(sentence)
 
 
 def findings(terminal: Terminal, found: Mapping[str, Any]) -> None:
     """Print the scores, genes and pathways of a result."""
-    reached = "reached" if found["success"] else "not reached"
-    terminal.line(f"grounding score: {found['grounding_score']} of 10, threshold {reached}", "bold")
+    reached = "threshold reached" if found["success"] else "no success"
+    p_value = found.get("grounding_p_value")  # older services have none
+    chance = "" if p_value is None else f" (p {p_value:.3f} by permuted treatment labels)"
+    score = found["grounding_score"]
+    worth = _not_judged(found) if score is None else f"{score} of 10, {reached}{chance}"
+    terminal.line(f"grounding score: {worth}", "bold")
     terminal.prose(_stopped(found))
     terminal.line(f"control strategy: {found['control_strategy_effective']}")
     for iteration in found["iterations"]:
         terminal.line(
-            f"iteration {iteration['number']}: score {iteration['score']}, {iteration['strategy']} prompts, "
+            f"iteration {iteration['number']}: {_score(iteration)}, {iteration['strategy']} prompts, "
             f"{iteration['duration_seconds']:.1f} s"
         )
         for part in iteration["components"]:
@@ -252,8 +260,18 @@ def _cells(number: int | None) -> str:
 
 
 def _row(run: Mapping[str, Any]) -> tuple[str, ...]:
-    scores = " ".join(map(str, run["grounding_scores"]))
-    return run["run_id"], run["status"], scores, _local_time(run["created_at"]), run["query"]
+    return run["run_id"], run["status"], in_a_row(run["grounding_scores"]), _local_time(run["created_at"]), run["query"]
+
+
+def _not_judged(found: Mapping[str, Any]) -> str:
+    """Return that a result cannot be judged, and why, if all parts of the score of its first iteration have the same reason."""
+    reasons = {part["reason"].rstrip(".") for each in found["iterations"][:1] for part in each["components"]}
+    why = reasons.pop().partition(": ")[2] if len(reasons) == 1 else ""
+    return f"not judged{': ' * bool(why)}{why}"
+
+
+def _score(iteration: Mapping[str, Any]) -> str:
+    return "not judged" if iteration["score"] is None else f"score {iteration['score']}"
 
 
 def _stopped(found: Mapping[str, Any]) -> str:

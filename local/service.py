@@ -18,7 +18,7 @@ from local.serving import listening, serving_on
 from local.storage.server import StorageServer
 from local.tokens import TokenIssuer
 from shared import wiring
-from shared.catalog.entries import ENTRY_FILE, DatasetEntry
+from shared.catalog.entries import ENTRY_FILE, PROFILES_FILE, DatasetEntry
 from shared.settings import LLM_KEYS
 
 PROJECT: Final = "haystack-local"
@@ -92,6 +92,8 @@ async def running(data_dir: Path, port: int, store: str, say: Say) -> AsyncItera
         stack.enter_context(_environment(functions_env))
         names = await _register_atlases(atlas_dir(data_dir))
         say(f"Atlases: {', '.join(names) or 'none; `python -m local atlas` builds the demo atlas'}")
+        for name in outdated(atlas_dir(data_dir)):
+            say(f"Atlas {name} was ingested by an older version and is not used: ingest it again")
         await stack.enter_async_context(serving_on(listener, Admin(batch.faults, Gateway(issuer.key_set()))))
         events.start()
         yield url, [storage.ended, *ended]
@@ -130,13 +132,23 @@ async def _register_atlases(folder: Path) -> list[str]:
 
 
 def ingested(folder: Path) -> list[DatasetEntry]:
-    """Return the catalog entries that the ingest left beside the cells of each atlas."""
-    return [DatasetEntry.from_stored_json(file.read_bytes()) for file in sorted(folder.glob(f"*/{ENTRY_FILE}"))]
+    """Return the catalog entries that the ingest left beside the cells of each atlas, except those that must be ingested again."""
+    files = [file for file in sorted(folder.glob(f"*/{ENTRY_FILE}")) if file.with_name(PROFILES_FILE).exists()]
+    return [DatasetEntry.from_stored_json(file.read_bytes()) for file in files]
+
+
+def outdated(folder: Path) -> list[str]:
+    """Return the names of atlases that an older version ingested."""
+    return [
+        file.parent.name
+        for file in sorted(folder.glob(f"*/{ENTRY_FILE}"))
+        if not file.with_name(PROFILES_FILE).exists()
+    ]
 
 
 def _inherited() -> dict[str, str]:
     """Return the part of this environment that jobs get: what they need of the machine, and what the user sets for them."""
-    machine = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "NUMBA_CACHE_DIR")
+    machine = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV")
     predictor = ("STACK_CHECKPOINT", "STACK_GENELIST", "STACK_PYTHON")
     return {name: os.environ[name] for name in (*machine, *predictor, *LLM_KEYS.values()) if name in os.environ}
 

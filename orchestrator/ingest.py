@@ -1,14 +1,14 @@
 """Add an `.h5ad` of any size to the catalog: `python -m orchestrator.ingest DATASET PATH.h5ad`.
 
 The matrix is never loaded whole: a sample of its rows is checked for raw counts, and its rows are rewritten by group, block by block. The
-catalog stores the number of cells of each group; the job reads `counts.h5` and `groups.npz`. The `.h5ad` is not changed.
+catalog stores the number of cells of each group; the job reads `counts.h5`, `groups.npz` and `profiles.h5`. The `.h5ad` is not changed.
 """
 
 import argparse
 import asyncio
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from orchestrator.atlas.atlas import GROUPS_FILE, AtlasUnusable, Group, GroupIndex
+from orchestrator.atlas.atlas import GROUPS_FILE, AtlasUnusable, Group, GroupIndex, profile_groups
 from orchestrator.atlas.counts import COUNTS_FILE, read_rows, write_grouped
 from shared.catalog.entries import ENTRY_FILE, DatasetEntry, GroupCount
 from shared.errors import HaystackError
@@ -34,6 +34,30 @@ CELL_TYPE_COLUMNS = (
 )
 CONDITION_COLUMNS = ("condition", "cytokine", "perturbation", "sm_name", "treatment", "group_id", "stim")
 DONOR_COLUMNS = ("donor", "donor_id", "sample_id", "patient", "ind")
+# Parts of sample names that name a condition.
+CONDITION_WORDS = frozenset(
+    [
+        "baseline",
+        "control",
+        "ctl",
+        "ctr",
+        "ctrl",
+        "mock",
+        "naive",
+        "post",
+        "pre",
+        "stim",
+        "stimulated",
+        "treated",
+        "trt",
+        "unstim",
+        "unstimulated",
+        "untreated",
+        "untr",
+        "veh",
+        "vehicle",
+    ]
+)
 SYMBOL_COLUMNS = ("gene_symbol", "gene_symbols", "gene_name", "feature_name", "symbol")
 MATRICES = ("X", "layers/counts", "layers/raw_counts")
 SAMPLED_ROWS = 200
@@ -93,6 +117,7 @@ def ingest(dataset: str, path: Path, atlas_root: Path, description: Description 
     with h5py.File(path) as file:
         write_grouped(file[matrix], index.order, folder / COUNTS_FILE)
     index.save(folder / GROUPS_FILE)
+    profile_groups(folder)
     (folder / ENTRY_FILE).write_text(entry.model_dump_json(indent=1))
     return entry
 
@@ -149,9 +174,50 @@ def _labeled(obs: pd.DataFrame, description: Description) -> pd.DataFrame:
     cells = pd.DataFrame({name: pd.Categorical(part) for name, part in parts.items()})
     cells["row"] = np.arange(len(cells), dtype=np.int64)
     complete = cells.dropna()
+    joined = donors_without_condition(complete["donor"].astype(str), complete["condition"].astype(str))
+    if joined is not None:
+        example = complete["donor"].iloc[0]
+        print(
+            f"donor labels contain the condition: {joined.iloc[0]} is used for {example}, so that controls are found",
+            file=sys.stderr,
+        )
+        complete = complete.assign(donor=pd.Categorical(joined))
     if len(complete) < len(cells):
         print(f"{len(cells) - len(complete)} cells with a missing label were skipped", file=sys.stderr)
     return complete
+
+
+def donors_without_condition(donor: "pd.Series[str]", condition: "pd.Series[str]") -> "pd.Series[str] | None":
+    """Return donors without the part that names the condition, as in ctrl101 and stim101; None if there is no such part.
+
+    Sample names often take the place of donors. Taken as they are, no donor has both conditions, and no control matches.
+    """
+    pairs = pd.DataFrame({"donor": donor, "condition": condition}).drop_duplicates()
+    if pairs["donor"].duplicated().any():  # a donor has several conditions, as it should be
+        return None
+    parts = {label: re.findall(r"[^\W\d_]+|\d+", label) for label in pairs["donor"]}
+    if len({len(tokens) for tokens in parts.values()}) != 1:
+        return None
+    by_condition = {
+        str(name): [parts[label] for label in labels] for name, labels in pairs.groupby("condition")["donor"]
+    }
+    kept = [
+        place
+        for place in range(len(next(iter(parts.values()))))
+        if not _names_the_condition({name: {own[place] for own in labels} for name, labels in by_condition.items()})
+    ]
+    shorter = {label: "-".join(tokens[place] for place in kept) for label, tokens in parts.items()}
+    n_conditions = pairs.assign(donor=pairs["donor"].map(shorter)).groupby("donor")["condition"].nunique()
+    shared = n_conditions[n_conditions > 1]
+    return donor.map(shorter) if kept and len(shared) * 2 >= len(n_conditions) else None
+
+
+def _names_the_condition(values: Mapping[str, set[str]]) -> bool:
+    """Return whether a part of the donor labels has one value in each condition, another one elsewhere, and one is known to name it."""
+    if any(len(each) != 1 for each in values.values()) or len(set().union(*values.values())) == 1:
+        return False
+    found = {name.casefold(): next(iter(each)).casefold() for name, each in values.items()}
+    return any(value in CONDITION_WORDS or (value.isalpha() and value in name) for name, value in found.items())
 
 
 def _column(obs: pd.DataFrame, given: str | None, known: Sequence[str], option: str) -> str:

@@ -28,6 +28,7 @@ from uuid import uuid4
 from orchestrator.config import JobConfig
 from orchestrator.progress import Progress, Stopped, retry
 from orchestrator.question.analysis import NotUnderstood
+from orchestrator.question.llm import understand
 from shared import logs, wiring
 from shared.catalog.cache import Catalog
 from shared.catalog.reference import datasets
@@ -38,7 +39,8 @@ from shared.logs import Severity
 from shared.runs import jobs, states
 from shared.runs.lifecycle import RunLease
 from shared.runs.ports import ResultFiles, RunDatabase
-from shared.runs.states import FailureReason
+from shared.runs.records import Run, RunOutcome
+from shared.runs.states import FailureReason, Phase
 
 T = TypeVar("T")
 UNEXPECTED = "The service hit an unexpected error and recorded it. Your question is not the cause."
@@ -73,23 +75,16 @@ async def run_job(run_id: str, ports: Ports, attempt: int = 1) -> Exit:
         Unavailable: the store stayed unavailable, so the end of the run is not recorded.
     """
     lease = RunLease(run_id, attempt=attempt, owner=uuid4().hex, store=ports.store, clock=ports.clock)
-    # The run is marked as running before the scientific libraries load, which takes seconds.
     run = await retry(lease.begin)
     if not lease.owns(run):
         logs.log(Severity.INFO, "the run has ended or belongs to another process", status=run.status.value)
         return Exit.DONE
-    await asyncio.to_thread(import_module, "orchestrator.workflow")  # in a thread, so that SIGTERM is handled
-    from orchestrator.workflow import Workflow, predictor_from  # noqa: PLC0415  # loaded above
-
     config = JobConfig()
     progress = Progress(run_id, lease, ports.store)
     try:
         with tempfile.TemporaryDirectory(prefix="haystack-") as workdir:
-            view = CatalogView(datasets(), await ports.catalog.load())
-            predictor = predictor_from(os.environ, config)
-            workflow = Workflow(view, ports.atlas_root, predictor, ports.files, Path(workdir), config, os.environ)
             guards = (progress.until_stopped(), progress.heartbeats(config.heartbeat_seconds))
-            outcome = await _unless_stopped(workflow.do(run, progress), *guards)
+            outcome = await _unless_stopped(_answer(run, ports, config, Path(workdir), progress), *guards)
         run = await retry(lambda: lease.complete(outcome))
         logs.log(Severity.INFO, "the job finished", status=run.status.value, score=outcome.grounding_score)
         return Exit.DONE
@@ -99,11 +94,39 @@ async def run_job(run_id: str, ports: Ports, attempt: int = 1) -> Exit:
     except NotUnderstood as error:
         logs.log(Severity.INFO, "the question was not understood", detail=str(error))
         message, reason, code = str(error), FailureReason.QUERY_NOT_UNDERSTOOD, Exit.NOT_UNDERSTOOD
+    except SettingsInvalid as error:
+        logs.log(Severity.ERROR, "the job is not configured for this run", detail=error.detail)
+        message = f"The service is not configured for this run; please tell its operators. {error.detail}"
+        reason, code = FailureReason.ORCHESTRATOR_ERROR, Exit.ERROR
     except Exception as error:  # noqa: BLE001  # whatever happened, the run must end and its owner must learn of it
         logs.log(Severity.ERROR, "the job failed", error=error)
         message, reason, code = UNEXPECTED, FailureReason.ORCHESTRATOR_ERROR, Exit.ERROR
     await retry(lambda: lease.fail(jobs.failure_for(reason), message))
     return code
+
+
+async def _answer(run: Run, ports: Ports, config: JobConfig, workdir: Path, progress: Progress) -> RunOutcome:
+    """Understand the question, then load the scientific libraries and do the rest.
+
+    Raises:
+        NotUnderstood: the ingested atlases cannot answer the question.
+        SettingsInvalid: the environment configures a language model or STACK incompletely.
+        Exception: any error of `Workflow.do`.
+    """
+    view = CatalogView(datasets(), await ports.catalog.load())
+    await progress.phase(Phase.QUERY_ANALYSIS, 0)
+    try:
+        question = await understand(run, view, os.environ)
+    except NotUnderstood as error:
+        # So that the failed run shows how its question was read.
+        await progress.phase(Phase.QUERY_ANALYSIS, 0, interpretation=error.interpretation)
+        raise
+    # The libraries take a second, which neither the first phase nor a question that is not understood should wait for.
+    await asyncio.to_thread(import_module, "orchestrator.workflow")  # in a thread, so that SIGTERM is handled
+    from orchestrator.workflow import Workflow, predictor_from  # noqa: PLC0415  # loaded above
+
+    predictor = predictor_from(os.environ)
+    return await Workflow(ports.atlas_root, predictor, ports.files, workdir, config).do(run, question, progress)
 
 
 async def _unless_stopped(work: Coroutine[None, None, T], *guards: Coroutine[None, None, None]) -> T:

@@ -1,4 +1,4 @@
-"""A run from its question to its uploaded results: understand, search, write, upload."""
+"""A run from its understood question to its uploaded results: search, write, upload. The import takes a second."""
 
 import asyncio
 from collections.abc import Mapping
@@ -8,57 +8,47 @@ from pathlib import Path
 from orchestrator.config import JobConfig
 from orchestrator.evidence.enrichment import notable
 from orchestrator.outputs.answer import gene_answers, headline
+from orchestrator.outputs.evidence import run_evidence
 from orchestrator.outputs.files import write_log, write_predictions
 from orchestrator.outputs.report import write_report
+from orchestrator.outputs.tables import write_gene_sets, write_genes, write_ranked_genes
 from orchestrator.prediction import stack
-from orchestrator.prediction.delta_transfer import DeltaTransfer, Predictor
+from orchestrator.prediction.delta_transfer import DeltaTransfer
+from orchestrator.prediction.predictor import Predictor
 from orchestrator.progress import Progress
-from orchestrator.question.analysis import NotUnderstood
-from orchestrator.question.llm import understand
+from orchestrator.question.analysis import Question
 from orchestrator.search.search import Search, SearchResult
-from shared.catalog.view import CatalogView
 from shared.runs.ports import ResultFiles
 from shared.runs.records import Run, RunOutcome
-from shared.runs.states import Phase
 
 
-def predictor_from(environment: Mapping[str, str], config: JobConfig) -> Predictor:
+def predictor_from(environment: Mapping[str, str]) -> Predictor:
     """Return STACK if the environment configures it, else delta transfer.
 
     Raises:
         SettingsInvalid: STACK is configured incompletely.
     """
-    return stack.from_env(environment) or DeltaTransfer(config.similarity_power)
+    return stack.from_env(environment) or DeltaTransfer()
 
 
 @dataclass(frozen=True)
 class Workflow:
     """The steps of a run. CPU-bound steps run in a thread, so that heartbeats and signals are served."""
 
-    view: CatalogView
     atlas_root: Path
     predictor: Predictor
     files: ResultFiles
     workdir: Path  # an empty folder for the result files before the upload
     config: JobConfig
-    environment: Mapping[str, str]  # holds the API keys of language-model providers
 
-    async def do(self, run: Run, progress: Progress) -> RunOutcome:
+    async def do(self, run: Run, question: Question, progress: Progress) -> RunOutcome:
         """Do a run and upload its results. Each phase is reported before it begins.
 
         Raises:
-            NotUnderstood: the ingested atlases cannot answer the question.
             Stopped: the run was cancelled, or another process took it over.
             AtlasUnusable: the catalog names an atlas that does not exist.
             Unavailable: the run store or the results bucket stayed unavailable.
         """
-        await progress.phase(Phase.QUERY_ANALYSIS, 0)
-        try:
-            question = await understand(run, self.view, self.environment)
-        except NotUnderstood as error:
-            # So that the failed run shows how its question was read.
-            await progress.phase(Phase.QUERY_ANALYSIS, 0, interpretation=error.interpretation)
-            raise
         search = await asyncio.to_thread(
             lambda: Search(run, question, atlas_root=self.atlas_root, predictor=self.predictor, config=self.config)
         )
@@ -69,6 +59,9 @@ class Workflow:
         return RunOutcome(
             answer=" ".join(headline(result)),
             grounding_score=best.summary.score,
+            grounding_p_value=best.summary.p_value,
+            success=result.success,
+            evidence=run_evidence(result),
             termination_reason=result.termination_reason,
             control_strategy_effective=best.summary.effective,
             num_de_genes=best.summary.num_de_genes,
@@ -83,6 +76,9 @@ class Workflow:
     def _write(self, result: SearchResult) -> list[tuple[Path, str]]:
         return [
             (write_predictions(result, self.workdir), "application/x-hdf5"),
+            (write_genes(result, self.workdir), "text/csv"),
+            (write_gene_sets(result, self.workdir), "text/csv"),
+            (write_ranked_genes(result, self.workdir), "text/tab-separated-values"),
             (write_report(result, self.workdir), "text/html"),
             (write_log(result, self.workdir), "application/json"),
         ]

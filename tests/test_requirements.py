@@ -10,7 +10,7 @@ import pytest
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parent.parent
-DEPLOYED = ("requirements.txt", "orchestrator/requirements.txt")
+DEPLOYED = ("requirements.txt", "orchestrator/requirements.txt", "orchestrator/requirements-llm.txt")
 FILES = (*DEPLOYED, "requirements-dev.txt", "requirements-uv.txt", "orchestrator/requirements-stack.txt")
 PYTHONS = ("3.11", "3.12", "3.13")
 
@@ -100,6 +100,12 @@ def test_all_files_but_the_stack_have_the_same_versions() -> None:
 def test_deployed_functions_have_no_aiohttp() -> None:
     # With aiohttp installed, google.cloud.batch_v1 takes 236 ms longer to import.
     assert "aiohttp" not in {each.name for each in requirements("requirements.txt")}
+
+
+def test_the_job_has_no_compilers_and_no_plots() -> None:
+    # 445 MB, which decoupler alone would bring back (docs/adr/0007-own-enrichment-test.md).
+    packages = {each.name for each in requirements("orchestrator/requirements.txt")}
+    assert not packages & {"decoupler", "llvmlite", "matplotlib", "numba", "pyarrow", "scanpy", "scikit-learn"}
 
 
 def test_the_installed_packages_fit_together() -> None:

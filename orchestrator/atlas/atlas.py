@@ -2,9 +2,10 @@
 
 A group is a (donor, cell type, condition). `groups.npz` holds the `.h5ad` rows of all groups, concatenated (`rows`), the start of each
 group (`starts`, one longer than the number of groups), its labels (`donors`, `cell_types`, `conditions`), and the gene symbols (`genes`).
-`counts.h5` holds the counts in the same order.
+`counts.h5` holds the counts in the same order, and `profiles.h5` the profile of each group.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,9 @@ import h5py
 import numpy as np
 from scipy import sparse
 
-from orchestrator.atlas.counts import COUNTS_FILE, Rows, read_rows
+from orchestrator.atlas.counts import BLOCK_VALUES, COUNTS_FILE, Rows, read_rows
+from orchestrator.atlas.profiles import Profile, read_profile, write_profiles
+from shared.catalog.entries import PROFILES_FILE
 
 GROUPS_FILE = "groups.npz"
 
@@ -87,10 +90,13 @@ class Atlas:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / COUNTS_FILE
+        self._profiles = folder / PROFILES_FILE
         self._index = GroupIndex.load(folder / GROUPS_FILE)
         self._groups = sorted(self._index.rows)
-        if not self._path.exists():
-            raise AtlasUnusable(f"{self._path} is missing. Run orchestrator.ingest again.")
+        self._place = {group: place for place, group in enumerate(self._groups)}
+        for path in (self._path, self._profiles):
+            if not path.exists():
+                raise AtlasUnusable(f"{path} is missing. Run orchestrator.ingest again.")
         order = self._index.order
         self._positions = np.full(order.max(initial=-1) + 1, -1, dtype=np.int64)
         self._positions[order] = np.arange(len(order))
@@ -109,6 +115,10 @@ class Atlas:
         """Return the number of cells of a group."""
         return len(self._index.rows.get(group, ()))
 
+    def profile(self, groups: Sequence[Group]) -> Profile:
+        """Return the profile of all cells of these groups, at least one; no cell is read."""
+        return read_profile(self._profiles, [self._place[group] for group in groups])
+
     def rows(self, group: Group, limit: int, rng: np.random.Generator) -> Rows:
         """Return the sorted `.h5ad` rows of a group; a random sample of `limit` rows if it has more."""
         rows = self._index.rows.get(group, np.empty(0, dtype=np.int64))
@@ -123,3 +133,26 @@ class Atlas:
         with h5py.File(self._path) as file:
             found = read_rows(file, positions[in_order], len(self.genes))
         return found[np.argsort(in_order)]
+
+
+def profile_groups(folder: Path) -> None:
+    """Write the profile of each group of an atlas whose index and counts are in this folder."""
+    index = GroupIndex.load(folder / GROUPS_FILE)
+    sizes = [len(index.rows[group]) for group in sorted(index.rows)]
+    with h5py.File(folder / COUNTS_FILE) as file:
+        write_profiles(_profiles(file, sizes, len(index.genes)), len(sizes), len(index.genes), folder / PROFILES_FILE)
+
+
+def _profiles(file: h5py.File, sizes: Sequence[int], n_genes: int) -> Iterator[Profile]:
+    """Yield the profile of each group, from pieces of bounded size."""
+    first = 0
+    pointers = file["indptr"]
+    for size in sizes:
+        last, total = first + size, None
+        while first < last:
+            bounds = pointers[first : last + 1]
+            stop = first + max(1, int(np.searchsorted(bounds, bounds[0] + BLOCK_VALUES, side="right")) - 1)
+            part = Profile.of(read_rows(file, np.arange(first, stop), n_genes))
+            total, first = part if total is None else total + part, stop
+        assert total is not None  # a group has at least one cell
+        yield total

@@ -30,14 +30,3 @@ def profile(counts: sparse.csr_matrix) -> Floats:
     pooled = np.asarray(counts.sum(axis=0), dtype=np.float64).ravel()
     logged: Floats = np.log1p(pooled / max(float(pooled.sum()), 1.0) * SCALE)
     return logged
-
-
-def counting_noise(counts: sparse.csr_matrix) -> Floats:
-    """Return the variance of each gene in `profile` if its pooled count is Poisson distributed (delta method).
-
-    Half a count is added, so that a gene without counts has a variance too.
-    """
-    pooled = np.asarray(counts.sum(axis=0), dtype=np.float64).ravel()
-    unit = SCALE / max(float(pooled.sum()), 1.0)
-    noise: Floats = (pooled + 0.5) * (unit / (1.0 + pooled * unit)) ** 2
-    return noise

@@ -1,38 +1,42 @@
-"""Differential expression between two sets of cells: scanpy's Wilcoxon rank-sum test with Benjamini-Hochberg adjustment."""
+"""Differential expression: what changes between two sets of cells, and how certain that is."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import anndata as ad
 import numpy as np
-import pandas as pd
-import scanpy as sc
 from numpy.typing import NDArray
 from scipy import sparse
 
-from orchestrator.atlas.expression import Floats, log_normalized, profile
+from orchestrator.atlas.expression import Floats, log_normalized
 from orchestrator.config import JobConfig
+from orchestrator.evidence.inference import Response, measured
+from orchestrator.evidence.significance import adjusted
 from shared.runs.records import GeneChange
-
-PERTURBED, CONTROL = "perturbed", "control"
 
 
 @dataclass(frozen=True)
 class Differential:
-    """The result of the test, one value per gene."""
+    """The changes, one value per gene."""
 
     genes: Sequence[str]
-    # Of (counts per 10,000 + 1), perturbed over control; the 1 keeps genes with few counts small.
+    # log2 of the ratio of mean expression, perturbed over control, as scanpy's `rank_genes_groups` computes it.
     log2_fold_change: Floats
-    statistic: Floats  # z-score, positive if the perturbed cells have more
+    # Mean response of the prompts: change of log2(counts per 10,000 + 1). The 1 keeps genes with few counts small.
+    effect: Floats
+    standard_error: Floats  # of the effect; 0 if the gene was not tested
+    statistic: Floats  # z: the effect in standard errors, positive if the perturbed cells have more; 0 if the gene was not tested
     p_value: Floats
     adjusted_p: Floats  # Benjamini-Hochberg
+    donors_agreeing: NDArray[np.int64]  # donors whose own response has the same sign
     is_de: NDArray[np.bool_]  # called differentially expressed, by the thresholds of the config
 
     def top(self, n: int, *, up: bool) -> list[GeneChange]:
-        """Return at most n called genes that rise (or fall), the largest change first."""
+        """Return at most n called genes that rise (or fall), the largest effect first.
+
+        By fold change, genes of a few counts would come first: from next to nothing, any rise is manifold.
+        """
         sign = 1.0 if up else -1.0
-        order = np.argsort(-sign * self.log2_fold_change, kind="stable")
+        order = np.argsort(-sign * self.effect, kind="stable")
         chosen = [int(i) for i in order if self.is_de[i] and sign * self.log2_fold_change[i] > 0][:n]
         return [
             GeneChange(
@@ -45,45 +49,53 @@ class Differential:
 
 
 def compare(
-    perturbed: sparse.csr_matrix, control: sparse.csr_matrix, genes: Sequence[str], config: JobConfig
+    perturbed: sparse.csr_matrix,
+    control: sparse.csr_matrix,
+    genes: Sequence[str],
+    config: JobConfig,
+    response: Response | None = None,
 ) -> Differential:
     """Test every gene for a difference between perturbed and control cells.
 
     Args:
-        perturbed: raw counts, cells × genes, at least two cells.
-        control: raw counts, cells × genes, at least two cells.
+        perturbed: raw counts, cells × genes.
+        control: raw counts, cells × genes.
+        response: what predicted cells rest on, since they are no samples themselves; None for measured cells.
     """
-    n_perturbed, n_genes = perturbed.shape
-    expression = sparse.vstack([log_normalized(perturbed), log_normalized(control)], format="csc")
-    tested = np.flatnonzero(np.diff(expression.indptr) >= config.min_expressing_cells)
-    statistic, p_value, adjusted = np.zeros(n_genes), np.ones(n_genes), np.ones(n_genes)
-    if len(tested):
-        table = _wilcoxon(expression[:, tested].tocsr(), n_perturbed)
-        statistic[tested], p_value[tested], adjusted[tested] = table["scores"], table["pvals"], table["pvals_adj"]
-    change = (profile(perturbed) - profile(control)) / np.log(2.0)
-    is_de = (adjusted < config.max_adjusted_p) & (np.abs(change) >= config.min_log2_fold_change)
-    return Differential(tuple(genes), change, statistic, p_value, adjusted, is_de)
+    response = response or measured(perturbed, control)
+    tested = (response.expressing >= config.min_expressing_cells) & np.isfinite(response.standard_error)
+    statistic = np.where(tested, response.z, 0.0)
+    p_value = np.where(tested, response.p_value, 1.0)
+    adjusted_p = np.ones_like(p_value)
+    if tested.any():
+        adjusted_p[tested] = adjusted(p_value[tested])
+    change = log2_fold_change(perturbed, control, config.pseudocount)
+    large = np.abs(change) >= config.min_log2_fold_change
+    # The prediction may round a small response away, or be limited by what the query cells express.
+    alike = np.sign(change) == np.sign(statistic)
+    return Differential(
+        genes=tuple(genes),
+        log2_fold_change=change,
+        effect=response.effect / np.log(2.0),
+        standard_error=np.where(tested, response.standard_error / np.log(2.0), 0.0),
+        statistic=statistic,
+        p_value=p_value,
+        adjusted_p=adjusted_p,
+        donors_agreeing=response.donors_agreeing,
+        is_de=(adjusted_p < config.max_adjusted_p) & large & alike,
+    )
 
 
-def _wilcoxon(expression: sparse.csr_matrix, n_perturbed: int) -> pd.DataFrame:
-    """Test each column, in column order; the first `n_perturbed` rows are the perturbed cells."""
-    n_cells, n_genes = expression.shape
-    groups = pd.Categorical([PERTURBED] * n_perturbed + [CONTROL] * (n_cells - n_perturbed))
-    columns = [str(i) for i in range(n_genes)]
-    cells = ad.AnnData(
-        expression,
-        obs=pd.DataFrame({"group": groups}, index=[str(i) for i in range(n_cells)]),
-        var=pd.DataFrame(index=columns),
+def log2_fold_change(perturbed: sparse.csr_matrix, control: sparse.csr_matrix, pseudocount: float) -> Floats:
+    """Return the log2 fold change of each gene: of expm1 of the mean log-normalized expression, as in scanpy.
+
+    Args:
+        perturbed: raw counts, cells × genes.
+        control: raw counts, cells × genes.
+        pseudocount: added to both means, in counts per 10,000, so that a gene without counts does not change a billionfold.
+    """
+    above, below = (
+        np.expm1(np.asarray(log_normalized(cells).mean(axis=0)).ravel()) + pseudocount for cells in (perturbed, control)
     )
-    cells.uns["log1p"] = {"base": None}  # tells scanpy that these are natural logarithms
-    sc.tl.rank_genes_groups(
-        cells,
-        "group",
-        groups=[PERTURBED],
-        reference=CONTROL,
-        method="wilcoxon",
-        corr_method="benjamini-hochberg",
-        tie_correct=True,
-    )
-    table: pd.DataFrame = sc.get.rank_genes_groups_df(cells, PERTURBED).set_index("names").loc[columns]
-    return table
+    found: Floats = np.log2(above / below)
+    return found

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from scipy import sparse
 
 from orchestrator.config import JobConfig
@@ -11,6 +10,7 @@ from orchestrator.evidence.differential import Differential, compare
 from orchestrator.evidence.enrichment import enrich
 from orchestrator.evidence.gene_sets import expectations, hallmark, reactome
 from orchestrator.evidence.grounding import Evidence, Grounding, Origin, ground
+from orchestrator.evidence.inference import Response
 from shared.catalog import reference
 from shared.runs.records import PathwayChange
 
@@ -34,15 +34,24 @@ class Evaluator:
     config: JobConfig
 
     def evaluate(
-        self, perturbed: sparse.csr_matrix, control: sparse.csr_matrix, *, origin: Origin = Origin.EXACT, seed: int
+        self,
+        perturbed: sparse.csr_matrix,
+        control: sparse.csr_matrix,
+        *,
+        response: Response | None = None,
+        p_value: float | None = None,
+        origin: Origin = Origin.EXACT,
+        seed: int,
     ) -> Evaluation:
-        """Evaluate predicted cells against control cells, both as raw counts, cells × genes.
+        """Evaluate cells against control cells, both as raw counts, cells × genes.
 
         Args:
             control: the predicted control cells, or the query cells.
+            response: what a prediction rests on; None for measured cells.
+            p_value: of the expected program against permuted treatment labels, if it is known.
             origin: the cells that the prediction was made from.
         """
-        differential = compare(perturbed, control, self.genes, self.config)
+        differential = compare(perturbed, control, self.genes, self.config, response)
         enrichment = [*enrich(differential, hallmark()), *enrich(differential, reactome())]
         enrichment.sort(key=lambda change: (-change.score, change.name))
         known = reference.perturbations().get(self.perturbation)
@@ -54,12 +63,7 @@ class Evaluator:
             receptors=known.receptors if known else (),
             query=self.query,
             origin=origin,
+            p_value=p_value,
+            perturbed_cells=None if response is None else response.perturbed_cells,
         )
         return Evaluation(differential, enrichment, ground(evidence, self.config, seed=seed))
-
-    def shuffled_score(
-        self, perturbed: sparse.csr_matrix, control: sparse.csr_matrix, *, origin: Origin, seed: int
-    ) -> int:
-        """Score the same changes with shuffled gene names: a baseline with as many changed genes, but random ones."""
-        order = np.random.default_rng(seed).permutation(perturbed.shape[1])
-        return self.evaluate(perturbed[:, order], control[:, order], origin=origin, seed=seed).grounding.score

@@ -51,6 +51,14 @@ def expectations() -> Mapping[str, Expectation]:
     return known
 
 
+def program_genes(perturbation: str) -> frozenset[str]:
+    """Return the genes of the expected program of a perturbation: known responders and primary sets; empty if none is known."""
+    expected = expectations().get(perturbation)
+    if expected is None:
+        return frozenset()
+    return frozenset(expected.responders).union(*(hallmark()[name] for name in expected.primary_sets))
+
+
 @cache
 def hallmark() -> Mapping[str, frozenset[str]]:
     """Return the gene symbols of each Hallmark set (`data/hallmark_v7.5.1.gmt`)."""

@@ -1,9 +1,10 @@
 """The grounding score: how well a prediction agrees with prior knowledge, 1 to 10, from parts with a reason each. Pure.
 
-A part that cannot be evaluated has no score, says why, and is left out. The score is the weighted mean of the other parts, with limits:
+A part that cannot be evaluated has no score, says why, and is left out. A program that rises nearly as much with permuted treatment labels
+counts little or not at all, however high its genes rank. The score is the weighted mean of the other parts, with limits:
 `UNGROUNDED_LIMIT` if neither the expected pathways nor the known responders can be evaluated, because then nothing links the prediction
-to the perturbation in question; `RELATED_LIMIT` if it was made from cells under a related perturbation; `NO_RECEPTOR_LIMIT` if the response
-of other cell types was transferred to cells without the receptor.
+to the perturbation in question; `NO_GENE_LIMIT` if no gene is called changed; `RELATED_LIMIT` if it was made from cells under a related
+perturbation; `NO_RECEPTOR_LIMIT` if the response of other cell types was transferred to cells without the receptor.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,6 +27,8 @@ UNGROUNDED_LIMIT = 5
 RELATED_LIMIT = 6
 # Cells without the receptor may not respond at all, even if the response of other cells looks as expected.
 NO_RECEPTOR_LIMIT = 6
+# A program may rise by an accident of the labels; if it does not, some of its genes are certain.
+NO_GENE_LIMIT = 6
 # Query cells count as lacking the receptor if each receptor gene has counts in a smaller share of them. Low, because shallow data
 # misses much of what is expressed.
 NO_RECEPTOR_SHARE = 0.01
@@ -39,19 +42,30 @@ REACTOME_FACTORS: RankFactors = ((10, 1.0), (25, 0.7), (50, 0.4))
 LATE_FACTOR = 0.2
 PRIMARY_SHARE, SECONDARY_SHARE, REACTOME_SHARE = 0.55, 0.2, 0.25
 NETWORK_GENES = 100
+# Among fewer genes, a few pairs decide: three genes of one set would be "fully coherent".
+MIN_NETWORK_GENES = 15
 NETWORK_DRAWS = 100
 FULL_EXCESS = 0.3  # excess of gene pairs that share a set, over random genes, at which the network part is full
 MIN_RESPONDERS = 3
 RECEPTOR_HALF = 0.05
+# z at which a known responder rises, and z at which it counts in full.
+RISING_Z, FULL_Z = 2.0, 3.0
+# Mean z of the expected program at which its pathways count in full.
+FULL_MEAN_Z = 0.75
+# With fewer perturbed cells, neither rising nor staying the same means anything.
+MIN_JUDGED_CELLS = 30
+# The expected program counts in full below the first p against permuted labels, and not at all above the second.
+FULL_P, NO_P = 0.05, 0.2
 
 
 @dataclass(frozen=True)
 class Grounding:
     """A score from 1 to 10, its parts, and the reasons why it was limited, as sentences."""
 
-    score: int
+    score: int | None  # None if nothing can be judged
     parts: list[ScorePart]
     limits: tuple[str, ...] = ()
+    not_judged: str = ""  # why there is no score
 
 
 class Origin(Enum):
@@ -73,24 +87,35 @@ class Evidence:
     receptors: Sequence[str]
     query: sparse.csr_matrix  # raw counts of the query cells, cells × genes
     origin: Origin = Origin.EXACT
+    p_value: float | None = None  # of the expected program against permuted treatment labels, if it is known
+    perturbed_cells: int | None = None  # that the response was measured in; None for cells that are not predicted
 
 
 def ground(evidence: Evidence, config: JobConfig, *, seed: int) -> Grounding:
     """Score a prediction; `seed` draws the random genes that the network part compares with."""
+    if reason := _not_judged(evidence):
+        return _without_score(
+            [ScorePart(name=name, score=None, reason=f"Cannot be judged: {reason}.") for name in WEIGHTS], reason
+        )
     evaluated = {PATHWAYS: _pathways(evidence, config), TARGETS: _targets(evidence), NETWORK: _network(evidence, seed)}
     parts = [
         ScorePart(name=name, score=None if value is None else _points(value), reason=reason)
         for name, (value, reason) in evaluated.items()
     ]
     values = {name: min(max(value, 0.0), 1.0) for name, (value, _) in evaluated.items() if value is not None}
+    if not values:
+        return _without_score(parts, "no part of the score can be evaluated")
     weight = sum(WEIGHTS[name] for name in values)
-    score = _points(sum(WEIGHTS[name] * value for name, value in values.items()) / weight) if values else 1
+    score = _points(sum(WEIGHTS[name] * value for name, value in values.items()) / weight)
     limits = []
     if PATHWAYS not in values and TARGETS not in values:
         score = min(score, UNGROUNDED_LIMIT)
         limits.append(
             f"No prior knowledge links the prediction to this perturbation, so its score is at most {UNGROUNDED_LIMIT}."
         )
+    if not evidence.differential.is_de.any():
+        score = min(score, NO_GENE_LIMIT)
+        limits.append(f"No gene is called changed, so the score is at most {NO_GENE_LIMIT}.")
     if evidence.origin is Origin.RELATED_PERTURBATION:
         score = min(score, RELATED_LIMIT)
         limits.append(f"A prediction from a related perturbation scores at most {RELATED_LIMIT}.")
@@ -101,6 +126,29 @@ def ground(evidence: Evidence, config: JobConfig, *, seed: int) -> Grounding:
             f"({shares}), so they may not respond; the score is at most {NO_RECEPTOR_LIMIT}."
         )
     return Grounding(score, parts, tuple(limits))
+
+
+def _without_score(parts: list[ScorePart], reason: str) -> Grounding:
+    return Grounding(None, parts, (f"The grounding score cannot be judged: {reason}.",), not_judged=reason)
+
+
+def _not_judged(evidence: Evidence) -> str:
+    """Return why nothing can be judged, or an empty string."""
+    cells = evidence.perturbed_cells
+    if cells is not None and cells < MIN_JUDGED_CELLS:
+        return f"{cells} perturbed prompt cells, at least {MIN_JUDGED_CELLS} are needed"
+    if not np.any(evidence.differential.statistic):
+        return "no gene could be tested"
+    return ""
+
+
+def _significance(evidence: Evidence) -> tuple[float, str]:
+    """Return the factor on parts about the expected program, and the reason for it, if it is below 1."""
+    p_value = evidence.p_value
+    if p_value is None or p_value < FULL_P:
+        return 1.0, ""
+    reason = f" Reduced, because it rises as much in {p_value:.0%} of permutations of the treatment labels."
+    return max((NO_P - p_value) / (NO_P - FULL_P), 0.0), reason
 
 
 def _points(value: float) -> int:
@@ -114,8 +162,6 @@ def _pathways(evidence: Evidence, config: JobConfig) -> tuple[float | None, str]
         return None, "Not evaluated: the pathways that this perturbation should raise are not known."
     if not (expected.primary_sets or expected.reactome_sets):
         return None, f"Not evaluated: no gene set represents the program {expected.program}."
-    if not evidence.differential.is_de.any():
-        return 0.0, "No gene is called changed, so the expected pathways do not count as rising."
     in_hallmark = [change for change in evidence.enrichment if change.name.startswith(HALLMARK)]
     in_reactome = [change for change in evidence.enrichment if change.name.startswith(REACTOME)]
     primary = _strengths(expected.primary_sets, in_hallmark, HALLMARK_FACTORS, config)
@@ -137,7 +183,20 @@ def _pathways(evidence: Evidence, config: JobConfig) -> tuple[float | None, str]
     ]
     top = evidence.enrichment[0]
     rise = f"The set that rises most is {readable(top.name)} (t = {top.score:.1f})" if top.score > 0 else "No set rises"
-    return value, f"Expected for {expected.program}: {' and '.join(ranks)}, by rise. {rise}."
+    factor, reduced = _significance(evidence)
+    factor *= min(max(_mean_z(evidence, expected) / FULL_MEAN_Z, 0.0), 1.0)
+    return factor * value, f"Expected for {expected.program}: {' and '.join(ranks)}, by rise. {rise}.{reduced}"
+
+
+def _mean_z(evidence: Evidence, expected: Expectation) -> float:
+    """Return the mean z of the measured genes of the expected program. Ranks alone are high in noise, too: something must be first."""
+    names = {
+        *expected.responders,
+        *(gene for name in expected.primary_sets for gene in evidence.gene_sets.get(name, ())),
+    }
+    found = evidence.differential
+    z = [value for gene, value in zip(found.genes, found.statistic, strict=True) if gene in names and value != 0]
+    return float(np.mean(z)) if z else FULL_MEAN_Z
 
 
 def _strengths(
@@ -163,21 +222,25 @@ def _targets(evidence: Evidence) -> tuple[float | None, str]:
     columns = [place[gene] for gene in expected.responders if gene in place]
     if len(columns) < MIN_RESPONDERS:
         return None, f"Not evaluated: only {len(columns)} of the known responder genes are measured."
-    rising = found.is_de[columns] & (found.log2_fold_change[columns] > 0)
-    ranked = np.sort(found.log2_fold_change)
-    below = np.searchsorted(ranked, found.log2_fold_change[columns], side="left")
-    above = np.searchsorted(ranked, found.log2_fold_change[columns], side="right")
+    z = found.statistic[columns]
+    ranked = np.sort(found.statistic)
+    below, above = (np.searchsorted(ranked, z, side=side) for side in ("left", "right"))
     separation = float(np.mean(below + above)) / (2 * len(ranked))  # area under the ROC curve: 0.5 is chance
-    value = 0.6 * float(rising.mean()) + 0.4 * max(2 * separation - 1, 0.0) if rising.any() else 0.0
-    reason = f"{int(rising.sum())} of {len(columns)} measured responders of {expected.program} rise"
+    factor, reduced = _significance(evidence)
+    value = 0.6 * float(np.clip(z / FULL_Z, 0.0, 1.0).mean()) + 0.4 * max(2 * separation - 1, 0.0)
+    value *= factor
+    reason = f"{int((z > RISING_Z).sum())} of {len(columns)} measured responders of {expected.program} rise"
     shares = _receptor_shares(evidence)
     if not shares:
-        return value, f"{reason}. Receptor genes are not measured and were left out."
+        return value, f"{reason}. Receptor genes are not measured and were left out.{reduced}"
     expressing = float(np.mean(list(shares.values())))
     receptor = expressing / (expressing + RECEPTOR_HALF)
     value *= 0.5 + 0.5 * receptor
     names = ", ".join(shares)
-    return value, f"{reason}. Receptors ({names}): on average {expressing:.0%} of the query cells express them."
+    return (
+        value,
+        f"{reason}. Receptors ({names}): on average {expressing:.0%} of the query cells express them.{reduced}",
+    )
 
 
 def _receptor_shares(evidence: Evidence) -> dict[str, float]:
@@ -202,11 +265,9 @@ def _network(evidence: Evidence, seed: int) -> tuple[float | None, str]:
     found = evidence.differential
     order = np.argsort(-np.abs(found.statistic), kind="stable")
     changed = [int(i) for i in order if found.is_de[i]][:NETWORK_GENES]
-    if not changed:
-        return 0.0, "No gene is called changed."
-    if len(changed) < MIN_RESPONDERS:
-        few = "1 gene is" if len(changed) == 1 else f"{len(changed)} genes are"
-        return 0.0, f"Only {few} called changed, too few to belong together."
+    if len(changed) < MIN_NETWORK_GENES:
+        few = {0: "no gene is", 1: "1 gene is"}.get(len(changed), f"{len(changed)} genes are")
+        return None, f"Cannot be judged: {few} called changed, at least {MIN_NETWORK_GENES} are needed."
     membership = np.array(
         [[gene in genes for genes in evidence.gene_sets.values()] for gene in found.genes], dtype=np.int32
     )

@@ -6,6 +6,7 @@ import numpy as np
 
 from orchestrator.evidence.enrichment import notable
 from orchestrator.evidence.gene_sets import readable
+from orchestrator.evidence.permutation import MAX_P
 from orchestrator.outputs.words import listed, p_value, plural, signed
 from orchestrator.question.analysis import Question
 from orchestrator.search.search import SearchResult
@@ -27,7 +28,7 @@ def perturbation_used(result: SearchResult) -> str:
 
 
 def headline(result: SearchResult) -> list[str]:
-    """Return the answer: a sentence for each gene that the question asks about, then one about all genes."""
+    """Return the answer: a sentence for each gene that the question asks about, one about all genes, and why it cannot be judged, if so."""
     best = result.best
     n_up = int((best.differential.is_de & (best.differential.log2_fold_change > 0)).sum())
     n_down = best.summary.num_de_genes - n_up
@@ -39,12 +40,13 @@ def headline(result: SearchResult) -> list[str]:
     asked = [answer.text for answer in gene_answers(result)]
     place = "Overall" if asked else f"In {_place(result.question)}"
     if not changes:
-        return [*asked, f"{place}, no gene is called changed under {_agent(result)}.", *_little_power(result)]
+        nothing = f"{place}, no gene is called changed under {_agent(result)}."
+        return [*asked, nothing, *_little_power(result), *_not_judged(result)]
     sentence = f"{place}, {_agent(result)} is predicted to {' and to '.join(changes)}"
     rising = [change for change in notable(best.enrichment, result.config) if change.score > 0]
     if rising:
         sentence += f"; the gene set that rises most is {readable(rising[0].name)}"
-    return [*asked, f"{sentence}."]
+    return [*asked, f"{sentence}.", *_not_judged(result)]
 
 
 def gene_answers(result: SearchResult) -> list[GeneAnswer]:
@@ -104,9 +106,22 @@ def _undecided(asked: AskedGene, why: str, change: float | None = None, adjusted
 
 
 def _little_power(result: SearchResult) -> Iterator[str]:
+    """Yield why no gene is called, as far as the cells explain it."""
+    best = result.best
+    if not best.response.judgeable:
+        yield "The perturbed cells and their controls come from different donors, so a response cannot be told from their differences."
+    elif best.summary.p_value is not None and best.summary.p_value < MAX_P:
+        yield f"The expected program rises as a whole (p = {best.summary.p_value:.3f}), but no single gene is certain."
     n_cells = len(result.query.rows)
     if n_cells < FEW_CELLS:
-        yield f"With only {n_cells} query cells, the test has little power."
+        yield f"There are only {n_cells} query cells."
+
+
+def _not_judged(result: SearchResult) -> Iterator[str]:
+    """Yield why the prediction cannot be judged, unless the sentence about donors says it."""
+    best = result.best
+    if best.summary.score is None and best.response.judgeable:
+        yield f"This prediction cannot be judged: {best.summary.not_judged}."
 
 
 def _place(question: Question, used_for: str = "used for") -> str:

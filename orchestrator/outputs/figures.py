@@ -3,13 +3,15 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestrator.atlas.expression import Floats
+from orchestrator.config import JobConfig
 from orchestrator.evidence.differential import Differential
-from orchestrator.outputs.words import MAX_HEIGHT
+from orchestrator.outputs.words import MAX_HEIGHT, signed
 
 # The volcano plot draws this many genes that are not called, and all that are; the search finds every gene.
 BACKGROUND_GENES = 1500
@@ -38,36 +40,77 @@ class Label:
 
 
 @dataclass(frozen=True)
-class Axes:
-    """The volcano plot's axes: `reach` is the log2 fold change at the right edge, `top` the −log10 adjusted p at the upper edge."""
+class Scale:
+    """A linear scale from values to positions."""
 
-    reach: float
+    low: float
+    high: float
+    start: float  # position of the lowest value
+    end: float
+
+    @classmethod
+    def of(cls, values: Floats, start: float, end: float) -> Self:
+        """Return a scale on which all values have a position, and a little room beside them."""
+        low, high = float(values.min()), float(values.max())
+        room = 0.04 * ((high - low) or 1.0)
+        return cls(low - room, high + room, start, end)
+
+    def at(self, value: float) -> float:
+        """Return the position of a value."""
+        return round(self.start + (float(value) - self.low) / (self.high - self.low) * (self.end - self.start), 1)
+
+    def ticks(self, at_most: int) -> list[tuple[float, int]]:
+        """Return round values inside the scale, each with the number of decimals to write."""
+        step = _round_step((self.high - self.low) / at_most)
+        decimals = max(0, -math.floor(math.log10(step) + 1e-9))
+        first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
+        return [(i * step, decimals) for i in range(first, last + 1)]
+
+
+def signed_ticks(scale: Scale, y: float, *, at_most: int) -> list[Label]:
+    """Return the ticks of a horizontal axis of changes, labeled at this y."""
+    return [Label(scale.at(value), y, _signed(value, decimals)) for value, decimals in scale.ticks(at_most)]
+
+
+@dataclass(frozen=True)
+class Axes:
+    """The volcano plot's axes: log2 fold change against −log10 adjusted p. Each end follows the data."""
+
+    low: float
+    high: float
     top: float
     width: float = 760.0
     height: float = 440.0
     margin: float = 48.0
 
+    @property
+    def _changes(self) -> Scale:
+        return Scale(self.low, self.high, self.margin, self.width - self.margin)
+
+    @property
+    def _heights(self) -> Scale:
+        return Scale(0.0, self.top, self.height - self.margin, self.margin)
+
     def across(self, change: float) -> float:
         """Return the x position of a log2 fold change."""
-        return round(self.margin + (change / self.reach + 1) / 2 * (self.width - 2 * self.margin), 1)
+        return self._changes.at(change)
 
     def up(self, height: float) -> float:
         """Return the y position of a −log10 adjusted p."""
-        return round(self.height - self.margin - height / self.top * (self.height - 2 * self.margin), 1)
+        return self._heights.at(height)
 
     @property
     def x_ticks(self) -> list[Label]:
         """The ticks of the x axis, zero included."""
-        step = max(1, round(self.reach / 4))
-        reach = int(self.reach) // step * step
-        below = self.height - self.margin + 18
-        return [Label(self.across(x), below, _signed(x)) for x in range(-reach, reach + 1, step)]
+        return signed_ticks(self._changes, self.height - self.margin + 18, at_most=10)
 
     @property
     def y_ticks(self) -> list[Label]:
         """The ticks of the y axis, from zero."""
-        step = _round_step(self.top / 5)
-        return [Label(self.margin - 8, self.up(y) + 4, str(y), "end") for y in range(0, int(self.top) + 1, step)]
+        return [
+            Label(self.margin - 8, self.up(value) + 4, f"{value:.{decimals}f}", "end")
+            for value, decimals in self._heights.ticks(6)
+        ]
 
 
 @dataclass(frozen=True)
@@ -79,9 +122,11 @@ class Volcano:
     background: list[Point]  # a sample of the other genes
     names: list[Label]  # gene names beside their points
     hidden: int  # number of tested genes that are not drawn
+    changes: list[Label]  # x of the thresholds of the log2 fold change, with their labels above the plot
+    significant: float  # y of the threshold of the adjusted p
 
 
-def volcano(found: Differential, seed: int) -> Volcano:
+def volcano(found: Differential, config: JobConfig, seed: int) -> Volcano:
     """Place genes by log2 fold change (x) and −log10 adjusted p (y); `seed` samples the genes that are not called."""
     change = found.log2_fold_change
     heights = -np.log10(np.maximum(found.adjusted_p, 10.0**-MAX_HEIGHT))
@@ -91,9 +136,9 @@ def volcano(found: Differential, seed: int) -> Volcano:
     if len(others) > BACKGROUND_GENES:
         shown = np.sort(np.random.default_rng(seed).choice(others, BACKGROUND_GENES, replace=False))
     drawn = np.concatenate([called, shown])
-    axes = Axes(
-        reach=float(np.abs(change[drawn]).max(initial=1.0)) * 1.08, top=float(heights[drawn].max(initial=2.0)) * 1.08
-    )
+    least = config.min_log2_fold_change
+    changes = Scale.of(np.append(change[drawn], [-least, least]), 0.0, 1.0)
+    axes = Axes(changes.low, changes.high, top=float(heights[drawn].max(initial=2.0)) * 1.08)
 
     def points(genes: NDArray[np.intp]) -> list[Point]:
         return [
@@ -108,7 +153,12 @@ def volcano(found: Differential, seed: int) -> Volcano:
 
     marked = points(called[np.argsort(change[called], kind="stable")])
     names = _names(axes, marked, found.genes, np.abs(change) * heights)
-    return Volcano(axes, marked, points(shown), names, len(others) - len(shown))
+    thresholds = [
+        Label(axes.across(at), axes.margin - 8, signed(at), anchor)
+        for at, anchor in ((-least, "end"), (least, "start"))
+    ]
+    significant = axes.up(-math.log10(config.max_adjusted_p))
+    return Volcano(axes, marked, points(shown), names, len(others) - len(shown), thresholds, significant)
 
 
 def _names(axes: Axes, called: Sequence[Point], genes: Sequence[str], weight: NDArray[np.float64]) -> list[Label]:
@@ -159,14 +209,14 @@ def _free(box: _Box, axes: Axes, taken: Sequence[_Box]) -> bool:
     )
 
 
-def _signed(number: int) -> str:
-    return f"{number:+d}".replace("-", "−") if number else "0"
+def _signed(number: float, decimals: int) -> str:
+    return f"{number:+.{decimals}f}".replace("-", "−") if number else "0"
 
 
-def _round_step(least: float) -> int:
-    """Return the smallest of 1, 2, 5, 10, 20, 50 … that is at least `least`."""
-    power = int(10 ** math.floor(math.log10(max(least, 1))))
-    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= least)
+def _round_step(least: float) -> float:
+    """Return the smallest of 1, 2 and 5 times a power of ten that is at least `least`."""
+    power = 10.0 ** math.floor(math.log10(least))
+    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= least * (1 - 1e-9))
 
 
 @dataclass(frozen=True)
@@ -177,13 +227,14 @@ class Gauge:
     mark: tuple[float, float, float, float]
 
 
-def gauge(score: int, threshold: int) -> Gauge:
-    """Place a score and its threshold, both 1..10, on the gauge."""
+def gauge(score: int | None, threshold: int) -> Gauge:
+    """Place a score and its threshold, both 1..10, on the gauge; without a score, nothing is filled."""
     angle = math.pi * (1 - share(threshold))
     inner, outer = 68.0, 96.0
     around = [round(100 + r * math.cos(angle), 1) for r in (inner, outer)]
     above = [round(100 - r * math.sin(angle), 1) for r in (inner, outer)]
-    return Gauge(round(100 * share(score), 1), (around[0], above[0], around[1], above[1]))
+    filled = 0.0 if score is None else round(100 * share(score), 1)
+    return Gauge(filled, (around[0], above[0], around[1], above[1]))
 
 
 def share(score: int) -> float:
@@ -193,21 +244,20 @@ def share(score: int) -> float:
 
 @dataclass(frozen=True)
 class History:
-    """Scores over iterations: points, the y position of the threshold, and the ticks of the axis."""
+    """Scores over iterations: their points and line, the y position of the threshold, and the ticks of the axis.
+
+    An iteration without a score has a point on the axis, which the line leaves out.
+    """
 
     points: list[Label]
+    line: str  # the points of an SVG polyline
     threshold: float
     ticks: list[Label]
     width: float = 560.0
     height: float = 190.0
 
-    @property
-    def line(self) -> str:
-        """The points of an SVG polyline."""
-        return " ".join(f"{point.x},{point.y}" for point in self.points)
 
-
-def history(scores: Sequence[int], threshold: int) -> History:
+def history(scores: Sequence[int | None], threshold: int) -> History:
     """Place the scores of at least one iteration."""
     left, right, top, bottom = 46.0, 530.0, 24.0, 160.0
 
@@ -215,7 +265,9 @@ def history(scores: Sequence[int], threshold: int) -> History:
         return round(bottom - (score - 1) / 9 * (bottom - top), 1)
 
     gap = (right - left) / (len(scores) + 1)
-    points = [Label(round(left + gap * i, 1), up(score), str(i)) for i, score in enumerate(scores, start=1)]
+    points = [Label(round(left + gap * i, 1), up(score or 1), str(i)) for i, score in enumerate(scores, start=1)]
+    judged = [point for point, score in zip(points, scores, strict=True) if score is not None]
+    line = " ".join(f"{point.x},{point.y}" for point in judged)
     return History(
-        points, up(threshold), [Label(left - 10, up(score) + 4, str(score), "end") for score in (1, 4, 7, 10)]
+        points, line, up(threshold), [Label(left - 10, up(score) + 4, str(score), "end") for score in (1, 4, 7, 10)]
     )

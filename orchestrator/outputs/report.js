@@ -1,5 +1,5 @@
 "use strict";
-// The report is complete without this script, which adds gene names on hover and focus, the search, sorting, and the theme button.
+// The report is complete without this script, which adds gene names on hover and focus, the search, sorting, downloads of plots, and the theme button.
 // Text from the run is only set as text content, never as markup.
 (() => {
   const SVG = "http://www.w3.org/2000/svg";
@@ -31,7 +31,47 @@
     }));
   }
 
-  const { reach, top, left, right, upper, lower } = Object.fromEntries(Object.entries(plot.dataset).map(([name, value]) => [name, Number(value)]));
+  // The attributes that a plot has by its style sheet; a file of its own has no style sheet.
+  const STYLES = ["fill", "fill-opacity", "stroke", "stroke-width", "stroke-dasharray", "opacity", "paint-order", "font-family", "font-size", "font-weight"];
+  function standalone(plot) {
+    const { width, height } = plot.viewBox.baseVal;
+    const copy = plot.cloneNode(true);
+    const originals = [plot, ...plot.querySelectorAll("*")];
+    [copy, ...copy.querySelectorAll("*")].forEach((mark, i) => {
+      const style = getComputedStyle(originals[i]);
+      if (style.display === "none" && mark !== copy) return mark.remove();
+      if (mark.localName !== "title") for (const name of STYLES) mark.setAttribute(name, style.getPropertyValue(name));
+      for (const { name } of [...mark.attributes]) if (/^(class|id|tabindex|data-.*)$/.test(name)) mark.removeAttribute(name);
+    });
+    const paper = document.createElementNS(SVG, "rect");
+    for (const [name, value] of Object.entries({ width, height, fill: getComputedStyle(document.body).backgroundColor })) paper.setAttribute(name, value);
+    copy.prepend(paper);
+    copy.setAttribute("xmlns", SVG);
+    copy.setAttribute("width", width);
+    copy.setAttribute("height", height);
+    return new XMLSerializer().serializeToString(copy);
+  }
+  for (const each of document.querySelectorAll("svg[data-plot]")) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "save";
+    button.textContent = "Download SVG";
+    button.setAttribute("aria-label", `Download SVG: ${each.dataset.plot}`);
+    button.addEventListener("click", () => {
+      const chosen = document.documentElement.dataset.theme;
+      document.documentElement.dataset.theme = "light"; // for paper and slides
+      const content = standalone(each);
+      if (chosen) document.documentElement.dataset.theme = chosen; else delete document.documentElement.dataset.theme;
+      const link = document.createElement("a");
+      link.href = URL.createObjectURL(new Blob([content], { type: "image/svg+xml" }));
+      link.download = `${document.body.dataset.run}_${each.dataset.plot}.svg`;
+      link.click();
+      setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+    });
+    (each.closest(".wide") ?? each).after(button);
+  }
+
+  const { low, high, top, left, right, upper, lower } = Object.fromEntries(Object.entries(plot.dataset).map(([name, value]) => [name, Number(value)]));
   const dots = new Map([...plot.querySelectorAll(".dot")].map((dot) => [Number(dot.dataset.gene), dot]));
   const named = [...plot.querySelectorAll(".dot[tabindex]")];
   const ring = byId("ring");
@@ -109,7 +149,7 @@
       const height = Math.min(-Math.log10(Math.max(measured.adjusted[gene], 1e-300)), top);
       dot.setAttribute("class", "dot none");
       dot.setAttribute("r", "2.4");
-      dot.setAttribute("cx", left + ((Math.max(-reach, Math.min(reach, measured.change[gene])) / reach + 1) / 2) * (right - left));
+      dot.setAttribute("cx", left + ((Math.max(low, Math.min(high, measured.change[gene])) - low) / (high - low)) * (right - left));
       dot.setAttribute("cy", lower - (height / top) * (lower - upper));
       dot.dataset.gene = gene;
       byId("background").append(dot);

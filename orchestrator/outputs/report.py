@@ -14,10 +14,14 @@ from markupsafe import Markup
 
 from orchestrator.evidence.enrichment import notable
 from orchestrator.evidence.gene_sets import expectations, readable
-from orchestrator.outputs import answer, figures, reading, text, words
+from orchestrator.outputs import answer, donors, evidence, figures, reading, text, words
 from orchestrator.outputs.files import versions
 from orchestrator.search.search import SearchResult
 from shared.resolver.caveats import cells
+
+# Rows on paper, so that it stays at four pages: of the table of genes in each direction, and of other tables.
+PRINTED_GENES = 10
+PRINTED_ROWS = 12
 
 
 def write_report(result: SearchResult, folder: Path) -> Path:
@@ -39,6 +43,7 @@ def write_report(result: SearchResult, folder: Path) -> Path:
     page = environment.get_template("report.html.j2").render(
         **_content(result),
         answer=answer,
+        evidence=evidence,
         figures=figures,
         reading=reading,
         text=text,
@@ -80,8 +85,11 @@ def _content(result: SearchResult) -> dict[str, Any]:
         "best": best,
         "gauge": figures.gauge(best.summary.score, result.run.score_threshold),
         "history": figures.history([each.score for each in result.iterations], result.run.score_threshold),
-        "volcano": figures.volcano(found, result.seed),
+        "volcano": figures.volcano(found, config, result.seed),
+        "donors": donors.panel(found, best.response),
         "measured": _measured(result),
+        "printed_genes": PRINTED_GENES,
+        "printed_rows": PRINTED_ROWS,
         "places": {gene: i for i, gene in enumerate(found.genes)},
         "top": [*found.top(config.top_genes, up=True), *reversed(found.top(config.top_genes, up=False))],
         "responders": frozenset(expected.responders) if expected else frozenset(),

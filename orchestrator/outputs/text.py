@@ -7,6 +7,8 @@ from urllib.parse import quote
 
 import numpy as np
 
+from orchestrator.evidence.permutation import MAX_P, PERMUTATIONS
+from orchestrator.outputs.donors import described
 from orchestrator.outputs.words import plural
 from orchestrator.search.search import SearchResult
 from shared.fields import ControlStrategy
@@ -35,10 +37,13 @@ COMPARISONS = {
 PREDICTORS = {
     "delta transfer": (
         "It measures the mean change of each group of prompt cells against control cells of the same type. It averages these changes, with "
-        "more weight on groups whose control cells resemble the query cells, shrinks changes that counting noise alone explains, and "
-        "applies the result to the query cells."
+        "more weight on groups whose control cells resemble the query cells, shrinks changes that noise alone explains, and applies the "
+        "result to the query cells. How fast weights fall with distance, and how large the change is, follow from leaving out what is "
+        "known."
     )
 }
+# With fewer donors, nothing can be concluded about donors in general.
+MIN_DONORS = 3
 GENE_PAGES = {
     "GeneCards": "https://www.genecards.org/cgi-bin/carddisp.pl?gene={}",
     "NCBI": "https://www.ncbi.nlm.nih.gov/gene/?term={}%5Bsym%5D+AND+human%5Borgn%5D",
@@ -77,6 +82,20 @@ def about_pathways(result: SearchResult, pathways: Sequence[PathwayChange]) -> s
     return f"{called}No gene set has an adjusted p below {result.config.max_adjusted_p}."
 
 
+def about_donors(result: SearchResult) -> str:
+    """Return what the figure of donors shows, or why there is none."""
+    donors = result.best.response.donors
+    if len(donors) < 2:
+        return f"The response was measured in one donor ({donors[0]}), so nothing can be said about other donors."
+    if not result.best.summary.num_de_genes:
+        return "No gene is called changed, so there is nothing to compare between donors."
+    return (
+        f"Called genes that change most. Each dot is the response measured in the prompt cells of one donor ({described(donors)}). "
+        "The diamond is their weighted mean, the bar its 95% interval (±1.96 standard errors), which includes counting noise and, "
+        "for a response carried over to another cell type, the spread of the prompt groups."
+    )
+
+
 def methods(result: SearchResult) -> list[str]:
     """Return the steps of the run."""
     question, summary, config = result.question, result.best.summary, result.config
@@ -88,13 +107,16 @@ def methods(result: SearchResult) -> list[str]:
         f"Prompt cells are measured examples that the predictor learns from. The strategy “{strategy}” selects "
         f"{STRATEGIES.get(strategy, 'the cells that its rationale describes').format(question.perturbation.name)}.",
         f"Predictor: {result.predictor}. {PREDICTORS.get(result.predictor, '')}".strip(),
-        f"The predicted cells are compared with {COMPARISONS[summary.effective]} by a Wilcoxon rank-sum test for each gene "
-        "(scanpy), with Benjamini-Hochberg adjusted p-values.",
+        f"The predicted cells are compared with {COMPARISONS[summary.effective]}. The uncertainty of each gene comes from "
+        "the prompt cells and from how much donors and cell types differ, never from the number of predicted cells. "
+        "P-values are adjusted by Benjamini-Hochberg.",
         f"A gene is called changed at an adjusted p below {config.max_adjusted_p} and an absolute log2 fold change of at least "
-        f"{config.min_log2_fold_change}.",
-        "Gene sets are tested with a univariate linear model of the test statistics of all genes (decoupler); t belongs to its slope.",
-        f"The search stops at a score of {result.run.score_threshold}, after {result.run.max_iterations} iterations in total, after "
-        f"{config.plateau} without a better score, or when no untried prompt is left. The report shows the best iteration.",
+        f"{config.min_log2_fold_change}. p says whether it responds in the prompt cells. The fold change is that of predicted and control "
+        f"cells, as scanpy computes it but with {config.pseudocount} added to both means.",
+        "Gene sets are tested with a univariate linear model of the test statistics of all genes; t belongs to its slope.",
+        "The prompt that is expected to be most accurate, by leaving out what is known, is used first and delivered. "
+        f"Further prompts are tried until it succeeds, at most {config.plateau}, and {result.run.max_iterations} iterations in total. "
+        f"A run succeeds with a score of {result.run.score_threshold} and p below {MAX_P}.",
     ]
 
 
@@ -104,10 +126,9 @@ def caveats(result: SearchResult) -> list[str]:
         "This is a prediction, not a measurement. It suggests what an experiment could test.",
         f"The score measures agreement with prior knowledge about {result.question.perturbation.name}. It is not a probability, and it "
         "does not measure the distance to a real experiment; unexpected biology scores low.",
-        f"Baselines: “no change” calls no gene and scores 1; this prediction with shuffled gene names scores {result.shuffled_score}. "
-        "“All cell types change alike” (the plain mean of all prompts) is strong for cytokines: it can score as high, and the score "
-        "cannot distinguish it.",
-        "Predicted cells are not independent samples, so the p-values rank genes; they do not predict what an experiment would find.",
+        "“All cell types change alike” (the plain mean of the others, in the table of known responses) is strong for cytokines: it can "
+        "score as high, and the score cannot distinguish it.",
+        _sampling(result),
         f"Only the {len(result.best.differential.genes)} genes that the atlas measures can be predicted.",
     ]
     if result.question.dataset.semi_synthetic:
@@ -117,6 +138,31 @@ def caveats(result: SearchResult) -> list[str]:
             "service and is not evidence about biology.",
         )
     return sentences
+
+
+def significance(result: SearchResult) -> str:
+    """Return how often shuffled treatment labels raise the expected program as much."""
+    p_value = result.best.summary.p_value
+    if p_value is None and not result.best.response.judgeable:
+        return "Whether that is an accident cannot be judged: perturbed cells and controls come from different donors."
+    if p_value is None:
+        return "Whether that is an accident cannot be judged: no expected program is known or measured."
+    number = f"{round(p_value * (PERMUTATIONS + 1))} of {PERMUTATIONS + 1}"
+    labels = f"In {number} permutations of the treatment labels (the observed one included), "
+    found = f"{labels}the expected program rises at least as much (p = {p_value:.3f})"
+    return f"{found}." if p_value < MAX_P else f"{found}: this may be an accident, so the run is no success."
+
+
+def _sampling(result: SearchResult) -> str:
+    """Return what the p-values can and cannot show, by the number of donors and cell types that the response was measured in."""
+    response = result.best.response
+    if len(response.donors) < MIN_DONORS:
+        few = "one donor" if len(response.donors) == 1 else f"{len(response.donors)} donors"
+        return (
+            f"The response was measured in {few}, so the p-values say how certain it is for these cells; "
+            "whether other donors respond alike cannot be concluded."
+        )
+    return f"The p-values rest on the response of {len(response.donors)} donors; other cell types and laboratories may differ more."
 
 
 def cli_command(result: SearchResult) -> str:

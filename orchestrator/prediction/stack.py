@@ -18,8 +18,10 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from orchestrator.atlas.profiles import Profile
 from orchestrator.prediction import stack_generate
-from orchestrator.prediction.delta_transfer import Prediction, PromptCells
+from orchestrator.prediction.predictor import Prediction, PromptGroup
+from orchestrator.prediction.transfer import TransferSettings
 from shared.errors import SettingsInvalid
 
 PERTURBED: Final = "perturbed"
@@ -29,6 +31,9 @@ CONTROL: Final = "control"
 MIN_TEST_CELLS: Final = 256
 # The environment variables that STACK's process gets; keys and settings of the service are not passed on.
 PASSED_ON: Final = ("PATH", "HOME", "LANG", "TMPDIR", "CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH", "OMP_NUM_THREADS")
+# Perturbed cells of one prompt, divided among its groups, but at least and at most so many of each group.
+MAX_PROMPT_CELLS: Final = 6000
+MIN_SHARE, MAX_SHARE = 5, 300
 MAX_OUTPUT: Final = 2000  # characters of STACK's output in an error message
 
 
@@ -69,18 +74,21 @@ class StackPredictor:
     environment: Mapping[str, str]
 
     def __post_init__(self) -> None:
+        self.transfers = False
         self.name = f"STACK ({self.checkpoint.name})"
 
     def predict(
-        self, query: sparse.csr_matrix, prompts: Sequence[PromptCells], *, genes: Sequence[str], seed: int
+        self, query: sparse.csr_matrix, prompts: Sequence[PromptGroup], *, genes: Sequence[str], seed: int
     ) -> Prediction:
         """See `Predictor.predict`.
 
         Raises:
             StackFailed: STACK's process failed.
         """
-        splits = {PERTURBED: [prompt.perturbed for prompt in prompts]}
-        controls = [prompt.control for prompt in prompts if prompt.control is not None]
+        share = min(max(MAX_PROMPT_CELLS // len(prompts), MIN_SHARE), MAX_SHARE)
+        cells = [prompt.cells(share) for prompt in prompts]
+        splits = {PERTURBED: [each.perturbed for each in cells]}
+        controls = [each.control for each in cells if each.control is not None]
         if len(controls) == len(prompts):
             splits[CONTROL] = controls
         with tempfile.TemporaryDirectory(prefix="stack-") as tmp:
@@ -94,9 +102,13 @@ class StackPredictor:
             predicted = {split: _merged(query, genes, folder / f"{split}.h5ad") for split in splits}
         return Prediction(predicted[PERTURBED], predicted.get(CONTROL))
 
-    def weights(self, query: sparse.csr_matrix, prompts: Sequence[PromptCells]) -> tuple[float, ...]:  # noqa: ARG002
+    def tuned(self, settings: TransferSettings) -> "StackPredictor":  # noqa: ARG002
+        """See `Predictor.tuned`. STACK has no such settings."""
+        return self
+
+    def weights(self, query: Profile, prompts: Sequence[PromptGroup]) -> tuple[float, ...]:  # noqa: ARG002
         """See `Predictor.weights`. STACK draws from all prompt cells equally, whatever the query."""
-        sizes = [prompt.perturbed.shape[0] for prompt in prompts]
+        sizes = [prompt.perturbed.cells for prompt in prompts]
         return tuple(size / sum(sizes) for size in sizes)
 
     def _generate(self, folder: Path, seed: int) -> None:

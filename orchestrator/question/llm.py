@@ -18,6 +18,7 @@ from orchestrator.question.analysis import Question, question_of
 from shared.catalog.interpretation import BLOCKING, CaveatCode
 from shared.catalog.schemas import CellTypeInfo, MatchedTerm, PerturbationInfo
 from shared.catalog.view import CatalogView
+from shared.errors import SettingsInvalid
 from shared.fields import ControlStrategy, LlmProvider
 from shared.logs import Severity, log
 from shared.resolver import Resolution
@@ -124,6 +125,7 @@ async def understand(
 
     Raises:
         NotUnderstood: the question cannot be answered as it was read; the message repeats the reasons.
+        SettingsInvalid: there is a key for the language model, but no client.
     """
     reading = await asyncio.to_thread(read, run.query, view)
     if run.llm_provider is None:
@@ -237,7 +239,11 @@ def _folded(name: str | None) -> str:
 async def _propose(
     run: Run, view: CatalogView, resolution: Resolution, environment: Mapping[str, str], timeout_seconds: float
 ) -> Proposal:
-    """Return the model's proposal; any failure rejects it."""
+    """Return the model's proposal; any failure of the provider rejects it.
+
+    Raises:
+        SettingsInvalid: the provider's client is not installed.
+    """
     assert run.llm_provider is not None
     access = Access.from_env(run.llm_provider, run.llm_model, environment)
     message = {
@@ -252,8 +258,9 @@ async def _propose(
         async with asyncio.timeout(timeout_seconds):
             proposal: Proposal = await client.ask(model, Proposal, message)
             return proposal
-    except ImportError as error:
-        raise ProposalRejected("the libraries for language models are not installed") from error
+    except ImportError as error:  # an error of the operators, which a fallback would hide from them
+        key = LLM_KEYS[access.provider]
+        raise SettingsInvalid([f"{key} is set, but the clients of language models are not installed"]) from error
     except TimeoutError as error:
         raise ProposalRejected(f"the language model did not answer within {timeout_seconds:g} seconds") from error
     except Exception as error:  # whatever fails in a provider or its library, the resolver is the fallback

@@ -1,4 +1,4 @@
-"""Read the cells of a run from its atlas: only the rows of the prompt's groups, their controls, and the query."""
+"""The groups of a run from its atlas: profiles of its prompts, and the few cells that are read."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -7,11 +7,14 @@ import numpy as np
 from scipy import sparse
 
 from orchestrator.atlas.atlas import Atlas, Group
+from orchestrator.atlas.expression import Floats
+from orchestrator.atlas.profiles import Profile
 from orchestrator.config import JobConfig
-from orchestrator.prediction.delta_transfer import PromptCells
+from orchestrator.prediction.predictor import PromptCells, PromptGroup
 from orchestrator.question.analysis import Target
-from orchestrator.search.prompts import Prompt
 from orchestrator.search.strategies import AvailableGroups
+
+MIN_CONTROL_DONORS = 2
 
 
 @dataclass(frozen=True)
@@ -22,55 +25,93 @@ class QueryCells:
     donors: list[str]  # of each cell
     rows: np.ndarray  # of each cell in the `.h5ad`
 
+    @cached_property
+    def profile(self) -> Profile:
+        """The profile of these cells."""
+        return Profile.of(self.counts)
+
 
 class CellSource:
-    """Reads the cells of one run from its atlas; `seed` selects the cells of groups above the limit."""
+    """The cells of one run, from its atlas; `seed` selects the cells of groups above a limit."""
 
     def __init__(self, atlas: Atlas, target: Target, config: JobConfig, seed: int) -> None:
         self._atlas = atlas
         self._target = target
         self._config = config
         self._seed = seed
-        self._references: dict[str, sparse.csr_matrix] = {}
+        self._profiles: dict[Group, Profile] = {}
+        self._references: dict[str, Profile] = {}
+        self._groups: dict[Group, PromptGroup] = {}
         self.genes = atlas.genes
         self.available = AvailableGroups({group: atlas.size(group) for group in atlas.groups}, target, config)
 
     @cached_property
     def query(self) -> QueryCells:
         """At most `max_query_cells` control cells of the query type, spread evenly over donors."""
-        cells = self._control_rows(self._target.query_type)
+        cells = self._control_rows(self._target.query_type, self._config.max_query_cells)
         rows = np.array([row for row, _ in cells], dtype=np.int64)
         return QueryCells(self._atlas.counts(rows), [donor for _, donor in cells], rows)
 
-    def prompt(self, prompt: Prompt) -> list[PromptCells]:
-        """Return the cells of a prompt, group by group, each with its matched controls."""
-        share = self._config.max_prompt_cells // len(prompt.groups)
-        limit = min(self._config.max_group_cells, max(share, self._config.min_group_cells))
-        return [self._group(group, limit) for group in prompt.groups]
+    def group(self, group: Group) -> PromptGroup:
+        """Return a perturbed group with its controls."""
+        if group not in self._groups:
+            matched = self.available.controls(group)
+            self._groups[group] = PromptGroup(
+                donor=group.donor,
+                cell_type=group.cell_type,
+                perturbed=self._profile([group]),
+                control=self._profile(matched) if matched else None,
+                reference=self.reference(group.cell_type),
+                cells=lambda limit: self._cells(group, matched, limit),
+                donor_variance=None if matched else self._donor_variance(group.cell_type),
+                control_donors=len({control.donor for control in self._controls(group.cell_type)}),
+            )
+        return self._groups[group]
 
-    def _group(self, group: Group, limit: int) -> PromptCells:
-        matched = self.available.controls(group)
-        return PromptCells(
-            donor=group.donor,
-            cell_type=group.cell_type,
-            perturbed=self._atlas.counts(self._rows([group], limit)),
-            control=self._atlas.counts(self._rows(matched, limit)) if matched else None,
-            reference=self._reference(group.cell_type),
-        )
-
-    def _reference(self, cell_type: str) -> sparse.csr_matrix:
-        """Return control cells of a cell type from all donors; the query cells if the atlas has none."""
+    def reference(self, cell_type: str) -> Profile:
+        """Return the profile of the control cells of a cell type from all donors; of the query cells if the atlas has none."""
         if cell_type not in self._references:
-            rows = np.array([row for row, _ in self._control_rows(cell_type)], dtype=np.int64)
-            self._references[cell_type] = self._atlas.counts(rows) if len(rows) else self.query.counts
+            controls = self._controls(cell_type)
+            self._references[cell_type] = self._profile(controls) if controls else self.query.profile
         return self._references[cell_type]
 
-    def _control_rows(self, cell_type: str) -> list[tuple[int, str]]:
-        """Return at most `max_query_cells` control cells of a type with their donors, sorted and spread evenly over donors."""
-        controls = self._target.controls
-        groups = [g for g in self._atlas.groups if g.cell_type == cell_type and g.condition in controls]
+    def _profile(self, groups: list[Group]) -> Profile:
+        for group in groups:
+            if group not in self._profiles:
+                self._profiles[group] = self._atlas.profile([group])
+        parts = [self._profiles[group] for group in groups]
+        return sum(parts[1:], parts[0])
+
+    def _donor_variance(self, cell_type: str) -> Floats | None:
+        """Return how much the control profiles of a cell type differ between donors; None with fewer than two donors."""
+        controls = self._controls(cell_type)
+        donors = sorted({group.donor for group in controls})
+        if len(donors) < MIN_CONTROL_DONORS:
+            return None
+        profiles = [self._profile([group for group in controls if group.donor == donor]) for donor in donors]
+        variance: Floats = np.var([each.expression for each in profiles], axis=0, ddof=1)
+        return variance
+
+    def _cells(self, group: Group, matched: list[Group], limit: int) -> PromptCells:
+        perturbed = self._atlas.counts(self._rows([group], limit))
+        if matched:
+            control = self._atlas.counts(self._rows(matched, limit))
+            return PromptCells(perturbed, control, control)
+        rows = np.array([row for row, _ in self._control_rows(group.cell_type, limit)], dtype=np.int64)
+        return PromptCells(perturbed, None, self._atlas.counts(rows) if len(rows) else self.query.counts[:limit])
+
+    def _controls(self, cell_type: str) -> list[Group]:
+        return [
+            group
+            for group in self._atlas.groups
+            if group.cell_type == cell_type and group.condition in self._target.controls
+        ]
+
+    def _control_rows(self, cell_type: str, limit: int) -> list[tuple[int, str]]:
+        """Return at most `limit` control cells of a type with their donors, sorted and spread evenly over donors."""
+        groups = self._controls(cell_type)
         donors = sorted({group.donor for group in groups})
-        share = max(self._config.max_query_cells // max(len(donors), 1), 1)
+        share = max(limit // max(len(donors), 1), 1)
         rows = {donor: self._rows([group for group in groups if group.donor == donor], share) for donor in donors}
         return sorted((int(row), donor) for donor, own in rows.items() for row in own)
 

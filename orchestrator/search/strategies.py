@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from orchestrator.atlas.atlas import Group
 from orchestrator.config import JobConfig
+from orchestrator.prediction.transfer import MAX_WEIGHT_CELLS
 from orchestrator.question.analysis import Target
 from orchestrator.search.prompts import Prompt
 
@@ -49,7 +50,7 @@ class AvailableGroups:
 
     def quality(self, groups: Sequence[Group]) -> float:
         """Return 0..1: half for the number of cells, half for the share of groups with matched controls."""
-        cells = sum(min(self._sizes[group], self._config.max_group_cells) for group in groups)
+        cells = sum(min(self._sizes[group], MAX_WEIGHT_CELLS) for group in groups)
         matched = sum(bool(self.controls(group)) for group in groups) / len(groups)
         return 0.5 * cells / (cells + HALF_CELLS) + 0.5 * matched
 
@@ -121,18 +122,18 @@ def donor(target: Target, available: AvailableGroups) -> Iterator[Prompt]:
     donors = sorted({group.donor for group in groups})
     query_donors = available.query_donors()
     subsets = [
-        ("only donors with matched control cells", [group for group in groups if available.controls(group)]),
-        ("only the donors of the query cells", [group for group in groups if group.donor in query_donors]),
+        ("only donors with matched control cells", [group for group in groups if available.controls(group)], False),
+        ("only the donors of the query cells", [group for group in groups if group.donor in query_donors], False),
         *(
-            (f"without donor {left_out}", [group for group in groups if group.donor != left_out])
+            (f"without donor {left_out}", [group for group in groups if group.donor != left_out], True)
             for left_out in donors[:MAX_DONORS]
             if len(donors) > 1
         ),
     ]
-    for which, subset in subsets:
+    for which, subset, drops_donor in subsets:
         if subset and len(subset) < len(groups):
             rationale = f"{types} under {target.perturbation}, {which}."
-            yield Prompt("donor", rationale, tuple(subset), nearness, 1.0, available.quality(subset))
+            yield Prompt("donor", rationale, tuple(subset), nearness, 1.0, available.quality(subset), drops_donor)
 
 
 STRATEGIES: tuple[Strategy, ...] = (direct, ontology, mechanistic, donor)

@@ -8,6 +8,8 @@ from shared.fields import Model
 
 # The catalog entry beside an atlas: the last file that the ingest writes, and the source for restoring a lost catalog.
 ENTRY_FILE: Final = "dataset.json"
+# Of an ingested atlas; atlases of before there were profiles lack it and must be ingested again.
+PROFILES_FILE: Final = "profiles.h5"
 # The name of a dataset and of its folder; the pattern keeps paths inside the atlas folder.
 FolderName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field
 
 from shared.catalog.interpretation import Direction, Interpretation
 from shared.fields import Answer, ControlStrategy, LlmProvider, Model, Score, Timestamp
+from shared.runs.evidence import RunEvidence
 from shared.runs.states import Actor, ComputeState, FailureReason, Phase, RunState, next_check, next_expiry
 
 # More entries than any legal life has; a flood of late reports cannot make the document grow.
@@ -72,11 +73,11 @@ class ScorePart(Model):
 
 
 class Iteration(Model):
-    """A finished iteration: its prompt strategy and its grounding score."""
+    """A finished iteration: its prompt strategy and its grounding score, None if nothing can be judged."""
 
     number: int
     strategy: str
-    score: Score
+    score: Score | None
     components: list[ScorePart]
     duration_seconds: float
 
@@ -117,10 +118,15 @@ class RunOutcome(Model):
 
     `answer` is the headline of the report, empty in runs of before it was stored. `files` holds exactly one `.h5ad`, one `.html` and
     one `.json`. `notes` are limitations in plain language.
+    `grounding_score` is None if nothing can be judged; results of before that was possible have a 1 instead.
+    `success` is None in results of before it was stored, which the score alone decided; `evidence` is None in older results.
     """
 
     answer: Annotated[str, AfterValidator(_shortened)] = ""
-    grounding_score: Score
+    grounding_score: Score | None
+    grounding_p_value: float | None = None
+    success: bool | None = None
+    evidence: RunEvidence | None = None
     termination_reason: str
     control_strategy_effective: ControlStrategy
     num_de_genes: int

@@ -13,6 +13,7 @@ from pydantic_core import PydanticCustomError
 from shared.catalog.interpretation import Direction, Interpretation
 from shared.catalog.schemas import ControlStrategyValidation
 from shared.fields import Answer, ControlStrategy, LlmProvider, Model, Query, RunId, Score, Timestamp
+from shared.runs.evidence import RunEvidence
 from shared.runs.states import FailureReason, Phase, RunState
 
 RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
@@ -95,7 +96,9 @@ class RunStatus(Model):
     )
     max_iterations: int = Field(description="Maximum number of iterations.")
     current_phase: Phase | None = Field(description="Phase of the current iteration; null unless the run is running.")
-    grounding_scores: list[Score] = Field(description="Grounding score of each finished iteration, in order.")
+    grounding_scores: list[Score | None] = Field(
+        description="Grounding score of each finished iteration, in order; null if nothing could be judged."
+    )
     control_strategy: ControlStrategy = Field(description="Requested control strategy.")
     control_strategy_effective: ControlStrategy | None = Field(
         description="Control strategy that the run uses; null until it is decided."
@@ -142,7 +145,7 @@ class IterationSummary(Model):
 
     number: int = Field(description="Number of the iteration, starting at 1.")
     strategy: str = Field(description="Strategy that selected the prompt cells.")
-    score: Score = Field(description="Grounding score.")
+    score: Score | None = Field(description="Grounding score; null if nothing could be judged.")
     components: list[ScorePart] = Field(description="Components of the grounding score.")
     duration_seconds: float = Field(description="Duration in seconds.")
 
@@ -199,8 +202,17 @@ class RunResult(Model):
     answer: str = Field(
         description="Answer in sentences, as in the headline of the report; empty for runs older than this field."
     )
-    success: bool = Field(description="Whether the best iteration reached the score threshold.")
-    grounding_score: Score = Field(description="Grounding score of the best iteration.")
+    success: bool = Field(description="Whether the delivered iteration reached the score threshold with p below 0.05.")
+    grounding_score: Score | None = Field(
+        description="Grounding score of the delivered iteration; null if nothing could be judged, as with too few prompt cells."
+    )
+    grounding_p_value: float | None = Field(
+        description="Share of permutations of the treatment labels in which the expected program rises at least as much; null if it "
+        "cannot be judged."
+    )
+    evidence: RunEvidence | None = Field(
+        description="How far the result can be trusted; null for runs older than this field."
+    )
     termination_reason: str = Field(description="Reason why the search stopped.")
     control_strategy_effective: ControlStrategy = Field(description="Control strategy that the run used.")
     iterations: list[IterationSummary] = Field(description="Summary of each iteration.")
@@ -215,7 +227,9 @@ class RunResult(Model):
     anndata_url: str = Field(description="Signed URL of the predicted cells (AnnData, .h5ad).")
     report_url: str = Field(description="Signed URL of the report (HTML, works offline).")
     log_url: str = Field(description="Signed URL of the log (JSON).")
-    files: list[ResultFile] = Field(description="The same files, with size and checksum to verify a download.")
+    files: list[ResultFile] = Field(
+        description="All files, tables included, with size and checksum to verify a download."
+    )
 
 
 class ListQuery(Model):

@@ -170,13 +170,16 @@ def run_result(run: Run, outcome: RunOutcome, urls: Sequence[str], expires_at: d
         )
         for file, url in zip(outcome.files, urls, strict=True)
     ]
+    reached = outcome.grounding_score is not None and outcome.grounding_score >= run.score_threshold
     by_suffix = {file.name.rpartition(".")[2]: file.url for file in files}
     return RunResult(
         run_id=run.run_id,
         interpretation=run.interpretation,
         answer=outcome.answer,
-        success=outcome.grounding_score >= run.score_threshold,
+        success=reached if outcome.success is None else outcome.success,
         grounding_score=outcome.grounding_score,
+        grounding_p_value=outcome.grounding_p_value,
+        evidence=outcome.evidence,
         termination_reason=outcome.termination_reason,
         control_strategy_effective=outcome.control_strategy_effective,
         iterations=[_iteration(each) for each in run.iterations],

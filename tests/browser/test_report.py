@@ -3,17 +3,31 @@
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pytest
 from playwright.async_api import Browser, Page
 
+from orchestrator.atlas.atlas import Group
 from orchestrator.outputs.report import write_report
+from orchestrator.search.iteration import GroupUse
 from orchestrator.search.search import SearchResult
-from tests.support.orchestrator.search_results import FALLING, RISING, UNTESTED, synthetic_result
+from shared.runs.evidence import Confidence
+from shared.runs.records import PathwayChange
+from tests.support.orchestrator.changes import make_response
+from tests.support.orchestrator.search_results import (
+    FALLING,
+    LONG_NAME,
+    RISING,
+    UNTESTED,
+    make_expected,
+    synthetic_result,
+)
+from tests.support.orchestrator.trust import result_of, unjudged, with_accuracy
 
 SCRIPT = "<script>window.hurt = 1</script>"
 IMAGE = '"><img src=x onerror="window.hurt = 1">'
@@ -144,6 +158,35 @@ async def test_gene_links_open_apart_and_tell_nothing_of_this_page(opened: Open)
         assert links == [["noopener noreferrer", "https:"]] * 3 * (len(RISING) + len(FALLING))
 
 
+async def test_each_plot_is_saved_as_a_file_that_needs_no_style_sheet(
+    opened: Open, browser: Browser, tmp_path: Path
+) -> None:
+    async with opened(synthetic_result(), scheme="dark") as here:
+        buttons = await here.page.get_by_role("button", name="Download SVG").all()
+        saved = {}
+        for button in buttons:
+            async with here.page.expect_download() as waiting:
+                await button.click()
+            download = await waiting.value
+            path = tmp_path / download.suggested_filename
+            await download.save_as(path)
+            saved[path.name.removeprefix("run_0123456789ab_")] = path
+        assert await here.page.evaluate("document.documentElement.dataset.theme") is None
+    assert set(saved) == {"score.svg", "iterations.svg", "volcano.svg", "donors.svg"}
+    page = await browser.new_page()
+    for path in saved.values():
+        assert not re.search(r"class=|style=|var\(|<script|data-", path.read_text(encoding="utf-8"))
+        await page.goto(path.as_uri())
+        assert await page.evaluate("document.documentElement.localName") == "svg"
+        assert await page.evaluate("document.querySelector('rect').getAttribute('fill')") == "rgb(255, 255, 255)"
+    await page.goto(saved["volcano.svg"].as_uri())
+    red = (
+        "[...document.querySelectorAll('circle')].filter(dot => dot.getAttribute('fill') === 'rgb(179, 55, 30)').length"
+    )
+    assert await page.evaluate(red) == len(RISING)
+    await page.close()
+
+
 async def test_light_and_dark_follow_the_system_and_the_button_turns_them(opened: Open) -> None:
     async with opened(synthetic_result(), scheme="dark") as here:
         paper = "getComputedStyle(document.body).backgroundColor"
@@ -184,7 +227,7 @@ async def test_on_a_wide_screen_no_table_is_cut_off(opened: Open) -> None:
         rooms = await here.page.eval_on_selector_all(
             ".wide", "all => all.map(box => box.clientWidth - box.scrollWidth)"
         )
-        assert len(rooms) == 6
+        assert len(rooms) == 7
         assert min(rooms) >= 0
 
 
@@ -192,10 +235,77 @@ async def test_on_paper_it_is_light_and_without_what_paper_cannot_do(opened: Ope
     async with opened(synthetic_result(), scheme="dark") as here:
         await here.page.emulate_media(media="print")
         assert await here.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
-        for selector in ("nav", ".find", "#theme", "#readout", "td.links"):
+        for selector in ("nav", ".find", "#theme", "#readout", "td.links", ".save"):
             assert await here.page.locator(selector).first.is_hidden(), selector
         assert await here.page.locator("#volcano").is_visible()
         assert (await here.page.pdf(format="A4")).startswith(b"%PDF")
+
+
+def crowded(known: int = 40, donors: int = 30) -> SearchResult:
+    """Return a result with more genes, gene sets, donors and known responses than a page has room for."""
+    result = synthetic_result(scores=(4, 8, 6, 5, 7), notes=("A note that fills a line on paper. " * 4,) * 3)
+    found = result.best.differential
+    place = np.arange(len(found.genes))
+    called = (place < 60) & (found.statistic != 0)
+    many = replace(
+        found,
+        log2_fold_change=np.where(called, np.where(place < 30, 2.0, -2.0), found.log2_fold_change),
+        adjusted_p=np.where(called, 1e-9, found.adjusted_p),
+        is_de=called,
+    )
+    names = [f"donor {i}" for i in range(donors)]
+    summary = replace(
+        result.best.summary,
+        prompt=replace(result.best.summary.prompt, groups=tuple(Group(name, "MDC", "IFNG") for name in names)),
+        groups=tuple(GroupUse(name, "MDC", 100, 100, 1 / donors) for name in names),
+        num_de_genes=int(called.sum()),
+    )
+    sets = [PathwayChange(name=f"REACTOME_{LONG_NAME}_{i}", score=5.0, adjusted_p_value=1e-5) for i in range(40)]
+    best = replace(
+        result.best,
+        summary=summary,
+        differential=many,
+        response=make_response(many, donors=donors),
+        enrichment=[*result.best.enrichment, *sets],
+    )
+    query = replace(result.query, donors=[names[i % donors] for i in range(len(result.query.donors))])
+    return with_accuracy(replace(result, best=best, query=query), make_expected(n=known))
+
+
+@pytest.mark.parametrize("result", [synthetic_result(), unjudged(), crowded()], ids=["usual", "unjudged", "crowded"])
+async def test_it_prints_on_at_most_four_pages_of_a4(opened: Open, result: SearchResult) -> None:
+    """Regression: the table of known responses had all its rows on paper, which made a fifth page."""
+    async with opened(result) as here:
+        paper = await here.page.pdf(prefer_css_page_size=True)
+    assert 1 <= len(re.findall(rb"/Type\s*/Page\b", paper)) <= 4
+    sizes = {tuple(map(float, size.split())) for size in re.findall(rb"/MediaBox\s*\[([^\]]+)\]", paper)}
+    assert [size for size in sizes if size != pytest.approx((0, 0, 595, 842), abs=1)] == []
+
+
+async def test_each_confidence_has_its_own_color(opened: Open) -> None:
+    colors = {}
+    for level in Confidence:
+        async with opened(result_of(level)) as here:
+            read = "getComputedStyle(document.querySelector('.answer')).borderLeftColor"
+            colors[level] = await here.page.evaluate(read)
+    assert colors == {
+        Confidence.HIGH: "rgb(31, 122, 77)",
+        Confidence.MODERATE: "rgb(20, 80, 158)",
+        Confidence.LOW: "rgb(160, 90, 0)",
+        Confidence.NONE: "rgb(163, 38, 42)",
+    }
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_each_confidence_can_be_read(opened: Open, scheme: str) -> None:
+    axe = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
+    async with opened(synthetic_result(), scheme=scheme) as here:
+        await here.page.evaluate(axe)
+        for level in Confidence:
+            await here.page.evaluate(f"document.querySelector('.answer').className = 'answer {level}'")
+            found = await here.page.evaluate("axe.run('.answer', {runOnly: ['color-contrast']})")
+            assert len(found["passes"]) == 1
+            assert (level, found["violations"]) == (level, [])
 
 
 @pytest.mark.parametrize("markup", [SCRIPT, IMAGE, CLOSING, COMMENT])

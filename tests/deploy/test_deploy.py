@@ -166,6 +166,8 @@ def test_jobs_run_an_image_that_is_named_by_its_digest(deployment: Deployment) -
     (image,) = deployment.recorder.cloud.images
     (build,) = deployment.recorder.cloud.builds
     assert last(build["serviceAccount"]) == f"haystack-builder{ACCOUNT}"
+    assert build["substitutions"]["_REQUIREMENTS"] == "requirements-llm.txt"  # this deployment has language models
+    assert "--build-arg=REQUIREMENTS=${_REQUIREMENTS}" in build["steps"][0]["args"]
     for function in ("create", "reconcile"):
         assert environ(deployment, function)["JOB_IMAGE"] == f"{image['package']}@{image['digest']}"
 

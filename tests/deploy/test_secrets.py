@@ -1,15 +1,15 @@
-"""A deployment with language models requires their keys in Secret Manager."""
+"""A deployment with language models requires their keys in Secret Manager, and builds an image with their clients."""
 
 from dataclasses import replace
 
 import pytest
 
-from deploy import secrets
+from deploy import image, secrets
 from deploy.gcloud import Answer, CommandFailed, Gcloud
 from deploy.target import Target
 from shared.fields import LlmProvider
 from shared.settings import LLM_KEYS
-from tests.deploy.conftest import PROJECT, answering
+from tests.deploy.conftest import PROJECT, ROOT, answering
 
 NOT_FOUND = Answer(1, "", "ERROR: (gcloud.secrets.versions.describe) NOT_FOUND: Secret not found")
 
@@ -33,3 +33,26 @@ def test_a_dry_run_goes_on_without_a_key_and_says_so(target: Target, capsys: pyt
 
 def test_every_language_model_that_a_run_may_ask_for_has_a_key_s_name() -> None:
     assert set(LLM_KEYS) == {provider.value for provider in LlmProvider}
+
+
+@pytest.mark.parametrize(
+    ("providers", "name", "requirements"),
+    [
+        ((), "orchestrator", "requirements.txt"),
+        (("anthropic",), "orchestrator-llm", "requirements-llm.txt"),
+    ],
+)
+def test_the_image_has_the_clients_of_language_models_only_if_the_deployment_has_a_key(
+    target: Target, providers: tuple[str, ...], name: str, requirements: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cloud = Gcloud(PROJECT, dry_run=True, run=answering([]))
+    built = image.job_image(cloud, replace(target, llm_providers=providers), build=True)
+    assert built.startswith(f"{target.registry}/{name}@")
+    assert f"_REQUIREMENTS={requirements}" in capsys.readouterr().out
+    assert (ROOT / "orchestrator" / requirements).is_file()
+
+
+def test_the_packages_of_language_models_are_in_their_own_image_only() -> None:
+    for file, expected in (("requirements.txt", False), ("requirements-llm.txt", True)):
+        packages = (ROOT / "orchestrator" / file).read_text(encoding="utf-8")
+        assert all((f"\n{name}==" in packages) is expected for name in ("pydantic-ai-slim", "anthropic", "openai"))

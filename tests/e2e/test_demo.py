@@ -28,13 +28,13 @@ def demo(ingested: Path, tmp_path: Path, *arguments: str) -> subprocess.Complete
 
 
 @pytest.mark.timeout(120)
-def test_the_demo_shows_progress_and_leaves_three_files(ingested: Path, tmp_path: Path) -> None:
+def test_the_demo_shows_progress_and_leaves_its_files(ingested: Path, tmp_path: Path) -> None:
     done = demo(ingested, tmp_path, "--max-iterations", "1")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "evaluation · iteration 1/1" in done.stdout
     assert "status: completed" in done.stdout
     files = sorted((tmp_path / "results").glob("run_*/*"))
-    assert [file.suffix for file in files] == [".json", ".h5ad", ".html"]
+    assert sorted(file.suffix for file in files) == [".csv", ".csv", ".h5ad", ".html", ".json", ".rnk"]
     assert all(str(file) in done.stdout for file in files)
 
 

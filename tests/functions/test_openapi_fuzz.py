@@ -107,7 +107,12 @@ async def complete(run_id: str) -> None:
     summary = Iteration(number=1, strategy="direct", score=8, components=parts, duration_seconds=0.5)
     phase = Phase.OUTPUT_GENERATION
     await lease(run_id, store=store, clock=clock).progress(phase=phase, iteration=1, finished=summary)
-    names = {"predictions.h5ad": "application/x-hdf5", "report.html": "text/html", "log.json": "application/json"}
+    names = {
+        "predictions.h5ad": "application/x-hdf5",
+        "genes.csv": "text/csv",
+        "report.html": "text/html",
+        "log.json": "application/json",
+    }
     outcome = RunOutcome(
         grounding_score=8,
         termination_reason="threshold reached",

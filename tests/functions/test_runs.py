@@ -43,6 +43,9 @@ async def finish(run_id: str, store: RunDatabase, folder: Path) -> None:
     files = []
     for end, kind in {
         "_predictions.h5ad": "application/x-hdf5",
+        "_genes.csv": "text/csv",
+        "_gene_sets.csv": "text/csv",
+        "_ranked_genes.rnk": "text/tab-separated-values",
         "_report.html": "text/html",
         "_log.json": "application/json",
     }.items():
@@ -260,7 +263,10 @@ async def test_a_result_gives_files_that_can_be_downloaded_as_they_were_stored(
     assert answer.headers["cache-control"] == "private, no-store"
     assert (result["success"], result["grounding_score"], result["notes"]) == (True, 8, ["semi-synthetic atlas"])
     assert result["iterations"][0]["components"][0]["name"] == "pathway coherence"
-    assert [result["anndata_url"], result["report_url"], result["log_url"]] == [file["url"] for file in result["files"]]
+    urls = {file["name"].removeprefix(f"{run_id}_"): file["url"] for file in result["files"]}
+    assert len(urls) == 6
+    named = {"anndata_url": "predictions.h5ad", "report_url": "report.html", "log_url": "log.json"}
+    assert {field: result[field] for field in named} == {field: urls[name] for field, name in named.items()}
     async with httpx.AsyncClient(trust_env=False) as client:
         for file in result["files"]:
             download = await client.get(file["url"])

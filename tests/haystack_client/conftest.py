@@ -36,6 +36,9 @@ QUESTION = "How would CD14 monocytes respond to IFN-gamma?"
 UNANSWERABLE = "What does TNF do to NK cells?"
 FILES = {
     "_predictions.h5ad": "application/x-hdf5",
+    "_genes.csv": "text/csv",
+    "_gene_sets.csv": "text/csv",
+    "_ranked_genes.rnk": "text/tab-separated-values",
     "_report.html": "text/html",
     "_log.json": "application/json",
 }

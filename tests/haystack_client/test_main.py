@@ -4,7 +4,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from tests.haystack_client.conftest import QUESTION, UNANSWERABLE, Done, Haystack, complete, ended, fail
+from tests.haystack_client.conftest import FILES, QUESTION, UNANSWERABLE, Done, Haystack, complete, ended, fail
 
 NOWHERE = "run_0123456789ab"
 
@@ -148,7 +148,7 @@ async def test_a_result_is_shown_and_its_files_are_downloaded(haystack: Haystack
     fetched = await haystack("result", run_id, "--download", str(folder), COLUMNS="60")
     assert fetched.code == 0
     names = sorted(path.name for path in folder.iterdir())
-    assert names == [f"{run_id}_log.json", f"{run_id}_predictions.h5ad", f"{run_id}_report.html"]
+    assert names == sorted(f"{run_id}{end}" for end in FILES)
     for name in names:
         assert (folder / name).read_bytes() == (tmp_path / name).read_bytes()
         assert str(folder / name) in fetched.out

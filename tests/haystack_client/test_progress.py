@@ -169,3 +169,4 @@ def test_the_bar_moves_with_the_phases(
 def test_a_run_is_described_in_a_few_words() -> None:
     run = {"status": "running", "current_phase": "prompt_generation", "current_iteration": 2, "max_iterations": 5}
     assert describe({**run, "grounding_scores": [6]}) == "prompt generation · iteration 2/5 · scores 6"
+    assert describe({**run, "grounding_scores": [None, 6]}) == "prompt generation · iteration 2/5 · scores – 6"

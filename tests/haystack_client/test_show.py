@@ -205,6 +205,23 @@ def test_why_the_search_stopped_is_a_sentence(reason: str, shown: str, capsys: p
     assert shown in capsys.readouterr().out.splitlines()
 
 
+def test_a_score_that_cannot_be_judged_says_why(capsys: pytest.CaptureFixture[str]) -> None:
+    """Regression: ten cells were shown as "grounding score: 1 of 10, no success"."""
+    few = "Cannot be judged: 10 perturbed prompt cells, at least 30 are needed."
+    parts = [{"name": name, "score": None, "reason": few} for name in ("pathway_coherence", "network_coherence")]
+    iteration = {"number": 1, "score": None, "strategy": "direct", "duration_seconds": 1.0, "components": parts}
+    found = RESULT | {"success": False, "grounding_score": None, "grounding_p_value": 0.2, "iterations": [iteration]}
+    show.findings(Terminal(), found)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "grounding score: not judged: 10 perturbed prompt cells, at least 30 are needed"
+    assert "iteration 1: not judged, direct prompts, 1.0 s" in lines
+    other = iteration | {"components": [parts[0], parts[1] | {"reason": "Not evaluated: nothing is known."}]}
+    show.findings(Terminal(), found | {"iterations": [other]})
+    assert capsys.readouterr().out.splitlines()[0] == "grounding score: not judged"
+    show.outcome(Terminal(), RUN | {"grounding_scores": [None, 8]})
+    assert "grounding scores: – 8 (–: not judged)" in capsys.readouterr().out.splitlines()
+
+
 @pytest.mark.parametrize(("genes", "shown"), [(0, "no gene is called changed"), (1, "1 gene called changed")])
 def test_pathways_without_a_called_gene_are_a_hint(genes: int, shown: str, capsys: pytest.CaptureFixture[str]) -> None:
     show.findings(Terminal(), RESULT | {"num_de_genes": genes})

@@ -11,7 +11,7 @@ import pytest
 from local import service
 from local.demo_atlas import DATASET
 from local.lock import locked
-from shared.catalog.entries import ENTRY_FILE
+from shared.catalog.entries import ENTRY_FILE, PROFILES_FILE
 from tests.functions.conftest import cloud, environment, settings, small_dataset
 from tests.haystack_client.conftest import (
     QUESTION,
@@ -34,6 +34,7 @@ def data_dir(haystack: Haystack, tmp_path: Path) -> Iterator[Path]:
     atlas = service.atlas_dir(folder) / DATASET
     atlas.mkdir(parents=True)
     (atlas / ENTRY_FILE).write_text(small_dataset().model_copy(update={"name": DATASET}).model_dump_json())
+    (atlas / PROFILES_FILE).touch()
     with locked(folder) as describe:
         describe(haystack.url, "sqlite")
         yield folder
@@ -80,3 +81,12 @@ async def test_a_refused_question_ends_the_demo_with_the_reasons(haystack: Hayst
     assert "cell type: natural killer cell" in done.out
     assert "haystack submit" not in done.out  # the demo's own service ends with it
     assert (await haystack("list")).out == "no runs\n"
+
+
+def test_an_atlas_of_an_older_version_is_not_used_and_named(tmp_path: Path) -> None:
+    for name, files in {"new": (ENTRY_FILE, PROFILES_FILE), "old": (ENTRY_FILE,)}.items():
+        (tmp_path / name).mkdir()
+        for file in files:
+            (tmp_path / name / file).write_text(small_dataset().model_copy(update={"name": name}).model_dump_json())
+    assert [entry.name for entry in service.ingested(tmp_path)] == ["new"]
+    assert service.outdated(tmp_path) == ["old"]

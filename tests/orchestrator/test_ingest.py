@@ -206,3 +206,29 @@ def test_the_command_puts_the_dataset_into_the_catalog(tmp_path: Path) -> None:
         return [(entry.name, entry.title) for entry in entries]
 
     assert asyncio.run(stored()) == [("small", "Small")]
+
+
+@pytest.mark.parametrize(
+    ("donors", "wanted"),
+    [
+        ({"PBS": ["ctrl101", "ctrl107"], "IFNg": ["stim101", "stim107"]}, ["101", "107"]),
+        ({"PBS": ["P1_pre", "P2_pre"], "IFNg": ["P1_post", "P2_post"]}, ["P-1", "P-2"]),
+        ({"PBS": ["A", "B"], "IFNg": ["A", "B"]}, ["A", "B"]),
+        (
+            {"PBS": ["healthy1", "healthy2"], "IFNg": ["patient3", "patient4"]},
+            ["healthy1", "healthy2", "patient3", "patient4"],
+        ),
+        ({"PBS": ["ctrl101"], "IFNg": ["stim107"]}, ["ctrl101", "stim107"]),
+        ({"PBS": ["D1"], "IFNg": ["D2"]}, ["D1", "D2"]),
+        ({"PBS": ["donor_A"], "IFNg": ["donor_B"]}, ["donor_A", "donor_B"]),
+    ],
+)
+def test_donor_labels_that_name_the_condition_are_the_same_donor(
+    donors: dict[str, list[str]], wanted: list[str], tmp_path: Path
+) -> None:
+    """Regression: files that name samples ctrl101 and stim101 lost all matched controls."""
+    condition = small_atlas().obs["condition"].to_numpy()
+    second = np.arange(60) % 2
+    labels = np.array([donors[each][i % len(donors[each])] for each, i in zip(condition, second, strict=True)])
+    entry = ingest("named", written(small_atlas(donor=labels), tmp_path), tmp_path / "atlases")
+    assert entry.donors == wanted

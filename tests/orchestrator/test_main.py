@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
@@ -17,9 +18,10 @@ from shared.runs.records import Run
 from shared.runs.states import RunState
 from shared.stores.sqlite import SqliteCatalog, SqliteDatabase, SqliteRunStore
 from tests.support.fakes import FakeBatch
-from tests.support.orchestrator.jobs import settings, start, wait_for_line
+from tests.support.orchestrator.jobs import ROOT, settings, start, wait_for_line
 
 MakeRun = Callable[..., Run]
+NOT_IN_THE_IMAGE = {"anthropic", "decoupler", "matplotlib", "numba", "openai", "pydantic_ai", "scanpy"}
 
 
 @pytest.mark.parametrize("environment", [{}, {"RUN_ID": "run_XYZ"}, {"RUN_ID": "run_0123456789ab"}])
@@ -36,6 +38,21 @@ async def test_a_run_that_does_not_exist_ends_with_2(tmp_path: Path) -> None:
     _, log = await job.communicate()
     assert job.returncode == 2
     assert b"You have no run" in log
+
+
+def loaded_by(module: str) -> set[str]:
+    """Return the top-level packages that a new process has after importing a module."""
+    program = f"import sys, {module}; print(*sorted({{name.partition('.')[0] for name in sys.modules}}))"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_the_first_phase_waits_for_no_scientific_library() -> None:
+    assert not loaded_by("orchestrator.main") & {"numpy", "scipy", "pandas", "anndata", "h5py", *NOT_IN_THE_IMAGE}
+
+
+def test_a_run_without_a_language_model_needs_no_package_that_only_tests_have() -> None:
+    assert not loaded_by("orchestrator.workflow, orchestrator.ingest") & NOT_IN_THE_IMAGE
 
 
 @dataclass(frozen=True)

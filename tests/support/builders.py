@@ -106,6 +106,9 @@ def outcome(run_id: str) -> RunOutcome:
         )
         for end, kind in (
             ("_predictions.h5ad", "application/x-hdf5"),
+            ("_genes.csv", "text/csv"),
+            ("_gene_sets.csv", "text/csv"),
+            ("_ranked_genes.rnk", "text/tab-separated-values"),
             ("_report.html", "text/html"),
             ("_log.json", "application/json"),
         )

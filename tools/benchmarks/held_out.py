@@ -2,15 +2,16 @@
 
     python -m tools.benchmarks.held_out FOLDER [--kang PATH.h5ad] [--seeds 10] [--only TEXT ...] [--json]
 
-The removed cells are the truth. The first table compares the predicted with the true change of expression, next to two
-baselines that any method must beat: no change, and the mean change of the other cell types. The second table compares the
-grounding score of the right answer with those of wrong answers, and with the score of the true cells: if the truth does not
-score higher than a wrong answer, the expectations cannot tell them apart on this data, and the question is not judged.
+The removed cells are the truth. The first table compares the predicted with the true change of expression, next to the
+baselines that any method must beat, the accuracy that the job expects without the truth, and the called genes with those that a
+test of the true cells calls. The second table compares the grounding score of the right answer with those of wrong answers, and with
+the score of the true cells: if the truth does not score higher than a wrong answer, the expectations cannot tell them apart on this data,
+and the question is not judged. The third table runs the job where nothing happened (`tools.benchmarks.nulls`).
 
 The demo atlas is built in FOLDER; its responses are simulated, so its figures show that the method works, not that it is
 right. The data of Kang et al. 2018 (interferon-beta, real) are used if `--kang` names them.
 
-Exit code: 1 if, for a judged question, the right answer does not score higher in nine of ten seeds.
+Exit code: 1 if, for a judged question, the right answer does not score higher in nine of ten seeds, or if more than one null run succeeds.
 """
 
 import argparse
@@ -26,25 +27,33 @@ from typing import Any, Final, NamedTuple
 import anndata as ad
 import numpy as np
 import pandas as pd
-from scipy import sparse
+from numpy.typing import NDArray
+from scipy import sparse, stats
 
 from local.demo_atlas import DATASET
 from local.demo_atlas import build as demo_atlas
 from orchestrator.atlas.atlas import Atlas, Group
 from orchestrator.atlas.expression import Floats, profile
 from orchestrator.config import JobConfig
+from orchestrator.evidence.differential import compare
 from orchestrator.evidence.evaluation import Evaluator
+from orchestrator.evidence.gene_sets import program_genes
 from orchestrator.evidence.grounding import Origin
+from orchestrator.evidence.inference import Response, response_of
+from orchestrator.evidence.permutation import program_p_value
 from orchestrator.ingest import ingest
 from orchestrator.prediction.delta_transfer import DeltaTransfer, shifted
+from orchestrator.prediction.transfer import extrapolation
 from orchestrator.question.analysis import analyze
 from orchestrator.search.cells import CellSource
+from orchestrator.search.left_out import LeaveOneOut
 from orchestrator.search.prompts import choose
 from orchestrator.search.strategies import AvailableGroups, candidates
 from shared.catalog.entries import DatasetEntry
 from shared.catalog.plans import MIN_QUERY_CELLS, control_cells
 from shared.catalog.reference import datasets
 from shared.catalog.view import CatalogView
+from tools.benchmarks.nulls import nulls
 from tools.benchmarks.report import table
 
 CONFIG: Final = JobConfig()
@@ -53,6 +62,8 @@ MIN_TRUE_CELLS: Final = 10
 # The wrong answer is the response to a cytokine of another program: IFN-beta for these, TNF-alpha for all others.
 UNLIKE_IFN_BETA: Final = frozenset({"TNF-alpha", "IL-1-beta", "TRAIL", "EGF"})
 DEMO_TYPES: Final = ("MDC", "CD8_T")
+# What a score that cannot be judged, as of "no change", counts as: the lowest.
+NOT_JUDGED: Final = 1
 # Share of the seeds in which the right answer must score higher than each wrong answer.
 ENOUGH: Final = 0.9
 WRONG: Final = ("shuffled", "unchanged", "other")
@@ -81,10 +92,11 @@ class Data:
 
 
 class Answer(NamedTuple):
-    """Counts of perturbed cells and of the control that they are compared with."""
+    """Counts of perturbed cells and of the control that they are compared with, and what a prediction rests on."""
 
     perturbed: sparse.csr_matrix
     control: sparse.csr_matrix
+    response: Response | None = None  # None for measured cells
 
     def change(self) -> Floats:
         """Return the change of expression."""
@@ -114,35 +126,77 @@ class HeldOut:
         }
         self.source.available = AvailableGroups(sizes, self.target, CONFIG)
 
-    def predict(self) -> Answer:
-        """Return the prediction from the first prompt that the job would choose."""
-        prompt = choose(candidates(self.target, self.source.available), [])
+        left_out = LeaveOneOut(self.source, question, DeltaTransfer())
+        prompt = choose(
+            candidates(self.target, self.source.available),
+            [],
+            self.label,
+            lambda each: left_out.accuracy(each).estimate,
+        )
         assert prompt is not None, f"no prompt for {self.perturbation} in {self.label}"
-        predictor, cells = DeltaTransfer(CONFIG.similarity_power), self.source.prompt(prompt)
-        found = predictor.predict(self.source.query.counts, cells, genes=self.source.genes, seed=self.seed)
-        assert found.control is not None
-        return Answer(found.perturbed, found.control)
+        self.accuracy = left_out.accuracy(prompt)
+        self._groups = [self.source.group(group) for group in prompt.groups]
+        self._predictor = DeltaTransfer(self.accuracy.settings)
+        self._weights = self._predictor.weights(self.source.query.profile, self._groups)
+        unlike = extrapolation(
+            self.source.query.profile.expression, [each.reference.expression for each in self._groups]
+        )
+        own = any(group.cell_type == self.label for group in self._groups)
+        self._response = response_of(self._groups, self._weights, extrapolation=0.0 if own else unlike)
+
+    def predict(self) -> Answer:
+        """Return the prediction from the prompt that the job would deliver."""
+        query, genes = self.source.query.counts, self.source.genes
+        found = self._predictor.predict(query, self._groups, genes=genes, seed=self.seed)
+        return Answer(found.perturbed, query if found.control is None else found.control, self._response)
+
+    def p_value(self, perturbation: str, order: NDArray[np.int64] | None = None) -> float | None:
+        """Return the p of the expected program of a perturbation against permuted labels, after the genes are reordered."""
+        names = program_genes(perturbation)
+        places = range(len(self.source.genes)) if order is None else order
+        columns = [int(place) for place, gene in zip(places, self.source.genes, strict=True) if gene in names]
+        limit = max(CONFIG.max_permuted_cells // (2 * len(self._groups)), CONFIG.min_group_cells)
+        cells = [group.cells(limit) for group in self._groups]
+        return program_p_value(cells, self._weights, self._response, columns, seed=self.seed)
 
     def truth(self) -> Answer:
         """Return the held-out cells."""
         return Answer(*(self.data.counts(self.label, labels) for labels in self._conditions))
 
-    def mean_change(self) -> Floats:
-        """Return the baseline: the unweighted mean change of all other cell types."""
-        others = [near.cell_type for near in self.target.neighbors]
-        measured = [name for name in others if self.cells(name) >= CONFIG.min_group_cells]
-        mean: Floats = np.mean([_change(self.data, name, *self._conditions) for name in measured], axis=0)
-        return mean
+    def others(self) -> dict[str, Floats]:
+        """Return the change of each other cell type that has enough cells, nearest in the Cell Ontology first."""
+        names = [
+            near.cell_type for near in self.target.neighbors if self.cells(near.cell_type) >= CONFIG.min_group_cells
+        ]
+        return {name: _change(self.data, name, *self._conditions) for name in names}
+
+    def called(self, answer: Answer) -> NDArray[np.bool_]:
+        """Return which genes are called changed."""
+        return compare(answer.perturbed, answer.control, self.source.genes, CONFIG, answer.response).is_de
 
     def cells(self, cell_type: str) -> int:
         """Return the number of measured cells of a type: perturbed or control, whichever are fewer."""
         return min(self.data.cells(cell_type, labels) for labels in self._conditions)
 
-    def score(self, answer: Answer, perturbation: str = "", origin: Origin = Origin.CROSS_CELL_TYPE) -> int:
+    def score(
+        self,
+        answer: Answer,
+        perturbation: str = "",
+        origin: Origin = Origin.CROSS_CELL_TYPE,
+        p_value: float | None = None,
+    ) -> int:
         """Return the score of an answer to this question, or to one about another perturbation."""
         name = perturbation or self.perturbation
         evaluator = Evaluator(name, self.source.genes, self.source.query.counts, CONFIG)
-        return evaluator.evaluate(*answer, origin=origin, seed=self.seed).grounding.score
+        found = evaluator.evaluate(
+            answer.perturbed,
+            answer.control,
+            response=answer.response,
+            p_value=p_value,
+            origin=origin,
+            seed=self.seed,
+        )
+        return found.grounding.score or NOT_JUDGED
 
     @property
     def _conditions(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -155,20 +209,34 @@ def _change(data: Data, cell_type: str, conditions: tuple[str, ...], controls: t
 
 
 def accuracy(data: Data, cell_type: str, perturbation: str) -> Iterator[Row]:
-    """Yield the accuracy of the prediction and of the mean change, if there are enough true cells.
+    """Yield the accuracy of the prediction and of the baselines, if there are enough true cells.
 
-    `pearson` is the correlation with the true change, `error` the squared error relative to that of no change.
+    `pearson` is the correlation with the true change, `error` the squared error relative to that of no change, `expected` the
+    correlation that the job expects without the truth. `precision` and `recall` compare the called genes with those of the true cells.
     """
     if control_cells(data.entry, cell_type) < MIN_QUERY_CELLS:
         return  # the job refuses questions about it
     held_out = HeldOut(data, cell_type, perturbation, seed=0)
     cells = held_out.cells(held_out.label)
     if held_out.label == cell_type and cells >= MIN_TRUE_CELLS:
-        truth = held_out.truth().change()
+        truth, answer, others = held_out.truth(), held_out.predict(), held_out.others()
+        change = truth.change()
         row = Row(data=data.name, perturbation=perturbation, cell_type=cell_type, cells=cells)
-        for name, change in (("", held_out.predict().change()), ("_mean", held_out.mean_change())):
-            row[f"pearson{name}"] = float(np.corrcoef(change, truth)[0, 1])
-            row[f"error{name}"] = float(np.sum((change - truth) ** 2) / np.sum(truth**2))
+        methods = {
+            "": answer.change(),
+            "_mean": np.mean(list(others.values()), axis=0),
+            "_nearest": next(iter(others.values())),
+        }
+        for name, predicted in methods.items():
+            row[f"pearson{name}"] = float(np.corrcoef(predicted, change)[0, 1])
+        for name, predicted in methods.items():
+            row[f"error{name}"] = float(np.sum((predicted - change) ** 2) / np.sum(change**2))
+        expected = held_out.accuracy.expected
+        row["expected"] = float("nan") if expected is None else expected.pearson.median
+        called, true = held_out.called(answer), held_out.called(truth)
+        row["called"], row["true"] = int(called.sum()), int(true.sum())
+        row["precision"] = float((called & true).sum() / max(called.sum(), 1))
+        row["recall"] = float((called & true).sum() / max(true.sum(), 1))
         yield row
 
 
@@ -185,15 +253,19 @@ def scores(data: Data, cell_type: str, perturbation: str, seeds: int) -> Row:
         held_out = HeldOut(data, cell_type, perturbation, seed)
         query, right = held_out.source.query.counts, held_out.predict()
         rng = np.random.default_rng(seed)
-        shuffled = shifted(query, rng.permutation(right.change()), rng)
-        found["right"].append(held_out.score(right))
+        order = rng.permutation(query.shape[1])
+        assert right.response is not None
+        shuffled = Answer(shifted(query, right.change()[order], rng), query, right.response.reordered(order))
+        own = held_out.perturbation
+        found["right"].append(held_out.score(right, p_value=held_out.p_value(own)))
         found["true"].append(held_out.score(held_out.truth(), origin=Origin.EXACT))
-        found["shuffled"].append(held_out.score(Answer(shuffled, query)))
+        found["shuffled"].append(held_out.score(shuffled, p_value=held_out.p_value(own, order)))
         found["unchanged"].append(held_out.score(Answer(query, query)))
         if other in data.perturbations:
-            found["other"].append(held_out.score(HeldOut(data, cell_type, other, seed).predict()))
+            unlike = HeldOut(data, cell_type, other, seed)
+            found["other"].append(held_out.score(unlike.predict(), p_value=unlike.p_value(own)))
         else:
-            found["other"].append(held_out.score(right, perturbation=other))
+            found["other"].append(held_out.score(right, perturbation=other, p_value=held_out.p_value(other)))
     wins, true_wins = (
         [sum(map(operator.gt, found[name], found[wrong])) for wrong in WRONG] for name in ("right", "true")
     )
@@ -246,12 +318,24 @@ def main() -> int:
     with redirect_stdout(sys.stderr):
         atlases = [demo(options.folder)] + ([kang(options.kang, options.folder)] if options.kang else [])
     found: dict[str, list[Row]] = {"accuracy": [], "scores": []}
-    for data, perturbation, entry in [(d, p, e) for d in atlases for p in d.perturbations for e in d.entry.cell_types]:
-        if any(text in f"{data.name}: {entry.label}, {perturbation}" for text in options.only):
+    questions = [(d, p, e) for d in atlases for p in d.perturbations for e in d.entry.cell_types]
+    for number, (data, perturbation, entry) in enumerate(questions, 1):
+        label = f"{data.name}: {entry.label}, {perturbation}"
+        if any(text in label for text in options.only):
+            print(f"{number} of {len(questions)}: {label}", file=sys.stderr)
             found["accuracy"] += accuracy(data, entry.label, perturbation)
             if data is not atlases[0] or entry.label in DEMO_TYPES:
                 found["scores"].append(scores(data, entry.label, perturbation, options.seeds))
-    print(json.dumps(found) if options.json else "\n\n".join(map(_table, found.values())))
+    if options.kang and options.only == [""]:
+        with redirect_stdout(sys.stderr):
+            found["nulls"] = nulls(options.kang, options.folder)
+    print(json.dumps(found) if options.json else "\n\n".join(_table(rows) for rows in found.values() if rows))
+    real = [row for row in found["accuracy"] if row["data"] != atlases[0].name]
+    if len(real) > 2 and not options.json:
+        rank = stats.spearmanr([row["expected"] for row in real], [row["pearson"] for row in real]).statistic
+        print(f"\nSpearman correlation of expected and true Pearson over the {len(real)} real cell types: {rank:.2f}")
+    if sum(row["successes"] for row in found.get("nulls", [])) > 1:
+        return 1
     lost = [row for row in found["scores"] if row["judged"] and min(row["wins"]) < ENOUGH * options.seeds]
     return 1 if lost else 0
 

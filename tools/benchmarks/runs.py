@@ -58,7 +58,10 @@ def completed() -> Run:
         "notes": 2 * ["No cells of this type were measured; cells of the nearest type replace them."],
         "files": [
             {"name": name, "object_name": f"runs/x/{name}", **file}
-            for name in ("predictions.h5ad", "report.html", "log.json")
+            for name in (
+                *("predictions.h5ad", "genes.csv", "gene_sets.csv", "ranked_genes.rnk"),
+                *("report.html", "log.json"),
+            )
         ],
     }
     changes = {

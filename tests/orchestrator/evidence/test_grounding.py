@@ -1,6 +1,7 @@
 """The parts of the score: each can come out high and low, and parts that cannot be evaluated are named and left out."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from orchestrator.config import JobConfig
 from orchestrator.evidence.differential import Differential
 from orchestrator.evidence.gene_sets import Expectation, expectations, hallmark, reactome, readable
 from orchestrator.evidence.grounding import (
+    NO_GENE_LIMIT,
     NO_RECEPTOR_LIMIT,
     RELATED_LIMIT,
     UNGROUNDED_LIMIT,
@@ -23,6 +25,7 @@ from orchestrator.question.analysis import Question
 from orchestrator.search.cells import CellSource
 from shared.catalog import reference
 from shared.runs.records import PathwayChange
+from tests.support.orchestrator.changes import make_differential
 
 CONFIG = JobConfig()
 SETS = {"HALLMARK_A": frozenset(f"A{i}" for i in range(20)), "HALLMARK_B": frozenset(f"B{i}" for i in range(20))}
@@ -36,7 +39,7 @@ def moved(names: Sequence[str], change: float = 2.0) -> Differential:
     called = np.isin(GENES, names)
     noise = rng.normal(0, 0.01, len(GENES))
     p = np.where(called, 1e-9, 0.9)
-    return Differential(GENES, np.where(called, change, noise), np.where(called, change * 10, noise), p, p, called)
+    return make_differential(GENES, np.where(called, change, noise), np.where(called, change * 10, noise), p, called)
 
 
 def raised(*names: str) -> list[PathwayChange]:
@@ -52,11 +55,30 @@ def grounding(
     origin: Origin = Origin.EXACT,
     expressing: float = 1.0,
     cells: int = 100,
+    p_value: float | None = None,
+    perturbed_cells: int | None = None,
 ) -> Grounding:
     query = np.zeros((cells, len(GENES)))
     query[: round(cells * expressing), -1] = 1
-    evidence = Evidence(differential, enrichment, SETS, expectation, ("RECEPTOR",), sparse.csr_matrix(query), origin)
+    evidence = Evidence(
+        differential,
+        enrichment,
+        SETS,
+        expectation,
+        ("RECEPTOR",),
+        sparse.csr_matrix(query),
+        origin,
+        p_value=p_value,
+        perturbed_cells=perturbed_cells,
+    )
     return ground(evidence, CONFIG, seed=0)
+
+
+def points(found: Grounding) -> int:
+    """Return the score of a prediction that can be judged."""
+    assert found.score is not None
+    assert not found.not_judged
+    return found.score
 
 
 def part(found: Grounding, name: str) -> int | None:
@@ -69,15 +91,66 @@ FIRST = raised("HALLMARK_A", "REACTOME_A", "HALLMARK_B")
 
 def test_a_response_as_expected_scores_high_in_every_part() -> None:
     found = grounding(RESPONSE, FIRST)
-    assert found.score >= 9
+    assert points(found) >= 9
     assert all(each.score is not None and each.score >= 8 and each.reason for each in found.parts)
     assert found.limits == ()
 
 
-def test_no_change_scores_one_in_every_part() -> None:
-    found = grounding(moved([]), [])
+def test_no_change_scores_one_in_every_part_that_can_be_judged() -> None:
+    found = grounding(
+        moved([]),
+        [*raised("HALLMARK_X", "HALLMARK_A")[:1], PathwayChange(name="HALLMARK_A", score=-1.0, adjusted_p_value=0.9)],
+    )
     assert found.score == 1
-    assert [each.score for each in found.parts] == [1, 1, 1]
+    assert [each.score for each in found.parts] == [1, 1, None]
+
+
+@pytest.mark.parametrize(("p_value", "lowest", "highest"), [(0.01, 9, 10), (0.12, 4, 8), (0.3, 1, 3)])
+def test_a_program_that_rises_as_much_with_permuted_labels_does_not_count(
+    p_value: float, lowest: int, highest: int
+) -> None:
+    found = grounding(RESPONSE, FIRST, p_value=p_value)
+    assert lowest <= points(found) <= highest
+    assert ("Reduced" in found.parts[0].reason) is (p_value > 0.05)
+
+
+def test_without_a_called_gene_the_score_stays_below_the_threshold() -> None:
+    """Regression: label-permuted cells scored 8 with p below 0.05 and without a single called gene."""
+    uncalled = replace(RESPONSE, is_de=np.zeros(len(GENES), dtype=bool))
+    found = grounding(uncalled, FIRST, p_value=0.01)
+    assert found.score == NO_GENE_LIMIT < 7
+    assert "No gene is called changed" in found.limits[0]
+
+
+def test_a_program_whose_genes_hardly_rise_counts_little_even_if_it_ranks_first() -> None:
+    faint = replace(RESPONSE, statistic=RESPONSE.statistic / 100)
+    high, low = (part(grounding(each, FIRST), "pathway_coherence") for each in (RESPONSE, faint))
+    assert high is not None
+    assert low is not None
+    assert low <= high / 2
+
+
+def test_few_cells_cannot_be_judged_and_say_so_instead_of_scoring_low() -> None:
+    """Regression: ten cells scored 1 ("no pathway rises") beside an enrichment of t = 40."""
+    found = grounding(RESPONSE, FIRST, perturbed_cells=10)
+    assert found.score is None
+    assert found.not_judged == "10 perturbed prompt cells, at least 30 are needed"
+    assert [each.score for each in found.parts] == [None, None, None]
+    assert "Cannot be judged: 10 perturbed prompt cells" in found.parts[0].reason
+    assert found.limits == (f"The grounding score cannot be judged: {found.not_judged}.",)
+
+
+def test_a_prediction_of_which_no_part_can_be_evaluated_has_no_score() -> None:
+    """Regression: the score was 1, and a note said that it is at most 5."""
+    found = grounding(moved(["A0"]), FIRST, expectation=None)
+    assert found.score is None
+    assert [each.score for each in found.parts] == [None, None, None]
+    assert found.limits == ("The grounding score cannot be judged: no part of the score can be evaluated.",)
+
+
+def test_without_a_tested_gene_there_is_no_score() -> None:
+    found = grounding(replace(RESPONSE, statistic=np.zeros(len(GENES))), [])
+    assert (found.score, found.not_judged) == (None, "no gene could be tested")
 
 
 def test_the_pathway_part_falls_with_the_place_of_the_expected_sets() -> None:
@@ -130,7 +203,7 @@ def test_a_part_that_cannot_be_evaluated_is_named_and_not_counted() -> None:
     no_set = grounding(RESPONSE, FIRST, expectation=Expectation("no set", (), (), (), EXPECTED.responders))
     assert part(no_set, "pathway_coherence") is None
     assert "no set" in no_set.parts[0].reason
-    assert no_set.score > UNGROUNDED_LIMIT
+    assert points(no_set) > UNGROUNDED_LIMIT
 
 
 def test_an_answer_from_a_related_perturbation_is_limited_and_says_so() -> None:
@@ -153,7 +226,7 @@ def test_a_response_transferred_to_cells_without_the_receptor_is_limited_and_say
 )
 def test_the_score_is_not_limited_if(origin: Origin, expressing: float, cells: int) -> None:
     found = grounding(RESPONSE, FIRST, origin=origin, expressing=expressing, cells=cells)
-    assert found.score > NO_RECEPTOR_LIMIT
+    assert points(found) > NO_RECEPTOR_LIMIT
     assert found.limits == ()
 
 

@@ -11,7 +11,9 @@ from orchestrator.search.search import SearchResult
 from shared.catalog.interpretation import AskedGene, Direction, Relation
 from shared.fields import Answer
 from shared.resolver.interpretation import FEW_CELLS
+from shared.runs.evidence import Confidence
 from tests.support.orchestrator.search_results import FALLING, RISING, UNTESTED, make_interpretation, synthetic_result
+from tests.support.orchestrator.trust import not_comparable, with_p_value
 
 UP, DOWN, ANY, SAME = Direction.UP, Direction.DOWN, Direction.ANY, Direction.UNCHANGED
 YES, NO, UNDECIDED = Answer.YES, Answer.NO, Answer.NOT_ENOUGH_EVIDENCE
@@ -47,9 +49,7 @@ def test_cells_of_the_type_in_question_stand_for_nothing_else() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("few", "power"), [(True, " With only 24 query cells, the test has little power."), (False, "")]
-)
+@pytest.mark.parametrize(("few", "power"), [(True, " There are only 24 query cells."), (False, "")])
 def test_if_no_gene_is_called_no_gene_set_is_named_and_few_cells_are(few: bool, power: str) -> None:
     result = synthetic_result(scores=(1,), changed=False)
     best = replace(result.best, enrichment=synthetic_result().best.enrichment)  # significant gene sets all the same
@@ -58,6 +58,25 @@ def test_if_no_gene_is_called_no_gene_set_is_named_and_few_cells_are(few: bool, 
     assert headline(result) == (
         f"In mononuclear phagocytes, used for CD14-positive monocytes, no gene is called changed under IFN-gamma.{power}"
     )
+
+
+def test_if_no_gene_is_called_the_answer_says_what_the_evidence_shows_instead() -> None:
+    nothing = synthetic_result(scores=(1,), changed=False)
+    rises = with_p_value(nothing, 0.01)
+    assert "The expected program rises as a whole (p = 0.010), but no single gene is certain." in headline(rises)
+    assert "rises as a whole" not in headline(nothing)
+    assert "come from different donors, so a response cannot be told from their differences" in headline(
+        not_comparable()
+    )
+
+
+@pytest.mark.parametrize("changed", [True, False])
+def test_the_headline_says_why_a_prediction_cannot_be_judged(changed: bool) -> None:
+    result = synthetic_result(scores=(None,), changed=changed)
+    why = "This prediction cannot be judged: 10 perturbed prompt cells, at least 30 are needed."
+    assert answers.headline(result)[-1] == why
+    assert result.confidence[0] in {Confidence.LOW, Confidence.NONE}
+    assert "cannot be judged" not in headline(synthetic_result(changed=changed))
 
 
 def test_a_perturbation_that_stands_in_is_named() -> None:

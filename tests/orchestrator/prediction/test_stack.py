@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from orchestrator.prediction.delta_transfer import PromptCells
+from orchestrator.atlas.profiles import Profile
+from orchestrator.prediction.predictor import PromptCells, PromptGroup
 from orchestrator.prediction.stack import MIN_TEST_CELLS, StackFailed, StackPredictor, from_env
 from shared.errors import SettingsInvalid
 
@@ -69,11 +70,12 @@ def predictor(environment: Mapping[str, str]) -> StackPredictor:
     return found
 
 
-def prompt(cells: int, *, control: int | None, count: float = 1.0) -> PromptCells:
+def prompt(cells: int, *, control: int | None, count: float = 1.0) -> PromptGroup:
     def full(size: int, value: float) -> sparse.csr_matrix:
         return sparse.csr_matrix(np.full((size, 5), value, dtype=np.float32))
 
-    return PromptCells("D1", "T", full(cells, count), None if control is None else full(control, 2.0), full(2, 3.0))
+    matched = None if control is None else full(control, 2.0)
+    return PromptGroup.of("D1", "T", PromptCells(full(cells, count), matched, full(2, 3.0)))
 
 
 def test_its_output_replaces_the_genes_it_knows_and_leaves_the_others(
@@ -84,7 +86,7 @@ def test_its_output_replaces_the_genes_it_knows_and_leaves_the_others(
     assert found.perturbed.toarray().tolist() == [[0, 7, 2, 3, 0], [5, 7, 7, 8, 0], [10, 7, 12, 13, 0]]
     assert found.control is not None
     assert found.control.toarray().tolist() == [[0, 1, 2, 3, 2], [5, 1, 7, 8, 2], [10, 1, 12, 13, 2]]
-    assert fake.weights(QUERY, prompts) == (0.75, 0.25)
+    assert fake.weights(Profile.of(QUERY), prompts) == (0.75, 0.25)
 
 
 def test_its_process_gets_prompt_cells_by_split_enough_test_cells_and_no_secret(

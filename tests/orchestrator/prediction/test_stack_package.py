@@ -15,7 +15,7 @@ import pytest
 from scipy import sparse
 
 from orchestrator.main import Exit, run_job
-from orchestrator.prediction.delta_transfer import PromptCells
+from orchestrator.prediction.predictor import PromptCells, PromptGroup
 from orchestrator.prediction.stack import from_env
 from shared.runs.records import Run
 from tests.support.orchestrator.world import World
@@ -64,7 +64,7 @@ def test_it_generates_whole_counts_for_its_genes_and_the_same_ones_by_the_same_s
 ) -> None:
     stack = from_env(tiny([*GENES[:40], "NOT-HERE"]))
     assert stack is not None
-    query, prompts = cells(1, 25), [PromptCells("D", "T", cells(2, 30), cells(3, 20), cells(3, 20))]
+    query, prompts = cells(1, 25), [PromptGroup.of("D", "T", PromptCells(cells(2, 30), cells(3, 20), cells(3, 20)))]
     first, again, other = (stack.predict(query, prompts, genes=GENES, seed=seed) for seed in (1, 1, 2))
     assert first.control is not None
     after = first.perturbed.toarray()
@@ -93,4 +93,4 @@ async def test_a_run_with_it_is_evaluated_like_any_other(
     log = json.loads(here.file("log.json").read_text())
     assert log["predictor"] == "STACK (tiny.ckpt)"
     # Random weights must not score well.
-    assert here.outcome.grounding_score < 5
+    assert here.score < 5

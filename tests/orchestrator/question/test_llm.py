@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ from orchestrator.question.analysis import NotUnderstood, Question
 from orchestrator.question.llm import ADDRESSES, READ_AS, understand
 from shared.catalog.interpretation import BLOCKING, CaveatCode
 from shared.catalog.view import CatalogView
+from shared.errors import SettingsInvalid
 from shared.fields import LlmProvider
 from shared.resolver.interpretation import read as interpret
 from shared.runs.records import Run
@@ -147,6 +149,17 @@ async def test_without_a_key_nothing_is_asked_and_the_notes_say_why(
 ) -> None:
     run = make_run(QUESTION, llm_provider=LlmProvider.OPENAI)
     assert "OPENAI_API_KEY is not set" in notes_of(await understand(run, demo_view, {}))
+
+
+async def test_a_key_without_the_clients_is_an_error_of_the_configuration(
+    make_run: Callable[..., Run], demo_view: CatalogView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(
+        sys.modules, "orchestrator.question.llm_client", None
+    )  # the import fails, as without the package
+    run = make_run(QUESTION, llm_provider=LlmProvider.OPENAI)
+    with pytest.raises(SettingsInvalid, match="OPENAI_API_KEY is set, but the clients of language models are not inst"):
+        await understand(run, demo_view, {"OPENAI_API_KEY": KEY})
 
 
 async def test_a_run_that_names_no_provider_asks_nobody(

@@ -1,4 +1,4 @@
-"""The cells that are read for a prompt: few per group if there are many groups, and the same ones each time."""
+"""The groups of a prompt: profiles of all their cells, and on demand a few cells, the same ones each time."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,19 +13,20 @@ from orchestrator.search.cells import CellSource
 from orchestrator.search.strategies import candidates
 
 
-def test_a_prompt_of_many_groups_reads_no_more_cells_than_the_limit(
+def test_a_group_is_a_profile_of_all_its_cells_and_gives_no_more_cells_than_asked_for(
     ask: Callable[[str], Question], atlas_root: Path
 ) -> None:
     question = ask("How would CD8 T cells respond to TNF?")
-    config = replace(JobConfig(), max_prompt_cells=200)
-    source = CellSource(Atlas(atlas_root / question.dataset.name), question.target, config, 1)
+    atlas = Atlas(atlas_root / question.dataset.name)
+    source = CellSource(atlas, question.target, JobConfig(), 1)
     largest = max(candidates(question.target, source.available), key=lambda prompt: len(prompt.groups))
-    cells = source.prompt(largest)
-    sizes = [group.perturbed.shape[0] for group in cells]
-    assert len(cells) == len(largest.groups) > 10
-    assert min(sizes) >= config.min_group_cells
-    assert sum(sizes) <= config.max_prompt_cells
-    assert all(group.control is None or group.control.shape[0] <= max(sizes) for group in cells)
+    for label in largest.groups[:5]:
+        group = source.group(label)
+        assert group.perturbed.cells == atlas.size(label)
+        cells = group.cells(7)
+        assert cells.perturbed.shape[0] == min(7, atlas.size(label))
+        assert cells.control is not None
+        assert cells.control.shape[0] <= 7
 
 
 def test_the_query_cells_are_shared_out_over_donors_and_stay_the_same(

@@ -1,65 +1,69 @@
-"""The choice of the next prompt, and the lesson of the last score."""
+"""The choice of the next prompt, by expected accuracy and then by rank."""
+
+from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.atlas.atlas import Group
-from orchestrator.config import JobConfig
-from orchestrator.search.prompts import Lesson, Prompt, choose, lesson, rank
-from shared.runs.records import ScorePart
-
-CONFIG = JobConfig()
+from orchestrator.search.prompts import Prompt, choose, rank
 
 
 def prompt(name: str, types: float = 1.0, perturbation: float = 1.0, quality: float = 0.5) -> Prompt:
     return Prompt("direct", f"{name}.", (Group(name, "MDC", "IFN-gamma"),), types, perturbation, quality)
 
 
-def parts(pathways: int | None, targets: int | None) -> list[ScorePart]:
-    return [
-        ScorePart(name="pathway_coherence", score=pathways, reason="because"),
-        ScorePart(name="target_activation", score=targets, reason="because"),
-        ScorePart(name="network_coherence", score=1, reason="because"),
-    ]
+def of_types(*types: str, nearness: float = 1.0, quality: float = 0.5) -> Prompt:
+    groups = tuple(Group("A", each, "IFN-gamma") for each in types)
+    return Prompt("ontology", f"{types}.", groups, nearness, 1.0, quality)
 
 
-@pytest.mark.parametrize(
-    ("pathways", "targets", "num_de", "learned"),
-    [
-        (2, 6, 200, Lesson.NEARER_PERTURBATION),
-        (6, 2, 200, Lesson.NEARER_TYPE),
-        (2, 2, 3, Lesson.MORE_CELLS),
-        (None, 4, 200, Lesson.NEARER_TYPE),
-        (None, None, 200, Lesson.NOTHING),
-        (9, 10, 200, Lesson.NOTHING),
-    ],
-)
-def test_the_weak_part_of_the_score_is_what_is_learned_from_it(
-    pathways: int | None, targets: int | None, num_de: int, learned: Lesson
-) -> None:
-    assert lesson(parts(pathways, targets), num_de, CONFIG) is learned
-
-
-NEAR_TYPE = prompt("a related perturbation in the target cell type", types=1.0, perturbation=0.5)
-NEAR_PERTURBATION = prompt("the perturbation in another type", types=0.5, perturbation=1.0)
-MANY_CELLS = prompt("many cells of a far type", types=0.1, perturbation=1.0, quality=0.9)
-
-
-@pytest.mark.parametrize(
-    ("learned", "wanted"),
-    [
-        (Lesson.NEARER_TYPE, NEAR_TYPE),
-        (Lesson.NEARER_PERTURBATION, NEAR_PERTURBATION),
-        (Lesson.MORE_CELLS, MANY_CELLS),
-    ],
-)
-def test_the_lesson_changes_the_choice_and_is_part_of_the_rationale(learned: Lesson, wanted: Prompt) -> None:
-    found = choose([NEAR_TYPE, NEAR_PERTURBATION, MANY_CELLS], [prompt("tried")], learned)
+def chosen(candidates: Sequence[Prompt], estimates: Sequence[float | None]) -> Prompt:
+    known = {prompt.groups: estimate for prompt, estimate in zip(candidates, estimates, strict=True)}
+    found = choose(candidates, [], "MDC", lambda each: known[each.groups])
     assert found is not None
-    assert found.groups == wanted.groups
-    assert found.rationale.startswith(wanted.rationale)
-    assert learned.value in found.rationale
+    return found
+
+
+def test_the_prompt_that_is_expected_to_be_most_accurate_is_chosen() -> None:
+    near, mix = of_types("cDC", nearness=1.0), of_types("cDC", "CD14", nearness=0.5)
+    assert chosen([near, mix], [0.7, 0.8]) == mix
+    assert chosen([near, mix], [0.8, 0.7]) == near
+
+
+def test_of_prompts_that_are_expected_to_be_equally_accurate_the_rank_decides() -> None:
+    near, mix = of_types("cDC", nearness=1.0), of_types("cDC", "CD14", nearness=0.5)
+    assert chosen([near, mix], [0.800, 0.805]) == near
+
+
+def test_measured_cells_are_used_unless_a_mix_is_expected_to_be_much_better_which_it_says() -> None:
+    own, mix = of_types("MDC"), of_types("MDC", "CD14")
+    assert chosen([own, mix], [0.8, 0.85]) == own
+    better = chosen([own, mix], [0.5, 0.85])
+    assert better.groups == mix.groups
+    assert (
+        "more accurate than the measured MDC cells alone: r with the true response 0.85 against 0.50"
+        in better.rationale
+    )
+
+
+def test_the_asked_perturbation_comes_before_a_related_one_however_accurate() -> None:
+    asked, related = of_types("CD14"), prompt("related", perturbation=0.5)
+    assert chosen([related, asked], [0.99, 0.2]) == asked
+
+
+def test_a_prompt_of_unknown_accuracy_comes_after_those_that_were_tested() -> None:
+    unknown, tested = of_types("cDC", nearness=1.0), of_types("CD14", nearness=0.1)
+    assert chosen([unknown, tested], [None, 0.1]) == tested
+
+
+def test_a_prompt_without_one_donor_is_never_the_first_however_accurate() -> None:
+    """Regression: without the donor who contradicted the others, the others agreed, and the answer became "high" without a note."""
+    everyone, without = of_types("MDC"), replace(prompt("D1"), strategy="donor", drops_donor=True)
+    assert chosen([everyone, without], [0.5, 0.95]) == everyone
+    assert choose([everyone, without], [everyone], "MDC", lambda _: 0.5) == without
 
 
 def test_the_rank_is_four_parts_relevance_three_quality_three_diversity() -> None:
@@ -72,31 +76,24 @@ def test_a_prompt_unlike_those_tried_comes_before_one_that_overlaps_with_them() 
     one, two = Group("A", "MDC", "IFN-gamma"), Group("B", "MDC", "IFN-gamma")
     tried = Prompt("direct", "both.", (one, two), 1.0, 1.0, 0.5)
     overlapping = Prompt("donor", "one.", (one,), 1.0, 1.0, 0.5)
-    assert choose([overlapping, prompt("other")], [tried]) == prompt("other")
+    assert choose([overlapping, prompt("other")], [tried], "MDC") == prompt("other")
 
 
 def test_nothing_is_chosen_from_nothing() -> None:
-    assert choose([], []) is None
-    assert choose([NEAR_TYPE], [NEAR_TYPE], Lesson.NEARER_TYPE) is None
+    assert choose([], [], "MDC") is None
+    assert choose([prompt("tried")], [prompt("tried")], "MDC") is None
 
 
 nearness = st.floats(0, 1)
 
 
-@given(
-    st.lists(st.tuples(nearness, nearness, nearness), max_size=8),
-    st.lists(st.sampled_from(list(Lesson)), min_size=9, max_size=9),
-)
-def test_every_prompt_is_tried_exactly_once_after_any_lessons(
-    candidates: list[tuple[float, float, float]], lessons: list[Lesson]
-) -> None:
-    proposed = [prompt(f"D{i}", *values) for i, values in enumerate(candidates)]
+@given(st.lists(st.tuples(nearness, nearness, nearness, st.none() | st.floats(-1, 1)), max_size=8))
+def test_every_prompt_is_tried_exactly_once(candidates: list[tuple[float, float, float, float | None]]) -> None:
+    proposed = [prompt(f"D{i}", *values) for i, (*values, _) in enumerate(candidates)]
+    estimates = {each.groups: estimate for each, (*_, estimate) in zip(proposed, candidates, strict=True)}
     tried: list[Prompt] = []
-    for learned in lessons:
-        found = choose(proposed, tried, learned)
-        if found is None:
-            break
-        assert 0 <= rank(found, tried, learned) <= 1
+    while (found := choose(proposed, tried, "MDC", lambda each: estimates[each.groups])) is not None:
+        assert 0 <= rank(found, tried) <= 1
         tried.append(found)
     assert {each.groups for each in tried} == {each.groups for each in proposed}
     assert len(tried) == len(proposed)

@@ -31,7 +31,7 @@ def without(sizes: dict[Group, int], cell_type: str, condition: str) -> dict[Gro
 def in_order(sizes: dict[Group, int], target: Target = TARGET) -> list[Prompt]:
     proposed = candidates(target, AvailableGroups(sizes, target, JobConfig()))
     tried: list[Prompt] = []
-    while (prompt := choose(proposed, tried)) is not None:
+    while (prompt := choose(proposed, tried, target.query_type)) is not None:
         tried.append(prompt)
     assert len(tried) == len(proposed)
     return tried

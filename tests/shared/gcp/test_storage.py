@@ -43,6 +43,8 @@ KEY = SigningKey.generate()
 LARGE = 9 * 1024 * 1024
 KINDS = {
     "predictions.h5ad": "application/x-hdf5",
+    "genes.csv": "text/csv",
+    "ranked_genes.rnk": "text/tab-separated-values",
     "report.html": "text/html; charset=utf-8",
     "log.json": "application/json",
 }
@@ -116,7 +118,7 @@ async def test_a_browser_shows_reports_and_logs_and_saves_the_rest_by_name(
     [url] = await results.sign([await results.upload(RUN, written(tmp_path, name, b"{}"), kind)], in_an_hour())
     answer = await http.get(url)
     assert answer.headers["content-type"] == kind
-    shown = "attachment" if name.endswith(".h5ad") else "inline"
+    shown = "inline" if name.endswith((".html", ".json")) else "attachment"
     assert answer.headers["content-disposition"] == f"{shown}; filename*=UTF-8''{name}"
 
 

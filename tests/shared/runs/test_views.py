@@ -14,7 +14,7 @@ from shared.runs import lifecycle, views
 from shared.runs.jobs import failure_for
 from shared.runs.records import MAX_ANSWER, GeneAnswer, Run, RunOutcome, StoredFile
 from shared.runs.schemas import CreateRunRequest
-from shared.runs.states import FailureReason
+from shared.runs.states import FailureReason, Phase
 from shared.runs.submission import RunSubmission
 from shared.runs.views import run_status
 from shared.stores.sqlite import SqliteDatabase, SqliteRunStore
@@ -79,7 +79,10 @@ async def test_a_result_is_signed_for_an_hour(store: SqliteRunStore, run: Run, c
     await lease(run.run_id, store=store, clock=clock).complete(outcome(run.run_id))
     result = await views.result(run.run_id, ADA, store=store, files=SignsNothing(), clock=clock)
     assert result.success
-    assert (result.anndata_url, result.report_url, result.log_url) == tuple(file.url for file in result.files)
+    urls = {file.name.removeprefix(f"{run.run_id}_"): file.url for file in result.files}
+    assert len(urls) == 6
+    named = (result.anndata_url, result.report_url, result.log_url)
+    assert named == (urls["predictions.h5ad"], urls["report.html"], urls["log.json"])
     assert "2026-03-01T13:00:00" in result.anndata_url
 
 
@@ -123,6 +126,22 @@ async def test_a_failed_run_has_no_result_and_the_advice_of_its_failure(
 async def test_a_run_that_is_not_completed_has_no_result(store: SqliteRunStore, run: Run, clock: TestClock) -> None:
     with pytest.raises(RunNotCompleted, match="is pending and has no result"):
         await views.result(run.run_id, ADA, store=store, files=SignsNothing(), clock=clock)
+
+
+@pytest.mark.parametrize(("score", "success"), [(8, True), (None, False)])
+async def test_a_result_without_a_score_is_no_success(
+    store: SqliteRunStore, run: Run, clock: TestClock, score: int | None, success: bool
+) -> None:
+    await lease(run.run_id, store=store, clock=clock).begin()
+    found = outcome(run.run_id).model_copy(update={"grounding_score": score})
+    iteration = completed_run().iterations[0].model_copy(update={"number": 1, "score": score})
+    await lease(run.run_id, store=store, clock=clock).progress(
+        phase=Phase.OUTPUT_GENERATION, iteration=1, finished=iteration
+    )
+    done = await lease(run.run_id, store=store, clock=clock).complete(found)
+    assert run_status(done).grounding_scores == [score]
+    result = await views.result(run.run_id, ADA, store=store, files=SignsNothing(), clock=clock)
+    assert (result.grounding_score, result.iterations[0].score, result.success) == (score, score, success)
 
 
 def test_an_answer_of_any_length_is_stored_short() -> None:

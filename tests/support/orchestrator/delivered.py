@@ -5,6 +5,7 @@ from typing import Any
 
 import anndata as ad
 import pandas as pd
+from scipy import sparse
 
 from tests.support.orchestrator.world import World
 
@@ -12,7 +13,7 @@ from tests.support.orchestrator.world import World
 def delivered(here: World) -> dict[str, Any]:
     """Return the predictions, the log without times, and the outcome."""
     cells = ad.read_h5ad(here.file("predictions.h5ad"))
-    matrices = {"X": cells.X} | dict(cells.layers)
+    matrices = {"X": cells.X} | dict(cells.layers) | {"X_pca": sparse.csr_matrix(cells.obsm["X_pca"])}
     log = json.loads(here.file("log.json").read_text())
     del log["asked_at"]
     for each in log["iterations"]:

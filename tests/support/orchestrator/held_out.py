@@ -8,18 +8,24 @@ from typing import NamedTuple
 import anndata as ad
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy import sparse
 
 from orchestrator.atlas.atlas import Atlas, Group
 from orchestrator.atlas.expression import Floats, profile
 from orchestrator.config import JobConfig
 from orchestrator.evidence.evaluation import Evaluator
+from orchestrator.evidence.gene_sets import program_genes
 from orchestrator.evidence.grounding import Origin
+from orchestrator.evidence.inference import Response, response_of
+from orchestrator.evidence.permutation import program_p_value
 from orchestrator.ingest import ingest
-from orchestrator.prediction.delta_transfer import DeltaTransfer, Prediction, shifted
-from orchestrator.question.analysis import analyze
+from orchestrator.prediction.delta_transfer import DeltaTransfer, shifted
+from orchestrator.prediction.predictor import Prediction
+from orchestrator.question.analysis import Question, analyze
 from orchestrator.search.cells import CellSource
-from orchestrator.search.prompts import choose
+from orchestrator.search.left_out import LeaveOneOut, PromptAccuracy
+from orchestrator.search.prompts import Prompt, choose
 from orchestrator.search.strategies import AvailableGroups, candidates
 from shared.catalog.entries import DatasetEntry
 from shared.catalog.plans import MIN_QUERY_CELLS, control_cells
@@ -54,14 +60,26 @@ class HeldOut:
         }
         self.source.available = AvailableGroups(sizes, self.target, CONFIG)
 
+        self.prompt, self.accuracy = first_prompt(question, self.source)
+        self._predictor = DeltaTransfer(self.accuracy.settings)
+        self._groups_used = [self.source.group(group) for group in self.prompt.groups]
+        self._weights = self._predictor.weights(self.source.query.profile, self._groups_used)
+
     def predict(self, seed: int) -> Prediction:
         """Predict from the first prompt."""
-        prompt = choose(candidates(self.target, self.source.available), [])
-        assert prompt is not None
-        predictor = DeltaTransfer(CONFIG.similarity_power)
-        return predictor.predict(
-            self.source.query.counts, self.source.prompt(prompt), genes=self.source.genes, seed=seed
-        )
+        return self._predictor.predict(self.source.query.counts, self._groups_used, genes=self.source.genes, seed=seed)
+
+    def response(self) -> Response:
+        """Return what the prediction rests on."""
+        return response_of(self._groups_used, self._weights)
+
+    def p_value(self, seed: int, *, perturbation: str = "", order: NDArray[np.int64] | None = None) -> float | None:
+        """Return the p of the expected program of a perturbation, after the genes are reordered."""
+        names = program_genes(perturbation or self.perturbation)
+        places = range(len(self.source.genes)) if order is None else order
+        columns = [int(place) for place, gene in zip(places, self.source.genes, strict=True) if gene in names]
+        cells = [group.cells(CONFIG.max_permuted_cells // (2 * len(self._groups_used))) for group in self._groups_used]
+        return program_p_value(cells, self._weights, self.response(), columns, seed=seed)
 
     def score(
         self,
@@ -69,12 +87,15 @@ class HeldOut:
         control: sparse.csr_matrix,
         seed: int,
         *,
+        response: Response | None = None,
+        p_value: float | None = None,
         perturbation: str = "",
         origin: Origin = Origin.CROSS_CELL_TYPE,
     ) -> int:
-        """Score cells as the answer to this question, or to the one about another perturbation."""
+        """Score cells as the answer to this question, or to the one about another perturbation; what cannot be judged scores lowest."""
         evaluator = Evaluator(perturbation or self.perturbation, self.source.genes, self.source.query.counts, CONFIG)
-        return evaluator.evaluate(perturbed, control, origin=origin, seed=seed).grounding.score
+        found = evaluator.evaluate(perturbed, control, response=response, p_value=p_value, origin=origin, seed=seed)
+        return found.grounding.score or 1
 
     def true_score(self, seed: int) -> int:
         """Score the held-out cells themselves: the best that any prediction can deserve."""
@@ -175,17 +196,46 @@ def scores(data: Data, cell_type: str, perturbation: str, other: str, seeds: Ite
         held_out = HeldOut(data, cell_type, perturbation, seed)
         query, right = held_out.source.query.counts, held_out.predict(seed)
         rng = np.random.default_rng(seed)
-        shuffled = shifted(query, rng.permutation(predicted_change(held_out, seed)), rng)
-        wrong = HeldOut(data, cell_type, other, seed).predict(seed) if other in available else right
+        response, order = held_out.response(), rng.permutation(query.shape[1])
+        shuffled = shifted(query, predicted_change(held_out, seed)[order], rng)
+        unlike = HeldOut(data, cell_type, other, seed) if other in available else held_out
+        wrong = unlike.predict(seed)
+        name = "" if other in available else other
         yield Scores(
-            right=held_out.score(right.perturbed, right.control, seed),
+            right=held_out.score(
+                right.perturbed, right.control, seed, response=response, p_value=held_out.p_value(seed)
+            ),
             true=held_out.true_score(seed),
-            shuffled=held_out.score(shuffled, query, seed),
+            shuffled=held_out.score(
+                shuffled,
+                query,
+                seed,
+                response=response.reordered(order),
+                p_value=held_out.p_value(seed, order=order),
+            ),
             unchanged=held_out.score(query, query, seed),
             other=held_out.score(
-                wrong.perturbed, wrong.control, seed, perturbation="" if other in available else other
+                wrong.perturbed,
+                wrong.control,
+                seed,
+                response=unlike.response(),
+                p_value=unlike.p_value(seed, perturbation=name or perturbation),
+                perturbation=name,
             ),
         )
+
+
+def first_prompt(question: Question, source: CellSource) -> tuple[Prompt, PromptAccuracy]:
+    """Return the prompt that a run would deliver, with its accuracy."""
+    left_out = LeaveOneOut(source, question, DeltaTransfer())
+    prompt = choose(
+        candidates(question.target, source.available),
+        [],
+        question.query_type.label,
+        lambda each: left_out.accuracy(each).estimate,
+    )
+    assert prompt is not None
+    return prompt, left_out.accuracy(prompt)
 
 
 def kang(path: Path, folder: Path) -> Data:

@@ -7,12 +7,16 @@ from scipy import sparse
 
 from orchestrator.atlas.atlas import Group
 from orchestrator.config import JobConfig
+from orchestrator.evidence.accuracy import Baseline, ExpectedAccuracy, HeldOut, LeftOut, Spread
 from orchestrator.evidence.differential import Differential
 from orchestrator.evidence.gene_sets import expectations, hallmark
-from orchestrator.prediction.delta_transfer import Prediction
+from orchestrator.evidence.grounding import Origin
+from orchestrator.prediction.predictor import Prediction
+from orchestrator.prediction.transfer import TransferSettings
 from orchestrator.question.analysis import Question, Target
 from orchestrator.search.cells import QueryCells
 from orchestrator.search.iteration import GroupUse, IterationResult, IterationSummary
+from orchestrator.search.left_out import PromptAccuracy
 from orchestrator.search.prompts import Prompt
 from orchestrator.search.search import SearchResult
 from shared.catalog.entries import CellTypeEntry, ConditionEntry, DatasetEntry
@@ -30,6 +34,7 @@ from shared.catalog.interpretation import (
 from shared.fields import ControlStrategy
 from shared.runs.records import Iteration, PathwayChange, Run, ScorePart
 from tests.support.builders import make_run
+from tests.support.orchestrator.changes import make_response
 
 QUESTION = "How would CD14 monocytes respond to IFN-gamma?"
 RISING = ("STAT1", "IRF1", "GBP1", "CXCL10", "CXCL9", "TAP1", "WARS1")
@@ -39,13 +44,14 @@ LONG_NAME = (
     "RESPIRATORY_ELECTRON_TRANSPORT_ATP_SYNTHESIS_BY_CHEMIOSMOTIC_COUPLING_AND_HEAT_PRODUCTION_BY_UNCOUPLING_PROTEINS"
 )
 N_GENES, N_CELLS = 1900, 24
+TEN_CELLS = "10 perturbed prompt cells, at least 30 are needed"
 DONORS = ("donor 1", "donor 2")
 
 
 def synthetic_result(
     text: str = QUESTION,
     *,
-    scores: Sequence[int] = (4, 8, 6),
+    scores: Sequence[int | None] = (4, 8, 6),
     renamed: dict[str, str] | None = None,
     notes: tuple[str, ...] = (),
     controls: bool = True,
@@ -56,6 +62,7 @@ def synthetic_result(
     """Return a result with these scores, one per iteration; the best iteration is delivered.
 
     Args:
+        scores: None for an iteration that cannot be judged, as it rests on ten cells.
         renamed: other names for genes, donors and cell types.
         notes: caveats.
         controls: whether there is a predicted control.
@@ -64,7 +71,7 @@ def synthetic_result(
         related_only: whether the prompt cells are under IFN-beta instead of IFN-gamma.
     """
     other = renamed or {}
-    best = scores.index(max(scores)) + 1
+    best = max(range(len(scores)), key=lambda i: scores[i] or 0) + 1
     condition = "IFNB" if related_only else "IFNG"
     iterations = [
         _iteration(number, score, other, condition=condition, changed=changed)
@@ -74,7 +81,11 @@ def synthetic_result(
     found = differential(other, changed=changed)
     result = IterationResult(
         summary=iterations[best - 1],
+        accuracy=PromptAccuracy(make_expected(), "", TransferSettings(), 0.8),
+        origin=Origin.EXACT,
+        limited=iterations[best - 1].score is None,
         prediction=Prediction(counts, counts.copy() if controls else None),
+        response=make_response(found),
         differential=found,
         enrichment=_enrichment() if changed else [],
         notes=notes,
@@ -85,12 +96,13 @@ def synthetic_result(
         question=_question(text, interpretation or make_interpretation(other.get("MDC", "MDC"))),
         iterations=iterations,
         best=result,
-        shuffled_score=2,
         query=QueryCells(counts, donors, np.arange(N_CELLS)),
         seed=7,
         predictor="delta transfer",
         config=JobConfig(),
-        termination_reason="score_threshold: 8 reaches the threshold of 7",
+        termination_reason="no_new_prompt: all prompts from the atlas were tried"
+        if iterations[best - 1].score is None
+        else "score_threshold: 8 reaches the threshold of 7",
     )
 
 
@@ -117,6 +129,9 @@ def differential(renamed: dict[str, str] | None = None, *, changed: bool = True)
     return Differential(
         genes=tuple((renamed or {}).get(name, name) for name in names),
         log2_fold_change=change * tested,
+        effect=change * tested,
+        standard_error=0.1 * tested,
+        donors_agreeing=np.full(N_GENES, 2),
         statistic=np.sign(change) * -np.log10(adjusted) * tested,
         p_value=np.where(tested, adjusted / 2, 1.0),
         adjusted_p=np.where(tested, adjusted, 1.0),
@@ -124,7 +139,9 @@ def differential(renamed: dict[str, str] | None = None, *, changed: bool = True)
     )
 
 
-def _iteration(number: int, score: int, renamed: dict[str, str], *, condition: str, changed: bool) -> IterationSummary:
+def _iteration(
+    number: int, score: int | None, renamed: dict[str, str], *, condition: str, changed: bool
+) -> IterationSummary:
     strategy = "direct" if number == 1 else "ontology"
     cell_type = renamed.get("MDC", "MDC")
     first, second = (renamed.get(donor, donor) for donor in DONORS)
@@ -143,9 +160,11 @@ def _iteration(number: int, score: int, renamed: dict[str, str], *, condition: s
             score=score,
             reason="interferon gamma response ranks 1st of 50 Hallmark sets, by rise.",
         ),
-        ScorePart(name="target_activation", score=max(score - 1, 1), reason="7 of 9 measured responders rise."),
+        ScorePart(name="target_activation", score=max((score or 1) - 1, 1), reason="7 of 9 measured responders rise."),
         ScorePart(name="network_coherence", score=None, reason="Not evaluated: too few genes change."),
     ]
+    if score is None:
+        parts = [part.model_copy(update={"score": None, "reason": f"Cannot be judged: {TEN_CELLS}."}) for part in parts]
     record = Iteration(
         number=number,
         strategy=strategy,
@@ -154,7 +173,53 @@ def _iteration(number: int, score: int, renamed: dict[str, str], *, condition: s
         duration_seconds=1.5,
     )
     num_de_genes = len(RISING) + len(FALLING) if changed else 0
-    return IterationSummary(prompt, groups, ControlStrategy.SYNTHETIC_CONTROL, num_de_genes, record)
+    p_value = 0.005 if changed else 0.6
+    return IterationSummary(
+        prompt=prompt,
+        groups=groups,
+        effective=ControlStrategy.SYNTHETIC_CONTROL,
+        num_de_genes=num_de_genes,
+        p_value=p_value,
+        expected_pearson=0.75,
+        predicts_known=True,
+        not_judged=TEN_CELLS if score is None else "",
+        record=record,
+    )
+
+
+def make_expected(pearson: float = 0.8, n: int = 3) -> ExpectedAccuracy:
+    """Return the accuracy on so many known cell types that are predicted with this correlation, give or take 0.05."""
+    tests = tuple(
+        LeftOut(
+            name=f"type {i + 1}",
+            cells=100,
+            pearson=pearson + 0.05 * (i - n // 2),
+            relative_squared_error=0.4,
+            top50_overlap=0.6,
+            direction=0.96,
+            cell_type_specific=0.2,
+            mean_delta_pearson=pearson - 0.1,
+            mean_delta_error=0.5,
+            nearest_pearson=pearson - 0.05,
+            nearest_error=0.45,
+            reliability=1.0,
+        )
+        for i in range(n)
+    )
+    spread = Spread.of([test.pearson for test in tests])
+    same = Spread(0.4, 0.4, 0.4)
+    return ExpectedAccuracy(
+        held_out=HeldOut.CELL_TYPES,
+        tests=tests,
+        pearson=spread,
+        relative_squared_error=same,
+        top50_overlap=Spread(0.6, 0.6, 0.6),
+        direction=Spread(0.96, 0.96, 0.96),
+        cell_type_specific=Spread(0.2, 0.2, 0.2),
+        mean_delta=Baseline(Spread(pearson - 0.1, pearson - 0.1, pearson - 0.1), Spread(0.5, 0.5, 0.5)),
+        nearest_cell_type=Baseline(Spread(pearson - 0.05, pearson - 0.05, pearson - 0.05), Spread(0.45, 0.45, 0.45)),
+        true_pearson=pearson,
+    )
 
 
 def _enrichment() -> list[PathwayChange]:

@@ -1,6 +1,6 @@
 """A small atlas, built for each test with the cell types and conditions that it needs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import anndata as ad
@@ -14,17 +14,33 @@ RESPONDERS = sorted(hallmark()["HALLMARK_INTERFERON_ALPHA_RESPONSE"])[:60]
 GENES = [*RESPONDERS, "IFNAR1", "IFNAR2", *(f"OTHER{i}" for i in range(300))]
 
 
-def write(path: Path, conditions: Mapping[str, tuple[str, ...]]) -> None:
-    """Write cells of two donors: each type in PBS and in its conditions; all conditions except PBS raise the interferon genes."""
+def write(
+    path: Path,
+    conditions: Mapping[str, tuple[str, ...]],
+    *,
+    donors: Sequence[str] = ("D1", "D2"),
+    responders: Mapping[str, Sequence[str]] | None = None,
+    perturbed_cells: int = 30,
+) -> None:
+    """Write cells of these donors: each type in PBS and in its conditions; all conditions except PBS raise the interferon genes.
+
+    Types whose names are equally long have the same control profile.
+
+    Args:
+        responders: other genes that rise, by cell type.
+        perturbed_cells: of each donor in each condition except PBS.
+    """
     rng = np.random.default_rng(0)
     rates = np.random.default_rng(1).gamma(2.0, 1.0, len(GENES))
     counts, labels = [], []
     for cell_type, perturbed in conditions.items():
         own = rates * np.random.default_rng(len(cell_type)).lognormal(0, 0.2, len(GENES))
         for condition in ("PBS", *perturbed):
-            raised = np.where(np.isin(GENES, RESPONDERS) & (condition != "PBS"), own * 3, own)
-            for donor in ("D1", "D2"):
-                counts.append(rng.poisson(raised, (30, len(GENES))))
-                labels += [(cell_type, condition, donor)] * 30
+            responding = np.isin(GENES, (responders or {}).get(cell_type, RESPONDERS))
+            raised = np.where(responding & (condition != "PBS"), own * 3, own)
+            for donor in donors:
+                n_cells = 30 if condition == "PBS" else perturbed_cells
+                counts.append(rng.poisson(raised, (n_cells, len(GENES))))
+                labels += [(cell_type, condition, donor)] * n_cells
     obs = pd.DataFrame(labels, columns=["cell_type", "condition", "donor"], index=[f"c{i}" for i in range(len(labels))])
     ad.AnnData(sparse.csr_matrix(np.vstack(counts)), obs=obs, var=pd.DataFrame(index=GENES)).write_h5ad(path)

@@ -134,5 +134,12 @@ class World:
         assert found is not None
         return found
 
+    @property
+    def score(self) -> int:
+        """The grounding score of a prediction that could be judged."""
+        found = self.outcome.grounding_score
+        assert found is not None
+        return found
+
     def file(self, suffix: str) -> Path:
         return self.results / "runs" / self.run_id / f"{self.run_id}_{suffix}"

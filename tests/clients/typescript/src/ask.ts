@@ -55,7 +55,7 @@ async function follow(run: RunStatus): Promise<RunStatus> {
     if (error) throw new Refused(error);
     tag = response.headers.get("etag") ?? undefined;
     run = data;
-    console.log(`${run.status.padEnd(9)} ${run.current_phase ?? ""} ${run.grounding_scores.join(" ")}`.trimEnd());
+    console.log(`${run.status.padEnd(9)} ${run.current_phase ?? ""} ${run.grounding_scores.map((score) => score ?? "–").join(" ")}`.trimEnd());
   }
   console.log(`done after ${polls} polls, ${unchanged} of them 304`);
   return run;
@@ -70,7 +70,7 @@ async function main(): Promise<void> {
   const { data: result, error } = await client.GET("/api/v1/runs/{run_id}/result", { params: { path } });
   if (error) throw new Refused(error);
   const genes = result.top_upregulated.slice(0, 5).map((change) => change.gene);
-  console.log(`score ${result.grounding_score}, ${result.num_de_genes} genes, up: ${genes.join(", ")}`);
+  console.log(`score ${result.grounding_score ?? "not judged"}, ${result.num_de_genes} genes, up: ${genes.join(", ")}`);
   for (const file of result.files) {
     const bytes = (await (await fetch(file.url)).arrayBuffer()).byteLength;
     if (bytes !== file.size) throw new Error(`${file.name} has ${bytes} bytes, not ${file.size}`);
