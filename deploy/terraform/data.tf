@@ -55,30 +55,24 @@ resource "google_firestore_field" "field" {
 }
 
 locals {
+  # The cheaper class bills a minimum of days.
+  cheaper = var.retention_days == 0 || var.retention_days >= local.lifecycle.cheaper_after + local.lifecycle.cheaper_at_least
   results_lifecycle = concat(
     [local.lifecycle.broken_uploads],
-    # The cheaper class bills a minimum of days.
-    var.retention_days == 0 || var.retention_days >= local.lifecycle.cheaper_after + local.lifecycle.cheaper_at_least ? [
-      { action = { type = "SetStorageClass", storage_class = "NEARLINE" }, condition = { age = local.lifecycle.cheaper_after } }
-    ] : [],
-    var.retention_days == 0 ? [] : [
-      { action = { type = "Delete" }, condition = { age = var.retention_days, matches_prefix = ["runs/"] } }
-    ],
+    [for age in [local.lifecycle.cheaper_after] :
+    { action = { type = "SetStorageClass", storage_class = "NEARLINE" }, condition = { age = age } } if local.cheaper],
+    [for age in [var.retention_days] :
+    { action = { type = "Delete" }, condition = { age = age, matches_prefix = ["runs/"] } } if age > 0],
   )
-  cors = [{
-    origin          = concat(["https://${var.domain}"], var.origins)
-    method          = local.results_cors.method
-    response_header = local.results_cors.response_header
-    max_age_seconds = local.results_cors.max_age_seconds
-  }]
-  data_buckets = {
-    results = { name = local.results_bucket, rules = local.results_lifecycle, cors = local.cors }
-    atlases = { name = local.atlas_bucket, rules = [local.lifecycle.broken_uploads], cors = [] }
+  buckets = {
+    results = { name = local.results_bucket, lifecycle = local.results_lifecycle, cors = [local.results_cors] }
+    atlases = { name = local.atlas_bucket, lifecycle = [local.lifecycle.broken_uploads], cors = [] }
+    sources = { name = local.source_bucket, lifecycle = [local.lifecycle.old_sources], cors = [] }
   }
 }
 
-resource "google_storage_bucket" "data" {
-  for_each = local.data_buckets
+resource "google_storage_bucket" "bucket" {
+  for_each = local.buckets
 
   name                        = each.value.name
   location                    = var.region
@@ -88,7 +82,7 @@ resource "google_storage_bucket" "data" {
   dynamic "cors" {
     for_each = each.value.cors
     content {
-      origin          = cors.value.origin
+      origin          = concat(["https://${var.domain}"], var.origins)
       method          = cors.value.method
       response_header = cors.value.response_header
       max_age_seconds = cors.value.max_age_seconds
@@ -96,7 +90,7 @@ resource "google_storage_bucket" "data" {
   }
 
   dynamic "lifecycle_rule" {
-    for_each = each.value.rules
+    for_each = each.value.lifecycle
     content {
       action {
         type          = lifecycle_rule.value.action.type
@@ -114,26 +108,6 @@ resource "google_storage_bucket" "data" {
   lifecycle {
     prevent_destroy = true
   }
-}
-
-# Builds read an archive once, right after its upload.
-resource "google_storage_bucket" "sources" {
-  name                        = local.source_bucket
-  location                    = var.region
-  uniform_bucket_level_access = true
-  public_access_prevention    = "enforced"
-
-  lifecycle_rule {
-    action {
-      type = local.lifecycle.old_sources.action.type
-    }
-    condition {
-      age            = local.lifecycle.old_sources.condition.age
-      matches_prefix = local.lifecycle.old_sources.condition.matches_prefix
-    }
-  }
-
-  depends_on = [google_project_service.api]
 }
 
 # Its value is added outside, so that the state never has it.

@@ -77,7 +77,7 @@ resource "google_storage_bucket_iam_member" "binding" {
     }
   }
 
-  depends_on = [google_service_account.account, google_storage_bucket.data, google_storage_bucket.sources]
+  depends_on = [google_service_account.account, google_storage_bucket.bucket]
 }
 
 resource "google_pubsub_topic_iam_member" "binding" {

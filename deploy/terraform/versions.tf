@@ -24,8 +24,6 @@ provider "google" {
 }
 
 provider "google-beta" {
-  project               = var.project
-  region                = var.region
   billing_project       = var.project
   user_project_override = true
 }

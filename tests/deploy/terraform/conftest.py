@@ -32,11 +32,17 @@ class Terraform:
         command = ["terraform", f"-chdir={self.module}", *arguments]
         return subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
 
-    def plan(self, **variables: object) -> subprocess.CompletedProcess[str]:
-        """Plan the module with these variables, into the file `plan`."""
+    def plan(self, *, only: str = "", **variables: object) -> subprocess.CompletedProcess[str]:
+        """Plan the module with these variables, into the file `plan`.
+
+        Args:
+            only: resource to plan, with those that it needs; empty: all.
+            variables: variables of the module.
+        """
         path = self.module / "test.auto.tfvars.json"
         path.write_text(json.dumps({"project": PROJECT, **variables}))
-        return self.run("plan", "-input=false", "-no-color", "-out=plan")
+        target = [f"-target={only}"] if only else []
+        return self.run("plan", "-input=false", "-no-color", "-out=plan", *target)
 
     def planned(self) -> dict[str, Any]:
         """Return the planned values."""

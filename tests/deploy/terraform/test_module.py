@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from deploy import functions, plan
+from deploy import buckets, functions, plan
 from deploy.gcloud import Gcloud, covers
 from deploy.target import Target
 from shared.routes import FUNCTIONS
+from shared.settings import SHORTEST_RETENTION
 from tests.deploy.conftest import NUMBER, ROOT
 from tests.deploy.terraform import equivalents
 from tests.deploy.terraform.conftest import Terraform
@@ -112,6 +113,17 @@ def test_the_url_map_has_no_rule_that_deploy_sh_does_not_write(terraform: Terraf
     }
 
 
+def test_results_expire_and_get_cheaper_as_with_deploy_sh(terraform: Terraform, target: Target) -> None:
+    cheaper = buckets.CHEAPER_AFTER + buckets.CHEAPER_AT_LEAST
+    for days in (SHORTEST_RETENTION.days, cheaper - 1, cheaper):
+        done = terraform.plan(**variables(replace(target, retention_days=days)), only="google_storage_bucket.bucket")
+        assert done.returncode == 0, done.stderr
+        made = terraform.planned()["root_module"]["resources"]
+        found = {each["values"].get("name"): each["values"] for each in made}
+        rules = equivalents.blocks(buckets.results_lifecycle(days)["rule"])
+        assert covers(found[target.results_bucket]["lifecycle_rule"], rules)
+
+
 def test_operators_get_the_settings_of_ingests(terraform: Terraform, target: Target) -> None:
     target = replace(target, **OPTIONS["everything"])
     given = variables(target)
@@ -154,7 +166,7 @@ def test_a_wrong_variable_stops_the_plan_and_says_what_to_do(
 def test_the_first_apply_needs_no_image_and_makes_what_builds_need(terraform: Terraform, target: Target) -> None:
     without = {**variables(target), "job_image": "", "function_images": {}}
     assert terraform.plan(**without).returncode == 1
-    done = terraform.run("plan", "-input=false", "-no-color", "-out=plan", f"-target={OWN}.before_images")
+    done = terraform.plan(**without, only=f"{OWN}.before_images")
     assert done.returncode == 0, done.stderr
     made = {each["type"] for each in terraform.planned()["root_module"]["resources"]}
     assert {"google_artifact_registry_repository", "google_secret_manager_secret", "google_storage_bucket"} <= made
