@@ -39,3 +39,12 @@ def test_nothing_of_a_real_target_is_left_in_a_file(name: str) -> None:
     assert str(Path.cwd()) not in text
     # Both environments share the bucket of sources.
     assert "haystack-" not in text.replace("services/haystack-", "")
+
+
+def test_the_readme_is_short_and_names_what_exists() -> None:
+    text = (generator.FOLDER / "README.md").read_text()
+    assert len(text.split()) <= 250
+    (resource,) = re.findall(r"-target=terraform_data\.(\w+)", text)
+    assert f'resource "terraform_data" "{resource}"' in (generator.FOLDER / "functions.tf").read_text()
+    for name in ("example.tfvars", "outputs.tf"):
+        assert (generator.FOLDER / name).is_file()
