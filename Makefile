@@ -10,7 +10,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-
 export PYTHONUNBUFFERED = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up atlas ingest test test-clients test-stack bench load check format audit openapi derived lock clean
+.PHONY: help install demo up atlas ingest test test-clients test-stack bench load check format audit openapi terraform derived lock clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -86,10 +86,13 @@ check: install ## Check format, lint, types and import rules
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python -m deploy.terraform --check
+	@! command -v terraform >/dev/null || terraform fmt -check -diff deploy/terraform
 
 format: install ## Format the code and fix what ruff can fix
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+	@! command -v terraform >/dev/null || terraform fmt deploy/terraform
 
 audit: install ## Look up known vulnerabilities of the pinned packages (needs the network)
 	@for file in requirements.txt orchestrator/requirements.txt orchestrator/requirements-llm.txt requirements-dev.txt; do \
@@ -100,6 +103,9 @@ audit: install ## Look up known vulnerabilities of the pinned packages (needs th
 
 openapi: install ## Regenerate docs/openapi.yaml from the code
 	@$(BIN)/python -m tools.openapi
+
+terraform: install ## Regenerate the Terraform module's files from the tables of deploy.sh
+	@$(BIN)/python -m deploy.terraform
 
 derived: install ## Regenerate the data files that derive from other data
 	@$(BIN)/python -m tools.derived

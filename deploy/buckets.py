@@ -13,20 +13,18 @@ ATLASES_LIFECYCLE: Final[dict[str, Any]] = {"rule": [BROKEN_UPLOADS]}
 # Builds read an archive once, right after its upload.
 OLD_SOURCES: Final = {"action": {"type": "Delete"}, "condition": {"age": 30, "matchesPrefix": [f"services/{PRODUCT}-"]}}
 PRIVATE: Final = {"uniformBucketLevelAccess": {"enabled": True}, "publicAccessPrevention": "enforced"}
+RESULTS_CORS: Final = {
+    "method": ["GET", "HEAD"],
+    "responseHeader": ["Content-Type", "Content-Length", "Content-Disposition", "ETag", "x-goog-hash"],
+    "maxAgeSeconds": 3600,
+}
 PRIVATE_FLAGS: Final = ("--uniform-bucket-level-access", "--public-access-prevention")
 
 
 def set_up(cloud: Gcloud, target: Target) -> None:
     """Create the missing buckets and update the settings that differ."""
     existing = cloud.by_name("storage buckets list", "--raw")
-    cors = [
-        {
-            "origin": [f"https://{target.domain}", *target.origins],
-            "method": ["GET", "HEAD"],
-            "responseHeader": ["Content-Type", "Content-Length", "Content-Disposition", "ETag", "x-goog-hash"],
-            "maxAgeSeconds": 3600,
-        }
-    ]
+    cors = [{"origin": [f"https://{target.domain}", *target.origins], **RESULTS_CORS}]
     results = {"lifecycle": results_lifecycle(target.retention_days), "cors": cors}
     atlases = {"lifecycle": ATLASES_LIFECYCLE}
     sources = {"lifecycle": sources_lifecycle(existing.get(target.source_bucket))}

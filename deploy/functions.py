@@ -89,9 +89,9 @@ def _network(target: Target) -> dict[str, str]:
     return values
 
 
-def write_ingest_settings(target: Target, job_image: str) -> Path:
-    """Write the settings with which operators ingest atlases on Batch, as a file for `source`, and return its path."""
-    values = {
+def ingest_environment(target: Target, job_image: str) -> dict[str, str]:
+    """Return the settings with which operators ingest atlases on Batch."""
+    return {
         "PROJECT": target.project,
         "REGION": target.region,
         "RESULTS_BUCKET": target.results_bucket,
@@ -101,9 +101,19 @@ def write_ingest_settings(target: Target, job_image: str) -> Path:
         "INGEST_SERVICE_ACCOUNT": target.account("ingest"),
         **_network(target),
     }
+
+
+def write_ingest_settings(target: Target, job_image: str) -> Path:
+    """Write the settings of ingests on Batch as a file for `source`, and return its path."""
+    values = ingest_environment(target, job_image)
     path = target.work / "ingest.env"
     path.write_text("".join(f"export {name}={shlex.quote(value)}\n" for name, value in values.items()))
     return path
+
+
+def secret_environment(target: Target, function: str) -> dict[str, str]:
+    """Return the variables of a function that Cloud Run fills from Secret Manager, with the names of their secrets."""
+    return {"PAGE_TOKEN_KEY": target.name(PAGE_TOKEN_KEY)} if function == "list" else {}
 
 
 def ingress(function: str) -> str:
@@ -118,11 +128,17 @@ def _deploy_one(cloud: Gcloud, target: Target, function: str, folder: Path, flag
     if not target.build_region:
         cloud.change("run deploy", name, f"--source={folder}", *flags)
         return
-    content = staging.content_hash(folder)
-    if builds.digest(builds.images(cloud, target, name), _tag(content)) is None:
-        image = {"_IMAGE": _built_image(target, function, content)}
-        builds.submit(cloud, target, builds.Build(function, folder, builds.FUNCTION, image))
+    build(cloud, target, function, folder)
     cloud.change("run deploy", name, *flags)
+
+
+def build(cloud: Gcloud, target: Target, function: str, folder: Path) -> str:
+    """Build the image of a function from its staged sources, unless it exists, and return its name with its tag."""
+    content = staging.content_hash(folder)
+    image = _built_image(target, function, content)
+    if builds.digest(builds.images(cloud, target, target.name(function)), _tag(content)) is None:
+        builds.submit(cloud, target, builds.Build(function, folder, builds.FUNCTION, {"_IMAGE": image}))
+    return image
 
 
 def _build_flags(target: Target, function: str, content: str) -> tuple[str, ...]:
@@ -160,8 +176,7 @@ def _flags(target: Target, function: str, environ: Mapping[str, str]) -> list[st
         # The separator is a semicolon, because some values are lists with commas.
         "--set-env-vars=^;^" + ";".join(f"{name}={value}" for name, value in sorted(environ.items())),
     ]
-    if function == "list":
-        flags.append(f"--set-secrets=PAGE_TOKEN_KEY={target.name(PAGE_TOKEN_KEY)}:latest")
+    flags += [f"--set-secrets={name}={secret}:latest" for name, secret in secret_environment(target, function).items()]
     return flags
 
 

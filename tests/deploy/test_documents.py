@@ -18,6 +18,7 @@ from deploy.target import Target
 ROOT = Path(__file__).parent.parent.parent
 DEPLOY = (ROOT / "docs" / "deploy.md").read_text()
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
+TERRAFORM = (ROOT / "deploy" / "terraform" / "README.md").read_text()
 PLACE = Target(
     project="P",
     number="N",
@@ -81,7 +82,7 @@ def gcloud_tree() -> dict[str, Any]:
     return tree
 
 
-@pytest.mark.parametrize("document", [DEPLOY, OPERATIONS], ids=["deploy", "operations"])
+@pytest.mark.parametrize("document", [DEPLOY, OPERATIONS, TERRAFORM], ids=["deploy", "operations", "terraform"])
 def test_every_gcloud_command_that_is_named_exists_with_its_flags(document: str, gcloud_tree: dict[str, Any]) -> None:
     for words in commands(document):
         node, flags = gcloud_tree, set(gcloud_tree["flags"])
