@@ -46,22 +46,22 @@ def check(cloud: Gcloud, target: Target) -> None:
     """Check, before anything is created, that the members can sign in.
 
     Raises:
-        CommandFailed: if they need an OAuth client of the operator, with the steps to create one, or if its secret is missing. A dry
-            run prints this as a comment.
+        CommandFailed: if they cannot, with what to do. A dry run prints this as a comment.
     """
-    if cloud.blind:
-        return
+    found = "" if cloud.blind else problem(cloud, target)
+    if found and not cloud.dry_run:
+        raise CommandFailed(found)
+    if found:
+        cloud.note(found)
+
+
+def problem(cloud: Gcloud, target: Target) -> str:
+    """Return why the members could not sign in, and what to do; empty if they can, as far as can be known."""
     if _own(target):
         known = cloud.dry_run or target.iap_client_secret or _client_in_use(cloud, target) == target.iap_client_id
-        problem = "" if known else f"Pass the secret of the OAuth client {target.iap_client_id} on standard input."
-    else:
-        problem = _problem(cloud, target)
-        if problem:
-            problem = "" if _client_in_use(cloud, target) else f"{problem}\n{instructions(target)}"
-    if problem and not cloud.dry_run:
-        raise CommandFailed(problem)
-    if problem:
-        cloud.note(problem)
+        return "" if known else f"Pass the secret of the OAuth client {target.iap_client_id} on standard input."
+    reason = _beyond_google(cloud, target)
+    return f"{reason}\n{instructions(target)}" if reason and not _client_in_use(cloud, target) else ""
 
 
 def store_secret(cloud: Gcloud, target: Target) -> None:
@@ -131,7 +131,7 @@ def flag(cloud: Gcloud, target: Target, client: OAuthClient | None) -> tuple[str
     return "--flags-file=-", Secret(json.dumps({"--iap": iap + secret}), shell, hidden=secret)
 
 
-def _problem(cloud: Gcloud, target: Target) -> str:
+def _beyond_google(cloud: Gcloud, target: Target) -> str:
     """Return why Google's client does not suffice; empty if it does, as far as can be known."""
     parent = (cloud.find("projects describe", target.project) or {}).get("parent")
     if not parent:
