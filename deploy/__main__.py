@@ -1,6 +1,7 @@
 """The command line behind `deploy.sh`."""
 
 import argparse
+import getpass
 import re
 import sys
 from collections.abc import Callable, Collection, Sequence
@@ -10,6 +11,7 @@ from typing import Final
 from deploy import plan
 from deploy.destroy import destroy
 from deploy.gcloud import CommandFailed, Gcloud, lookup
+from deploy.signin import CLIENT_ID, CLIENT_SECRET, GOOGLE
 from deploy.target import ENVIRONMENTS, Target
 from shared.routes import FUNCTIONS
 from shared.settings import LLM_KEYS, SHORTEST_RETENTION
@@ -40,6 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = _parser()
     args = parser.parse_args(argv)
     _check_network(parser, args)
+    client_secret = _client_secret(parser, args)
     cloud, number = _connect(args.project, dry_run=args.dry_run)
     target = Target(
         project=args.project,
@@ -57,6 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         network=getattr(args, "network", ""),
         subnet=getattr(args, "subnet", ""),
         external_ip=not getattr(args, "no_external_ip", False),
+        iap_client_id=getattr(args, "iap_client_id", ""),
+        iap_client_secret=client_secret,
         root=ROOT,
         work=args.work_dir / args.project / args.env,
     )
@@ -163,6 +168,17 @@ def _parser() -> argparse.ArgumentParser:
         metavar="us-central1",
         help=builds,
     )
+    client = (
+        "OAuth client with which people sign in; its secret is read from standard input "
+        "(default: as before, at first Google's, which is for members of the project's organization)"
+    )
+    add(
+        "--iap-client-id",
+        type=_matching(re.compile(f"{CLIENT_ID.pattern}|{GOOGLE}"), "the ID of an OAuth client"),
+        default=argparse.SUPPRESS,
+        metavar="ID",
+        help=client,
+    )
     network = "network of jobs: a name, or projects/P/global/networks/N of a shared VPC (default: the default network)"
     add("--network", type=_matching(NETWORK, "a network"), default=argparse.SUPPRESS, metavar="lab", help=network)
     subnet = "subnet of jobs in --region: a name, or projects/P/regions/R/subnetworks/S; with --network"
@@ -190,6 +206,17 @@ def _check_network(parser: argparse.ArgumentParser, args: argparse.Namespace) ->
         parser.error("pass --network and --subnet together")
     if getattr(args, "no_external_ip", False) and not subnet:
         parser.error("--no-external-ip needs --network and --subnet of a subnet with Private Google Access")
+
+
+def _client_secret(parser: argparse.ArgumentParser, args: argparse.Namespace) -> str:
+    """Return the secret of the OAuth client from standard input; empty if there is none, or if it is not needed."""
+    if getattr(args, "iap_client_id", "") in {"", GOOGLE} or args.dry_run:
+        return ""
+    prompt = "Secret of the OAuth client (empty: the stored one): "
+    secret = (getpass.getpass(prompt) if sys.stdin.isatty() else sys.stdin.read()).strip()
+    if secret and not CLIENT_SECRET.fullmatch(secret):  # never quoted
+        parser.error("standard input is not the secret of an OAuth client, which is one line such as GOCSPX-...")
+    return secret
 
 
 def _matching(pattern: re.Pattern[str], what: str) -> Callable[[str], str]:

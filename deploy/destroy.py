@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from deploy import alerts, policies
+from deploy import alerts, policies, signin
 from deploy.gcloud import Gcloud
 from deploy.iam import ACCOUNTS, bindings_of_accounts
 from deploy.policies import Policy
@@ -41,7 +41,7 @@ def destroy(cloud: Gcloud, target: Target, *, data: bool = False) -> None:
     _delete(cloud, "pubsub subscriptions", [target.name("jobs-to-reconcile")])
     _delete(cloud, "run services", functions, region)
     _delete(cloud, "pubsub topics", [target.name("jobs")])
-    _delete(cloud, "secrets", [target.name(PAGE_TOKEN_KEY)])
+    _delete(cloud, "secrets", [target.name(PAGE_TOKEN_KEY), target.name(signin.SECRET)])
     _delete(cloud, "artifacts repositories", [target.prefix], location)
     _delete_accounts(cloud, target)
     if data:

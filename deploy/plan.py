@@ -18,6 +18,7 @@ from deploy import (
     network,
     policies,
     secrets,
+    signin,
 )
 from deploy.gcloud import Gcloud
 from deploy.policies import Stale
@@ -37,7 +38,9 @@ def deploy(cloud: Gcloud, target: Target, *, only: Sequence[str] = (), build_ima
         only: deploy these functions and leave the rest of the service unchanged; empty means everything.
         build_image: build the job's image if its content changed.
     """
+    signin.check(cloud, target)
     if only:
+        signin.store_secret(cloud, target)
         secrets.check_llm_keys(cloud, target)
         network.check(cloud, target)
         policies.remove(
@@ -52,6 +55,7 @@ def deploy(cloud: Gcloud, target: Target, *, only: Sequence[str] = (), build_ima
         partial(database.set_up, cloud, target),
         partial(buckets.set_up, cloud, target),
         partial(secrets.create_page_token_key, cloud, target),
+        partial(signin.store_secret, cloud, target),
         partial(image.create_repository, cloud, target),
         partial(events.create_topic, cloud, target),
     )

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -84,6 +84,8 @@ class Target:
         network: network of jobs, as a name or from `projects/` on; empty: the default network.
         subnet: subnet of jobs, as a name or from `projects/` on.
         external_ip: whether jobs have external addresses.
+        iap_client_id: id of the OAuth client with which people sign in; empty: as before, at first Google's.
+        iap_client_secret: its secret, if the operator passed it.
     """
 
     project: str
@@ -103,6 +105,8 @@ class Target:
     network: str = ""
     subnet: str = ""
     external_ip: bool = True
+    iap_client_id: str = ""
+    iap_client_secret: str = field(default="", repr=False)
 
     @property
     def prefix(self) -> str:

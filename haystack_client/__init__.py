@@ -26,6 +26,7 @@ from haystack_client.errors import (
     RetryPolicy,
     Unavailable,
 )
+from haystack_client.identity import ServiceAccount
 
 __all__ = [
     "Client",
@@ -35,6 +36,7 @@ __all__ = [
     "QuestionNotAnswerable",
     "RequestRefused",
     "RetryPolicy",
+    "ServiceAccount",
     "Unavailable",
 ]
 __version__ = "0.1.0"

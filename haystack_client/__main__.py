@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final, TypeVar
@@ -12,17 +13,25 @@ from uuid import uuid4
 from typer import Argument, Exit, Option, Typer, echo
 
 from haystack_client import __version__, identity, progress, reading, show
-from haystack_client.api import LOCAL_URL, Client
-from haystack_client.errors import HaystackError, Interrupted, NotFound, QuestionNotAnswerable, RetryPolicy, Unavailable
+from haystack_client.api import LOCAL_URL, Client, address
+from haystack_client.errors import (
+    HaystackError,
+    Interrupted,
+    NotFound,
+    QuestionNotAnswerable,
+    RetryPolicy,
+    Unavailable,
+    retry,
+)
 from haystack_client.terminal import Terminal
 
 T = TypeVar("T")
 
 HELP: Final = """Ask HAYSTACK how cells respond to a perturbation, and download the results.
 
-**Service:** set its address with `--url` or HAYSTACK_URL. A service behind Identity-Aware Proxy requires an identity
-token. Set HAYSTACK_TOKEN to a token, or set HAYSTACK_AUDIENCE to the OAuth client id of the service to get a token
-from gcloud. HAYSTACK_SERVICE_ACCOUNT is the service account that gcloud impersonates.
+**Service:** set its address with `--url` or HAYSTACK_URL. A service behind Identity-Aware Proxy requires a token. Set
+HAYSTACK_SERVICE_ACCOUNT to a service account that may use the service: each command then signs a token as this account,
+for which you need roles/iam.serviceAccountTokenCreator on it. Or set HAYSTACK_TOKEN to a token of `haystack token`.
 
 **Exit codes:**
 
@@ -34,7 +43,7 @@ from gcloud. HAYSTACK_SERVICE_ACCOUNT is the service account that gcloud imperso
 - 5: the service is unavailable, or a file did not arrive intact
 - 130: interrupted
 
-With `--json`, standard output is the response of the API as one JSON document. It is empty for exit codes above 1.
+With `--json`, standard output is the response of the API as one JSON document; `token` prints its own. It is empty for exit codes above 1.
 """
 STRATEGY_HELP: Final = (
     "`synthetic_control` (the default) compares with a predicted control, `query_as_control` with the query cells."
@@ -42,6 +51,7 @@ STRATEGY_HELP: Final = (
 PROVIDER_HELP: Final = "Let a model of `anthropic`, `openai` or `google_genai` analyze the question."
 KEY_HELP: Final = "Submitting the same question again with the same key returns the same run. Default: a new key."
 STATE_HELP: Final = "Only runs in this state: pending, running, completed, failed or cancelled. Repeatable."
+ACCOUNT_HELP: Final = "The service account that signs the token; it must be a member of the service."
 LAST: Final = "last"
 
 Strategy = StrEnum("Strategy", ["SYNTHETIC_CONTROL", "QUERY_AS_CONTROL"])
@@ -236,6 +246,26 @@ def cell_types(
         if not as_json:
             known = found if everything else client.cell_types(dataset, everything=True)
             show.count(terminal, len(found), len(known), "cell types")
+
+
+@app.command()
+def token(
+    service_account: Annotated[str, Option(envvar="HAYSTACK_SERVICE_ACCOUNT", help=ACCOUNT_HELP)],
+    url: Annotated[str, Option(envvar="HAYSTACK_URL", help="Address of the service, without /api/v1.")],
+    as_json: Annotated[bool, Option("--json", help="Print token and expiry as one JSON document.")] = False,
+) -> None:
+    """Print a token for another program, valid for an hour.
+
+    For example: `curl -H "Authorization: Bearer $(haystack token)" "$HAYSTACK_URL/api/v1/runs"`
+    """
+    terminal = Terminal(for_program=as_json)
+    account = identity.ServiceAccount(service_account)
+    signed = retry(lambda: account.token(address(url)), RetryPolicy(on_retry=terminal.warn))
+    if as_json:
+        expires_at = datetime.fromtimestamp(identity.expiry(signed), UTC).isoformat().replace("+00:00", "Z")
+        terminal.document({"token": signed, "expires_at": expires_at})
+    else:
+        echo(signed)
 
 
 def main() -> None:

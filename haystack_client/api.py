@@ -41,12 +41,12 @@ class Client:
 
     Args:
         url: the address of the service, without `/api/v1`.
-        identity: adds the identity token to each request; None for a local service.
+        identity: adds a token to each request, such as `ServiceAccount`; None for a local service.
         transport: replaces the network, like the parameter of `httpx.Client`.
         retry_policy: how often to repeat a request while the service is unavailable.
 
     Raises:
-        RequestRefused: the URL is invalid, or the identity token would travel unencrypted.
+        RequestRefused: the URL is invalid, or the token would travel unencrypted.
     """
 
     def __init__(
@@ -61,16 +61,16 @@ class Client:
         self._transport = transport
         self._retry_policy = retry_policy
         self._has_answered = False
-        address = _address(self.url)
-        if identity is not None and address.scheme == "http" and address.host not in LOOPBACK:
-            raise RequestRefused(f"The identity token is not sent to {self.url} unencrypted. Use https.")
+        parsed = address(self.url)
+        if identity is not None and parsed.scheme == "http" and parsed.host not in LOOPBACK:
+            raise RequestRefused(f"The token is not sent to {self.url} unencrypted. Use https.")
         headers = {"User-Agent": "haystack-client", "Accept": "application/json"}
-        options = {"base_url": address, "headers": headers, "auth": identity, "timeout": TIMEOUT_SECONDS}
-        self._http = connect(address, transport, **options)
+        options = {"base_url": parsed, "headers": headers, "auth": identity, "timeout": TIMEOUT_SECONDS}
+        self._http = connect(parsed, transport, **options)
 
     @classmethod
     def from_environment(cls) -> Self:
-        """Return a client configured by HAYSTACK_URL, HAYSTACK_TOKEN, HAYSTACK_AUDIENCE and HAYSTACK_SERVICE_ACCOUNT."""
+        """Return a client configured by HAYSTACK_URL, and by HAYSTACK_SERVICE_ACCOUNT or HAYSTACK_TOKEN."""
         return cls(os.environ.get("HAYSTACK_URL") or LOCAL_URL, identity=from_environment(os.environ))
 
     def __enter__(self) -> Self:
@@ -242,11 +242,16 @@ def _run_path(run_id: str) -> str:
     return f"{RUNS}/{run_id}"
 
 
-def _address(url: str) -> httpx.URL:
+def address(url: str) -> httpx.URL:
+    """Return the address of a service.
+
+    Raises:
+        RequestRefused: it is not an address of HTTP.
+    """
     try:
-        address = httpx.URL(url)
+        parsed = httpx.URL(url)
     except httpx.InvalidURL:
-        address = httpx.URL()
-    if address.scheme not in {"http", "https"} or not address.host:
+        parsed = httpx.URL()
+    if parsed.scheme not in {"http", "https"} or not parsed.host:
         raise RequestRefused(f"`{url}` is not the address of a service. It must start with http:// or https://.")
-    return address
+    return parsed

@@ -4,7 +4,7 @@ HaystackError       base class of every error below
 ├── RequestRefused  the request is invalid, or the service refuses it
 │   └── QuestionNotAnswerable  the service cannot answer the question that was asked
 ├── NotFound        the dataset or the run does not exist, or the run belongs to another user
-├── NotSignedIn     the identity token is missing or not accepted
+├── NotSignedIn     the token is missing, not accepted, or cannot be signed
 ├── Unavailable     the service or a result file cannot be reached, or the response cannot be used
 └── Interrupted     the user stopped a command with Ctrl-C; only the command line raises it
 """
@@ -72,7 +72,7 @@ class NotFound(HaystackError):
 
 
 class NotSignedIn(HaystackError):
-    """The identity token is missing or not accepted."""
+    """The token is missing, not accepted, or cannot be signed."""
 
     exit_code = 4
 

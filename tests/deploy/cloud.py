@@ -3,6 +3,7 @@
 Operations finish immediately. A missing resource is 404, an existing one 409.
 """
 
+import base64
 import hashlib
 import json
 import re
@@ -48,20 +49,26 @@ class Cloud:
     Attributes:
         project: project id.
         number: project number.
+        organization: the domain of the project's organization; empty if it has none.
+        folder: whether the project is in a folder of the organization.
         resources: everything in it, by API and path.
         policies: IAM policies, by API and path of their resource.
         enabled: the enabled APIs.
         builds: the builds of the job's image.
         images: the images that Cloud Build has pushed.
+        secrets: the newest version of each secret that was given a value.
     """
 
     project: str
     number: str
+    organization: str = "example.org"
+    folder: bool = False
     resources: dict[str, Resource] = field(default_factory=dict)
     policies: dict[str, Resource] = field(default_factory=dict)
     enabled: set[str] = field(default_factory=set)
     builds: list[Resource] = field(default_factory=list)
     images: list[dict[str, str]] = field(default_factory=list)
+    secrets: dict[str, str] = field(default_factory=dict)
     _ids: Any = field(default_factory=lambda: count(7_000_000_001))
 
     def answer(self, method: str, api: str, path: str, query: Mapping[str, str], body: Any) -> Answer:  # noqa: ANN401
@@ -188,8 +195,17 @@ class Cloud:
     # Special cases of each API; None means the plain response.
 
     def _cloudresourcemanager(self, method: str, place: str, *_: object) -> Answer | None:
+        organization = {"type": "organization", "id": "1234567890"}
+        parent = {"type": "folder", "id": "987"} if self.folder else organization
         if method == "GET" and place == f"projects/{self.project}":
-            return 200, {"projectId": self.project, "projectNumber": self.number, "lifecycleState": "ACTIVE"}
+            project = {"projectId": self.project, "projectNumber": self.number, "lifecycleState": "ACTIVE"}
+            return 200, {**project, "parent": parent} if self.organization else project
+        if place == f"projects/{self.project}:getAncestry":
+            above = [parent, organization] if self.folder else [organization]
+            chain = [{"type": "project", "id": self.project}, *(above if self.organization else [])]
+            return 200, {"ancestor": [{"resourceId": each} for each in chain]}
+        if place == f"organizations/{organization['id']}" and self.organization:
+            return 200, {"name": place, "displayName": self.organization, "lifecycleState": "ACTIVE"}
         return None
 
     def _serviceusage(self, method: str, place: str, _: object, body: Any) -> Answer | None:  # noqa: ANN401
@@ -276,12 +292,21 @@ class Cloud:
             self.resources[f"iap/{place}"] = body
         return 200, {"name": place, **self.resources.get(f"iap/{place}", {})}
 
-    def _compute(self, _: str, place: str, *__: object) -> Answer | None:
+    def _compute(self, method: str, place: str, _: object, body: Any) -> Answer | None:  # noqa: ANN401
+        if method in {"POST", "PATCH"} and isinstance(body.get("iap"), dict):
+            body["iap"] = self._iap_of_backend(place, body["iap"])
         if place.endswith("/validate"):
             return 200, {"result": {"loadSucceeded": True, "testPassed": True}}
         if "/operations/" in place:
             return 200, self._operation("compute", place, {})
         return None
+
+    def _iap_of_backend(self, place: str, sent: Resource) -> Resource:
+        """Return IAP's state of a backend: the hash stands for the secret, and what is not sent stays."""
+        state = {**self.resources.get(f"compute/{place}", {}).get("iap", {}), **sent}
+        if secret := state.pop("oauth2ClientSecret", None):
+            state["oauth2ClientSecretSha256"] = hashlib.sha256(secret.encode()).hexdigest()
+        return state
 
     def _run(self, method: str, place: str, _: object, body: Any) -> Answer | None:  # noqa: ANN401
         if place.endswith("builds:submit"):
@@ -307,9 +332,16 @@ class Cloud:
             }
         return None
 
-    def _secretmanager(self, method: str, place: str, *_: object) -> Answer | None:
+    def _secretmanager(self, method: str, place: str, _: object, body: Any) -> Answer | None:  # noqa: ANN401
+        if method == "GET" and place.endswith("/versions/latest:access"):
+            secret = self.secrets.get(place.split("/")[3])
+            payload = {"data": base64.b64encode((secret or "").encode()).decode()}
+            return (200, {"name": place, "payload": payload}) if secret else _missing(place)
         if method == "POST" and place.endswith(":addVersion"):
-            return 200, {"name": place.replace(":addVersion", "/versions/1"), "state": "ENABLED"}
+            name = place.removesuffix(":addVersion").rpartition("/")[2]
+            self.secrets[name] = base64.b64decode(body["payload"]["data"]).decode()
+            version = {"name": place.replace(":addVersion", "/versions/1"), "state": "ENABLED"}
+            return 200, {**version, "clientSpecifiedPayloadChecksum": True}
         return (200, {}) if place.endswith("/versions") else None
 
     def _storage(self, method: str, place: str, *_: object) -> Answer | None:

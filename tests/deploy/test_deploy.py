@@ -3,6 +3,7 @@
 One file, because parallel workers take whole files and each would run its own deployment.
 """
 
+import hashlib
 import io
 import json
 import os
@@ -10,7 +11,6 @@ import re
 import subprocess
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from deploy import alerts, buckets, cleanup, database, iam, policies
-from deploy.gcloud import Answer, Gcloud, covers
+from deploy.gcloud import Gcloud, covers
 from deploy.iam import bindings
 from deploy.target import RUNTIME, SPECS, START_COMMAND, Target
 from shared.routes import DEFAULT_FUNCTION, FUNCTIONS, ROUTES
@@ -40,8 +40,9 @@ from tests.deploy.conftest import (
     Deployment,
     deploy,
     repository_in,
+    running,
 )
-from tests.deploy.recorder import Recorder, Request, recording
+from tests.deploy.recorder import Request, recording
 
 pytestmark = pytest.mark.timeout(600)  # about 130 commands, each with a second or more for the start of gcloud
 
@@ -536,16 +537,29 @@ def test_a_project_that_may_not_build_in_its_region_builds_elsewhere_and_jobs_fi
         assert "# nothing to change" in again.stdout
 
 
-def running(recorder: Recorder, binaries: Path, folder: Path) -> Callable[[Sequence[str], str], Answer]:
-    """Return a function that runs gcloud like a step of the deployment, pointed at the recorder."""
-    environment = recorder.environment(folder / "gcloud-config")
-    environment["PATH"] = f"{binaries}{os.pathsep}{environment['PATH']}"
-
-    def run(command: Sequence[str], stdin: str) -> Answer:
-        done = subprocess.run(command, input=stdin, env=environment, capture_output=True, text=True, check=False)
-        return Answer(done.returncode, done.stdout, done.stderr)
-
-    return run
+def test_people_outside_an_organization_sign_in_with_the_operator_s_client_whose_secret_is_shown_nowhere(
+    deployment: Deployment, gcloud: Path
+) -> None:
+    with deployment.copied() as recorder:
+        recorder.cloud.organization = ""
+        client, secret = "123456789012-abc.apps.googleusercontent.com", "GOCSPX-of-the-test"
+        options = (*UP, "--only=list", f"--iap-client-id={client}")
+        planned = deploy(recorder, deployment.repository, gcloud, *options, "--dry-run", typed=secret)
+        first = deploy(recorder, deployment.repository, gcloud, *options, typed=f"{secret}\n")
+        assert first.code == 0, first.stderr
+        assert recorder.cloud.secrets["haystack-iap-client-secret"] == secret
+        backends = recorder.cloud.of("compute", "backendServices")
+        state = {"enabled": True, "oauth2ClientId": client}
+        state["oauth2ClientSecretSha256"] = hashlib.sha256(secret.encode()).hexdigest()
+        assert [backends[f"haystack-{name}"]["iap"] for name in BALANCED] == [state] * len(BALANCED)
+        for later in (("--only=list",), (*options[len(UP) :],)):  # without the option, and without the secret
+            again = deploy(recorder, deployment.repository, gcloud, *UP, *later)
+            assert "# nothing to change" in again.stdout, again.stderr
+        assert planned.stdout.count("--flags-file=-") == first.stdout.count("--flags-file=-") == len(BALANCED)
+        assert secret not in planned.stdout + planned.stderr + first.stdout + first.stderr
+        logs = [path.read_text() for path in (deployment.repository / "gcloud-config").rglob("*.log")]
+        assert logs
+        assert not [text for text in logs if secret in text]
 
 
 def test_destroy_deletes_nothing_until_the_project_is_named(deployment: Deployment, gcloud: Path) -> None:
@@ -559,6 +573,8 @@ def test_destroy_deletes_nothing_until_the_project_is_named(deployment: Deployme
 def test_destroy_takes_everything_down_but_the_data(deployment: Deployment, gcloud: Path) -> None:
     with deployment.copied() as recorder:
         before = {key for key in recorder.cloud.resources if key.startswith(DATA)}
+        secret = f"projects/{PROJECT}/secrets/haystack-iap-client-secret"
+        recorder.cloud.resources[f"secretmanager/{secret}"] = {"name": secret}
         run = deploy(recorder, deployment.repository, gcloud, "destroy", *WHERE, typed=f"{PROJECT}\n")
         assert run.code == 0, run.stderr
         left = {key for key in recorder.cloud.resources if not key.startswith(LEFT)}
