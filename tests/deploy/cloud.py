@@ -21,8 +21,8 @@ ID_PARAMETERS: Final = ("databaseId", "repositoryId", "secretId")
 LIST_KEYS: Final = {"compute": "items", "run": "items", "storage": "items", "serviceAccounts": "accounts"}
 LONG_RUNNING: Final = frozenset({"firestore", "artifactregistry"})
 COLLECTIONS: Final = frozenset({
-    "addresses", "alertPolicies", "b", "backendServices", "databases", "dockerImages", "fields", "forwardingRules", "indexes", "jobs",
-    "networkEndpointGroups", "notificationChannels", "repositories", "secrets", "serviceAccounts", "services", "sslCertificates",
+    "addresses", "alertPolicies", "b", "builds", "backendServices", "databases", "dockerImages", "fields", "forwardingRules", "indexes", "jobs",
+    "networkEndpointGroups", "networks", "notificationChannels", "repositories", "secrets", "serviceAccounts", "services", "sslCertificates",
     "subscriptions", "targetHttpProxies", "targetHttpsProxies", "topics", "urlMaps",
 })  # fmt: skip
 
@@ -48,25 +48,40 @@ class Cloud:
     Attributes:
         project: project id.
         number: project number.
+        organization: the domain of the project's organization; empty if it has none.
+        folder: whether the project is in a folder of the organization.
         resources: everything in it, by API and path.
         policies: IAM policies, by API and path of their resource.
         enabled: the enabled APIs.
         builds: the builds of the job's image.
         images: the images that Cloud Build has pushed.
+        org_policies: effective organization policies, by constraint.
+        billing: whether billing is enabled.
+        denied: permission that is missing, by a pattern of `API/path`.
     """
 
     project: str
     number: str
+    organization: str = "example.org"
+    folder: bool = False
     resources: dict[str, Resource] = field(default_factory=dict)
     policies: dict[str, Resource] = field(default_factory=dict)
     enabled: set[str] = field(default_factory=set)
     builds: list[Resource] = field(default_factory=list)
     images: list[dict[str, str]] = field(default_factory=list)
+    org_policies: dict[str, Resource] = field(default_factory=dict)
+    billing: bool = True
+    denied: dict[str, str] = field(default_factory=dict)
     _ids: Any = field(default_factory=lambda: count(7_000_000_001))
 
     def answer(self, method: str, api: str, path: str, query: Mapping[str, str], body: Any) -> Answer:  # noqa: ANN401
         """Apply a request and return the response."""
         place = VERSION.sub("", path).replace("projects/-/", f"projects/{self.project}/")
+        if refusal := self._refused(f"{api}/{place}"):
+            return refusal
+        if place.endswith(":getEffectiveOrgPolicy"):
+            constraint = body["constraint"].removeprefix("constraints/")
+            return 200, {"constraint": body["constraint"], **self.org_policies.get(constraint, {})}
         if isinstance(body, Upload):
             size = str(len(body.content))  # gcloud compares it with the size of the file
             return 200, {"bucket": place.split("/")[1], "name": query["name"], "generation": "1", "size": size}
@@ -93,6 +108,18 @@ class Cloud:
             for binding in policy.get("bindings", [])
             for member in binding["members"]
         }
+
+    def _refused(self, key: str) -> Answer | None:
+        """Return the refusal of a caller who lacks a permission, or whose project lacks the API."""
+        for pattern, permission in self.denied.items():
+            if re.search(pattern, key):
+                message = f"Permission '{permission}' denied on resource '{key}' (or it may not exist)."
+                return _error(403, "PERMISSION_DENIED", message)
+        return None
+
+    def _cloudbilling(self, *_: object) -> Answer:
+        account = "billingAccounts/012345-6789AB-CDEF01" if self.billing else ""
+        return 200, {"projectId": self.project, "billingAccountName": account, "billingEnabled": self.billing}
 
     def _plain(self, method: str, api: str, place: str, query: Mapping[str, str], body: Any) -> Answer:  # noqa: ANN401
         key = f"{api}/{place}"
@@ -188,8 +215,17 @@ class Cloud:
     # Special cases of each API; None means the plain response.
 
     def _cloudresourcemanager(self, method: str, place: str, *_: object) -> Answer | None:
+        organization = {"type": "organization", "id": "1234567890"}
+        parent = {"type": "folder", "id": "987"} if self.folder else organization
         if method == "GET" and place == f"projects/{self.project}":
-            return 200, {"projectId": self.project, "projectNumber": self.number, "lifecycleState": "ACTIVE"}
+            project = {"projectId": self.project, "projectNumber": self.number, "lifecycleState": "ACTIVE"}
+            return 200, {**project, "parent": parent} if self.organization else project
+        if place == f"projects/{self.project}:getAncestry":
+            above = [parent, organization] if self.folder else [organization]
+            chain = [{"type": "project", "id": self.project}, *(above if self.organization else [])]
+            return 200, {"ancestor": [{"resourceId": each} for each in chain]}
+        if place == f"organizations/{organization['id']}" and self.organization:
+            return 200, {"name": place, "displayName": self.organization, "lifecycleState": "ACTIVE"}
         return None
 
     def _serviceusage(self, method: str, place: str, _: object, body: Any) -> Answer | None:  # noqa: ANN401
