@@ -8,8 +8,8 @@ from deploy.checks import access, account, address, capacity, jobs, organization
 from deploy.checks.checkup import Checkup
 from deploy.checks.finding import Finding, Level, fix, know, unchecked
 from deploy.checks.reader import ApiDisabled, LoggedOut, NotAllowed, Reader, Unreadable
+from deploy.gcloud import WORKERS
 
-WORKERS: Final = 4
 WIDTH: Final = len(Level.KNOW.value)
 
 Check = Callable[[Checkup], Iterator[Finding]]
@@ -24,7 +24,7 @@ class Section(NamedTuple):
 
 BEFORE: Final = (
     Section("Project", {"billing": account.billing, "APIs": project.apis, "the Firestore database": project.database}),
-    Section("Organization", {"the organization": organization.membership, **organization.policies()}),
+    Section("Organization", {"sign-in": organization.membership, "organization policies": organization.policies}),
     Section(
         "Region",
         {

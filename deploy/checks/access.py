@@ -9,6 +9,7 @@ from deploy.caller import IAP_MARK, NoToken, Unreachable, explain
 from deploy.checks.checkup import Checkup
 from deploy.checks.finding import Finding, fine, fix, know, unchecked
 from deploy.functions import ingress
+from deploy.gcloud import WORKERS
 from deploy.iam import INVOKER, iap_agent
 from deploy.members import ACCESSOR
 from deploy.policies import granted
@@ -17,7 +18,6 @@ from shared.routes import FUNCTIONS
 HEALTH: Final = "/api/v1/health"
 RUNS: Final = "/api/v1/runs"
 INGRESS: Final = "run.googleapis.com/ingress"
-PARALLEL: Final = 4
 
 
 def functions(checkup: Checkup) -> Iterator[Finding]:
@@ -148,5 +148,5 @@ def signed_in(checkup: Checkup) -> Iterator[Finding]:
 
 
 def _together(reads: list[Any]) -> list[Any]:
-    with ThreadPoolExecutor(PARALLEL) as pool:
+    with ThreadPoolExecutor(WORKERS) as pool:
         return [done.result() for done in [pool.submit(read) for read in reads]]

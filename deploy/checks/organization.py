@@ -1,12 +1,12 @@
 """The organization of the project, and its policies that restrict a deployment."""
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final, NamedTuple
 
 from deploy.checks.checkup import Checkup
 from deploy.checks.finding import Finding, fine, fix, know
-from deploy.gcloud import Resource
+from deploy.gcloud import WORKERS, Resource
 from deploy.plan import APIS
 
 LOAD_BALANCER: Final = "GLOBAL_EXTERNAL_MANAGED_HTTP_HTTPS"
@@ -52,15 +52,17 @@ class _Rule(NamedTuple):
     judge: Callable[[Checkup, Resource], Finding | None]
 
 
-def policies() -> dict[str, Callable[[Checkup], Iterator[Finding]]]:
-    """Return the check of each policy, by its constraint."""
-    return {rule.constraint: partial(_check, rule) for rule in RULES}
+def policies(checkup: Checkup) -> Iterator[Finding]:
+    """Check each policy that can restrict a deployment."""
 
+    def judged(rule: _Rule) -> Finding | None:
+        flags = (rule.constraint, f"--project={checkup.target.project}", "--effective")
+        found = checkup.reader.find("resource-manager org-policies describe", *flags)
+        return rule.judge(checkup, found or {})
 
-def _check(rule: _Rule, checkup: Checkup) -> Iterator[Finding]:
-    flags = (rule.constraint, f"--project={checkup.target.project}", "--effective")
-    found = checkup.reader.find("resource-manager org-policies describe", *flags)
-    yield rule.judge(checkup, found or {}) or fine(f"{rule.constraint} does not restrict the deployment.")
+    with ThreadPoolExecutor(WORKERS) as pool:
+        findings = [finding for finding in pool.map(judged, RULES) if finding is not None]
+    yield from findings or [fine(f"None of {len(RULES)} organization policies restricts the deployment.")]
 
 
 def allows(policy: Resource, *values: str) -> bool:

@@ -20,7 +20,7 @@ REFUSED: Final = re.compile(
     r"PERMISSION_DENIED|\bHTTPError 403\b|does not have permission|Required '|[Pp]ermission '|\b403\b"
 )
 PERMISSION: Final = re.compile(r"\b[a-z]+\.[A-Za-z]+\.[a-z]+[A-Za-z]*\b(?!\.)")
-API: Final = re.compile(r"\b([a-z]+)\.googleapis\.com\b")
+API: Final = re.compile(r"\b(?!type\b)([a-z]+)\.googleapis\.com\b")
 
 
 class Unreadable(Exception):

@@ -21,9 +21,10 @@ ID_PARAMETERS: Final = ("databaseId", "repositoryId", "secretId")
 LIST_KEYS: Final = {"compute": "items", "run": "items", "storage": "items", "serviceAccounts": "accounts"}
 LONG_RUNNING: Final = frozenset({"firestore", "artifactregistry"})
 COLLECTIONS: Final = frozenset({
-    "addresses", "alertPolicies", "b", "builds", "backendServices", "databases", "dockerImages", "fields", "forwardingRules", "indexes", "jobs",
-    "networkEndpointGroups", "networks", "notificationChannels", "repositories", "secrets", "serviceAccounts", "services", "sslCertificates",
-    "subscriptions", "targetHttpProxies", "targetHttpsProxies", "topics", "urlMaps",
+    "addresses", "alertPolicies", "b", "backendServices", "builds", "databases", "dockerImages", "fields", "forwardingRules",
+    "indexes", "jobs", "networkEndpointGroups", "networks", "notificationChannels", "repositories", "secrets",
+    "serviceAccounts", "services", "sslCertificates", "subscriptions", "targetHttpProxies", "targetHttpsProxies", "topics",
+    "urlMaps",
 })  # fmt: skip
 
 
@@ -57,7 +58,8 @@ class Cloud:
         images: the images that Cloud Build has pushed.
         org_policies: effective organization policies, by constraint.
         billing: whether billing is enabled.
-        denied: permission that is missing, by a pattern of `API/path`.
+        objects: the objects of buckets that have some.
+        denied: permission that is missing, by a pattern of `API/path`; empty: the API is disabled.
     """
 
     project: str
@@ -71,6 +73,7 @@ class Cloud:
     images: list[dict[str, str]] = field(default_factory=list)
     org_policies: dict[str, Resource] = field(default_factory=dict)
     billing: bool = True
+    objects: dict[str, list[Resource]] = field(default_factory=dict)
     denied: dict[str, str] = field(default_factory=dict)
     _ids: Any = field(default_factory=lambda: count(7_000_000_001))
 
@@ -112,6 +115,17 @@ class Cloud:
     def _refused(self, key: str) -> Answer | None:
         """Return the refusal of a caller who lacks a permission, or whose project lacks the API."""
         for pattern, permission in self.denied.items():
+            if re.search(pattern, key) and not permission:
+                api = key.partition("/")[0]
+                message = f"{api}.googleapis.com has not been used in project {self.number} before or it is disabled."
+                reason = {
+                    "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+                    "reason": "SERVICE_DISABLED",
+                    "domain": "googleapis.com",
+                    "metadata": {"service": f"{api}.googleapis.com", "consumer": f"projects/{self.number}"},
+                }
+                code, body = _error(403, "PERMISSION_DENIED", message)
+                return code, {"error": {**body["error"], "details": [reason]}}
             if re.search(pattern, key):
                 message = f"Permission '{permission}' denied on resource '{key}' (or it may not exist)."
                 return _error(403, "PERMISSION_DENIED", message)
@@ -349,6 +363,8 @@ class Cloud:
         return (200, {}) if place.endswith("/versions") else None
 
     def _storage(self, method: str, place: str, *_: object) -> Answer | None:
+        if method == "GET" and place.endswith("/o") and (objects := self.objects.get(place.split("/")[1])):
+            return 200, {"items": objects}
         empty = method == "GET" and place.endswith(("/o", "/storageLayout", "/managedFolders"))
         return (200, {}) if empty else None
 
@@ -368,6 +384,8 @@ class Cloud:
         if method == "GET" and "operations" in place:
             results = {"images": [{"name": "image", "digest": f"sha256:{'a' * 64}"}]}
             return 200, {"name": place, "done": True, "response": {**build, "results": results}}
+        if method == "GET" and place.endswith("/builds"):
+            return 200, {"builds": self.builds}
         return (200, self.builds[-1]) if method == "GET" else None
 
 
