@@ -38,7 +38,7 @@ def functions(checkup: Checkup) -> Iterator[Finding]:
             healthy = False
             logs = f'resource.labels.service_name="{target.name(function)}" AND severity>=WARNING'
             yield fix(
-                f"The function {function} is not ready: {ready.get('message', 'it has no ready revision')}. Its log:",
+                f"The function {function} is not ready: {ready.get('message', 'it has no ready revision').removesuffix('.')}. Its log:",
                 checkup.gcloud("logging", "read", logs, "--freshness=1d", "--limit=20"),
             )
         if service["metadata"].get("annotations", {}).get(INGRESS) != ingress(function):

@@ -20,6 +20,8 @@ REFUSED: Final = re.compile(
     r"PERMISSION_DENIED|\bHTTPError 403\b|does not have permission|Required '|[Pp]ermission '|\b403\b"
 )
 PERMISSION: Final = re.compile(r"\b[a-z]+\.[A-Za-z]+\.[a-z]+[A-Za-z]*\b(?!\.)")
+# The command that gcloud names in an error, which looks like a permission.
+COMMAND: Final = re.compile(r"\(gcloud\.[^)]*\)")
 API: Final = re.compile(r"\b(?!type\b)([a-z]+)\.googleapis\.com\b")
 
 
@@ -134,7 +136,7 @@ def _reason(stderr: str) -> Unreadable:
     if LOGGED_OUT.search(stderr):
         return LoggedOut("You are not logged in to gcloud, or your login has expired.")
     if REFUSED.search(stderr):
-        named = PERMISSION.search(stderr)
+        named = PERMISSION.search(COMMAND.sub("", stderr))
         return NotAllowed(named[0] if named else "")
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     return Unreadable(

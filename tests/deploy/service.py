@@ -26,7 +26,9 @@ class Reply(NamedTuple):
         return cls(status, body, {"Content-Type": PROBLEM})
 
 
-REDIRECT: Final = Reply(302, b"", {"Location": "https://accounts.google.com/x", "X-Goog-IAP-Generated-Response": "true"})
+REDIRECT: Final = Reply(
+    302, b"", {"Location": "https://accounts.google.com/x", "X-Goog-IAP-Generated-Response": "true"}
+)
 NOT_A_MEMBER: Final = Reply(403, b"You don't have access", {"X-Goog-IAP-Generated-Response": "true"})
 
 Handler = Callable[[dict[str, Any]], Reply]

@@ -43,14 +43,14 @@ def test_missing_unready_and_open_functions_are_told(deployed: Examination) -> N
     missing, unready, opened = deployed.findings(access.functions)
     assert missing.text == "These functions are not deployed: list. Deploy again:"
     assert unready.text == "The function create is not ready: The image was not found. Its log:"
-    assert unready.command.startswith("gcloud logging read 'resource.labels.service_name=\"haystack-create\"")
+    assert unready.command.startswith('gcloud logging read \'resource.labels.service_name="haystack-create"')
     assert opened.text.startswith("The function status accepts requests from elsewhere.")
 
 
 def test_a_backend_without_identity_aware_proxy_is_told(deployed: Examination) -> None:
     deployed.resource("backendServices/haystack-result")["iap"] = {"enabled": False}
     deployed.without("backendServices/haystack-cancel")
-    deployed.revoke("services/haystack-status")
+    deployed.revoke("locations/europe-west4/services/haystack-status")
     missing, off, refused = deployed.findings(access.proxy)
     assert missing.text == "These backend services do not exist: haystack-cancel. Deploy again:"
     assert off.level is Level.FIX
