@@ -1,11 +1,15 @@
 """A project at the recorder that checks examine with the real gcloud."""
 
+import ast
 import os
+import shlex
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -81,8 +85,11 @@ class Examination:
         return Checkup(replace(self.target, number=number), self.reader, self.caller, lambda _: self.resolved, NOW)
 
     def findings(self, check: Check) -> list[Finding]:
-        """Return the findings of a check."""
-        return list(check(self.checkup()))
+        """Return the findings of a check, whose commands must exist."""
+        found = list(check(self.checkup()))
+        for finding in found:
+            assert_exists(finding.command)
+        return found
 
     def resource(self, key: str) -> Resource:
         """Return the one resource whose key ends with this."""
@@ -114,6 +121,30 @@ class Examination:
             check=False,
         )
         return Answer(done.returncode, done.stdout, done.stderr)
+
+
+def assert_exists(command: str) -> None:
+    """Assert that a gcloud command exists with its flags."""
+    words = shlex.split(command)
+    if words[:1] != ["gcloud"]:
+        return
+    node, flags = gcloud_tree(), set(gcloud_tree()["flags"])
+    for word in words[1:]:
+        if word in node["commands"]:
+            node = node["commands"][word]
+            flags |= set(node["flags"])
+        elif word.startswith("--"):
+            assert word.partition("=")[0] in flags | {"--project", "--format", "--limit", "--filter"}, command
+    assert not node["commands"], command
+
+
+@cache
+def gcloud_tree() -> Resource:
+    """Return all commands and flags of gcloud, from its data for completion."""
+    program = Path(shutil.which("gcloud") or "").resolve()
+    text = (program.parent.parent / "data" / "cli" / "gcloud_completions.py").read_text()
+    tree: Resource = ast.literal_eval(text.partition("CLI_TREE = ")[2].strip())
+    return tree
 
 
 def furnish(cloud: Cloud) -> None:
