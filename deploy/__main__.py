@@ -2,17 +2,24 @@
 
 import argparse
 import getpass
+import os
 import re
 import sys
 from collections.abc import Callable, Collection, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from deploy import plan
+from deploy import doctor, plan
+from deploy.caller import Caller, token_source
+from deploy.checks import address
+from deploy.checks.checkup import Checkup
+from deploy.checks.reader import Reader
 from deploy.destroy import destroy
 from deploy.gcloud import CommandFailed, Gcloud, lookup
 from deploy.signin import CLIENT_ID, CLIENT_SECRET, GOOGLE
 from deploy.target import ENVIRONMENTS, Target
+from deploy.verify import Place, Verification
 from shared.routes import FUNCTIONS
 from shared.settings import LLM_KEYS, SHORTEST_RETENTION
 
@@ -27,21 +34,26 @@ ORIGIN: Final = re.compile(r"(https://[a-z0-9.-]+|http://(localhost|127\.0\.0\.1
 NETWORK: Final = re.compile(rf"({_OF_PROJECT}/global/networks/)?{_NAME}")
 SUBNET: Final = re.compile(rf"({_OF_PROJECT}/regions/{REGION.pattern}/subnetworks/)?{_NAME}")
 MEMBER: Final = re.compile(r"(user|group|serviceAccount|domain|principal|principalSet):[^\s,]+")
+ADDRESS_OF_SERVICE: Final = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?/?")
 ADDRESS: Final = re.compile(r"[^@\s,]+@[^@\s,]+")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Deploy or destroy the service.
+    """Deploy, examine, verify or destroy the service.
 
     Args:
         argv: arguments; None uses those of the process.
 
     Returns:
-        The exit code: 0 on success, 1 if a command failed or the user declined.
+        The exit code: 0 on success, 1 if a command failed, something is to fix, or the user declined.
     """
     parser = _parser()
     args = parser.parse_args(argv)
     _check_network(parser, args)
+    if args.command == "verify":
+        return _verify(parser, args)
+    if args.command == "doctor":
+        return _doctor(args)
     client_secret = _client_secret(parser, args)
     cloud, number = _connect(args.project, dry_run=args.dry_run)
     target = Target(
@@ -115,15 +127,60 @@ def _destroy(cloud: Gcloud, target: Target, args: argparse.Namespace) -> int:
     return 0
 
 
+def _doctor(args: argparse.Namespace) -> int:
+    reader = Reader(args.project)
+
+    def checkup_of(number: str) -> Checkup:
+        target = Target(
+            project=args.project,
+            number=number,
+            region=args.region,
+            domain=args.domain or "",
+            env=args.env,
+            production=False,
+            members=(),
+            build_region=args.build_region or "",
+            network=args.network or "",
+            subnet=args.subnet or "",
+            external_ip=not args.no_external_ip,
+            root=ROOT,
+            work=ROOT,
+        )
+        return Checkup(target, reader, _caller(args), address.resolve, datetime.now(UTC))
+
+    return doctor.examine(reader, checkup_of, sys.stdout)
+
+
+def _verify(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
+    if bool(args.url) == bool(args.domain):
+        parser.error("pass --project and --domain of a deployed service, or --url of a local one")
+    if args.domain and not args.project:
+        parser.error("--domain needs --project")
+    examine = f"./deploy.sh doctor --project {args.project} --region REGION --domain {args.domain}"
+    place = Place(args.project, examine) if args.domain else Place()
+    try:
+        return Verification(_caller(args), place, sys.stdout, seconds=args.timeout).run(args.question or "", args.keep)
+    except KeyboardInterrupt:
+        print("verify: stopped; the run was cancelled.", file=sys.stderr)
+        return 130
+
+
+def _caller(args: argparse.Namespace) -> Caller:
+    """Return the caller of the service that the arguments name, with the identity that they or the environment name."""
+    url = getattr(args, "url", None) or f"https://{args.domain}"
+    return Caller(url, token_source(os.environ, args.service_account or "", f"{url}/*"))
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="./deploy.sh",
         description="Deploy the HAYSTACK run service to Google Cloud. A repeated run applies only the changes.",
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    other = "`./deploy.sh destroy --help` shows how to delete the service."
+    other = "`./deploy.sh destroy --help`, `doctor --help` and `verify --help` describe the other commands."
     up = commands.add_parser("deploy", help="create or update the service (default)", epilog=other)
     down = commands.add_parser("destroy", help="delete the service; data stays unless you confirm its deletion twice")
+    _add_examinations(commands)
     for each in (up, down):
         each.add_argument("--project", required=True, type=_matching(PROJECT, "a project id"), help="project id")
         each.add_argument("--region", required=True, type=_matching(REGION, "a region"), help="such as us-central1")
@@ -200,8 +257,36 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_examinations(commands: Any) -> None:  # noqa: ANN401  # argparse does not name this type
+    """Add the commands that change nothing: doctor and verify."""
+    examine = commands.add_parser("doctor", help="check a project and a deployed service; changes nothing")
+    probe = commands.add_parser("verify", help="ask the service one question and check its files")
+    project, domain = _matching(PROJECT, "a project id"), _matching(DOMAIN, "a host name")
+    region = _matching(REGION, "a region")
+    examine.add_argument("--project", required=True, type=project, help="project id")
+    examine.add_argument("--region", required=True, type=region, help="such as us-central1")
+    examine.add_argument("--env", choices=ENVIRONMENTS, default="prod", help="environment (default: prod)")
+    examine.add_argument("--build-region", type=region, default=None, help="as for the deployment")
+    examine.add_argument("--network", type=_matching(NETWORK, "a network"), default=None, help="as for the deployment")
+    examine.add_argument("--subnet", type=_matching(SUBNET, "a subnet"), default=None, help="as for the deployment")
+    examine.add_argument("--no-external-ip", action="store_true", help="as for the deployment")
+    probe.add_argument("--project", type=project, default=None, help="project id of a deployed service")
+    local = "address of another service, such as http://127.0.0.1:8080, instead of --domain"
+    probe.add_argument("--url", type=_matching(ADDRESS_OF_SERVICE, "an address"), default=None, help=local)
+    probe.add_argument("--question", default=None, help="question to ask (default: one that the service can answer)")
+    probe.add_argument(
+        "--keep", type=Path, metavar="FOLDER", help="keep the files in this folder (default: delete them)"
+    )
+    limit = "seconds after which the run is cancelled (default: 2700)"
+    probe.add_argument("--timeout", type=float, default=2700.0, metavar="SECONDS", help=limit)
+    for each in (examine, probe):
+        each.add_argument("--domain", type=domain, default=None, help="host name of the service")
+        account = "service account to sign in as; you need roles/iam.serviceAccountTokenCreator on it (default: HAYSTACK_TOKEN)"
+        each.add_argument("--service-account", type=_matching(ADDRESS, "an e-mail address"), default=None, help=account)
+
+
 def _check_network(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
-    network, subnet = getattr(args, "network", ""), getattr(args, "subnet", "")
+    network, subnet = getattr(args, "network", None), getattr(args, "subnet", None)
     if bool(network) != bool(subnet):
         parser.error("pass --network and --subnet together")
     if getattr(args, "no_external_ip", False) and not subnet:

@@ -1,6 +1,6 @@
 """The network of jobs: organizations without a default network, or that forbid external addresses, need their own."""
 
-from deploy.gcloud import CommandFailed, Gcloud
+from deploy.gcloud import CommandFailed, Gcloud, Resource
 from deploy.target import Target
 
 
@@ -26,16 +26,28 @@ def check(cloud: Gcloud, target: Target) -> None:
         cloud.note(f"The subnet is in {project}, whose administrators can enable Private Google Access.")
         return
     found = cloud.find("compute networks subnets describe", name, f"--region={region}")
-    if found is not None and found.get("privateIpGoogleAccess"):
+    sentence, command = problem(target, found)
+    if not sentence:
         return
-    if found is None:
-        problem = f"The subnet {name} does not exist in {region}, or you may not see it. Check --subnet."
-    else:
-        flags = f"--project={project} --region={region} --enable-private-ip-google-access"
-        problem = (
-            f"The subnet {name} lacks Private Google Access, without which jobs have no access to Google's APIs. Enable it:\n"
-            f"gcloud compute networks subnets update {name} {flags}"
-        )
+    text = f"{sentence}\n{command}" if command else sentence
     if not cloud.dry_run:
-        raise CommandFailed(problem)
-    cloud.note(problem)
+        raise CommandFailed(text)
+    cloud.note(text)
+
+
+def problem(target: Target, found: Resource | None) -> tuple[str, str]:
+    """Return why jobs cannot run in the subnet and the command that helps; both are empty if they can.
+
+    Args:
+        found: the subnet; None if it does not exist.
+    """
+    project, region, name = target.job_subnetwork.split("/")[1::2]
+    if found is None:
+        return f"The subnet {name} does not exist in {region}, or you may not see it. Check --subnet.", ""
+    if target.external_ip or found.get("privateIpGoogleAccess"):
+        return "", ""
+    flags = f"--project={project} --region={region} --enable-private-ip-google-access"
+    return (
+        f"The subnet {name} lacks Private Google Access, without which jobs have no access to Google's APIs. Enable it:",
+        f"gcloud compute networks subnets update {name} {flags}",
+    )

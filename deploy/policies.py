@@ -130,6 +130,16 @@ def remove(cloud: Gcloud, target: Target, stale: Iterable[Stale]) -> None:
         cloud.change(f"{_COMMANDS[each.policy.kind]} remove-iam-policy-binding", *flags, "--format=none")
 
 
+def granted(policy: Resource | None, role: str) -> set[str]:
+    """Return the members who have a role in a policy, whatever its conditions."""
+    return {
+        member
+        for binding in (policy or {}).get("bindings", [])
+        if binding["role"] == role
+        for member in binding.get("members", [])
+    }
+
+
 def _read(cloud: Gcloud, target: Target, policy: Policy) -> Resource | None:
     return cloud.find(f"{_COMMANDS[policy.kind]} get-iam-policy", *_arguments(target, policy))
 

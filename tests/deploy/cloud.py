@@ -22,9 +22,10 @@ ID_PARAMETERS: Final = ("databaseId", "repositoryId", "secretId")
 LIST_KEYS: Final = {"compute": "items", "run": "items", "storage": "items", "serviceAccounts": "accounts"}
 LONG_RUNNING: Final = frozenset({"firestore", "artifactregistry"})
 COLLECTIONS: Final = frozenset({
-    "addresses", "alertPolicies", "b", "backendServices", "databases", "dockerImages", "fields", "forwardingRules", "indexes", "jobs",
-    "networkEndpointGroups", "notificationChannels", "repositories", "secrets", "serviceAccounts", "services", "sslCertificates",
-    "subscriptions", "targetHttpProxies", "targetHttpsProxies", "topics", "urlMaps",
+    "addresses", "alertPolicies", "b", "backendServices", "builds", "databases", "dockerImages", "fields", "forwardingRules",
+    "indexes", "jobs", "networkEndpointGroups", "networks", "notificationChannels", "repositories", "secrets",
+    "serviceAccounts", "services", "sslCertificates", "subscriptions", "targetHttpProxies", "targetHttpsProxies", "topics",
+    "urlMaps",
 })  # fmt: skip
 
 
@@ -57,6 +58,10 @@ class Cloud:
         builds: the builds of the job's image.
         images: the images that Cloud Build has pushed.
         secrets: the newest version of each secret that was given a value.
+        org_policies: effective organization policies, by constraint.
+        billing: whether billing is enabled.
+        objects: the objects of buckets that have some.
+        denied: permission that is missing, by a pattern of `API/path`; empty: the API is disabled.
     """
 
     project: str
@@ -69,11 +74,20 @@ class Cloud:
     builds: list[Resource] = field(default_factory=list)
     images: list[dict[str, str]] = field(default_factory=list)
     secrets: dict[str, str] = field(default_factory=dict)
+    org_policies: dict[str, Resource] = field(default_factory=dict)
+    billing: bool = True
+    objects: dict[str, list[Resource]] = field(default_factory=dict)
+    denied: dict[str, str] = field(default_factory=dict)
     _ids: Any = field(default_factory=lambda: count(7_000_000_001))
 
     def answer(self, method: str, api: str, path: str, query: Mapping[str, str], body: Any) -> Answer:  # noqa: ANN401
         """Apply a request and return the response."""
         place = VERSION.sub("", path).replace("projects/-/", f"projects/{self.project}/")
+        if refusal := self._refused(f"{api}/{place}"):
+            return refusal
+        if place.endswith(":getEffectiveOrgPolicy"):
+            constraint = body["constraint"].removeprefix("constraints/")
+            return 200, {"constraint": body["constraint"], **self.org_policies.get(constraint, {})}
         if isinstance(body, Upload):
             size = str(len(body.content))  # gcloud compares it with the size of the file
             return 200, {"bucket": place.split("/")[1], "name": query["name"], "generation": "1", "size": size}
@@ -100,6 +114,29 @@ class Cloud:
             for binding in policy.get("bindings", [])
             for member in binding["members"]
         }
+
+    def _refused(self, key: str) -> Answer | None:
+        """Return the refusal of a caller who lacks a permission, or whose project lacks the API."""
+        for pattern, permission in self.denied.items():
+            if re.search(pattern, key) and not permission:
+                api = key.partition("/")[0]
+                message = f"{api}.googleapis.com has not been used in project {self.number} before or it is disabled."
+                reason = {
+                    "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+                    "reason": "SERVICE_DISABLED",
+                    "domain": "googleapis.com",
+                    "metadata": {"service": f"{api}.googleapis.com", "consumer": f"projects/{self.number}"},
+                }
+                code, body = _error(403, "PERMISSION_DENIED", message)
+                return code, {"error": {**body["error"], "details": [reason]}}
+            if re.search(pattern, key):
+                message = f"Permission '{permission}' denied on resource '{key}' (or it may not exist)."
+                return _error(403, "PERMISSION_DENIED", message)
+        return None
+
+    def _cloudbilling(self, *_: object) -> Answer:
+        account = "billingAccounts/012345-6789AB-CDEF01" if self.billing else ""
+        return 200, {"projectId": self.project, "billingAccountName": account, "billingEnabled": self.billing}
 
     def _plain(self, method: str, api: str, place: str, query: Mapping[str, str], body: Any) -> Answer:  # noqa: ANN401
         key = f"{api}/{place}"
@@ -345,6 +382,8 @@ class Cloud:
         return (200, {}) if place.endswith("/versions") else None
 
     def _storage(self, method: str, place: str, *_: object) -> Answer | None:
+        if method == "GET" and place.endswith("/o") and (objects := self.objects.get(place.split("/")[1])):
+            return 200, {"items": objects}
         empty = method == "GET" and place.endswith(("/o", "/storageLayout", "/managedFolders"))
         return (200, {}) if empty else None
 
@@ -364,6 +403,8 @@ class Cloud:
         if method == "GET" and "operations" in place:
             results = {"images": [{"name": "image", "digest": f"sha256:{'a' * 64}"}]}
             return 200, {"name": place, "done": True, "response": {**build, "results": results}}
+        if method == "GET" and place.endswith("/builds"):
+            return 200, {"builds": self.builds}
         return (200, self.builds[-1]) if method == "GET" else None
 
 

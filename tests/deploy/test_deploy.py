@@ -18,11 +18,14 @@ from typing import Any
 import pytest
 
 from deploy import alerts, buckets, cleanup, database, iam, policies
+from deploy.checks import access, jobs, project
+from deploy.checks.finding import Level
 from deploy.gcloud import Gcloud, covers
 from deploy.iam import bindings
 from deploy.target import RUNTIME, SPECS, START_COMMAND, Target
 from shared.routes import DEFAULT_FUNCTION, FUNCTIONS, ROUTES
 from shared.settings import Settings
+from tests.deploy.checks.conftest import Check, Examination
 from tests.deploy.cloud import Upload
 from tests.deploy.conftest import (
     DOMAIN,
@@ -613,3 +616,15 @@ def test_a_dry_run_prints_commands_and_changes_nothing(deployment: Deployment, g
         assert commands[0].startswith("gcloud scheduler jobs create http haystack-sweep ")
         assert not [each for each in recorder.requests if each.method != "GET" and "IamPolicy" not in each.path]
         assert not [each for each in recorder.requests if "setIamPolicy" in each.path]
+
+
+@pytest.mark.parametrize(
+    "check", [access.functions, access.proxy, access.members, jobs.atlases, jobs.notifications, project.apis]
+)
+def test_the_doctor_finds_what_was_deployed_complete(
+    deployment: Deployment, gcloud: Path, tmp_path: Path, check: Check
+) -> None:
+    with deployment.copied() as recorder:
+        findings = Examination(recorder, gcloud, tmp_path / "gcloud-config").findings(check)
+    assert findings[0].level is Level.OK, findings
+    assert Level.FIX not in {finding.level for finding in findings}

@@ -67,6 +67,12 @@ def test_a_missing_gcloud_is_told(tmp_path: Path) -> None:
     assert "gcloud is required" in refused.stderr
 
 
+def test_verify_needs_no_gcloud_and_no_project(tmp_path: Path) -> None:
+    refused = run("verify", "--url=http://127.0.0.1:9", PATH=without_gcloud(tmp_path))
+    assert (refused.returncode, refused.stderr) == (1, "")
+    assert "nothing listens there" in refused.stdout
+
+
 def test_a_dry_run_needs_neither_gcloud_nor_access(tmp_path: Path) -> None:
     binaries = tmp_path / "bin"
     binaries.mkdir()
@@ -101,6 +107,12 @@ def test_a_dry_run_needs_neither_gcloud_nor_access(tmp_path: Path) -> None:
         ((*UP, "--notify=operators"), "is not an e-mail address"),
         ((*UP, "--member=bob"), "is not an IAM member"),
         ((*UP, "--retention-days=6"), "is not a number of days of at least 7"),
+        (("doctor", UP[0]), "--region"),
+        (("doctor", *UP[:2], "--network=lab"), "pass --network and --subnet together"),
+        (("verify",), "pass --project and --domain of a deployed service, or --url of a local one"),
+        (("verify", UP[2]), "--domain needs --project"),
+        (("verify", "--url=127.0.0.1:8080"), "is not an address"),
+        (("verify", UP[0], UP[2], "--service-account=me"), "is not an e-mail address"),
         ((*UP, "--llm-secrets=anthropic,google"), "there is no language model 'google'"),
     ],
 )
