@@ -99,3 +99,8 @@ def test_any_label_has_an_entry_that_keeps_it(label: str) -> None:
     entry = condition_entry(label)
     assert entry.label == label
     assert entry.is_control == (entry.perturbation is None)
+
+
+def test_the_second_sample_of_interferon_beta_is_not_called_by_an_old_name_of_il_6() -> None:
+    assert condition_entry("IFNb_1").perturbation == "IFN-beta"
+    assert condition_entry("IFNb_2").perturbation != "IL-6"
