@@ -10,7 +10,7 @@ import pandas as pd
 
 from orchestrator.atlas.atlas import AtlasUnusable, Group
 from orchestrator.ingest.coded import Coded
-from orchestrator.ingest.columns import SAMPLE_COLUMNS, Columns, choose_columns, labels_of
+from orchestrator.ingest.columns import SAMPLE_COLUMNS, Columns, choose_columns, labels_of, other_conditions
 from orchestrator.ingest.conditions import listed, read_conditions
 from orchestrator.ingest.donors import Arms, arms, donors_without_condition
 from orchestrator.ingest.exposures import with_exposures
@@ -79,6 +79,7 @@ def understand(obs: pd.DataFrame, options: Options) -> Meaning:
     notes = [*conditions.notes, *exposed.notes]
     if guides:
         notes.append(f"The labels are guides: each is taken as the {guides} of its gene (--guides says otherwise).")
+    pooled = list(_about_other_conditions(obs, columns, condition))
     donor = _donors(obs, columns, condition, left_out, notes)
     found = Meaning(
         columns=columns,
@@ -89,7 +90,7 @@ def understand(obs: pd.DataFrame, options: Options) -> Meaning:
         n_file=len(obs),
         left_out=left_out,
         notes=notes,
-        warnings=list(conditions.warnings),
+        warnings=[*pooled, *conditions.warnings],
     )
     if not found.rows:
         raise AtlasUnusable(f"No cell has a donor, a cell type and a condition. Left out: {listed(left_out)}.")
@@ -219,6 +220,24 @@ def _describe(found: Meaning, entries: Mapping[str, ConditionEntry], term_ids: M
         raise AtlasUnusable("No control cell has a donor and a cell type. Check the columns of donors and cell types.")
     pairs = {(group.donor, group.condition): len(rows) for group, rows in found.rows.items()}
     found.arms = arms(pairs, controls)
+
+
+def _about_other_conditions(obs: pd.DataFrame, columns: Columns, condition: Coded) -> Iterator[str]:
+    """Yield which cells of one condition were treated differently, as another column says."""
+    for name in other_conditions(obs, columns):
+        other = Coded.of(obs[name])
+        named = other.relabeled({label: None for label in other.labels if is_unassigned(label)}).crossed(condition)
+        filled = Coded(np.where(other.present, other.codes, len(other.labels)), [*other.labels, "nan"]).crossed(
+            condition
+        )
+        # A column repeats the conditions if it splits none, and names their guides or samples if each of its labels has one condition.
+        if len(filled) > len({each for _, each in filled}) and len(named) > len({label for label, _ in named}):
+            labels = sorted({label for label, _ in filled})
+            yield (
+                f"The column {name} also looks like conditions ({listed(labels)}) and is not used: cells that differ in it are "
+                f"pooled. If it says what was done to the cells, combine it with {columns.condition.column} in a column of its own (in "
+                "the file, or in a table for --cells), and name that with --condition-column."
+            )
 
 
 def _about_donors(found: Meaning) -> Iterator[str]:

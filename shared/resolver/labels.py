@@ -42,7 +42,7 @@ def cell_type_entry(label: str, term_id: str | None = None) -> CellTypeEntry:
     Args:
         term_id: the Cell Ontology id that the dataset gives; ignored if the ontology lacks it.
     """
-    term = cell_ontology().term(term_id) if term_id else None
+    term = cell_ontology().term(term_id or label.strip().replace("_", ":"))
     if term is None:
         found = label_names().find(terms(label))
         term = cell_ontology().term(found.cell_types[0]) if found and len(found.cell_types) == 1 else None

@@ -165,8 +165,8 @@ def _cue(sentence: Sentence, index: int) -> tuple[CaveatCode | None, int]:
     for first, second, code in _PAIRS:
         if key.startswith(first) and following.startswith(second):
             return code, 2
-    if code := _WHOLE_PAIRS.get((key, following)):
-        return code, 2
+    if pair := _WHOLE_PAIRS.get((key, following)):
+        return pair, 2
     if (key in _LACKS and _is_lacked(sentence, index + 1)) or _is_genotype(sentence, index):
         return CaveatCode.KNOCKOUT, 1
     if _is_gene_transfer(sentence, index):

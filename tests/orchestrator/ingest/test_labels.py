@@ -322,3 +322,62 @@ def test_10_000_guides_are_read_from_their_labels_not_from_cells() -> None:
     found = understand(cells, Options())
     assert len(found.conditions) == len(np.unique(codes))
     assert found.n_cells == 200_000
+
+
+def test_spaces_around_labels_make_no_donors_types_or_conditions_of_their_own() -> None:
+    found = understand(
+        obs(
+            cell_type=["B", "B "],
+            condition=["ctrl"] * 2 + ["ctrl "] * 2 + ["IFN-beta"] * 2 + [" IFN-beta"] * 2,
+            donor=["P1", "P1", "P1 ", "P1 ", "P2", "P2 ", "P2", "P2 ", "P2"],
+        ),
+        Options(),
+    )
+    assert {(each.donor, each.cell_type, each.condition) for each in found.rows} == {
+        (donor, "B", condition) for donor in ("P1", "P2") for condition in ("ctrl", "IFN-beta")
+    }
+
+
+@pytest.mark.parametrize("column", ["cell_type", "cell_type_ontology_term_id"])
+def test_cell_ontology_ids_alone_name_cell_types(column: str) -> None:
+    found = understand(obs(**{"cell_type": None, column: ["CL:0001054", "CL:0000236"]}), Options())
+    assert found.columns.cell_type.column == column
+    assert [each.cell_ontology_label for each in found.cell_types] == ["B cell", "CD14-positive monocyte"]
+
+
+@pytest.mark.parametrize(
+    ("name", "labels"),
+    [
+        ("perturbation_2", ["control", "IFNg", "control", "IFNg", "IFNg"]),
+        ("drug", ["none", "Ruxolitinib", "none"]),
+        ("drug", [None, "Ruxolitinib", None]),
+        ("genotype", ["WT", "STAT1_KO", "WT"]),
+    ],
+)
+def test_a_second_treatment_is_a_warning(name: str, labels: list[str | None]) -> None:
+    (warning,) = understand(obs(**{name: labels}), Options()).warnings
+    assert f"The column {name} also looks like conditions" in warning
+
+
+@pytest.mark.parametrize(
+    ("name", "labels"),
+    [
+        ("treatment", ["PBS", "PBS", "cytokine", "cytokine"]),
+        ("guide_id", ["sgNT-1", "sgNT-2", "sgSTAT1-1", "sgSTAT1-2"]),
+        ("guide_id", ["sgNT-1", None, "sgSTAT1-1", None]),
+    ],
+)
+def test_a_column_that_repeats_or_refines_the_conditions_is_no_second_treatment(
+    name: str, labels: list[str | None]
+) -> None:
+    cells = obs(condition=["ctrl", "ctrl", "STAT1", "STAT1"], **{name: labels})
+    assert not any("also looks" in each for each in understand(cells, Options(condition_column="condition")).warnings)
+
+
+def test_the_project_that_seurat_writes_into_every_cell_is_no_donor() -> None:
+    found = understand(obs(donor=None, **{"orig.ident": ["SeuratProject"]}), Options())
+    assert found.columns.donor is None
+
+
+def test_conditions_of_0_and_1_are_found_in_a_column_of_floats() -> None:
+    assert "--rename 1=IFN-beta" in refusal(obs(condition=[0.0, 0.0, 1.0, 1.0]))
