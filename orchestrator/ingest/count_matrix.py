@@ -35,7 +35,9 @@ _LAYERS: Final = (
     r"(n[_. -]?)?umis?([_. -].*)?",
 )
 # Names of what was made of counts: tried last, because rounded or cut values can pass for counts.
-_MADE: Final = r".*(norm|log|scale|cpm|tpm|binar|(^|[_. -])bin(s|ned)?($|[_. -])|rank|imput|magic|denois).*|spliced"
+_MADE: Final = (
+    r".*(norm|log|scale|cpm|tpm|binar|(^|[_. -])bin(s|ned)?($|[_. -])|rank|imput|magic|denois).*|sct([_. -].*)?|spliced"
+)
 # Parts of the counts only.
 _PARTS: Final = frozenset({"unspliced", "ambiguous", "velocity", "variance_velocity"})
 

@@ -80,7 +80,7 @@ def understand(obs: pd.DataFrame, options: Options) -> Meaning:
     if guides:
         notes.append(f"The labels are guides: each is taken as the {guides} of its gene (--guides says otherwise).")
     pooled = list(_about_other_conditions(obs, columns, condition))
-    donor = _donors(obs, columns, condition, left_out, notes)
+    donor = _donors(obs, columns, condition.where(cell_type.present), left_out, notes)
     found = Meaning(
         columns=columns,
         rows=_rows(donor, cell_type, condition),
@@ -168,11 +168,12 @@ def _donors(obs: pd.DataFrame, columns: Columns, condition: Coded, left_out: dic
         )
         return Coded.constant(ONE_DONOR, len(obs))
     donor = Coded.of(obs[columns.donor.column])
-    if missing := int((~donor.present).sum()):
+    if missing := int((~donor.present & condition.present).sum()):
         left_out["a missing label"] = left_out.get("a missing label", 0) + missing
     new = {label: None for label in donor.labels if is_unassigned(label)}
-    for label in new:
-        left_out[f"{columns.donor.column} {label!r}"] = donor.counts.get(label, 0)
+    for label, cells in donor.where(condition.present).counts.items():
+        if label in new:
+            left_out[f"{columns.donor.column} {label!r}"] = cells
     donor = donor.relabeled(new)
     shorter = donors_without_condition(donor.crossed(condition).keys())
     if shorter is not None:

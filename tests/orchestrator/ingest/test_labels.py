@@ -381,3 +381,27 @@ def test_the_project_that_seurat_writes_into_every_cell_is_no_donor() -> None:
 
 def test_conditions_of_0_and_1_are_found_in_a_column_of_floats() -> None:
     assert "--rename 1=IFN-beta" in refusal(obs(condition=[0.0, 0.0, 1.0, 1.0]))
+
+
+def test_doses_of_one_number_in_several_units_stay_apart() -> None:
+    found = understand(
+        obs(
+            condition=["DMSO", "Dabrafenib", "Dabrafenib", "DMSO"],
+            dose=[0.0, 10.0, 10.0, 0.0],
+            dose_unit=["%", "nM", "uM", "%"],
+        ),
+        Options(),
+    )
+    assert {each.perturbation for each in found.conditions} == {None, "Dabrafenib 10 nM", "Dabrafenib 10 µM"}
+
+
+def test_a_cell_without_several_labels_is_counted_once() -> None:
+    found = understand(
+        obs(
+            condition=[None, "ctrl", "ctrl", "IFN-beta", "IFN-beta"],
+            donor=[None, "P1", "P2", "P1", "P2"],
+            cell_type=["B"],
+        ),
+        Options(),
+    )
+    assert sum(found.left_out.values()) == found.n_file - found.n_cells == CELLS // 5
