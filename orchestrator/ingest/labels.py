@@ -279,7 +279,17 @@ def _about_types(found: Meaning) -> Iterator[str]:
 
 
 def _about_conditions(found: Meaning) -> Iterator[str]:
-    """Yield which conditions are found only under their label."""
+    """Yield which conditions are found only under their label, and which are taken as one although their numbers differ."""
+    by_name: dict[str, list[str]] = {}
+    for each in found.conditions:
+        if reference_name(each.label):
+            by_name.setdefault(each.perturbation or "", []).append(each.label)
+    for name, labels in by_name.items():
+        if len({"".join(filter(str.isdigit, label)) for label in labels} - {""}) > 1:
+            yield (
+                f"{listed(labels)} are taken as one perturbation, {name}, and answered together. If they differ, leave out all but one "
+                "with --exclude, or give them other names with --rename."
+            )
     others = [each.label for each in found.conditions if each.kind == OTHER]
     if others:
         yield f"Conditions that the reference data does not know, found only under their label: {listed(others)}."

@@ -405,3 +405,27 @@ def test_a_cell_without_several_labels_is_counted_once() -> None:
         Options(),
     )
     assert sum(found.left_out.values()) == found.n_file - found.n_cells == CELLS // 5
+
+
+def test_a_dose_of_0_in_a_label_is_no_perturbation() -> None:
+    cells = obs(condition=["PBS", "PBS", "IFN-beta 0 ng/mL", "IFN-beta 10 ng/mL", "IFN-beta 10 ng/mL"])
+    found = understand(cells, Options())
+    assert named(found) == {"PBS": None, "IFN-beta 10 ng/mL": "IFN-beta"}
+    assert "--control 'IFN-beta 0 ng/mL'" in found.warnings[0]
+    found = understand(cells, Options(controls=("IFN-beta 0 ng/mL",)))
+    assert named(found) == {"IFN-beta 0 ng/mL": None, "IFN-beta 10 ng/mL": "IFN-beta"}
+
+
+def test_subtypes_that_are_taken_as_one_perturbation_are_a_warning() -> None:
+    (warning,) = understand(obs(condition=["ctrl", "IFN-alpha1", "IFN-alpha2"]), Options()).warnings
+    assert warning.startswith("IFN-alpha1, IFN-alpha2 are taken as one perturbation, IFN-alpha1")
+
+
+def test_accession_numbers_of_samples_hide_no_donors() -> None:
+    samples = ["GSM100_P1_ctrl", "GSM101_P1_stim", "GSM102_P2_ctrl", "GSM103_P2_stim"]
+    found = understand(obs(donor=None, sample=samples, condition=["ctrl", "IFN-beta"]), Options())
+    assert found.arms.both == ["P-1", "P-2"]
+    found = understand(
+        obs(donor=None, sample=["GSM100_ctrl", "GSM101_stim"], condition=["ctrl", "IFN-beta"]), Options()
+    )
+    assert not found.arms.both
