@@ -60,9 +60,9 @@ def _ingest(arguments: list[str]) -> int:
     pairs = {name: _pairs(parser, name, lists[name]) for name in _PAIRS}
     dataset, path, dry_run = given.pop("dataset"), given.pop("path"), given.pop("dry_run")
     options = Options(
-        controls=tuple(lists["control"]),
+        controls=tuple(map(str.strip, lists["control"])),
         controls_for=pairs["control_for"],
-        excluded=tuple(lists["exclude"]),
+        excluded=tuple(map(str.strip, lists["exclude"])),
         renamed=pairs["rename"],
         **given,
     )
@@ -141,7 +141,7 @@ def _pairs(parser: argparse.ArgumentParser, name: str, given: list[str]) -> Mapp
         left, separator, right = text.rpartition("=")
         if not separator or not left or not right:
             parser.error(f"--{name.replace('_', '-')} needs two names with = between them, not {text!r}")
-        found[left] = right
+        found[left.strip()] = right.strip()
     return found
 
 

@@ -67,6 +67,7 @@ _MOST_LABELS: Final = 200_000
 _LABELS_READ: Final = 300  # of each column, to judge it
 _MOST_DOSES = 60
 _KNOWN: Final = 0.5
+_SURE: Final = 4  # the highest grade of a column as one of conditions
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,23 @@ def choose_columns(obs: pd.DataFrame, options: Options) -> Columns:
     )
 
 
+def other_conditions(obs: pd.DataFrame, columns: Columns) -> list[str]:
+    """Return further columns that say what was done to the cells, by their names or labels, such as a second treatment."""
+    chosen = (columns.cell_type, columns.condition, columns.donor, columns.dose, columns.time)
+    skipped = {each.column for each in chosen if each} | {*_DESCRIBING, *_UNIT_COLUMNS}
+    found = []
+    for name in map(str, obs.columns):
+        is_other = name in skipped or name.casefold() in {*DONOR_COLUMNS, *SAMPLE_COLUMNS, *REPLICATE_COLUMNS}
+        if is_other or not _is_label_column(obs[name]) or name.endswith("_term_id"):
+            continue
+        if _DOSE.fullmatch(name) or _TIME.fullmatch(name):
+            continue
+        is_named = name.casefold() in CONDITION_COLUMNS and len(labels_of(obs[name])) <= _MOST_DOSES
+        if is_named or _grade(obs[name], len(obs))[0] == _SURE:
+            found.append(name)
+    return found
+
+
 def labels_of(column: "pd.Series[object]") -> list[str]:
     """Return the distinct labels of a column as text, without missing ones."""
     if isinstance(column.dtype, pd.CategoricalDtype):
@@ -128,12 +146,12 @@ def labels_of(column: "pd.Series[object]") -> list[str]:
 
 
 def as_label(value: object) -> str:
-    """Return a value of a column as text; whole numbers without a decimal point."""
+    """Return a value of a column as text without spaces around it; whole numbers without a decimal point."""
     if isinstance(value, bytes):
-        return value.decode(errors="replace")
+        return value.decode(errors="replace").strip()
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    return str(value)
+    return str(value).strip()  # "P1 " is the donor P1
 
 
 def unit_in_name(column: str) -> str:
@@ -164,6 +182,11 @@ def _named(obs: pd.DataFrame, names: Iterable[str]) -> str | None:
 
 def _is_label_column(column: "pd.Series[object]") -> bool:
     return not pd.api.types.is_float_dtype(column.dtype) and not pd.api.types.is_datetime64_any_dtype(column.dtype)
+
+
+def _is_count(label: str) -> bool:
+    # A column of 0 and 1 with missing values is one of floats.
+    return label.isdigit()
 
 
 def _sampled(column: "pd.Series[object]", n_cells: int) -> list[str]:
@@ -197,6 +220,8 @@ def _cell_type(obs: pd.DataFrame) -> Choice:
                 len(terms) if name not in named else len(terms) + len(obs.columns) * 1000 - place,
             )
             found.append((rank, Choice(name, why)))
+    if not found and (ids := _named(obs, ("cell_type_ontology_term_id", "cell_ontology_id"))):
+        return Choice(ids, "Cell Ontology ids; no column has names of cell types")
     if not found:
         raise AtlasUnusable(
             "obs has no column of cell types: none has a usual name or labels that are known cell types. Name one with "
@@ -213,7 +238,8 @@ def _condition(obs: pd.DataFrame, taken: set[str]) -> Choice:
         usual = len(named) - named.index(name) if name in named else 0
         is_other = name in skipped or name.casefold() in {*DONOR_COLUMNS, *SAMPLE_COLUMNS, *REPLICATE_COLUMNS}
         is_exposure = bool(_DOSE.fullmatch(name) or _TIME.fullmatch(name))
-        if ((is_other or is_exposure) and not usual) or not _is_label_column(obs[name]) or name.endswith("_term_id"):
+        is_label = _is_label_column(obs[name]) or (usual and all(map(_is_count, labels_of(obs[name]))))
+        if ((is_other or is_exposure) and not usual) or not is_label or name.endswith("_term_id"):
             continue
         grade, why = _grade(obs[name], len(obs))
         if grade > 1 or (usual and grade) or (usual and not found):
@@ -239,7 +265,7 @@ def _grade(column: "pd.Series[object]", n_cells: int) -> tuple[int, str]:
     guides = is_screen(labels)
     if controls and (known or guides):
         what = "genes that guides target" if guides and not known else "perturbations"
-        return 4, f"its labels are a control ({controls[0]}) and known {what}"
+        return _SURE, f"its labels are a control ({controls[0]}) and known {what}"
     if controls and others and all(map(is_unnamed, others)):
         return 2, f"its labels are a control ({controls[0]}) and another"
     if controls:
@@ -258,7 +284,9 @@ def _donor(obs: pd.DataFrame, taken: set[str]) -> Choice | None:
         if name and name not in taken:
             return Choice(name, "its name")
     for name in (_named(obs, (each,)) for each in SAMPLE_COLUMNS):
-        if name and name not in taken and not _are_wells(labels_of(obs[name])):
+        labels = labels_of(obs[name]) if name else []
+        # Seurat writes the name of the project into orig.ident.
+        if name and name not in taken and labels != ["SeuratProject"] and not _are_wells(labels):
             return Choice(name, "its name; no column is named after donors")
     return None
 

@@ -15,6 +15,7 @@ from shared.resolver.labels import condition_entry
 from shared.resolver.placeholders import is_false, is_unassigned, is_unnamed
 
 _LISTED = 12
+_NO_DOSE = re.compile(r"(?:dose )?0(?: .*)?")
 _YES_OR_NO = frozenset({"true", "false", "yes", "no", "0", "1", "t", "f", "y", "n", "on", "off"})
 # Returns the column and the label that name a condition elsewhere in the file, or None.
 NamedElsewhere = Callable[[str], tuple[str, str] | None]
@@ -63,6 +64,12 @@ def read_conditions(
         if entry.is_control:  # it looks like a control, but others were named
             found.warnings.append(
                 f"{label} ({cells[label]:,} cells) looks like a control but was not named with --control, and is left out."
+            )
+            _leave_out(label, found, cells[label])
+            continue
+        if kinds and entry.dose and _NO_DOSE.fullmatch(entry.dose):
+            found.warnings.append(
+                f"{label} ({cells[label]:,} cells) is a dose of 0, and is left out; {option('control', label)} takes it as the control."
             )
             _leave_out(label, found, cells[label])
             continue

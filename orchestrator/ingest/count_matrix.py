@@ -35,7 +35,9 @@ _LAYERS: Final = (
     r"(n[_. -]?)?umis?([_. -].*)?",
 )
 # Names of what was made of counts: tried last, because rounded or cut values can pass for counts.
-_MADE: Final = r".*(norm|log|scale|cpm|tpm|binar|(^|[_. -])bin(s|ned)?($|[_. -])|rank|imput|magic|denois).*|spliced"
+_MADE: Final = (
+    r".*(norm|log|scale|cpm|tpm|binar|(^|[_. -])bin(s|ned)?($|[_. -])|rank|imput|magic|denois).*|sct([_. -].*)?|spliced"
+)
 # Parts of the counts only.
 _PARTS: Final = frozenset({"unspliced", "ambiguous", "velocity", "variance_velocity"})
 
@@ -298,6 +300,8 @@ def _with_notes(found: Counts, source: Source, names: list[str], rejected: list[
             for name in names
             if name != found.name and _disagrees(source.matrices[name], found.matrix)
         ]
+    if empty := int((found.sizes == 0).sum()):
+        notes.append(f"warning: {empty:,} cells have no counts of these genes, but are used like the others")
     return replace(found, notes=tuple(notes))
 
 

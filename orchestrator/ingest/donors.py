@@ -28,6 +28,7 @@ CONDITION_WORDS = frozenset(
         "vehicle",
     ]
 )
+_ACCESSION = re.compile(r"(?:GSM|SR[RSX]|ER[RSX]|SAMN)\d+")
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,8 @@ def donors_without_condition(pairs: Collection[tuple[str, str]]) -> dict[str, st
     condition_of = dict(pairs)
     if len(condition_of) < len(pairs):  # a donor has several conditions, as it should be
         return None
-    parts = {label: re.findall(r"[^\W\d_]+|\d+", label) for label in condition_of}
+    # GEO gives each sample a number of its own, which tells nothing of the donor.
+    parts = {label: re.findall(r"[^\W\d_]+|\d+", _ACCESSION.sub("", label)) for label in condition_of}
     if len({len(tokens) for tokens in parts.values()}) != 1:
         return None
     by_condition: dict[str, list[list[str]]] = {}

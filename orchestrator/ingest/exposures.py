@@ -1,14 +1,14 @@
 """Doses and times in columns of their own: one condition for each that was measured."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
 from orchestrator.ingest.coded import MISSING, Coded
-from orchestrator.ingest.columns import Columns, as_label, unit_in_name
+from orchestrator.ingest.columns import Columns, unit_in_name
 from shared.catalog.entries import ConditionEntry
 from shared.catalog.exposure import full_name, parse_dose, parse_time, parse_unit
 from shared.resolver.placeholders import is_unassigned
@@ -81,30 +81,37 @@ def _doses(obs: pd.DataFrame, columns: Columns) -> Coded | None:
     if columns.dose is None:
         return None
     name = columns.dose.column
+    amounts = Coded.of(obs[name])
     unit = parse_unit(unit_in_name(name)) or ""
     if not unit and columns.dose_unit:
-        units = [parse_unit(label) for label in Coded.of(obs[columns.dose_unit]).counts if not is_unassigned(label)]
-        unit = units[0] or "" if len(set(units)) == 1 else ""
-    return _read(
-        obs[name],
-        [parse_dose, lambda text: parse_dose(text, unit)] if not unit else [lambda text: parse_dose(text, unit)],
-    )
+        amounts = _with_units(amounts, Coded.of(obs[columns.dose_unit]))
+    return _read(amounts, lambda text: parse_dose(text, unit))
+
+
+def _with_units(amounts: Coded, units: Coded) -> Coded:
+    """Return each bare number with the unit of its cell: 10 nM is not 10 µM."""
+    known = [*(parse_unit(label) or "" for label in units.labels), ""]
+    labels = [
+        f"{amount} {unit}" if unit and (parse_dose(amount) or "").startswith("dose ") else amount
+        for amount in amounts.labels
+        for unit in known
+    ]
+    codes = amounts.codes.astype(np.int64) * len(known) + np.where(units.present, units.codes, len(known) - 1)
+    return Coded(np.where(amounts.present, codes, MISSING).astype(np.int32), labels).merged()
 
 
 def _times(obs: pd.DataFrame, columns: Columns) -> Coded | None:
     if columns.time is None:
         return None
     unit = unit_in_name(columns.time.column)
-    return _read(obs[columns.time.column], [lambda text: parse_time(text, unit)])
+    return _read(Coded.of(obs[columns.time.column]), lambda text: parse_time(text, unit))
 
 
-def _read(column: "pd.Series[object]", parsers: Sequence[Callable[[str], str | None]]) -> Coded:
-    values = Coded.of(column)
+def _read(values: Coded, parse: Callable[[str], str | None]) -> Coded:
     new: dict[str, str | None] = {}
     for label in values.labels:
-        shown = next((shown for parse in parsers if (shown := parse(label))), None)
         is_none = is_unassigned(label) or label.casefold() in {"control", "untreated", "vehicle"}
-        new[label] = _NONE if is_none else shown or as_label(label)
+        new[label] = _NONE if is_none else parse(label) or label
     coded = values.relabeled(new)
     labels = coded.labels if _NONE in coded.labels else [*coded.labels, _NONE]
     codes = np.where(coded.codes < 0, labels.index(_NONE), coded.codes)

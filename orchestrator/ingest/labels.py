@@ -10,7 +10,7 @@ import pandas as pd
 
 from orchestrator.atlas.atlas import AtlasUnusable, Group
 from orchestrator.ingest.coded import Coded
-from orchestrator.ingest.columns import SAMPLE_COLUMNS, Columns, choose_columns, labels_of
+from orchestrator.ingest.columns import SAMPLE_COLUMNS, Columns, choose_columns, labels_of, other_conditions
 from orchestrator.ingest.conditions import listed, read_conditions
 from orchestrator.ingest.donors import Arms, arms, donors_without_condition
 from orchestrator.ingest.exposures import with_exposures
@@ -79,7 +79,8 @@ def understand(obs: pd.DataFrame, options: Options) -> Meaning:
     notes = [*conditions.notes, *exposed.notes]
     if guides:
         notes.append(f"The labels are guides: each is taken as the {guides} of its gene (--guides says otherwise).")
-    donor = _donors(obs, columns, condition, left_out, notes)
+    pooled = list(_about_other_conditions(obs, columns, condition))
+    donor = _donors(obs, columns, condition.where(cell_type.present), left_out, notes)
     found = Meaning(
         columns=columns,
         rows=_rows(donor, cell_type, condition),
@@ -89,7 +90,7 @@ def understand(obs: pd.DataFrame, options: Options) -> Meaning:
         n_file=len(obs),
         left_out=left_out,
         notes=notes,
-        warnings=list(conditions.warnings),
+        warnings=[*pooled, *conditions.warnings],
     )
     if not found.rows:
         raise AtlasUnusable(f"No cell has a donor, a cell type and a condition. Left out: {listed(left_out)}.")
@@ -167,11 +168,12 @@ def _donors(obs: pd.DataFrame, columns: Columns, condition: Coded, left_out: dic
         )
         return Coded.constant(ONE_DONOR, len(obs))
     donor = Coded.of(obs[columns.donor.column])
-    if missing := int((~donor.present).sum()):
+    if missing := int((~donor.present & condition.present).sum()):
         left_out["a missing label"] = left_out.get("a missing label", 0) + missing
     new = {label: None for label in donor.labels if is_unassigned(label)}
-    for label in new:
-        left_out[f"{columns.donor.column} {label!r}"] = donor.counts.get(label, 0)
+    for label, cells in donor.where(condition.present).counts.items():
+        if label in new:
+            left_out[f"{columns.donor.column} {label!r}"] = cells
     donor = donor.relabeled(new)
     shorter = donors_without_condition(donor.crossed(condition).keys())
     if shorter is not None:
@@ -221,6 +223,24 @@ def _describe(found: Meaning, entries: Mapping[str, ConditionEntry], term_ids: M
     found.arms = arms(pairs, controls)
 
 
+def _about_other_conditions(obs: pd.DataFrame, columns: Columns, condition: Coded) -> Iterator[str]:
+    """Yield which cells of one condition were treated differently, as another column says."""
+    for name in other_conditions(obs, columns):
+        other = Coded.of(obs[name])
+        named = other.relabeled({label: None for label in other.labels if is_unassigned(label)}).crossed(condition)
+        filled = Coded(np.where(other.present, other.codes, len(other.labels)), [*other.labels, "nan"]).crossed(
+            condition
+        )
+        # A column repeats the conditions if it splits none, and names their guides or samples if each of its labels has one condition.
+        if len(filled) > len({each for _, each in filled}) and len(named) > len({label for label, _ in named}):
+            labels = sorted({label for label, _ in filled})
+            yield (
+                f"The column {name} also looks like conditions ({listed(labels)}) and is not used: cells that differ in it are "
+                f"pooled. If it says what was done to the cells, combine it with {columns.condition.column} in a column of its own (in "
+                "the file, or in a table for --cells), and name that with --condition-column."
+            )
+
+
 def _about_donors(found: Meaning) -> Iterator[str]:
     """Yield what the spread of donors over the arms limits."""
     column, both = found.columns.donor, found.arms.both
@@ -259,7 +279,17 @@ def _about_types(found: Meaning) -> Iterator[str]:
 
 
 def _about_conditions(found: Meaning) -> Iterator[str]:
-    """Yield which conditions are found only under their label."""
+    """Yield which conditions are found only under their label, and which are taken as one although their numbers differ."""
+    by_name: dict[str, list[str]] = {}
+    for each in found.conditions:
+        if reference_name(each.label):
+            by_name.setdefault(each.perturbation or "", []).append(each.label)
+    for name, labels in by_name.items():
+        if len({"".join(filter(str.isdigit, label)) for label in labels} - {""}) > 1:
+            yield (
+                f"{listed(labels)} are taken as one perturbation, {name}, and answered together. If they differ, leave out all but one "
+                "with --exclude, or give them other names with --rename."
+            )
     others = [each.label for each in found.conditions if each.kind == OTHER]
     if others:
         yield f"Conditions that the reference data does not know, found only under their label: {listed(others)}."

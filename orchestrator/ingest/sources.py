@@ -65,6 +65,8 @@ def _keyed(table: pd.DataFrame, names: "pd.Series[str]") -> tuple[pd.DataFrame, 
             mine = names.str.replace(_LANE, "", regex=True) if shorten else names
             if shorten and (mine.duplicated().any() or theirs.duplicated().any()):
                 continue  # the lane is needed to tell cells apart
+            if shorten and (mine != names).any() and (theirs != values).any():
+                continue  # the same barcode in another lane is another cell
             share = float(mine.isin(set(theirs)).mean())
             if share > most:
                 best, most = (table.drop(columns=column).set_index(pd.Index(theirs)), mine), share

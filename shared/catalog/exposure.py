@@ -148,8 +148,9 @@ def _amount(dose: str) -> float:
 def _minutes(time: str) -> float:
     if time.startswith("time "):
         return float(time.removeprefix("time "))
-    number, unit = time.split()
-    return float(number) * _MINUTES[unit[0]]
+    if match := re.fullmatch(r"([\d.]+) (min|h|d)", time):
+        return float(match[1]) * _MINUTES[match[2][0]]
+    return 0.0  # a word of the file, such as "early"
 
 
 def _number(text: str) -> float:

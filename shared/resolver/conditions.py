@@ -32,6 +32,8 @@ _CODES: Final = MappingProxyType(
 )
 _MANIPULATIONS: Final = frozenset({*_CODES.values(), CaveatCode.INHIBITION})
 _CHOICE: Final = frozenset({"or", "versus", "vs", "than"})
+_AND: Final = frozenset({"and", "plus", "both"})
+_SIGNS: Final = frozenset({"+", "&", "/", ","})
 # A question can name many things with several meanings each.
 _MOST_READINGS: Final = 64
 # What a condition does, in a form that ignores order: the code of a manipulation ("" for adding things) and the names concerned.
@@ -44,15 +46,18 @@ def atlas_condition(
     """Return the perturbation of an ingested atlas that is what the question combines or manipulates, or None."""
     combined = causes.asked if causes.relation is Relation.COMBINED and not manipulations else ()
     genes = [targets_of(piece, is_screen=bool(manipulations)) for piece in _pieces(causes.asked, found)]
+    joined = _joined_genes(causes.asked, manipulations, found) if manipulations else []
+    more = [found.question.words[index].text for index in joined]
     if causes.asked and all(genes):
-        keys = _manipulated(manipulations, [gene for each in genes if each for gene in each.genes], found)
+        keys = _manipulated(manipulations, [*more, *(gene for each in genes if each for gene in each.genes)], found)
     elif combined:
         keys = _combinations(combined, found)
     elif manipulations and not causes.asked:
-        keys = _manipulated(manipulations, (), found)
+        keys = _manipulated(manipulations, more, found)
     else:
         return None
     spans = [*((each.start, each.end) for each in causes.asked), *((each.start, each.end) for each in manipulations)]
+    spans += [(index, index + 1) for index in joined]
     start, end = min(first for first, _ in spans), max(last for _, last in spans)
     if _CHOICE.intersection(word.key for word in found.question.words[start:end]):
         return None
@@ -116,6 +121,29 @@ def _combinations(combined: Sequence[Agent], found: Found) -> Iterator[Key]:
 
 def _pieces(agents: Sequence[Agent], found: Found) -> list[str]:
     return [found.question.piece(agent.start, agent.end) for agent in agents]
+
+
+def _joined_genes(asked: Sequence[Agent], manipulations: Sequence[Manipulation], found: Found) -> list[int]:
+    """Return the words of genes that stand beside a target as a further one: KLF1 in "KLF1 and CEBPA knockout"."""
+    words = found.question.words
+    taken = {index for each in asked for index in range(each.start, each.end)}
+    taken |= {index for each in manipulations for index in each.targets}
+    no_genes = {index for cells in found.cells for index in cells.span}
+    joined: list[int] = []
+    places = sorted(taken)
+    while places:
+        place = places.pop()
+        for step in (-1, 1):
+            index = place + step
+            while 0 <= index < len(words) and words[index].key in _AND:
+                index += step
+            if not 0 <= index < len(words) or index in taken | no_genes or words[index].text not in gene_symbols():
+                continue
+            if abs(index - place) > 1 or found.question.gap(max(index, place)).strip() in _SIGNS:
+                taken.add(index)
+                joined.append(index)
+                places.append(index)
+    return sorted(joined)
 
 
 def _manipulated(manipulations: Sequence[Manipulation], genes: Sequence[str], found: Found) -> Iterator[Key]:

@@ -1,5 +1,6 @@
 """Recognize condition labels that mean untreated cells, and tell the kinds of controls apart."""
 
+import re
 from functools import lru_cache
 from typing import Final
 
@@ -16,20 +17,21 @@ _KINDS: Final = {
     "PBS": ("pbs",),
     "saline": ("saline",),
     "medium": ("medium", "media"),
-    "water": ("water",),
+    "water": ("water", "h2o"),
     "untreated": (
         "untreated", "unstimulated", "unstim", "unstimul", "untransduced", "unperturbed", "uninfected", "unt", "untr", "nostim",
         "notreatment", "nontreated", "nonstimulated", "resting", "unexposed", "wt", "wildtype",
     ),
     "mock": ("mock",),
+    "sham": ("sham",),
     "placebo": ("placebo",),
     "isotype": ("isotype", "igg", "igg1", "igg2a", "igg2b"),
     "non-targeting": (
         "nt", "ntc", "nontargeting", "scramble", "scrambled", "sgnt", "sgntc", "sinc", "shnt", "shscr", "siscr", "sicontrol", "shcontrol",
         "sgcontrol", "sgctrl", "safetargeting", "safeharbor", "aavs1", "rosa26", "sgaavs1", "sgrosa26", "lacz", "sglacz", "luciferase",
-        "sgscramble", "nontarget", "negctrl", "negcontrol",
+        "sgscramble", "nontarget", "negctrl", "negcontrol", "sictrl", "shctrl", "sint", "intergenic",
     ),
-    "control": ("control", "controls", "ctrl", "ctl", "ctr", "con", "baseline"),
+    "control": ("control", "controls", "ctrl", "ctl", "ctr", "con", "cntrl", "baseline"),
 }  # fmt: skip
 _KIND: Final = {word: kind for kind, words in _KINDS.items() for word in words}
 # Words of a question that name a control; a label may use more.
@@ -51,6 +53,9 @@ _LABEL_SEQUENCES: Final = {
     ("safe", "harbor"): "non-targeting", ("non", "target"): "non-targeting", ("medium", "only"): "medium",
     ("no", "perturbation"): "untreated",
     ("no", "stimulus"): "untreated", ("wild", "type"): "untreated", ("isotype", "control"): "isotype",
+    ("un", "stimulated"): "untreated", ("un", "treated"): "untreated", ("un", "infected"): "untreated", ("no", "target"): "non-targeting",
+    ("mock", "infected"): "mock", ("mock", "infection"): "mock", ("mock", "transfected"): "mock", ("mock", "transduced"): "mock",
+    ("empty", "vector"): "empty vector",
 }  # fmt: skip
 _FILLERS: Final = frozenset(
     {
@@ -59,7 +64,11 @@ _FILLERS: Final = frozenset(
         "v", "vol", "guide", "sgrna", "grna", "the", "with", "in", "and", "of", "as", "percent", "targeting", "site", "sites",
     }
 )  # fmt: skip
-_GUIDES: Final = frozenset({"g", "sg", "guide", "grna", "sgrna"})
+# Words that end in a number: "rep1", "sg2".
+_NUMBERED: Final = frozenset(
+    {"g", "sg", "guide", "grna", "sgrna", "rep", "replicate", "plate", "well", "donor", "batch"}
+)
+_TIME: Final = re.compile(r"\d+(?:hr?s?|hpi|d|dpi|min)?")
 _GENERIC: Final = "control"
 # How sure each kind is when a label has words of several: "vehicle control (PBS)" is PBS, "mock-treated control" is mock.
 _LEAST_SAID: Final = (_GENERIC, "vehicle", "untreated")
@@ -85,7 +94,7 @@ def control_kind(label: str) -> str | None:
         taken, kind = _kind_at(keys)
         if kind:
             kinds.append(kind)
-        elif keys[0].rstrip("hd").isdigit() or keys[0] in _FILLERS or keys[0].rstrip("0123456789") in _GUIDES:
+        elif _TIME.fullmatch(keys[0]) or keys[0] in _FILLERS or keys[0].rstrip("0123456789") in _NUMBERED:
             taken = 1
         else:
             return None

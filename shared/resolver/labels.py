@@ -30,6 +30,8 @@ _SUFFIXES: Final = re.compile(
     r"[\s_\-]+(?:stim(?:ulated|ulation)?|treated|treatment|trt|only|alone|cells?|rep(?:licate)?[\s_\-]?\d+|exposed)$",
     re.IGNORECASE,
 )
+# The number of a cluster of a cell type: "CD14 Mono_2".
+_CLUSTER: Final = re.compile(r"(?<=\w\w)[\s_.\-]+\d{1,2}$")
 _RECOMBINANT: Final = re.compile(r"^(?:rh|hr|rm|h|m)(?=[A-Z])")
 _PREFIXES: Final = re.compile(r"^(?:stim(?:ulated)?|treated|recombinant|rh|hr)[\s_\-]+(?:with[\s_\-]+)?", re.IGNORECASE)
 
@@ -42,9 +44,10 @@ def cell_type_entry(label: str, term_id: str | None = None) -> CellTypeEntry:
     Args:
         term_id: the Cell Ontology id that the dataset gives; ignored if the ontology lacks it.
     """
-    term = cell_ontology().term(term_id) if term_id else None
+    term = cell_ontology().term(term_id or label.strip().replace("_", ":"))
     if term is None:
-        found = label_names().find(terms(label))
+        names = label_names()
+        found = names.find(terms(label)) or names.find(terms(_CLUSTER.sub("", label)))
         term = cell_ontology().term(found.cell_types[0]) if found and len(found.cell_types) == 1 else None
     term_id, term_label = (term.id, term.label) if term else (None, None)
     return CellTypeEntry(label=label, cell_ontology_id=term_id, cell_ontology_label=term_label)

@@ -166,6 +166,13 @@ def test_a_table_of_cells_may_lack_lanes_and_cells(tmp_path: Path) -> None:
     assert obs["donor"].notna().tolist() == [True] * 40 + [False] * 20
 
 
+def test_the_same_barcode_in_another_lane_is_another_cell(tmp_path: Path) -> None:
+    raw_files.tenx_h5(tmp_path / "made.h5")
+    table = raw_files.cell_table(tmp_path / "c.tsv", lambda cells: cells.rename(index=lambda name: f"{name[:-2]}-2"))
+    with pytest.raises(AtlasUnusable, match=r"No cell of the table.*AAAC0000-2.*AAAC0000-1"):
+        read(tmp_path / "made.h5", table)
+
+
 def test_a_table_of_other_cells_is_refused_with_examples(tmp_path: Path) -> None:
     raw_files.tenx_h5(tmp_path / "made.h5")
     table = raw_files.cell_table(tmp_path / "c.tsv", lambda cells: cells.rename(index=lambda name: f"other{name}"))

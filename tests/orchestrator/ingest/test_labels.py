@@ -322,3 +322,110 @@ def test_10_000_guides_are_read_from_their_labels_not_from_cells() -> None:
     found = understand(cells, Options())
     assert len(found.conditions) == len(np.unique(codes))
     assert found.n_cells == 200_000
+
+
+def test_spaces_around_labels_make_no_donors_types_or_conditions_of_their_own() -> None:
+    found = understand(
+        obs(
+            cell_type=["B", "B "],
+            condition=["ctrl"] * 2 + ["ctrl "] * 2 + ["IFN-beta"] * 2 + [" IFN-beta"] * 2,
+            donor=["P1", "P1", "P1 ", "P1 ", "P2", "P2 ", "P2", "P2 ", "P2"],
+        ),
+        Options(),
+    )
+    assert {(each.donor, each.cell_type, each.condition) for each in found.rows} == {
+        (donor, "B", condition) for donor in ("P1", "P2") for condition in ("ctrl", "IFN-beta")
+    }
+
+
+@pytest.mark.parametrize("column", ["cell_type", "cell_type_ontology_term_id"])
+def test_cell_ontology_ids_alone_name_cell_types(column: str) -> None:
+    found = understand(obs(**{"cell_type": None, column: ["CL:0001054", "CL:0000236"]}), Options())
+    assert found.columns.cell_type.column == column
+    assert [each.cell_ontology_label for each in found.cell_types] == ["B cell", "CD14-positive monocyte"]
+
+
+@pytest.mark.parametrize(
+    ("name", "labels"),
+    [
+        ("perturbation_2", ["control", "IFNg", "control", "IFNg", "IFNg"]),
+        ("drug", ["none", "Ruxolitinib", "none"]),
+        ("drug", [None, "Ruxolitinib", None]),
+        ("genotype", ["WT", "STAT1_KO", "WT"]),
+    ],
+)
+def test_a_second_treatment_is_a_warning(name: str, labels: list[str | None]) -> None:
+    (warning,) = understand(obs(**{name: labels}), Options()).warnings
+    assert f"The column {name} also looks like conditions" in warning
+
+
+@pytest.mark.parametrize(
+    ("name", "labels"),
+    [
+        ("treatment", ["PBS", "PBS", "cytokine", "cytokine"]),
+        ("guide_id", ["sgNT-1", "sgNT-2", "sgSTAT1-1", "sgSTAT1-2"]),
+        ("guide_id", ["sgNT-1", None, "sgSTAT1-1", None]),
+    ],
+)
+def test_a_column_that_repeats_or_refines_the_conditions_is_no_second_treatment(
+    name: str, labels: list[str | None]
+) -> None:
+    cells = obs(condition=["ctrl", "ctrl", "STAT1", "STAT1"], **{name: labels})
+    assert not any("also looks" in each for each in understand(cells, Options(condition_column="condition")).warnings)
+
+
+def test_the_project_that_seurat_writes_into_every_cell_is_no_donor() -> None:
+    found = understand(obs(donor=None, **{"orig.ident": ["SeuratProject"]}), Options())
+    assert found.columns.donor is None
+
+
+def test_conditions_of_0_and_1_are_found_in_a_column_of_floats() -> None:
+    assert "--rename 1=IFN-beta" in refusal(obs(condition=[0.0, 0.0, 1.0, 1.0]))
+
+
+def test_doses_of_one_number_in_several_units_stay_apart() -> None:
+    found = understand(
+        obs(
+            condition=["DMSO", "Dabrafenib", "Dabrafenib", "DMSO"],
+            dose=[0.0, 10.0, 10.0, 0.0],
+            dose_unit=["%", "nM", "uM", "%"],
+        ),
+        Options(),
+    )
+    assert {each.perturbation for each in found.conditions} == {None, "Dabrafenib 10 nM", "Dabrafenib 10 µM"}
+
+
+def test_a_cell_without_several_labels_is_counted_once() -> None:
+    found = understand(
+        obs(
+            condition=[None, "ctrl", "ctrl", "IFN-beta", "IFN-beta"],
+            donor=[None, "P1", "P2", "P1", "P2"],
+            cell_type=["B"],
+        ),
+        Options(),
+    )
+    assert sum(found.left_out.values()) == found.n_file - found.n_cells == CELLS // 5
+
+
+def test_a_dose_of_0_in_a_label_is_no_perturbation() -> None:
+    cells = obs(condition=["PBS", "PBS", "IFN-beta 0 ng/mL", "IFN-beta 10 ng/mL", "IFN-beta 10 ng/mL"])
+    found = understand(cells, Options())
+    assert named(found) == {"PBS": None, "IFN-beta 10 ng/mL": "IFN-beta"}
+    assert "--control 'IFN-beta 0 ng/mL'" in found.warnings[0]
+    found = understand(cells, Options(controls=("IFN-beta 0 ng/mL",)))
+    assert named(found) == {"IFN-beta 0 ng/mL": None, "IFN-beta 10 ng/mL": "IFN-beta"}
+
+
+def test_subtypes_that_are_taken_as_one_perturbation_are_a_warning() -> None:
+    (warning,) = understand(obs(condition=["ctrl", "IFN-alpha1", "IFN-alpha2"]), Options()).warnings
+    assert warning.startswith("IFN-alpha1, IFN-alpha2 are taken as one perturbation, IFN-alpha1")
+
+
+def test_accession_numbers_of_samples_hide_no_donors() -> None:
+    samples = ["GSM100_P1_ctrl", "GSM101_P1_stim", "GSM102_P2_ctrl", "GSM103_P2_stim"]
+    found = understand(obs(donor=None, sample=samples, condition=["ctrl", "IFN-beta"]), Options())
+    assert found.arms.both == ["P-1", "P-2"]
+    found = understand(
+        obs(donor=None, sample=["GSM100_ctrl", "GSM101_stim"], condition=["ctrl", "IFN-beta"]), Options()
+    )
+    assert not found.arms.both

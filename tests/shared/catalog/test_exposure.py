@@ -42,6 +42,10 @@ def test_amounts_are_ordered_across_units() -> None:
     assert sorted(times, key=lambda each: strength(None, each)) == times
 
 
+def test_a_time_in_words_comes_before_every_time() -> None:
+    assert strength(None, "6 h") > strength(None, "early") > strength(None, None)
+
+
 def test_a_bare_number_has_the_unit_of_its_column() -> None:
     assert parse_dose("10", "nM") == "10 nM"
     assert parse_dose("10") == "dose 10"

@@ -49,6 +49,28 @@ def test_a_condition_of_an_atlas_answers_nothing_but_itself() -> None:
     assert single.perturbation.used == "IFN-beta"
 
 
+@pytest.mark.parametrize(
+    "question",
+    [
+        "What does KLF1 and CEBPA knockout do to CD4 T cells?",
+        "What does KLF1 + CEBPA knockout do to CD4 T cells?",
+        "Knock out KLF1 and CEBPA in CD4 T cells",
+        "What does loss of both CEBPA and KLF1 do to CD4 T cells?",
+        "CD4 T cells without KLF1 and CEBPA",
+    ],
+)
+def test_genes_that_share_one_word_for_what_was_done_are_asked_about_together(question: str) -> None:
+    found = interpret(question, demo_view("KLF1_KO", "CEBPA_KO", "KLF1_KO+CEBPA_KO"))
+    assert found.perturbation is not None
+    assert found.perturbation.used == "CEBPA + KLF1 knockout"
+    assert not interpret(question, demo_view("KLF1_KO", "CEBPA_KO")).answerable
+
+
+def test_a_knockout_in_cells_is_no_knock_in() -> None:
+    assert interpret("KLF1 knockout in CD4 T cells", demo_view("KLF1_KO")).answerable
+    assert not interpret("KLF1 knock-in in CD4 T cells", demo_view("KLF1_KO")).answerable
+
+
 def test_a_combination_with_a_name_that_the_reference_data_lacks_is_found_by_its_label() -> None:
     found = interpret("How would CD4 T cells respond to IL-2 plus foobarin?", demo_view("IL-2 + foobarin"))
     assert found.perturbation is not None

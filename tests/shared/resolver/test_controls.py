@@ -16,7 +16,8 @@ from shared.resolver.controls import is_control
         "non-treated", "not stimulated", "non-targeting", "NT", "negative control", "control (PBS)", "PBS-24h", "phosphate-buffered saline",
         "DMSO-treated cells", "medium", "water", "NTC", "sgNT", "NT1", "sgNTC-2", "AAVS1", "AAVS1_g1", "safe-targeting_3",
         "NegCtrl10_NegCtrl0",
-        "non-targeting_12", "isotype", "ctrl+ctrl",
+        "non-targeting_12", "isotype", "ctrl+ctrl", "CTRL_rep1", "un-stimulated", "mock-infected", "mock_24hpi", "siCtrl", "H2O",
+        "INTERGENIC_1216", "sham", "PBS_plate2", "NO-TARGET", "empty vector",
     ],
 )  # fmt: skip
 def test_is_a_control(label: str) -> None:
