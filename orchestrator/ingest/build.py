@@ -82,6 +82,7 @@ def _examined(dataset: str, path: Path, options: Options, report: Report) -> Ite
             options.layer,
             report,
         )
+        meaning = meaning.without(counts.sizes == 0)
         entry = dataset_entry(dataset, meaning, options, dict(source.metadata), n_genes=len(counts.genes.symbols))
         pack(entry)  # fails now, and not after hours of writing, if the catalog has no room for it
         yield Examined(dataset, counts, meaning, entry)

@@ -300,8 +300,6 @@ def _with_notes(found: Counts, source: Source, names: list[str], rejected: list[
             for name in names
             if name != found.name and _disagrees(source.matrices[name], found.matrix)
         ]
-    if empty := int((found.sizes == 0).sum()):
-        notes.append(f"warning: {empty:,} cells have no counts of these genes, but are used like the others")
     return replace(found, notes=tuple(notes))
 
 

@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -51,6 +51,18 @@ class Meaning:
     def n_cells(self) -> int:
         """The number of cells that are kept."""
         return sum(map(len, self.rows.values()))
+
+    def without(self, empty: np.ndarray) -> "Meaning":
+        """Return this without the cells that have no counts, which say nothing.
+
+        Args:
+            empty: whether a row of the file is one, for each row.
+        """
+        rows = {group: members[~empty[members]] for group, members in self.rows.items()}
+        rows = {group: members for group, members in rows.items() if len(members)}
+        found = replace(self, rows=rows)
+        lost = self.n_cells - found.n_cells
+        return replace(found, left_out=self.left_out | {"no counts": lost}) if lost else self
 
 
 def understand(obs: pd.DataFrame, options: Options) -> Meaning:

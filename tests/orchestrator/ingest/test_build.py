@@ -225,3 +225,14 @@ def test_donor_labels_that_name_the_condition_are_the_same_donor(
     labels = np.array([donors[each][i % len(donors[each])] for each, i in zip(condition, second, strict=True)])
     entry = ingest("named", written(small_atlas(donor=labels), tmp_path), tmp_path / "atlases")
     assert entry.donors == wanted
+
+
+def test_cells_without_counts_are_left_out_and_counted(tmp_path: Path) -> None:
+    """Regression: empty cells stayed in their groups, and made responses smaller and less certain."""
+    cells = small_atlas()
+    cells.X = sparse.vstack([cells.X[:3] * 0, cells.X[3:]], format="csr")
+    path = written(cells, tmp_path)
+    assert examine("holes", path).meaning.left_out == {"no counts": 3}
+    assert ingest("holes", path, tmp_path).n_cells == 57
+    atlas = Atlas(tmp_path / "holes")
+    assert sum(atlas.size(group) for group in atlas.groups) == 57

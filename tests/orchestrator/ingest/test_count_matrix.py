@@ -305,8 +305,3 @@ def test_progress_is_reported_for_both_passes(tmp_path: Path) -> None:
         "checking counts",
         "writing counts",
     ]
-
-
-def test_cells_without_counts_are_a_warning(tmp_path: Path) -> None:
-    found, _ = chosen(x_as(lambda x: sparse.vstack([x[:3] * 0, x[3:]], format="csr")), tmp_path)
-    assert found.notes == ("warning: 3 cells have no counts of these genes, but are used like the others",)
