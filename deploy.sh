@@ -4,7 +4,7 @@
 #   ./deploy.sh --project P --region R --domain D [--env dev|prod] [--production] [--only create,status]
 #               [--member group:G] [--notify ops@example.org] [--origins https://app.example.org,...]
 #               [--retention-days N] [--llm-secrets anthropic,openai] [--skip-image] [--dry-run]
-#               [--build-region us-central1] [--network N --subnet S [--no-external-ip]]
+#               [--build-region us-central1] [--network N --subnet S [--no-external-ip]] [--frontend FOLDER]
 #   ./deploy.sh destroy --project P --region R [--env dev|prod] [--dry-run] [--yes] [--data --yes-delete-data]
 #
 # This script finds the tools and starts the program in deploy/, which needs Python 3.11 or newer without libraries.

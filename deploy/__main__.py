@@ -57,6 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         network=getattr(args, "network", ""),
         subnet=getattr(args, "subnet", ""),
         external_ip=not getattr(args, "no_external_ip", False),
+        frontend=getattr(args, "frontend", None),
         root=ROOT,
         work=args.work_dir / args.project / args.env,
     )
@@ -163,6 +164,8 @@ def _parser() -> argparse.ArgumentParser:
         metavar="us-central1",
         help=builds,
     )
+    frontend = "folder of a static front end to serve instead of the built-in page, such as a Next.js export"
+    add("--frontend", type=_frontend, default=argparse.SUPPRESS, metavar="FOLDER", help=frontend)
     network = "network of jobs: a name, or projects/P/global/networks/N of a shared VPC (default: the default network)"
     add("--network", type=_matching(NETWORK, "a network"), default=argparse.SUPPRESS, metavar="lab", help=network)
     subnet = "subnet of jobs in --region: a name, or projects/P/regions/R/subnetworks/S; with --network"
@@ -218,6 +221,13 @@ def _known(what: str, names: Collection[str]) -> Callable[[str], tuple[str, ...]
         return name
 
     return _list_of(check)
+
+
+def _frontend(text: str) -> Path:
+    folder = Path(text).resolve()
+    if not (folder / "index.html").is_file():
+        raise argparse.ArgumentTypeError(f"{text!r} has no index.html; pass the folder that the build wrote")
+    return folder
 
 
 def _retention(text: str) -> int:
