@@ -1,0 +1,58 @@
+// How a question was read: what was not understood first, then what is used.
+import { h } from "./dom.js";
+import { number } from "./words.js";
+
+const IGNORED = new Set(["second_cell_type", "pretreatment", "dose", "time", "disease", "donor_attribute", "tissue", "unknown_words"]);
+const EVIDENCE = {
+  measured_in_cell_type: "measured in these cells",
+  measured_in_other_cell_types: "measured in other cell types of the atlas, and transferred from them",
+};
+
+export function caveats(interpretation) {
+  const of = (wanted) => interpretation.caveats.filter(wanted);
+  return [
+    list("Cannot be answered", "blocking", of((each) => each.blocking)),
+    list("Not taken into account", "ignored", of((each) => !each.blocking && IGNORED.has(each.code))),
+    list("Keep in mind", "mind", of((each) => !each.blocking && !IGNORED.has(each.code))),
+  ];
+}
+
+function list(title, kind, found) {
+  return found.length ? h("div", { class: `note ${kind}` }, h("h3", {}, title), h("ul", {}, found.map((each) => h("li", {}, each.detail)))) : null;
+}
+
+export function reading(interpretation, validation) {
+  const { cell_type: type, perturbation, genes, dataset } = interpretation;
+  const used = type?.used;
+  return h("dl", { class: "facts" },
+    fact("Cell type", type && [type.name, quoted(type.matched_text)]),
+    fact("Perturbation", perturbation && [perturbation.name, quoted(perturbation.matched_text)]),
+    genes.length > 0 && fact("Genes", genes.map((gene) => gene.symbol).join(", ")),
+    used && fact("Cells used", [used.label, h("span", { class: "soft" },
+      used.relation === "exact" ? "" : ` (${used.name}, ${used.relation === "related" ? "related to" : `a ${used.relation} of`} ${type.name})`,
+      ` · ${number(used.cells)} control cells in ${dataset}`)]),
+    perturbation?.evidence && fact("Evidence", perturbation.evidence === "related_perturbation"
+      ? `not measured; inferred from ${perturbation.used}` : EVIDENCE[perturbation.evidence]),
+    validation && interpretation.answerable && [
+      fact("Control", validation.synthetic_control_available
+        ? `${number(validation.control_cells_found)} matched control cells (${validation.control_conditions.join(", ")})`
+        : "no matched control cells: the cells of the question are the control"),
+      fact("Expected power", power(validation, interpretation)),
+    ]);
+}
+
+function fact(name, value) {
+  return value ? h("div", {}, h("dt", {}, name), h("dd", {}, value)) : null;
+}
+
+const quoted = (text) => (text ? h("span", { class: "soft" }, ` from “${text}”`) : null);
+
+// What the cells allow, before a machine starts.
+function power(validation, interpretation) {
+  const donors = validation.control_donors.length;
+  const few = interpretation.caveats.some((each) => each.code === "few_cells");
+  const cells = few ? "few cells, so only large changes can be told from noise" : "enough cells to estimate changes of most expressed genes";
+  if (donors === 0) return cells;
+  if (donors === 1) return `${cells}; one donor cannot show how much people differ`;
+  return `${cells}; ${donors} donors${donors < 3 ? " cannot show well how much others differ" : ""}`;
+}
