@@ -2,14 +2,14 @@
 import { Refused, metadata, pause, submit, validate } from "./api.js";
 import { complete } from "./completion.js";
 import { h, say } from "./dom.js";
-import { caveats, reading } from "./reading.js";
+import { caveats, isIncomplete, reading } from "./reading.js";
 import { STRATEGIES } from "./words.js";
 
 const DRAFT = "question";
 const SHORTEST = 5;
 
 export async function ask(frame, { query, signal, go }) {
-  const field = h("input", { id: "question", type: "text", maxlength: 2000, autocomplete: "off", spellcheck: "false",
+  const field = h("textarea", { id: "question", rows: 2, maxlength: 2000, autocomplete: "off", spellcheck: "false",
     placeholder: "How would CD14 monocytes respond to IFN-gamma?", "aria-describedby": "hint" });
   field.value = query.get("q") ?? sessionStorage.getItem(DRAFT) ?? "";
   const panel = h("section", { id: "reading", "aria-label": "How the question is read", "aria-live": "polite" });
@@ -25,6 +25,11 @@ export async function ask(frame, { query, signal, go }) {
   complete(field, terms(), signal);
   let reader = new AbortController();
   field.addEventListener("input", () => read());
+  field.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.defaultPrevented) return;
+    event.preventDefault();
+    form.requestSubmit();
+  });
   options.element.addEventListener("change", () => read(0));
   if (field.value) read(0);
   showExamples(examples, choose).catch(() => {});
@@ -77,16 +82,17 @@ export async function ask(frame, { query, signal, go }) {
   }
 
   function understood(interpretation, suggestions, validation) {
-    const verdict = interpretation.answerable ? "This question can be answered" : "This question cannot be answered";
+    const incomplete = isIncomplete(interpretation);
+    const refused = incomplete ? "This question is not complete yet" : "This question cannot be answered";
+    const verdict = interpretation.answerable ? "This question can be answered" : refused;
     say(verdict);
     return [
-      h("h2", { class: interpretation.answerable ? "yes" : "no" }, verdict),
-      ...caveats(interpretation),
+      h("h2", { class: interpretation.answerable ? "yes" : incomplete ? "soft" : "no" }, verdict),
+      ...caveats(interpretation, incomplete),
       suggestions?.length > 0 && h("div", { class: "suggestions" }, h("h3", {}, "You could ask"),
         suggestions.map((text) => h("button", { type: "button", class: "suggestion", click: () => choose(text) }, text))),
-      h("h3", {}, "Read as"),
-      reading(interpretation, validation),
-    ].filter(Boolean);
+      (interpretation.cell_type || interpretation.perturbation) && [h("h3", {}, "Read as"), reading(interpretation, validation)],
+    ].flat().filter(Boolean);
   }
 }
 

@@ -1,12 +1,13 @@
-// Completion of names in a text field: a combobox by the ARIA pattern, for the words before the cursor.
-import { h } from "./dom.js";
+// Completion of names in a text field, for the words before the cursor.
+import { h, say } from "./dom.js";
 
 const MOST = 8;
 
 export function complete(field, loading, signal) {
   const list = h("ul", { id: "completions", role: "listbox", "aria-label": "Names in the catalog", hidden: true });
-  Object.entries({ role: "combobox", "aria-autocomplete": "list", "aria-expanded": "false", "aria-controls": "completions" })
-    .forEach(([name, value]) => field.setAttribute(name, value));
+  // A text area keeps its role, which has no aria-expanded.
+  field.setAttribute("aria-autocomplete", "list");
+  field.setAttribute("aria-controls", "completions");
   field.after(list);
   let terms = [];
   let found = [];
@@ -45,7 +46,7 @@ export function complete(field, loading, signal) {
       mousedown: (event) => { event.preventDefault(); insert(each); } },
       each.name, h("span", { class: "soft" }, ` ${each.as ? `(${each.as}) · ` : "· "}${each.kind}`))));
     list.hidden = found.length === 0;
-    field.setAttribute("aria-expanded", String(!list.hidden));
+    if (found.length > 0) say(`${found.length} names: use the arrow keys`);
   }
 
   const exact = (term, low) => [term.name, ...term.others].some((each) => each.toLowerCase() === low);
@@ -67,7 +68,6 @@ export function complete(field, loading, signal) {
 
   function close() {
     list.hidden = true;
-    field.setAttribute("aria-expanded", "false");
     field.removeAttribute("aria-activedescendant");
   }
 }

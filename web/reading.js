@@ -8,10 +8,16 @@ const EVIDENCE = {
   measured_in_other_cell_types: "measured in other cell types of the atlas, and transferred from them",
 };
 
-export function caveats(interpretation) {
+// Whether the question only lacks something, as while it is being typed.
+export function isIncomplete(interpretation) {
+  const blocking = interpretation.caveats.filter((each) => each.blocking);
+  return blocking.length > 0 && blocking.every((each) => each.code === "no_perturbation" || each.code === "no_cell_type");
+}
+
+export function caveats(interpretation, incomplete = false) {
   const of = (wanted) => interpretation.caveats.filter(wanted);
   return [
-    list("Cannot be answered", "blocking", of((each) => each.blocking)),
+    list(incomplete ? "Missing so far" : "Cannot be answered", incomplete ? "mind" : "blocking", of((each) => each.blocking)),
     list("Not taken into account", "ignored", of((each) => !each.blocking && IGNORED.has(each.code))),
     list("Keep in mind", "mind", of((each) => !each.blocking && !IGNORED.has(each.code))),
   ];
@@ -47,12 +53,13 @@ function fact(name, value) {
 
 const quoted = (text) => (text ? h("span", { class: "soft" }, ` from “${text}”`) : null);
 
-// What the cells allow, before a machine starts.
+// What the cells allow, before a machine starts; the limits are those of the confidence (docs/science.md).
 function power(validation, interpretation) {
   const donors = validation.control_donors.length;
   const few = interpretation.caveats.some((each) => each.code === "few_cells");
-  const cells = few ? "few cells, so only large changes can be told from noise" : "enough cells to estimate changes of most expressed genes";
-  if (donors === 0) return cells;
-  if (donors === 1) return `${cells}; one donor cannot show how much people differ`;
-  return `${cells}; ${donors} donors${donors < 3 ? " cannot show well how much others differ" : ""}`;
+  if (interpretation.perturbation.evidence === "related_perturbation") return "low: the perturbation itself was not measured";
+  if (few) return "low: few cells, so only large changes stand out";
+  if (donors < 2) return "low: one donor cannot show how much people differ";
+  if (donors === 2) return "medium: two donors cannot show how much others differ";
+  return `as good as ${donors} donors allow`;
 }

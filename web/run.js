@@ -9,7 +9,7 @@ const RENEW_MS = 50 * 60 * 1000;
 const REPORT = "_report.html";
 
 export async function run(frame, { params: [runId], signal }) {
-  const parts = Object.fromEntries(["head", "state", "result", "asked", "same"].map((name) => [name, h("section", { class: name })]));
+  const parts = Object.fromEntries(["head", "state", "asked", "result", "same"].map((name) => [name, h("section", { class: name })]));
   parts.state.setAttribute("aria-label", "State of the run");
   frame.append(...Object.values(parts));
   let before = null;
@@ -103,16 +103,16 @@ async function showResult(element, status, signal) {
 
 function result(found) {
   const report = found.files.find((file) => file.name.endsWith(REPORT));
-  const limits = found.interpretation?.caveats.filter((each) => !each.blocking).map((each) => each.detail) ?? [];
+  const said = new Set(found.interpretation?.caveats.map((each) => each.detail));
+  const notes = found.notes.filter((each) => !said.has(each));
   return [
     h("h2", {}, "Answer"),
     found.evidence && trust(found.evidence),
-    limits.length > 0 && h("div", { class: "note ignored" }, h("h3", {}, "Read this first"), h("ul", {}, limits.map((each) => h("li", {}, each)))),
     h("p", { class: `answer ${found.evidence?.confidence ?? ""}` }, found.answer || `${count(found.num_de_genes, "gene")} are predicted to change.`),
     found.gene_answers.length > 0 && h("ul", { class: "gene-answers" }, found.gene_answers.map((each) => h("li", {}, h("strong", {}, `${each.gene}: ${each.answer.replaceAll("_", " ")}. `), each.text))),
     found.evidence && h("p", {}, accuracy(found.evidence)),
     h("p", {}, score(found)),
-    found.notes.length > 0 && h("ul", { class: "soft" }, found.notes.map((each) => h("li", {}, each))),
+    notes.length > 0 && h("ul", { class: "soft" }, notes.map((each) => h("li", {}, each))),
     h("div", { class: "pair" },
       genes("Genes that rise most", found.top_upregulated), genes("Genes that fall most", found.top_downregulated)),
     found.enriched_pathways.length > 0 && table("Gene sets that shift most",
