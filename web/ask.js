@@ -52,7 +52,9 @@ export async function ask(frame, { query, signal, go }) {
     try {
       await pause(delay, stop);
       const { body } = await validate(field.value, options.values().control_strategy, stop);
-      panel.replaceChildren(...understood(body.interpretation, body.suggestions, body));
+      const atlas = body.interpretation.dataset && (await metadata(`datasets/${encodeURIComponent(body.interpretation.dataset)}`));
+      stop.throwIfAborted();
+      panel.replaceChildren(...understood(body.interpretation, body.suggestions, body, atlas));
     } catch (error) {
       if (!stop.aborted) panel.replaceChildren(refusal(error));
     }
@@ -60,7 +62,8 @@ export async function ask(frame, { query, signal, go }) {
 
   async function send() {
     if (field.value.trim().length < SHORTEST) {
-      panel.replaceChildren(h("div", { class: "note blocking" }, h("p", {}, "Write a question with a cell type and a perturbation first.")));
+      panel.replaceChildren(h("div", { class: "note blocking" }, h("p", {},
+        "Write a question with a cell type and a perturbation first.")));
       field.focus();
       return;
     }
@@ -81,7 +84,7 @@ export async function ask(frame, { query, signal, go }) {
     }
   }
 
-  function understood(interpretation, suggestions, validation) {
+  function understood(interpretation, suggestions, validation, atlas) {
     const incomplete = isIncomplete(interpretation);
     const refused = incomplete ? "This question is not complete yet" : "This question cannot be answered";
     const verdict = interpretation.answerable ? "This question can be answered" : refused;
@@ -91,25 +94,29 @@ export async function ask(frame, { query, signal, go }) {
       ...caveats(interpretation, incomplete),
       suggestions?.length > 0 && h("div", { class: "suggestions" }, h("h3", {}, "You could ask"),
         suggestions.map((text) => h("button", { type: "button", class: "suggestion", click: () => choose(text) }, text))),
-      (interpretation.cell_type || interpretation.perturbation) && [h("h3", {}, "Read as"), reading(interpretation, validation)],
+      (interpretation.cell_type || interpretation.perturbation) && [h("h3", {}, "Read as"), reading(interpretation, validation, atlas)],
     ].flat().filter(Boolean);
   }
 }
 
 function refusal(error) {
   const details = error instanceof Refused ? (error.problem.errors ?? []).map((each) => `${each.loc?.at(-1)}: ${each.msg}`) : [];
-  return h("div", { class: "note blocking" }, h("p", {}, error.message), details.length > 0 && h("ul", {}, details.map((each) => h("li", {}, each))));
+  return h("div", { class: "note blocking" }, h("p", {}, error.message), details.length > 0 && h("ul", {}, details.map((each) => h("li",
+    {}, each))));
 }
 
 function optionFields() {
-  const select = (name, label, choices) => h("label", {}, label, h("select", { name }, choices.map(([value, text]) => h("option", { value }, text))));
-  const input = (name, label, low, high, value) => h("label", {}, label, h("input", { name, type: "number", min: low, max: high, value, inputmode: "numeric" }));
+  const select = (name, label, choices) => h("label", {}, label, h("select", { name }, choices.map(([value, text]) => h("option",
+    { value }, text))));
+  const input = (name, label, low, high, value) => h("label", {}, label, h("input", { name, type: "number", min: low, max: high, value,
+    inputmode: "numeric" }));
   const element = h("details", { class: "options" }, h("summary", {}, "Options"), h("div", { class: "fields" },
     select("control_strategy", "Control", Object.entries(STRATEGIES)),
     input("max_iterations", "Maximum number of iterations (1 to 10)", 1, 10, 5),
     input("score_threshold", "Stop when the grounding score reaches (1 to 10)", 1, 10, 7),
     input("random_seed", "Random seed, for reproducible results (empty: chosen)", 0, 4294967295, null),
-    select("llm_provider", "Who reads the question", [["", "the catalog alone"], ["anthropic", "Anthropic"], ["openai", "OpenAI"], ["google_genai", "Google"]])));
+    select("llm_provider", "Who reads the question", [["", "the catalog alone"], ["anthropic", "Anthropic"], ["openai", "OpenAI"],
+      ["google_genai", "Google"]])));
   const values = () => {
     const found = {};
     for (const each of element.querySelectorAll("[name]")) {
@@ -152,7 +159,8 @@ async function showExamples(element, choose) {
     }
   }
   if (questions.length === 0) {
-    element.append(h("p", { class: "note mind" }, "No atlas is ingested yet, so no question can be answered. See ", h("a", { href: "/atlases" }, "Atlases"), "."));
+    element.append(h("p", { class: "note mind" }, "No atlas is ingested yet, so no question can be answered. See ", h("a",
+      { href: "/atlases" }, "Atlases"), "."));
     return;
   }
   element.append(h("h2", {}, "Examples"), h("ul", { class: "plain" },

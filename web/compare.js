@@ -44,8 +44,11 @@ const topGenes = (result) => new Map([...result.top_upregulated, ...result.top_d
   [each.gene, { effect: each.log2_fold_change, p: each.adjusted_p_value, called: true }]));
 
 function scatter(a, b, whole) {
-  const shared = [...a].filter(([gene, each]) => Number.isFinite(each.effect) && Number.isFinite(b.get(gene)?.effect) && each.effect !== null && b.get(gene).effect !== null)
-    .map(([gene, each]) => ({ gene, x: each.effect, y: b.get(gene).effect, called: each.called || b.get(gene).called }));
+  const shared = [...a].flatMap(([gene, each]) => {
+    const other = b.get(gene);
+    const both = typeof each.effect === "number" && typeof other?.effect === "number";
+    return both ? [{ gene, x: each.effect, y: other.effect, called: each.called || other.called }] : [];
+  });
   if (shared.length < 3) return h("p", {}, "The two runs share fewer than three genes, so there is nothing to plot.");
   const reach = Math.max(1, ...shared.map((each) => Math.max(Math.abs(each.x), Math.abs(each.y))));
   const x = (value) => MARGIN + ((value + reach) / (2 * reach)) * (SIZE - 2 * MARGIN);
@@ -53,20 +56,25 @@ function scatter(a, b, whole) {
   const far = [...shared].sort((p, q) => Math.hypot(q.x, q.y) - Math.hypot(p.x, p.y));
   const named = [];
   for (const each of far) {
-    if (named.length < NAMED && named.every((other) => Math.abs(y(other.y) - y(each.y)) > 12 || Math.abs(x(other.x) - x(each.x)) > 60)) named.push(each);
+    const free = named.every((other) => Math.abs(y(other.y) - y(each.y)) > 12 || Math.abs(x(other.x) - x(each.x)) > 60);
+    if (named.length < NAMED && free) named.push(each);
   }
   const r = correlation(shared);
   const text = `Log2 fold change of ${count(shared.length, "gene")} in A and B; correlation r = ${r.toFixed(2)}`;
   const dots = [...shared].sort((p, q) => p.called - q.called);
   return h("figure", {},
     s("svg", { class: "scatter", viewBox: `0 0 ${SIZE} ${SIZE}`, role: "img", "aria-label": text },
-      s("line", { class: "axis", x1: x(-reach), x2: x(reach), y1: y(0), y2: y(0) }), s("line", { class: "axis", x1: x(0), x2: x(0), y1: y(-reach), y2: y(reach) }),
+      s("line", { class: "axis", x1: x(-reach), x2: x(reach), y1: y(0), y2: y(0) }), s("line", { class: "axis", x1: x(0), x2: x(0),
+        y1: y(-reach), y2: y(reach) }),
       s("line", { class: "diagonal", x1: x(-reach), x2: x(reach), y1: y(-reach), y2: y(reach) }),
-      dots.map((each) => s("circle", { class: each.called ? "called" : "other", cx: x(each.x).toFixed(1), cy: y(each.y).toFixed(1), r: each.called ? 3 : 2 },
+      dots.map((each) => s("circle", { class: each.called ? "called" : "other", cx: x(each.x).toFixed(1), cy: y(each.y).toFixed(1),
+        r: each.called ? 3 : 2 },
         s("title", {}, `${each.gene}: A ${signed(each.x)}, B ${signed(each.y)}`))),
-      named.map((each) => s("text", { class: "name", x: x(each.x) + (each.x > reach / 2 ? -6 : 6), y: y(each.y) + 4, "text-anchor": each.x > reach / 2 ? "end" : "start" }, each.gene)),
+      named.map((each) => s("text", { class: "name", x: x(each.x) + (each.x > reach / 2 ? -6 : 6), y: y(each.y) + 4,
+        "text-anchor": each.x > reach / 2 ? "end" : "start" }, each.gene)),
       [-reach, reach].map((end) => s("text", { x: x(end), y: y(0) + 16, "text-anchor": end < 0 ? "start" : "end" }, signed(end))),
-      s("text", { x: SIZE - MARGIN, y: SIZE - 10, "text-anchor": "end" }, "log2 fold change in A"), s("text", { x: 8, y: 18 }, "log2 fold change in B")),
+      s("text", { x: SIZE - MARGIN, y: SIZE - 10, "text-anchor": "end" }, "log2 fold change in A"), s("text", { x: 8, y: 18 },
+        "log2 fold change in B")),
     h("figcaption", {}, `${text}. Dark dots are called changed in A or B. The dashed line marks equal effects.`,
       !whole && " The tables of all genes could not be loaded, so only the top genes are shown."));
 }
@@ -79,7 +87,8 @@ function correlation(points) {
 }
 
 function sideBySide(both, a, b) {
-  const names = [...new Set(both.flatMap((each) => [...each.top_upregulated.slice(0, 10), ...each.top_downregulated.slice(0, 10)].map((gene) => gene.gene)))];
+  const names = [...new Set(both.flatMap((each) => [...each.top_upregulated.slice(0, 10), ...each.top_downregulated.slice(0,
+    10)].map((gene) => gene.gene)))];
   const cell = (genes, gene) => {
     const found = genes.get(gene);
     return found ? [signed(found.effect), found.called ? " *" : ""] : "not measured or not listed";
@@ -94,6 +103,7 @@ function sets(both) {
   const names = [...new Set(found.flatMap((each) => [...each.keys()].slice(0, 10)))];
   const cell = (set) => (set ? `${signed(set.score)} (p ${pValue(set.adjusted_p_value)})` : "not among the top");
   if (names.length === 0) return null;
-  return table("Gene sets that shift most in A or B: score and adjusted p", ["Gene set", { text: "A", number: true }, { text: "B", number: true }],
+  return table("Gene sets that shift most in A or B: score and adjusted p", ["Gene set", { text: "A", number: true }, { text: "B",
+    number: true }],
     names.map((name) => [geneSet(name), ...found.map((each) => cell(each.get(name)))]));
 }

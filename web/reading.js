@@ -24,10 +24,12 @@ export function caveats(interpretation, incomplete = false) {
 }
 
 function list(title, kind, found) {
-  return found.length ? h("div", { class: `note ${kind}` }, h("h3", {}, title), h("ul", {}, found.map((each) => h("li", {}, each.detail)))) : null;
+  return found.length ? h("div", { class: `note ${kind}` }, h("h3", {}, title), h("ul", {}, found.map((each) => h("li", {},
+    each.detail)))) : null;
 }
 
-export function reading(interpretation, validation) {
+// `atlas` describes the dataset that answers; without it, only the reading is shown.
+export function reading(interpretation, validation, atlas) {
   const { cell_type: type, perturbation, genes, dataset } = interpretation;
   const used = type?.used;
   return h("dl", { class: "facts" },
@@ -39,11 +41,11 @@ export function reading(interpretation, validation) {
       ` · ${number(used.cells)} control cells in ${dataset}`)]),
     perturbation?.evidence && fact("Evidence", perturbation.evidence === "related_perturbation"
       ? `not measured; inferred from ${perturbation.used}` : EVIDENCE[perturbation.evidence]),
-    validation && interpretation.answerable && [
+    atlas && [
       fact("Control", validation.synthetic_control_available
-        ? `${number(validation.control_cells_found)} matched control cells (${validation.control_conditions.join(", ")})`
+        ? `matched control cells: ${atlas.control_conditions.join(", ")}`
         : "no matched control cells: the cells of the question are the control"),
-      fact("Expected power", power(validation, interpretation)),
+      fact("Expected power", power(interpretation, atlas.donors.length)),
     ]);
 }
 
@@ -54,8 +56,7 @@ function fact(name, value) {
 const quoted = (text) => (text ? h("span", { class: "soft" }, ` from “${text}”`) : null);
 
 // What the cells allow, before a machine starts; the limits are those of the confidence (docs/science.md).
-function power(validation, interpretation) {
-  const donors = validation.control_donors.length;
+function power(interpretation, donors) {
   const few = interpretation.caveats.some((each) => each.code === "few_cells");
   if (interpretation.perturbation.evidence === "related_perturbation") return "low: the perturbation itself was not measured";
   if (few) return "low: few cells, so only large changes stand out";

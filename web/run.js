@@ -55,7 +55,8 @@ function state(status, signal) {
     h("p", { class: "waiting" }, waitingFor(status), " ", h("span", { class: "soft" }, "Elapsed: ", clock)),
     h("ol", { class: "phases" }, PHASES.map(([name, text], index) => h("li", {
       class: index < at ? "past" : null, "aria-current": index === at ? "step" : null }, text))),
-    status.grounding_scores.length > 0 && h("p", { class: "soft" }, `Grounding scores so far: ${status.grounding_scores.map((each) => each ?? "not judged").join(", ")}`),
+    status.grounding_scores.length > 0 && h("p", { class: "soft" },
+      `Grounding scores so far: ${status.grounding_scores.map((each) => each ?? "not judged").join(", ")}`),
     cancelButton(status.run_id),
   ].filter(Boolean);
 }
@@ -81,10 +82,11 @@ export function cancelButton(runId, small = "") {
 
 function asked(status) {
   if (!status.interpretation) {
-    return [h("h2", {}, "How the question is read"), h("p", {}, "Not read yet: the language model reads the question when the run starts.")];
+    return [h("h2", {}, "How the question is read"), h("p", {},
+      "Not read yet: the language model reads the question when the run starts.")];
   }
   const strategy = status.control_strategy_effective ?? status.control_strategy;
-  const changed = status.control_strategy_effective && strategy !== status.control_strategy ? " (not as requested: there are no matched control cells)" : "";
+  const changed = strategy === status.control_strategy ? "" : " (not as requested: there are no matched control cells)";
   return [h("h2", {}, "How the question was read"), ...caveats(status.interpretation).filter(Boolean), reading(status.interpretation),
     h("p", { class: "soft" }, `Control strategy: ${STRATEGIES[strategy]}${changed}.`)];
 }
@@ -108,8 +110,10 @@ function result(found) {
   return [
     h("h2", {}, "Answer"),
     found.evidence && trust(found.evidence),
-    h("p", { class: `answer ${found.evidence?.confidence ?? ""}` }, found.answer || `${count(found.num_de_genes, "gene")} are predicted to change.`),
-    found.gene_answers.length > 0 && h("ul", { class: "gene-answers" }, found.gene_answers.map((each) => h("li", {}, h("strong", {}, `${each.gene}: ${each.answer.replaceAll("_", " ")}. `), each.text))),
+    h("p", { class: `answer ${found.evidence?.confidence ?? ""}` },
+      found.answer || `${count(found.num_de_genes, "gene")} are predicted to change.`),
+    found.gene_answers.length > 0 && h("ul", { class: "gene-answers" }, found.gene_answers.map((each) => h("li", {}, h("strong", {},
+      `${each.gene}: ${each.answer.replaceAll("_", " ")}. `), each.text))),
     found.evidence && h("p", {}, accuracy(found.evidence)),
     h("p", {}, score(found)),
     notes.length > 0 && h("ul", { class: "soft" }, notes.map((each) => h("li", {}, each))),
@@ -121,22 +125,26 @@ function result(found) {
     h("h2", {}, "Report"),
     h("p", { class: "line" }, link(report, "Open the report in its own tab", { target: "_blank", rel: "noopener" })),
     // The report is a document of the results bucket: it may run its own script, and reach nothing of this page.
-    h("iframe", { class: "report", title: "Report of the run", src: report.url, sandbox: "allow-scripts allow-downloads allow-popups", loading: "lazy" }),
+    h("iframe", { class: "report", title: "Report of the run", src: report.url, sandbox: "allow-scripts allow-downloads allow-popups",
+      loading: "lazy" }),
     h("h2", {}, "Files"),
-    h("ul", {}, found.files.map((file) => h("li", {}, link(file, file.name.replace(`${found.run_id}_`, "")), h("span", { class: "soft" }, ` ${size(file.size)}`)))),
+    h("ul", {}, found.files.map((file) => h("li", {}, link(file, file.name.replace(`${found.run_id}_`, "")), h("span",
+      { class: "soft" }, ` ${size(file.size)}`)))),
   ].filter(Boolean);
 }
 
 const link = (file, text, attributes) => h("a", { href: file.url, "data-file": file.name, ...attributes }, text);
 
 export function trust(evidence) {
-  return h("p", { class: `confidence ${evidence.confidence}` }, h("strong", {}, `Confidence: ${evidence.confidence}. `), evidence.confidence_reason);
+  return h("p", { class: `confidence ${evidence.confidence}` }, h("strong", {}, `Confidence: ${evidence.confidence}. `),
+    evidence.confidence_reason);
 }
 
 function score(found) {
   if (found.grounding_score === null) return "Grounding score: not judged.";
   const chance = found.grounding_p_value === null ? "" : ` (p ${pValue(found.grounding_p_value)} by permuted treatment labels)`;
-  return `Grounding score: ${found.grounding_score} of 10${chance}; ${found.success ? "the threshold is reached" : "no success by the rule of score and p"}.`;
+  const reached = found.success ? "the threshold is reached" : "no success by the rule of score and p";
+  return `Grounding score: ${found.grounding_score} of 10${chance}; ${reached}.`;
 }
 
 function genes(caption, found) {
@@ -148,8 +156,17 @@ function genes(caption, found) {
 function sameByProgram({ run_id: runId, query }) {
   const shell = `'${JSON.stringify({ query }).replaceAll("'", "'\\''")}'`;
   const api = `${location.origin}/api/v1`;
-  const curl = `curl -s ${api}/runs -H 'Content-Type: application/json' -d ${shell}\ncurl -s '${api}/runs/${runId}?wait=30'\ncurl -s ${api}/runs/${runId}/result`;
-  const python = `from haystack_client import Client\n\nwith Client(${JSON.stringify(location.origin)}) as client:\n    result = client.result(${JSON.stringify(runId)})`;
+  const curl = [
+    `curl -s ${api}/runs -H 'Content-Type: application/json' -d ${shell}`,
+    `curl -s '${api}/runs/${runId}?wait=30'`,
+    `curl -s ${api}/runs/${runId}/result`,
+  ].join("\n");
+  const python = [
+    "from haystack_client import Client",
+    "",
+    `with Client(${JSON.stringify(location.origin)}) as client:`,
+    `    result = client.result(${JSON.stringify(runId)})`,
+  ].join("\n");
   return [h("details", {}, h("summary", {}, "The same by curl and Python"),
     h("p", { class: "soft" }, "Behind a sign-in, add the header Authorization: Bearer with an identity token."),
     h("h3", {}, "curl"), h("pre", { tabindex: "0" }, curl), copyButton(curl, "Copy"),

@@ -14,12 +14,15 @@ export async function runs(frame, { query, signal, go }) {
   const page = Math.max(1, Number(query.get("page")) || 1);
   const chosen = new Set();
   const filter = h("select", { id: "filter", change: () => go(address(filter.value, 1)) },
-    h("option", { value: "" }, "all"), Object.entries(STATUSES).map(([value, text]) => h("option", { value, selected: value === wanted }, text)));
-  const compare = h("button", { type: "button", disabled: true, click: () => { const [a, b] = chosen; go(`/compare?a=${a}&b=${b}`); } }, "Compare two runs");
+    h("option", { value: "" }, "all"), Object.entries(STATUSES).map(([value, text]) => h("option", { value,
+      selected: value === wanted }, text)));
+  const compare = h("button", { type: "button", disabled: true, click: () => { const [a, b] = chosen; go(`/compare?a=${a}&b=${b}`); } },
+    "Compare two runs");
   const list = h("ul", { class: "runs" });
   const foot = h("nav", { class: "line", "aria-label": "Pages" });
   frame.append(h("h1", {}, "Runs"),
-    h("div", { class: "line tools" }, h("label", { for: "filter" }, "Show "), filter, compare, h("span", { class: "soft", id: "compare-hint" }, "Select two completed runs to compare them.")),
+    h("div", { class: "line tools" }, h("label", { for: "filter" }, "Show "), filter, compare, h("span", { class: "soft",
+      id: "compare-hint" }, "Select two completed runs to compare them.")),
     list, foot);
   const path = `/runs?page_size=${PAGE_SIZE}&page=${page}${wanted && `&status=${wanted}`}`;
   const rows = new Map();
@@ -42,10 +45,12 @@ export async function runs(frame, { query, signal, go }) {
     }
     const focused = document.activeElement;
     const elements = body.runs.map((run) => rows.get(run.run_id).element);
-    if (elements.length !== list.children.length || elements.some((each, at) => list.children[at] !== each)) list.replaceChildren(...elements);
+    if (elements.length !== list.children.length || elements.some((each,
+      at) => list.children[at] !== each)) list.replaceChildren(...elements);
     if (list.contains(focused)) focused.focus();
     if (elements.length === 0) {
-      list.replaceChildren(h("li", {}, wanted ? `No run is ${STATUSES[wanted]}. ` : "You have not asked anything yet. ", h("a", { href: wanted ? "/runs" : "/" }, wanted ? "Show all runs" : "Ask a question")));
+      list.replaceChildren(h("li", {}, wanted ? `No run is ${STATUSES[wanted]}. ` : "You have not asked anything yet. ", h("a",
+        { href: wanted ? "/runs" : "/" }, wanted ? "Show all runs" : "Ask a question")));
     }
     const last = Math.max(1, Math.ceil(body.total / PAGE_SIZE));
     foot.replaceChildren(...[
@@ -71,7 +76,8 @@ export async function runs(frame, { query, signal, go }) {
   }
 
   function row(run) {
-    const box = h("input", { type: "checkbox", "aria-label": `Select to compare: ${run.query}`, disabled: run.status !== "completed", checked: chosen.has(run.run_id), change: () => {
+    const box = h("input", { type: "checkbox", "aria-label": `Select to compare: ${run.query}`, disabled: run.status !== "completed",
+      checked: chosen.has(run.run_id), change: () => {
       if (box.checked) chosen.add(run.run_id);
       else chosen.delete(run.run_id);
       if (chosen.size > 2) {
@@ -90,7 +96,8 @@ export async function runs(frame, { query, signal, go }) {
           run.confidence && h("span", { class: `confidence ${run.confidence}` }, h("strong", {}, `confidence: ${run.confidence}`)),
           h("span", { class: "soft" }, run.done ? `${age(run.created_at)}, took ${elapsed(run.created_at, Date.parse(run.updated_at))}` : waitingFor(run)),
           run.status === "failed" && h("span", {}, run.error_message))),
-      h("div", { class: "line" }, run.done ? h("a", { href: `/?q=${encodeURIComponent(run.query)}` }, "Ask again") : cancelButton(run.run_id, "small")));
+      h("div", { class: "line" }, run.done ? h("a", { href: `/?q=${encodeURIComponent(run.query)}` },
+        "Ask again") : cancelButton(run.run_id, "small")));
   }
 }
 
