@@ -112,7 +112,7 @@ async def test_a_question_is_read_asked_followed_and_answered_with_confidence_fi
         await page.locator("iframe.report").scroll_into_view_if_needed()
         await expect(page.frame_locator("iframe.report").locator("h1")).to_have_text(MEASURED)
         run_id = page.url.rpartition("/")[2]
-        assert run_id in await page.inner_text("details pre >> nth=0")
+        assert run_id in (await page.text_content("details pre >> nth=0") or "")
         await page.reload()
         await expect(page.locator("h1")).to_have_text(MEASURED)
         await page.click("nav >> text=Runs")
