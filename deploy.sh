@@ -5,6 +5,7 @@
 #               [--member group:G] [--notify ops@example.org] [--origins https://app.example.org,...]
 #               [--retention-days N] [--llm-secrets anthropic,openai] [--skip-image] [--dry-run]
 #               [--build-region us-central1] [--network N --subnet S [--no-external-ip]] [--iap-client-id ID]
+#               [--frontend FOLDER]
 #   ./deploy.sh destroy --project P --region R [--env dev|prod] [--dry-run] [--yes] [--data --yes-delete-data]
 #   ./deploy.sh doctor --project P --region R [--domain D] [--env dev|prod] [--service-account A]
 #   ./deploy.sh verify --project P --domain D [--service-account A] | --url http://127.0.0.1:8080

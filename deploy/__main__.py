@@ -74,6 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         external_ip=not getattr(args, "no_external_ip", False),
         iap_client_id=getattr(args, "iap_client_id", ""),
         iap_client_secret=client_secret,
+        frontend=getattr(args, "frontend", None),
         root=ROOT,
         work=args.work_dir / args.project / args.env,
     )
@@ -236,6 +237,8 @@ def _parser() -> argparse.ArgumentParser:
         metavar="ID",
         help=client,
     )
+    frontend = "folder of a static front end to serve instead of the built-in page, such as a Next.js export"
+    add("--frontend", type=_frontend, default=argparse.SUPPRESS, metavar="FOLDER", help=frontend)
     network = "network of jobs: a name, or projects/P/global/networks/N of a shared VPC (default: the default network)"
     add("--network", type=_matching(NETWORK, "a network"), default=argparse.SUPPRESS, metavar="lab", help=network)
     subnet = "subnet of jobs in --region: a name, or projects/P/regions/R/subnetworks/S; with --network"
@@ -330,6 +333,13 @@ def _known(what: str, names: Collection[str]) -> Callable[[str], tuple[str, ...]
         return name
 
     return _list_of(check)
+
+
+def _frontend(text: str) -> Path:
+    folder = Path(text).resolve()
+    if not (folder / "index.html").is_file():
+        raise argparse.ArgumentTypeError(f"{text!r} has no index.html; pass the folder that the build wrote")
+    return folder
 
 
 def _retention(text: str) -> int:

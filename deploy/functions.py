@@ -36,7 +36,7 @@ def deploy(
     steps = []
     for function in functions:
         name = target.name(function)
-        folder = staging.stage(function, target.work / "functions")
+        folder = staging.stage(function, target.work / "functions", target.frontend)
         content = staging.content_hash(folder)
         environ = environment(target, function, audiences.get(function, ""), job_image)
         flags = [*_build_flags(target, function, content), *_flags(target, function, environ)]

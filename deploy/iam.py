@@ -15,6 +15,7 @@ ACCOUNTS: Final = {
     "reader": "runs status, list, validate, metadata and health",
     "submitter": "runs create, cancel and reconcile",
     "signer": "runs result",
+    "web": "runs web; has no roles",
     "job": "runs the Batch job",
     "ingest": "runs ingests on Batch",
     "invoker": "Pub/Sub and Cloud Scheduler call reconcile as this account",

@@ -30,12 +30,18 @@ def up(
     demo_atlas: Annotated[
         bool, typer.Option("--demo-atlas", help="Build the demo atlases first, unless they exist.")
     ] = False,
+    frontend: Annotated[
+        Path | None,
+        typer.Option(resolve_path=True, help="Folder of a static front end to serve instead of the built-in page."),
+    ] = None,
 ) -> None:
     """Run the service until Ctrl-C, or until a process that it needs ends."""
+    if frontend is not None and not (frontend / "index.html").is_file():
+        raise SystemExit(f"local: {frontend} has no index.html; pass the folder that the build wrote")
     if demo_atlas:
         demo.make_atlases(data_dir)
     try:
-        code = asyncio.run(_serve(data_dir, port, store))
+        code = asyncio.run(_serve(data_dir, port, store, frontend))
     except (FolderInUse, OSError, RuntimeError) as error:
         taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
         message = f"port {port} is in use; choose another with --port (0: any free port)" if taken else error
@@ -103,13 +109,13 @@ def ask(
     raise SystemExit(demo.run(body, data_dir=data_dir, store=store, results_dir=results_dir))
 
 
-async def _serve(data_dir: Path, port: int, store: str) -> int:
+async def _serve(data_dir: Path, port: int, store: str, frontend: Path | None) -> int:
     """Run the service until a signal, or until a process that it needs ends, and return the exit code."""
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stopped.set)
-    async with service.running(data_dir, port, store, service.say_on_stderr) as (url, ended):
+    async with service.running(data_dir, port, store, service.say_on_stderr, frontend) as (url, ended):
         print(f"ready: {url}", flush=True)
         question = f'{{"query": "{demo.QUESTION}"}}'
         print(f"try:   curl -s {url}/api/v1/runs -H 'Content-Type: application/json' -d '{question}'", flush=True)

@@ -35,7 +35,9 @@ Ended = Callable[[], Coroutine[Any, Any, str]]
 
 
 @asynccontextmanager
-async def running(data_dir: Path, port: int, store: str, say: Say) -> AsyncIterator[tuple[str, list[Ended]]]:
+async def running(
+    data_dir: Path, port: int, store: str, say: Say, frontend: Path | None = None
+) -> AsyncIterator[tuple[str, list[Ended]]]:
     """Run the service, and yield its URL and what waits for the unexpected end of each process that it cannot do without.
 
     Args:
@@ -43,6 +45,7 @@ async def running(data_dir: Path, port: int, store: str, say: Say) -> AsyncItera
         port: the port; 0: any free port.
         store: `sqlite` or `firestore`.
         say: prints a line for people as parts start.
+        frontend: folder of the front end; None: the built-in page.
 
     Raises:
         FolderInUse: another process uses the data folder.
@@ -93,6 +96,7 @@ async def running(data_dir: Path, port: int, store: str, say: Say) -> AsyncItera
             "RECONCILE_AUDIENCE": url + RECONCILE_PATH,
             "RECONCILE_CALLER": storage.key.email,
             "OIDC_KEYS_URL": url + OIDC_KEYS_PATH,
+            **({} if frontend is None else {"FRONTEND_DIR": str(frontend)}),
         }
         stack.enter_context(_environment(functions_env))
         names = await register_atlases(wiring.container().catalog, atlas_dir(data_dir))

@@ -169,6 +169,7 @@ class RunLease:
                 actor=Actor.JOB,
                 reason=outcome.termination_reason,
                 outcome=outcome,
+                confidence=None if outcome.evidence is None else outcome.evidence.confidence,
                 control_strategy_effective=outcome.control_strategy_effective,
                 current_phase=None,
                 compute=_in_state(run, ComputeState.RELEASED),

@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 from shared.catalog.interpretation import Direction, Interpretation
 from shared.catalog.schemas import ControlStrategyValidation
 from shared.fields import Answer, ControlStrategy, LlmProvider, Model, Query, RunId, Score, Timestamp
-from shared.runs.evidence import RunEvidence
+from shared.runs.evidence import Confidence, RunEvidence
 from shared.runs.states import FailureReason, Phase, RunState
 
 RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
@@ -105,6 +105,9 @@ class RunStatus(Model):
     )
     error_message: str | None = Field(description="Error message of a failed run; null for other runs.")
     failure: Failure | None = Field(description="Machine-readable reason of a failed run; null for other runs.")
+    confidence: Confidence | None = Field(
+        description="Confidence in the answer of a completed run; null for other runs, and for runs older than this field."
+    )
     attempt: int = Field(
         description="Number of the current attempt, starting at 1; a lost job may get a second attempt."
     )

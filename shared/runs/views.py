@@ -146,6 +146,7 @@ def run_status(run: RunSummary) -> RunStatus:
         control_strategy_effective=run.control_strategy_effective,
         error_message=run.error_message,
         failure=None if run.failure is None else _failure(run.failure),
+        confidence=run.confidence,
         attempt=run.compute.attempt,
         user_email=run.user_email,
         created_at=run.created_at,

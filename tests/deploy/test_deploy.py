@@ -23,7 +23,7 @@ from deploy.checks.finding import Level
 from deploy.gcloud import Gcloud, covers
 from deploy.iam import bindings
 from deploy.target import RUNTIME, SPECS, START_COMMAND, Target
-from shared.routes import DEFAULT_FUNCTION, FUNCTIONS, ROUTES
+from shared.routes import FUNCTIONS, PAGES, ROUTES
 from shared.settings import Settings
 from tests.deploy.checks.conftest import Check, Examination
 from tests.deploy.cloud import Upload
@@ -49,7 +49,7 @@ from tests.deploy.recorder import Request, recording
 
 pytestmark = pytest.mark.timeout(600)  # about 130 commands, each with a second or more for the start of gcloud
 
-BALANCED = sorted({route.function for route in ROUTES if not route.internal})
+BALANCED = sorted({route.function for route in (*ROUTES, PAGES) if not route.internal})
 TARGET = Target(
     project=PROJECT,
     number=NUMBER,
@@ -301,10 +301,10 @@ def test_every_route_reaches_its_backend_and_every_backend_its_function(deployme
     }
     assert behind == {f"haystack-{name}": [f"haystack-{name}"] for name in BALANCED}
     url_map = cloud.of("compute", "urlMaps")["haystack-front"]
-    assert last(url_map["defaultService"]) == f"haystack-{DEFAULT_FUNCTION}"
+    assert last(url_map["defaultService"]) == f"haystack-{PAGES.function}"
     rules = url_map["pathMatchers"][0]["routeRules"]
     reached = {last(rule["service"]) for rule in rules}
-    assert reached | {f"haystack-{DEFAULT_FUNCTION}"} == set(behind)
+    assert reached | {f"haystack-{PAGES.function}"} == set(behind)
 
 
 def test_https_is_served_with_a_certificate_and_http_is_sent_there(deployment: Deployment) -> None:

@@ -104,6 +104,7 @@ def test_a_dry_run_needs_neither_gcloud_nor_access(tmp_path: Path) -> None:
         ((*UP, "--network=lab"), "pass --network and --subnet together"),
         ((*UP, "--no-external-ip"), "Private Google Access"),
         ((*UP, "--build-region=nowhere"), "is not a region"),
+        ((*UP, "--frontend=/nowhere"), "has no index.html"),
         ((*UP, "--notify=operators"), "is not an e-mail address"),
         ((*UP, "--member=bob"), "is not an IAM member"),
         ((*UP, "--retention-days=6"), "is not a number of days of at least 7"),

@@ -201,7 +201,7 @@ async def test_a_method_that_the_framework_refuses_is_a_405_too(api: httpx.Async
     assert answer.headers["allow"]
 
 
-@pytest.mark.parametrize("path", ["/", "/api/v1", "/api/v1/metadata/genes", "/api/v1/runs/a/b/c"])
+@pytest.mark.parametrize("path", ["/api", "/api/v1", "/api/v1/metadata/genes", "/api/v1/runs/a/b/c"])
 async def test_an_unknown_path_gets_the_path_of_the_api(api: httpx.AsyncClient, path: str) -> None:
     detail = "This path does not exist. The API is under /api/v1."
     assert_problem(await api.get(path), body(404, "not_found", detail))

@@ -21,7 +21,8 @@ QUESTION = "How would CD14 monocytes respond to IFN-gamma?"
 UNANSWERABLE = "Would zork do something to flurbs?"
 STATUS_FIELDS = {
     "run_id", "status", "done", "query", "interpretation", "current_iteration", "max_iterations", "current_phase", "grounding_scores",
-    "control_strategy", "control_strategy_effective", "error_message", "failure", "attempt", "user_email", "created_at", "updated_at",
+    "control_strategy", "control_strategy_effective", "error_message", "failure", "confidence", "attempt", "user_email",
+    "created_at", "updated_at",
 }  # fmt: skip
 
 

@@ -6,11 +6,13 @@ from shared.catalog.interpretation import Interpretation
 from shared.errors import RunAlreadyFinished, Unavailable
 from shared.fields import ControlStrategy
 from shared.runs import lifecycle
+from shared.runs.evidence import Confidence, GroundingEvidence, RunEvidence
 from shared.runs.jobs import failure_for
 from shared.runs.records import Iteration, Run
 from shared.runs.schemas import CreateRunRequest
 from shared.runs.states import Actor, ComputeState, FailureReason, Phase, RunState
 from shared.runs.submission import RunSubmission
+from shared.runs.views import run_status
 from shared.stores.sqlite import SqliteDatabase, SqliteRunStore
 from tests.support.builders import ADA, ANSWERABLE, lease, outcome
 from tests.support.fakes import FakeBatch, TestClock
@@ -46,6 +48,28 @@ async def test_a_whole_life(store: SqliteRunStore, run: Run, clock: TestClock) -
     assert [entry.actor for entry in done.transitions] == [Actor.USER, Actor.JOB, Actor.JOB]
     assert [iteration.score for iteration in done.iterations] == [6]
     assert (done.current_phase, done.compute.state, done.check_at) == (None, ComputeState.RELEASED, None)
+
+
+async def test_the_confidence_of_a_completed_run_is_seen_without_its_result(
+    store: SqliteRunStore, run: Run, clock: TestClock
+) -> None:
+    assert run_status(run).confidence is None
+    evidence = RunEvidence(
+        expected_accuracy=None,
+        expected_accuracy_note="Nothing can be left out.",
+        grounding=GroundingEvidence(score=6, p_value=0.01, permutations=199),
+        confidence=Confidence.LOW,
+        confidence_reason="One donor.",
+        donors=1,
+        cell_types=1,
+        cells=100,
+    )
+    await lease(run.run_id, store=store, clock=clock).begin()
+    found = outcome(run.run_id).model_copy(update={"evidence": evidence})
+    await lease(run.run_id, store=store, clock=clock).complete(found)
+    summary = await store.summary(run.run_id)
+    assert summary is not None
+    assert run_status(summary).confidence is Confidence.LOW
 
 
 async def test_beginning_twice_changes_nothing(store: SqliteRunStore, run: Run, clock: TestClock) -> None:
