@@ -113,6 +113,12 @@ class RetryPolicy:
     longest_pause: float = 30.0
     on_retry: Callable[[str], object] = lambda _: None
 
+    def pause_after(self, error: "Unavailable", pause: float) -> float:
+        """Return the seconds to pause after an error, at most `longest_pause`, and report them."""
+        seconds = min(pause if error.retry_after is None else error.retry_after, self.longest_pause)
+        self.on_retry(f"{error.message} Retrying in {seconds:g} s.")
+        return seconds
+
 
 def retry(attempt: Callable[[], T], policy: RetryPolicy) -> T:
     """Call `attempt`, which must be safe to repeat, until it succeeds or the policy allows no further attempt.
@@ -126,7 +132,5 @@ def retry(attempt: Callable[[], T], policy: RetryPolicy) -> T:
         except Unavailable as error:
             if not error.retryable:
                 raise
-            seconds = min(pause if error.retry_after is None else error.retry_after, policy.longest_pause)
-            policy.on_retry(f"{error.message} Retrying in {seconds:g} s.")
-            time.sleep(seconds)
+            time.sleep(policy.pause_after(error, pause))
     return attempt()

@@ -25,6 +25,11 @@ def connect(url: httpx.URL, transport: httpx.BaseTransport | None, **options: An
     return httpx.Client(transport=transport, trust_env=url.host not in LOOPBACK, **options)
 
 
+def connect_async(url: httpx.URL, transport: httpx.AsyncBaseTransport | None, **options: Any) -> httpx.AsyncClient:  # noqa: ANN401
+    """Return an asynchronous HTTP client for the host of a URL; the options are those of `httpx.AsyncClient`."""
+    return httpx.AsyncClient(transport=transport, trust_env=url.host not in LOOPBACK, **options)  # as above
+
+
 def response_error(response: httpx.Response) -> HaystackError:
     """Return the error that an unsuccessful response stands for."""
     if response.is_redirect:
