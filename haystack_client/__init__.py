@@ -18,6 +18,7 @@ Ask a question, wait for the answer, and download the result files:
 The other methods return the JSON of the API, described by docs/openapi.yaml. Errors are those of `haystack_client.errors`.
 """
 
+from haystack_client.answers import Answer, Answers
 from haystack_client.api import Client
 from haystack_client.asynchronous import AsyncClient
 from haystack_client.errors import (
@@ -27,12 +28,15 @@ from haystack_client.errors import (
     QuestionNotAnswerable,
     RequestRefused,
     RetryPolicy,
+    TooManyRuns,
     Unavailable,
 )
 from haystack_client.results import AsyncResult, Report, Result
 from haystack_client.runs import AsyncRun, Run
 
 __all__ = [
+    "Answer",
+    "Answers",
     "AsyncClient",
     "AsyncResult",
     "AsyncRun",
@@ -46,6 +50,7 @@ __all__ = [
     "Result",
     "RetryPolicy",
     "Run",
+    "TooManyRuns",
     "Unavailable",
 ]
 __version__ = "0.1.0"

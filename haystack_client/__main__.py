@@ -11,9 +11,17 @@ from uuid import uuid4
 
 from typer import Argument, Exit, Option, Typer, echo
 
-from haystack_client import __version__, identity, progress, reading, show
+from haystack_client import __version__, identity, progress, questions, reading, show
 from haystack_client.api import LOCAL_URL, Client
-from haystack_client.errors import HaystackError, Interrupted, NotFound, QuestionNotAnswerable, RetryPolicy, Unavailable
+from haystack_client.errors import (
+    HaystackError,
+    Interrupted,
+    NotFound,
+    QuestionNotAnswerable,
+    RequestRefused,
+    RetryPolicy,
+    Unavailable,
+)
 from haystack_client.terminal import Terminal
 
 T = TypeVar("T")
@@ -27,12 +35,19 @@ from gcloud. HAYSTACK_SERVICE_ACCOUNT is the service account that gcloud imperso
 **Exit codes:**
 
 - 0: success
-- 1: the run failed or was cancelled (watch, submit --watch), or the question cannot be answered (validate, submit --validate-only)
+- 1: the run failed or was cancelled (watch, submit --watch), the question cannot be answered (validate, submit --validate-only), or not all
+  of many questions have an answer (submit --file, submit --cell-types)
 - 2: the command or the request is invalid, or the service refuses it (submit: also a question that cannot be answered)
 - 3: not found
 - 4: not signed in
 - 5: the service is unavailable, or a file did not arrive intact
 - 130: interrupted
+
+**Many questions:** `haystack submit --file questions.csv` asks all questions of a file, and prints one table in the end. The file
+is a table (.csv, .tsv) with the column `query` and, if you like, columns of options (control_strategy, max_iterations,
+score_threshold, random_seed, llm_provider, llm_model), or text with a question on each line.
+`--cell-types "NK cells,B cells" --perturbations IL-2,TNF` asks about each pair. At the limit of active runs, the command waits.
+Repeated within 24 hours, it continues.
 
 With `--json`, standard output is the response of the API as one JSON document. It is empty for exit codes above 1.
 """
@@ -43,6 +58,14 @@ PROVIDER_HELP: Final = "Let a model of `anthropic`, `openai` or `google_genai` a
 KEY_HELP: Final = "Submitting the same question again with the same key returns the same run. Default: a new key."
 STATE_HELP: Final = "Only runs in this state: pending, running, completed, failed or cancelled. Repeatable."
 LAST: Final = "last"
+
+FILE_HELP: Final = (
+    "Ask all questions of a table (.csv, .tsv) with the column `query`, or of a text with one on each line."
+)
+CELL_TYPES_HELP: Final = (
+    "Ask about each of these cell types and each of --perturbations; separated by commas, or repeated."
+)
+OUTPUT_HELP: Final = "Also write the table of many questions to this CSV file."
 
 Strategy = StrEnum("Strategy", ["SYNTHETIC_CONTROL", "QUERY_AS_CONTROL"])
 Provider = StrEnum("Provider", ["ANTHROPIC", "OPENAI", "GOOGLE_GENAI"])
@@ -76,7 +99,11 @@ def haystack(
 
 @app.command()
 def submit(
-    question: Question,
+    question: Annotated[str | None, Argument(metavar="QUESTION", help="The question, in plain language.")] = None,
+    file: Annotated[Path | None, Option("--file", metavar="TABLE", help=FILE_HELP)] = None,
+    cell_types: Annotated[list[str] | None, Option(metavar="NAMES", help=CELL_TYPES_HELP)] = None,
+    perturbations: Annotated[list[str] | None, Option(metavar="NAMES", help="See --cell-types.")] = None,
+    output: Annotated[Path | None, Option(metavar="FILE", help=OUTPUT_HELP)] = None,
     control_strategy: ControlStrategy = None,
     max_iterations: Annotated[int | None, Option(help="Maximum number of iterations (1 to 10).")] = None,
     score_threshold: Annotated[int | None, Option(help="Stop when the score reaches this value (1 to 10).")] = None,
@@ -89,7 +116,20 @@ def submit(
     url: Url = LOCAL_URL,
     as_json: AsJson = False,
 ) -> None:
-    """Submit a question as a new run."""
+    """Submit a question as a new run, or many questions; for many, wait and print a table in the end."""
+    options: dict[str, object] = {
+        "control_strategy": control_strategy,
+        "max_iterations": max_iterations,
+        "score_threshold": score_threshold,
+        "random_seed": seed,
+        "llm_provider": llm_provider,
+        "llm_model": llm_model,
+    }
+    if question is None or file or cell_types or perturbations:
+        if validate_only or idempotency_key:
+            raise RequestRefused("--validate-only and --idempotency-key are for one QUESTION.")
+        _submit_many(_many(question, file, cell_types, perturbations, options), output, url, as_json)
+        return
     key = idempotency_key or uuid4().hex
     repeat = f"The run may have been accepted. To avoid a second run, repeat the command with --idempotency-key {key}"
     with _service(url, as_json) as (client, terminal):
@@ -97,13 +137,8 @@ def submit(
             run = client.submit(
                 question,
                 idempotency_key=key,
-                control_strategy=control_strategy,
-                max_iterations=max_iterations,
-                score_threshold=score_threshold,
-                random_seed=seed,
-                llm_provider=llm_provider,
-                llm_model=llm_model,
                 validate_only=validate_only or None,
+                **options,
             )
         except Unavailable as error:
             if error.retryable:
@@ -257,6 +292,44 @@ def _service(url: str, as_json: bool) -> Iterator[tuple[Client, Terminal]]:
         url, identity=identity.from_environment(os.environ), retry_policy=RetryPolicy(on_retry=terminal.warn)
     ) as client:
         yield client, terminal
+
+
+def _many(
+    question: str | None,
+    file: Path | None,
+    cell_types: list[str] | None,
+    perturbations: list[str] | None,
+    options: dict[str, object],
+) -> list[questions.Question]:
+    grid = bool(cell_types or perturbations)
+    if (question is not None) + (file is not None) + grid != 1:
+        raise RequestRefused("Give one QUESTION, or --file, or --cell-types and --perturbations.")
+    if file is not None:
+        return questions.read(file, options)
+    return questions.grid(cell_types or [], perturbations or [], options)
+
+
+def _submit_many(asked: list[questions.Question], output: Path | None, url: str, as_json: bool) -> None:
+    resume = (
+        "Submitted runs continue. To continue: repeat the same command within 24 hours; no question runs twice.",
+        "To see the runs: haystack list",
+    )
+    with _service(url, as_json) as (client, terminal):
+        try:
+            answers = progress.ask_many(terminal, client, asked)
+        except Unavailable as error:
+            if error.retryable:
+                error.details += resume
+            raise
+        except KeyboardInterrupt:
+            raise Interrupted("Stopped waiting.", *resume) from None
+        if output is not None:
+            answers.to_csv(output)
+        if as_json:
+            terminal.document(answers.json)
+        else:
+            show.answers(terminal, answers)
+        _exit_unless(answers.complete)
 
 
 def _print(terminal: Terminal, answer: T, layout: Callable[[Terminal, T], None]) -> None:

@@ -2,16 +2,20 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
 import httpx
 
+from haystack_client import many
+from haystack_client.answers import Answers
 from haystack_client.download import Json, OnProgress, download
 from haystack_client.errors import RetryPolicy
 from haystack_client.identity import from_environment
+from haystack_client.many import OnRow
 from haystack_client.operations import Operations, Pause, Steps
+from haystack_client.questions import of as asked
 from haystack_client.runs import Run
 from haystack_client.transport import connect
 
@@ -82,6 +86,28 @@ class Client:
     def run(self, run_id: str) -> Run:
         """Return a run that was submitted before."""
         return Run(self, self.status(run_id))
+
+    def ask_many(
+        self,
+        questions: Iterable[str | Mapping[str, object]],
+        *,
+        on_row: OnRow = lambda _row, _waiting: None,
+        **options: object,
+    ) -> Answers:
+        """Ask many questions within the limit of active runs, wait for all, and return a row for each.
+
+        Asking the same again within 24 hours continues: a question that was submitted is not run twice. A question that the service
+        refuses is a row with the reason and a suggestion.
+
+        Args:
+            questions: texts, or mappings with `query` and options of the run.
+            on_row: receives a row when it changes, and a sentence about what is being waited for.
+            options: of all runs, such as `max_iterations`.
+
+        Raises:
+            Unavailable: the service stayed unavailable; ask again to continue.
+        """
+        return self._do(many.ask_many(self._operations, asked(questions, options), on_row))
 
     def submit(self, query: str, *, idempotency_key: str | None = None, **options: object) -> Json:
         """Submit a question and return its run as JSON, or with `validate_only=True` a preview of the run.

@@ -1,16 +1,20 @@
 """The asynchronous client. `haystack_client.operations` has the requests; this performs them without blocking the event loop."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import httpx
 
+from haystack_client import many
+from haystack_client.answers import Answers
 from haystack_client.api import RETRY_POLICY, settings
 from haystack_client.download import Json, OnProgress, download
 from haystack_client.errors import RetryPolicy
+from haystack_client.many import OnRow
 from haystack_client.operations import Operations, Pause, Steps
+from haystack_client.questions import of as asked
 from haystack_client.runs import AsyncRun
 from haystack_client.transport import connect_async
 
@@ -66,6 +70,16 @@ class AsyncClient:
     async def run(self, run_id: str) -> AsyncRun:
         """See `Client.run`."""
         return AsyncRun(self, await self.status(run_id))
+
+    async def ask_many(
+        self,
+        questions: Iterable[str | Mapping[str, object]],
+        *,
+        on_row: OnRow = lambda _row, _waiting: None,
+        **options: object,
+    ) -> Answers:
+        """See `Client.ask_many`."""
+        return await self._do(many.ask_many(self._operations, asked(questions, options), on_row))
 
     async def submit(self, query: str, *, idempotency_key: str | None = None, **options: object) -> Json:
         """See `Client.submit`."""

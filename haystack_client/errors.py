@@ -2,7 +2,8 @@
 
 HaystackError       base class of every error below
 ├── RequestRefused  the request is invalid, or the service refuses it
-│   └── QuestionNotAnswerable  the service cannot answer the question that was asked
+│   ├── QuestionNotAnswerable  the service cannot answer the question that was asked
+│   └── TooManyRuns            the limit of active runs is reached
 ├── NotFound        the dataset or the run does not exist, or the run belongs to another user
 ├── NotSignedIn     the identity token is missing or not accepted
 ├── Unavailable     the service or a result file cannot be reached, or the response cannot be used
@@ -63,6 +64,20 @@ class QuestionNotAnswerable(RequestRefused):
         self.interpretation = interpretation
         self.reasons = tuple(reasons)
         self.suggestions = tuple(suggestions)
+
+
+class TooManyRuns(RequestRefused):
+    """The limit of active runs is reached; nothing was stored.
+
+    Attributes:
+        limit: the number of runs that may be active at once; None if the service does not say it.
+        retry_after: the pause that the service asks for, in seconds.
+    """
+
+    def __init__(self, message: str, *, limit: int | None, retry_after: float) -> None:
+        super().__init__(message)
+        self.limit = limit
+        self.retry_after = retry_after
 
 
 class NotFound(HaystackError):

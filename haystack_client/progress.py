@@ -1,14 +1,16 @@
 """Progress for people: a bar on a terminal, otherwise a line for each new phase."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from rich import progress as bars
 
+from haystack_client.answers import Answer, Answers
 from haystack_client.api import Client
 from haystack_client.download import Json
+from haystack_client.questions import Question
 from haystack_client.terminal import Terminal, plain
 
 PHASES: Final = ("prompt_generation", "inference", "evaluation")
@@ -27,6 +29,26 @@ def watch(terminal: Terminal, client: Client, run_id: str) -> Json:
                 terminal.line(text)
             shown = text
     return run
+
+
+def ask_many(terminal: Terminal, client: Client, asked: Sequence[Question]) -> Answers:
+    """Ask many questions, show how far they are, and return their rows; without a terminal, a line for each change of a status."""
+    ended: set[int] = set()
+    told = ""
+    with _bar(terminal, bars.MofNCompleteColumn(), bars.TimeElapsedColumn()) as progress:
+        task = progress.add_task("", total=len(asked))
+
+        def on_row(row: Answer, waiting: str) -> None:
+            nonlocal told
+            if row.done:
+                ended.add(id(row))  # a row that is continued may be done when it is submitted, and is reported again
+            text = waiting or f"{row.run_id} {row.status}".strip()
+            progress.update(task, completed=len(ended), description=plain(text))
+            if not terminal.people.is_terminal and (line := text if waiting else f"{text}: {row.question}") != told:
+                told = line
+                terminal.line(line)
+
+        return client.ask_many(({"query": each.query, **each.options} for each in asked), on_row=on_row)
 
 
 def download(terminal: Terminal, client: Client, result: Mapping[str, Any], folder: Path) -> None:

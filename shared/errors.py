@@ -171,12 +171,13 @@ class RunAlreadyFinished(Conflict):
 
 
 class TooManyRuns(HaystackError):
-    """The caller has reached the limit of active runs."""
+    """The caller has reached the limit of active runs, `limit`."""
 
     slug = "too_many_runs"
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"You have {limit} active runs, which is the limit. Wait for one to finish, or cancel one.")
+        self.limit = limit
 
 
 class Unavailable(HaystackError):

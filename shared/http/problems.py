@@ -8,7 +8,7 @@ from typing import Final
 
 from starlette.responses import Response
 
-from shared.errors import HaystackError, InvalidRequest, QuestionNotAnswerable
+from shared.errors import HaystackError, InvalidRequest, QuestionNotAnswerable, TooManyRuns
 
 MEDIA_TYPE: Final = "application/problem+json"
 
@@ -105,6 +105,8 @@ def problem(error: HaystackError, request_id: str) -> Response:
             "reasons": error.reasons,
             "suggestions": error.suggestions,
         }
+    if isinstance(error, TooManyRuns):
+        content["limit"] = error.limit
     response = Response(json.dumps(content, ensure_ascii=False), status, media_type=MEDIA_TYPE)
     if isinstance(error, MethodNotAllowed):
         response.headers["Allow"] = ", ".join(error.allow)

@@ -100,7 +100,7 @@ ALL: Final = (
 )
 # Schemas of the bodies that have more fields than every problem.
 SCHEMAS: Final = {422: "InvalidRequestProblem"}
-SCHEMA_OF: Final = {"question_not_answerable": "QuestionNotAnswerableProblem"}
+SCHEMA_OF: Final = {"question_not_answerable": "QuestionNotAnswerableProblem", "too_many_runs": "TooManyRunsProblem"}
 
 
 def responses(possible: Iterable[HaystackError]) -> dict[str, Json]:
