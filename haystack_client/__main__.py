@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from typer import Argument, Exit, Option, Typer, echo
 
-from haystack_client import __version__, identity, progress, questions, reading, show
+from haystack_client import __version__, history, identity, progress, questions, reading, show
 from haystack_client.api import LOCAL_URL, Client
 from haystack_client.errors import (
     HaystackError,
@@ -22,6 +22,7 @@ from haystack_client.errors import (
     RetryPolicy,
     Unavailable,
 )
+from haystack_client.results import Result
 from haystack_client.terminal import Terminal
 
 T = TypeVar("T")
@@ -45,7 +46,7 @@ from gcloud. HAYSTACK_SERVICE_ACCOUNT is the service account that gcloud imperso
 
 **Many questions:** `haystack submit --file questions.csv` asks all questions of a file, and prints one table in the end. The file
 is a table (.csv, .tsv) with the column `query` and, if you like, columns of options (control_strategy, max_iterations,
-score_threshold, random_seed, llm_provider, llm_model), or text with a question on each line.
+score_threshold, random_seed, llm_provider, llm_model, label), or text with a question on each line.
 `--cell-types "NK cells,B cells" --perturbations IL-2,TNF` asks about each pair. At the limit of active runs, the command waits.
 Repeated within 24 hours, it continues.
 
@@ -58,6 +59,7 @@ PROVIDER_HELP: Final = "Let a model of `anthropic`, `openai` or `google_genai` a
 KEY_HELP: Final = "Submitting the same question again with the same key returns the same run. Default: a new key."
 STATE_HELP: Final = "Only runs in this state: pending, running, completed, failed or cancelled. Repeatable."
 LAST: Final = "last"
+RESULTS_FOLDER: Final = Path("results")
 
 FILE_HELP: Final = (
     "Ask all questions of a table (.csv, .tsv) with the column `query`, or of a text with one on each line."
@@ -112,6 +114,9 @@ def submit(
     llm_model: Annotated[str | None, Option(help="The provider's model to use.")] = None,
     validate_only: Annotated[bool, Option("--validate-only", help="Show what would run, without running it.")] = False,
     idempotency_key: Annotated[str | None, Option(help=KEY_HELP)] = None,
+    label: Annotated[
+        str | None, Option(help="Name of your own for a group of runs; `haystack list --label` lists it.")
+    ] = None,
     watch: Annotated[bool, Option("--watch", "-w", help="Follow the run until it ends.")] = False,
     url: Url = LOCAL_URL,
     as_json: AsJson = False,
@@ -124,6 +129,7 @@ def submit(
         "random_seed": seed,
         "llm_provider": llm_provider,
         "llm_model": llm_model,
+        "label": label,
     }
     if question is None or file or cell_types or perturbations:
         if validate_only or idempotency_key:
@@ -194,6 +200,7 @@ def result(
 @app.command(name="list")
 def list_runs(
     status: Annotated[list[Status] | None, Option(metavar="STATE", help=STATE_HELP)] = None,
+    label: Annotated[str | None, Option(help="Only runs with this label.")] = None,
     created_after: Annotated[str | None, Option(metavar="TIME", help="Only runs created after this time.")] = None,
     created_before: Annotated[str | None, Option(metavar="TIME", help="Only runs created before this time.")] = None,
     limit: Annotated[int, Option(min=1, help="Maximum number of runs.")] = 20,
@@ -206,6 +213,7 @@ def list_runs(
         page = client.list_runs(
             limit=None if everything else limit,
             status=status or None,
+            label=label,
             created_after=created_after,
             created_before=created_before,
         )
@@ -217,6 +225,52 @@ def cancel(run_id: RunId, url: Url = LOCAL_URL, as_json: AsJson = False) -> None
     """Cancel a run."""
     with _service(url, as_json) as (client, terminal):
         _print(terminal, client.cancel(_resolve(client, run_id)), show.cancelled)
+
+
+@app.command()
+def delete(run_id: RunId, url: Url = LOCAL_URL, as_json: AsJson = False) -> None:
+    """Delete a finished run and its files, for good."""
+    with _service(url, as_json) as (client, terminal):
+        _print(terminal, client.delete(_resolve(client, run_id)), show.deleted)
+
+
+@app.command()
+def retry(run_id: RunId, url: Url = LOCAL_URL, as_json: AsJson = False) -> None:
+    """Submit the question of a run again, with the same options."""
+    with _service(url, as_json) as (client, terminal):
+        _print(terminal, client.retry(_resolve(client, run_id)), show.submitted)
+
+
+@app.command(name="open")
+def open_report(
+    run_id: RunId,
+    download: Annotated[Path, Option(metavar="DIR", help="Download the report to this folder.")] = RESULTS_FOLDER,
+    url: Url = LOCAL_URL,
+    as_json: AsJson = False,
+) -> None:
+    """Download the report of a completed run, and open it in a browser."""
+    with _service(url, as_json) as (client, terminal):
+        result = Result(client, client.result(_resolve(client, run_id)))
+        report = result.report(download)
+        opened = report.open()
+        if as_json:
+            terminal.document({"run_id": result.run_id, "path": str(report.path.resolve()), "opened": opened})
+            return
+        terminal.line(str(report.path.resolve()))
+        if not opened:
+            terminal.line(f"No browser was found. Open this address in one: {report.path.resolve().as_uri()}")
+
+
+@app.command()
+def logs(run_id: RunId, url: Url = LOCAL_URL, as_json: AsJson = False) -> None:
+    """Show the history of a run: of a completed one from its log, of others what is known so far."""
+    with _service(url, as_json) as (client, terminal):
+        run = client.status(_resolve(client, run_id))
+        if run["status"] != "completed":
+            _print(terminal, run, lambda terminal, run: show.lines(terminal, history.of_status(run)))
+            return
+        log = Result(client, client.result(run["run_id"])).log()
+        _print(terminal, log, lambda terminal, log: show.lines(terminal, history.of_log(log, run)))
 
 
 @app.command()

@@ -158,12 +158,20 @@ class Client:
         """Cancel a run."""
         return self._do(self._operations.cancel(run_id))
 
+    def delete(self, run_id: str) -> Json:
+        """Delete a finished run and its files, for good."""
+        return self._do(self._operations.delete(run_id))
+
+    def retry(self, run_id: str) -> Json:
+        """Submit the question of a run again, with the same options, and return the new run as JSON."""
+        return self._do(self._operations.retry(run_id))
+
     def list_runs(self, *, limit: int | None = None, **filters: object) -> Json:
         """Return the runs of the caller as one page, newest first.
 
         Args:
             limit: the largest number of runs; None for all.
-            filters: `status` (one or a list), `created_after`, `created_before`.
+            filters: `status` (one or a list), `label`, `created_after`, `created_before`.
         """
         return self._do(self._operations.list_runs(limit, filters))
 

@@ -118,6 +118,14 @@ class AsyncClient:
         """See `Client.cancel`."""
         return await self._do(self._operations.cancel(run_id))
 
+    async def delete(self, run_id: str) -> Json:
+        """See `Client.delete`."""
+        return await self._do(self._operations.delete(run_id))
+
+    async def retry(self, run_id: str) -> Json:
+        """See `Client.retry`."""
+        return await self._do(self._operations.retry(run_id))
+
     async def list_runs(self, *, limit: int | None = None, **filters: object) -> Json:
         """See `Client.list_runs`."""
         return await self._do(self._operations.list_runs(limit, filters))

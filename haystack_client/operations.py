@@ -19,6 +19,7 @@ import httpx
 
 from haystack_client.download import Json
 from haystack_client.errors import RequestRefused, RetryPolicy, Unavailable
+from haystack_client.questions import OPTIONS
 from haystack_client.transport import LOOPBACK, connection_error, foreign_response, response_error, retry_after
 
 RUNS: Final = "/api/v1/runs"
@@ -97,6 +98,17 @@ class Operations:
     def cancel(self, run_id: str) -> Steps[Json]:
         """Cancel a run."""
         return self._object("POST", _run_path(run_id) + "/cancel")
+
+    def delete(self, run_id: str) -> Steps[Json]:
+        """Delete a finished run and its files."""
+        return self._object("DELETE", _run_path(run_id))
+
+    def retry(self, run_id: str) -> Steps[Json]:
+        """Submit the question of a run again, with the same options."""
+        run = yield from self.status(run_id)
+        # A service of before these were in the status uses its defaults for those that are missing.
+        options = {name: run.get(name) for name in OPTIONS}
+        return (yield from self.submit(run["query"], None, options))
 
     def list_runs(self, limit: int | None, filters: Mapping[str, object]) -> Steps[Json]:
         """Read the runs of the caller, page by page, as one page."""

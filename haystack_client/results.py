@@ -5,6 +5,7 @@ pandas and anndata are imported only by what returns their objects: the client i
 
 import asyncio
 import html
+import json
 import shutil
 import tempfile
 import weakref
@@ -52,10 +53,12 @@ class Report:
 
     Attributes:
         path: the HTML file, which works offline.
+        kept_by: the result that removes the file when it is no longer used; None: nothing removes it.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, kept_by: object = None) -> None:
         self.path = path
+        self._kept_by = kept_by
 
     def open(self) -> bool:
         """Open the report in a browser, and return whether there is one."""
@@ -177,9 +180,21 @@ class Result(ResultSummary):
         """
         return cells(self._path(".h5ad"))
 
-    def report(self) -> Report:
-        """Return the report; as the last line of a notebook cell, it is displayed."""
-        return Report(self._path("_report.html"))
+    def report(self, folder: Path | str | None = None) -> Report:
+        """Return the report; as the last line of a notebook cell, it is displayed.
+
+        Args:
+            folder: where its file stays; None: it is removed together with this object.
+        """
+        if folder is None:
+            return Report(self._path("_report.html"), kept_by=self)
+        self._renew()
+        return Report(self._client.download(self._file("_report.html"), folder))
+
+    def log(self) -> Json:
+        """Return the log of the run, which docs/run_log.schema.json describes."""
+        log: Json = json.loads(self._path("_log.json").read_text(encoding="utf-8"))
+        return log
 
     def download(self, folder: Path | str) -> list[Path]:
         """Download all files into a folder and return their paths."""
@@ -217,9 +232,17 @@ class AsyncResult(ResultSummary):
         """See `Result.to_anndata`."""
         return await asyncio.to_thread(cells, await self._path(".h5ad"))
 
-    async def report(self) -> Report:
+    async def report(self, folder: Path | str | None = None) -> Report:
         """See `Result.report`."""
-        return Report(await self._path("_report.html"))
+        if folder is None:
+            return Report(await self._path("_report.html"), kept_by=self)
+        await self._renew()
+        return Report(await self._client.download(self._file("_report.html"), folder))
+
+    async def log(self) -> Json:
+        """See `Result.log`."""
+        log: Json = json.loads((await self._path("_log.json")).read_text(encoding="utf-8"))
+        return log
 
     async def download(self, folder: Path | str) -> list[Path]:
         """See `Result.download`."""

@@ -63,12 +63,25 @@ def cancelled(terminal: Terminal, answer: Mapping[str, Any]) -> None:
     terminal.line(f"{answer['run_id']} is {answer['status']}", STYLES.get(answer["status"]))
 
 
+def deleted(terminal: Terminal, answer: Mapping[str, Any]) -> None:
+    """Print that a run is deleted."""
+    terminal.line(f"{answer['run_id']} and its files are deleted")
+
+
+def lines(terminal: Terminal, found: Iterable[str]) -> None:
+    """Print lines of a history."""
+    for text in found:
+        terminal.prose(text.lstrip(), indent=len(text) - len(text.lstrip()))
+
+
 def status(terminal: Terminal, run: Mapping[str, Any]) -> None:
     """Print everything about the status of a run."""
     terminal.prose(run["query"], style="bold")
     if run["interpretation"]:
         interpretation(terminal, run["interpretation"])
     terminal.line(f"run: {run['run_id']}")
+    if run.get("label"):  # older services have none
+        terminal.line(f"label: {run['label']}")
     outcome(terminal, run)
     if not run["done"]:
         terminal.line(f"progress: {describe(run)}")
