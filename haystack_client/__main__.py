@@ -254,11 +254,11 @@ def open_report(
         report = result.report(download)
         opened = report.open()
         if as_json:
-            terminal.document({"run_id": result.run_id, "path": str(report.path.resolve()), "opened": opened})
+            terminal.document({"run_id": result.run_id, "path": str(report.path), "opened": opened})
             return
-        terminal.line(str(report.path.resolve()))
+        terminal.line(str(report.path))
         if not opened:
-            terminal.line(f"No browser was found. Open this address in one: {report.path.resolve().as_uri()}")
+            terminal.line(f"No browser was found. Open this address in one: {report.path.as_uri()}")
 
 
 @app.command()

@@ -70,8 +70,9 @@ def _finish(operations: Operations, row: Answer, on_row: OnRow) -> Steps[None]:
         while not following.done:
             run = yield from following.change()
             assert run is not None  # without a limit on the time, there is a change
+            before = row.status
             row.update(run)
-            if not following.done:
+            if row.status != before and not row.done:
                 on_row(row, "")
         if row.status == "completed":
             row.conclude((yield from operations.result(row.run_id)))

@@ -57,7 +57,7 @@ class Report:
     """
 
     def __init__(self, path: Path, kept_by: object = None) -> None:
-        self.path = path
+        self.path = path.resolve()
         self._kept_by = kept_by
 
     def open(self) -> bool:

@@ -2,10 +2,11 @@
 
 import asyncio
 import json
+import os
 import sys
 from pathlib import Path
 
-from tests.haystack_client.conftest import FILES, QUESTION, UNANSWERABLE, Done, Haystack, complete, ended, fail
+from tests.haystack_client.conftest import FILES, QUESTION, ROOT, UNANSWERABLE, Done, Haystack, complete, ended, fail
 
 NOWHERE = "run_0123456789ab"
 
@@ -241,13 +242,19 @@ LOG = {
 }  # fmt: skip
 
 
+def relative(path: Path) -> str:
+    """Return a path as seen from the folder in which the tests run the command."""
+    return os.path.relpath(path, ROOT)
+
+
 async def test_open_downloads_the_report_and_opens_it(haystack: Haystack, tmp_path: Path) -> None:
     run_id = await haystack.submit()
     await complete(run_id, tmp_path)
     browser = tmp_path / "browser"
     browser.write_text(f'#!/bin/sh\necho "$1" > {tmp_path}/opened\n')
     browser.chmod(0o755)
-    arguments = ("open", "last", "--download", str(tmp_path / "here"))
+    # The path was relative, as the default folder is, and had no address.
+    arguments = ("open", "last", "--download", relative(tmp_path / "here"))
     report = tmp_path / "here" / f"{run_id}_report.html"
     done = await haystack(*arguments, BROWSER=str(browser))
     assert (done.code, done.out, done.err) == (0, f"{report}\n", "")
