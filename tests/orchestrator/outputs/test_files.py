@@ -130,6 +130,7 @@ def test_the_predictions_tell_how_they_were_made(tmp_path: Path) -> None:
     assert uns["semi_synthetic"]
 
 
+@pytest.mark.timeout(240)  # numba compiles what scanpy calls
 @pytest.mark.parametrize("control", [True, False])
 def test_the_predictions_go_through_the_usual_steps_of_scanpy_without_a_warning(
     tmp_path: Path, *, control: bool
