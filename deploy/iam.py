@@ -13,7 +13,7 @@ from shared.settings import LLM_KEYS
 # Each service account, by the end of its name, with its purpose.
 ACCOUNTS: Final = {
     "reader": "runs status, list, validate, metadata and health",
-    "submitter": "runs create, cancel and reconcile",
+    "submitter": "runs create, cancel (also deletes) and reconcile",
     "signer": "runs result",
     "web": "runs web; has no roles",
     "job": "runs the Batch job",
@@ -37,6 +37,7 @@ def bindings(target: Target) -> tuple[Binding, ...]:
         ("submitter", "batch.jobsEditor", "project", project, "submits, reads and cancels Batch jobs"),
         ("submitter", "iam.serviceAccountUser", "account", job, "runs jobs as this account"),
         ("submitter", "pubsub.editor", "topic", topic, "required for notifications"),
+        ("submitter", "storage.legacyBucketWriter", "bucket", results, "deletes the files of deleted runs, reads none"),
         ("signer", "datastore.viewer", "database", database, "reads the run whose result is requested"),
         (
             "signer",

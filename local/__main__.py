@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from local import demo, service
+from local import console, demo, service
 from local.batch import command
 from local.lock import FolderInUse, locked
 
@@ -41,7 +41,8 @@ def up(
     if demo_atlas:
         demo.make_atlases(data_dir)
     try:
-        code = asyncio.run(_serve(data_dir, port, store, frontend))
+        with console.readable_stderr():
+            code = asyncio.run(_serve(data_dir, port, store, frontend))
     except (FolderInUse, OSError, RuntimeError) as error:
         taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
         message = f"port {port} is in use; choose another with --port (0: any free port)" if taken else error

@@ -168,6 +168,10 @@ def _ask(url: str, body: Mapping[str, Any], data_dir: Path, results_dir: Path, t
         progress.download(terminal, client, result, results_dir / done["run_id"])
     if withheld:
         _compare(created["query"], result, KangFiles.of(data_dir), results_dir / done["run_id"], terminal)
+    report = (results_dir / done["run_id"] / f"{done['run_id']}_report.html").resolve()
+    terminal.line("")
+    terminal.line(f"report: {report}", "bold")
+    terminal.line(f"To read it, open this address in a browser: {report.as_uri()}")
     return 0
 
 
@@ -210,8 +214,9 @@ async def _ready(child: Child, terminal: Terminal) -> str:
         while time.monotonic() - began < READY_SECONDS and child.running:
             lines = child.log.read_text().splitlines()
             for line in lines[shown:]:
-                if line.startswith("local: "):
-                    terminal.line(line.removeprefix("local: "), "dim")
+                _, said, text = line.partition(" local: ")  # after the time
+                if said:
+                    terminal.line(text, "dim")
             shown = len(lines)
             for line in lines:
                 if line.startswith("ready: "):

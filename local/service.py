@@ -4,10 +4,11 @@ import os
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from local import firestore_emulator
+from local import console, firestore_emulator
 from local.batch.admin import Admin
 from local.batch.service import BatchEmulator
 from local.events import RECONCILE_PATH, Events
@@ -77,7 +78,7 @@ async def running(
             log_dir=data_dir / "jobs",
             job_env={**_inherited(), **common, "PYTHONPATH": str(ROOT)},
             cwd=ROOT,
-            on_notification=events.publish,
+            on_notification=partial(_notify, events, data_dir / "jobs", say),
             # A restart of the Firestore emulator loses the runs, so their jobs are not kept either.
             journal=data_dir / "batch.db" if store == "sqlite" else None,
             buckets={ATLAS_BUCKET: atlas_dir(data_dir)},
@@ -106,6 +107,13 @@ async def running(
         await stack.enter_async_context(serving_on(listener, Admin(batch.faults, Gateway(issuer.key_set()))))
         events.start()
         yield url, [storage.ended, *ended]
+
+
+async def _notify(events: Events, logs: Path, say: Say, attributes: dict[str, str]) -> None:
+    """Say what happened to a job, and publish its notification."""
+    if line := console.job_event(attributes, lambda job_id: logs / f"{job_id}.log"):
+        say(line)
+    await events.publish(attributes)
 
 
 def atlas_dir(data_dir: Path) -> Path:

@@ -14,7 +14,8 @@ HaystackError
 ├── Conflict                       the state of the run does not allow this
 │   ├── TransitionRefused
 │   ├── RunNotCompleted
-│   └── RunAlreadyFinished
+│   ├── RunAlreadyFinished
+│   └── RunNotFinished
 ├── TooManyRuns                    the limit of active runs is reached
 ├── Unavailable                    Firestore, Batch or Cloud Storage does not answer; a retry helps
 ├── CatalogFull                    an entry is too large for the catalog
@@ -170,13 +171,23 @@ class RunAlreadyFinished(Conflict):
         super().__init__(f"Run {run_id} is already {status} and cannot be cancelled.")
 
 
+class RunNotFinished(Conflict):
+    """A run that is not finished cannot be deleted."""
+
+    slug = "run_not_finished"
+
+    def __init__(self, run_id: str, why: str) -> None:
+        super().__init__(f"Run {run_id} {why}")
+
+
 class TooManyRuns(HaystackError):
-    """The caller has reached the limit of active runs."""
+    """The caller has reached the limit of active runs, `limit`."""
 
     slug = "too_many_runs"
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"You have {limit} active runs, which is the limit. Wait for one to finish, or cancel one.")
+        self.limit = limit
 
 
 class Unavailable(HaystackError):

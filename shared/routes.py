@@ -66,6 +66,7 @@ ROUTES: Final = (
     Route("status", "GET", "/api/v1/runs/{run_id}", "See where a run stands"),
     Route("result", "GET", "/api/v1/runs/{run_id}/result", "Get the result of a completed run"),
     Route("cancel", "POST", "/api/v1/runs/{run_id}/cancel", "Cancel a run"),
+    Route("cancel", "DELETE", "/api/v1/runs/{run_id}", "Delete a finished run and its files"),
     Route("metadata", "GET", "/api/v1/metadata/{subject}", "List what the catalog knows"),
     Route("metadata", "GET", "/api/v1/metadata/datasets/{dataset}", "See what a dataset holds"),
     Route("health", "GET", "/api/v1/health", "Whether the service is alive", anonymous=True),

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from shared.errors import SettingsInvalid
 from shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -111,9 +112,15 @@ class Container:
 
     @cached_property
     def submission(self) -> "RunSubmission":
-        """Creates runs and submits their jobs."""
+        """Creates runs and submits their jobs.
+
+        Raises:
+            SettingsInvalid: the image of the job is missing. Batch would refuse each job, after its run was stored.
+        """
         from shared.runs.submission import RunLimits, RunSubmission
 
+        if not self.settings.job_image:
+            raise SettingsInvalid(["JOB_IMAGE is missing; it names the container image of the job"])
         limits = RunLimits(
             max_active=self.settings.max_active_runs,
             max_run_seconds=self.settings.job_max_run_seconds,

@@ -6,6 +6,7 @@
 import asyncio
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ from urllib.parse import quote
 
 import google.auth
 import requests
-from google.api_core.exceptions import ClientError, GoogleAPIError
+from google.api_core.exceptions import ClientError, GoogleAPIError, NotFound
 from google.auth import iam
 from google.auth.credentials import AnonymousCredentials, Credentials
 from google.auth.exceptions import GoogleAuthError
@@ -94,6 +95,10 @@ class GoogleResultFiles:
         """See `ResultFiles.upload`; the size and the CRC32C are those that Cloud Storage reports."""
         return await asyncio.to_thread(self._upload, run_id, path, media_type)
 
+    async def delete(self, run_id: str) -> None:
+        """See `ResultFiles.delete`."""
+        await asyncio.to_thread(self._delete, run_id)
+
     async def sign(self, files: Sequence[StoredFile], expires_at: datetime) -> Sequence[str]:
         """See `ResultFiles.sign`.
 
@@ -128,11 +133,23 @@ class GoogleResultFiles:
         except _UPLOAD_ERRORS as error:
             raise Unavailable("Cloud Storage") from error
 
-    def _upload_once(self, run_id: str, path: Path, media_type: str) -> StoredFile:
+    def _delete(self, run_id: str) -> None:
+        options = {"timeout": self._upload_timeout, "retry": self._retry}
+        try:
+            for blob in list(self._bucket().list_blobs(prefix=f"runs/{run_id}/", **options)):
+                with suppress(NotFound):  # another request deleted it
+                    blob.delete(**options)
+        except _UPLOAD_ERRORS as error:
+            raise Unavailable("Cloud Storage") from error
+
+    def _bucket(self) -> storage.Bucket:
         with self._lock:
             if self._client is None:
                 self._client = self._new_client(AnonymousCredentials() if self._endpoint else self._own_credentials())
-            bucket = self._client.bucket(self._settings.results_bucket)
+            return cast("storage.Bucket", self._client.bucket(self._settings.results_bucket))
+
+    def _upload_once(self, run_id: str, path: Path, media_type: str) -> StoredFile:
+        bucket = self._bucket()
         blob = bucket.blob(f"runs/{run_id}/{path.name}", chunk_size=CHUNK_BYTES)
         blob.content_disposition = disposition(path.name, media_type)
         blob.upload_from_filename(

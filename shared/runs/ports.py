@@ -26,12 +26,14 @@ class RunFilter(NamedTuple):
         statuses: only runs in these states; empty: all.
         created_after: only runs created at or after this time.
         created_before: only runs created before this time.
+        label: only runs with this label; None: all.
     """
 
     owner: str
     statuses: tuple[RunState, ...] = ()
     created_after: datetime | None = None
     created_before: datetime | None = None
+    label: str | None = None
 
 
 class RunStore(Protocol):
@@ -66,6 +68,9 @@ class RunStore(Protocol):
             RunNotFound: there is no such run.
             TransitionRefused: the change of status is not in the transition table; nothing is written.
         """
+
+    async def delete(self, run_id: str) -> None:
+        """Delete a run; a missing run is not an error."""
 
     async def page(
         self, wanted: RunFilter, *, limit: int, after: Cursor | None = None, offset: int = 0
@@ -130,6 +135,9 @@ class ResultFiles(Protocol):
 
     async def upload(self, run_id: str, path: Path, media_type: str) -> StoredFile:
         """Upload a file to `runs/{run_id}/{path.name}`, replace an earlier one, and verify the checksum."""
+
+    async def delete(self, run_id: str) -> None:
+        """Delete everything under `runs/{run_id}/`; missing files are not an error."""
 
     async def sign(self, files: Sequence[StoredFile], expires_at: datetime) -> Sequence[str]:
         """Return a V4 signed GET URL for each file, in order, valid until `expires_at` (at most seven days)."""

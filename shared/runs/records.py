@@ -152,6 +152,11 @@ class RunSummary(Model):
     control_strategy: ControlStrategy
     control_strategy_effective: ControlStrategy | None = None
     max_iterations: int
+    score_threshold: int
+    llm_provider: LlmProvider | None = None
+    llm_model: str | None = None
+    random_seed: int | None = None
+    label: str | None = None
     status: RunState = RunState.PENDING
     current_iteration: int = 0
     current_phase: Phase | None = None
@@ -172,10 +177,6 @@ class Run(RunSummary):
     storing the key.
     """
 
-    score_threshold: int
-    llm_provider: LlmProvider | None = None
-    llm_model: str | None = None
-    random_seed: int | None = None
     outcome: RunOutcome | None = None
     transitions: list[Transition]
     idempotency_key: str | None = None

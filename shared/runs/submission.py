@@ -180,6 +180,7 @@ class RunSubmission:
             llm_provider=request.llm_provider,
             llm_model=request.llm_model,
             random_seed=request.random_seed,
+            label=request.label,
             compute=compute,
             transitions=[accepted],
             idempotency_key=digest,
@@ -193,7 +194,9 @@ class RunSubmission:
 
 def fingerprint(request: CreateRunRequest) -> str:
     """Return the SHA-256 of a request with its defaults: equal for requests that mean the same."""
-    content = json.dumps(request.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
+    # Without a label, the digest is that of before there were labels, so that a deployment forgets no key.
+    fields = request.model_dump(mode="json", exclude=None if request.label else {"label"})
+    content = json.dumps(fields, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(content.encode()).hexdigest()
 
 

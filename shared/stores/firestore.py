@@ -15,7 +15,7 @@ from shared.errors import RunExists, RunNotFound, TooManyRuns, Unavailable
 from shared.runs.ports import Cursor, RunFilter
 from shared.runs.records import Run, RunSummary
 from shared.runs.states import ACTIVE, check_transition
-from shared.stores.firestore_client import DocumentExists, FirestoreDatabase, Raw, decode_fields, encode, write
+from shared.stores.firestore_client import DocumentExists, FirestoreDatabase, Raw, decode_fields, delete, encode, write
 
 RUNS: Final = "runs"
 # The name in stored databases and in firestore.indexes.json.
@@ -79,6 +79,11 @@ class FirestoreRunStore:
             return new
 
         return await self._database.change(attempt)
+
+    async def delete(self, run_id: str) -> None:
+        """See `RunStore.delete`."""
+        # Repeated after a lost answer, it finds nothing to delete. No run gets this id again except by its own idempotency key.
+        await self._database.change(lambda: self._database.commit(delete(self._name(run_id))))
 
     async def page(
         self, wanted: RunFilter, *, limit: int, after: Cursor | None = None, offset: int = 0
@@ -154,6 +159,8 @@ def _matching(wanted: RunFilter) -> dict[str, object]:
     filters = [_field("user_email", "EQUAL", wanted.owner)]
     if wanted.statuses:
         filters.append(_field("status", "IN", [state.value for state in wanted.statuses]))
+    if wanted.label is not None:
+        filters.append(_field("label", "EQUAL", wanted.label))
     if wanted.created_after is not None:
         filters.append(_field("created_at", "GREATER_THAN_OR_EQUAL", wanted.created_after))
     if wanted.created_before is not None:

@@ -147,6 +147,11 @@ class SqliteRunStore:
 
         return await self._database.write(transact)
 
+    async def delete(self, run_id: str) -> None:
+        """See `RunStore.delete`."""
+        delete = "delete from runs where run_id = ?"
+        await self._database.write(lambda connection: connection.execute(delete, (run_id,)))
+
     async def page(
         self, wanted: RunFilter, *, limit: int, after: Cursor | None = None, offset: int = 0
     ) -> Sequence[RunSummary]:
@@ -241,6 +246,9 @@ def _where(wanted: RunFilter) -> tuple[str, list[str | int]]:
     if wanted.statuses:
         terms.append(f"status in ({', '.join('?' for _ in wanted.statuses)})")
         values += [state.value for state in wanted.statuses]
+    if wanted.label is not None:
+        terms.append("json_extract(body, '$.label') = ?")
+        values.append(wanted.label)
     for moment, term in ((wanted.created_after, "created_at >= ?"), (wanted.created_before, "created_at < ?")):
         if moment is not None:
             terms.append(term)

@@ -79,6 +79,8 @@ TABLE: list[tuple[str, str, str]] = [
     ("HEAD", f"{RUN}/cancel", "cancel"),
     ("GET", f"{RUN}/cancel", "cancel"),
     ("POST", RUN, "status"),
+    ("DELETE", RUN, "cancel"),
+    ("DELETE", f"{RUN}/", "cancel"),
     ("TRACE", RUNS, "create"),
     ("TRACE", "/", "web"),
     ("get", RUNS, "create"),

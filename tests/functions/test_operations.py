@@ -131,6 +131,12 @@ async def test_cancel_is_one_transaction_that_reads_once_and_writes_once(meter: 
     assert await meter.cost("POST", cancel) == {"read": 1}
 
 
+async def test_a_deletion_is_one_read_and_one_write(meter: Meter, store: RunDatabase, tmp_path: Path) -> None:
+    run_id = await meter.run()
+    await finish(run_id, store, tmp_path)
+    assert await meter.cost("DELETE", f"{RUNS}/{run_id}") == {"read": 1, "write": 1}
+
+
 async def test_a_result_is_one_read(meter: Meter, store: RunDatabase, tmp_path: Path) -> None:
     run_id = await meter.run()
     await finish(run_id, store, tmp_path)
@@ -206,11 +212,11 @@ async def test_every_query_has_its_index(meter: Meter, store: RunDatabase) -> No
     filters: list[dict[str, Any]] = [{}, {"status": "pending"}, {"status": ["pending", "running"]}]
     for times in ({}, {"created_after": made}, {"created_before": made}):
         for states in filters:
-            for page in ({}, {"page": 2}):
+            for page in ({}, {"page": 2}, {"label": "screen"}):
                 await meter.api.get(RUNS, params={**states, **times, **page})
     await meter.run()
     await store.due(utc_now(), limit=50)
-    assert len(meter.recorder.queries) >= 2 * 3 * 3 * 2 + 2
+    assert len(meter.recorder.queries) >= 2 * 3 * 3 * 3 + 2
     missing = {index for query in meter.recorder.queries if not has_index(index := index_of(query))}
     assert missing == set()
 

@@ -73,7 +73,12 @@ async def test_the_demo_shows_how_the_question_is_read_before_it_runs(
         "grounding score: 8 of 10, threshold reached",
     ]
     assert [line for line in lines if line in parts] == parts
-    assert (tmp_path / "results" / run_id / f"{run_id}_report.html").exists()
+    report = tmp_path / "results" / run_id / f"{run_id}_report.html"
+    assert report.exists()
+    assert lines[-2:] == [
+        f"report: {report}",
+        f"To read it, open this address in a browser: {report.as_uri()}",
+    ]
     assert "withheld" not in "".join(lines)
     assert words.QUESTION not in lines
 

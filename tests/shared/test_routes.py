@@ -22,6 +22,7 @@ RUN = "/api/v1/runs/run_0123456789ab"
         ("GET", f"{RUN}/", "status"),
         ("GET", f"{RUN}/result", "result"),
         ("POST", f"{RUN}/cancel", "cancel"),
+        ("DELETE", RUN, "cancel"),
         ("POST", "/api/v1/runs/validate-control-strategy", "validate"),
         ("GET", "/api/v1/metadata/cell-types", "metadata"),
         ("GET", "/api/v1/health", "health"),
@@ -49,7 +50,7 @@ def test_path_parameters_come_with_the_match() -> None:
     ("method", "path", "allow"),
     [
         ("DELETE", "/api/v1/runs", ("GET", "HEAD", "POST")),
-        ("POST", RUN, ("GET", "HEAD")),
+        ("POST", RUN, ("DELETE", "GET", "HEAD")),
         ("GET", f"{RUN}/cancel", ("POST",)),
         ("GET", "/api/v1/runs/validate-control-strategy", ("POST",)),
         ("get", "/api/v1/health", ("GET", "HEAD")),

@@ -154,6 +154,10 @@ class LocalFiles:
         name = f"runs/{run_id}/{path.name}"
         return StoredFile(name=path.name, object_name=name, media_type=media_type, size=size, crc32c="AAAAAA==")
 
+    async def delete(self, run_id: str) -> None:
+        """Refuse: the job deletes nothing."""
+        raise NotImplementedError
+
     async def sign(self, files: Sequence[StoredFile], expires_at: datetime) -> Sequence[str]:
         """Refuse: a job signs nothing."""
         raise NotImplementedError

@@ -411,3 +411,23 @@ asyncio.run(main())
     )
     output, errors = await process.communicate()
     assert output.decode().split() == ["Cloud", "Storage"] * 2, errors.decode()
+
+
+async def test_the_files_of_a_deleted_run_are_gone_and_no_others(
+    results: GoogleResultFiles, http: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    other = RUN[:-1] + ("0" if RUN[-1] != "0" else "1")
+    gone = [await results.upload(RUN, written(tmp_path, name, b"x"), "text/plain") for name in ("a.txt", "b.txt")]
+    kept = await results.upload(other, written(tmp_path, "a.txt", b"x"), "text/plain")
+    for _ in range(2):  # deleting nothing is no error
+        await results.delete(RUN)
+    urls = await results.sign([*gone, kept], in_an_hour())
+    assert [(await http.get(url)).status_code for url in urls] == [404, 404, 200]
+
+
+async def test_files_that_cannot_be_deleted_are_unavailable(settings: Settings) -> None:
+    nowhere = settings._replace(storage_emulator_host="http://127.0.0.1:9")
+    results = GoogleResultFiles(nowhere, upload_deadline=0.2, upload_pause=0.05)
+    with pytest.raises(Unavailable):
+        await results.delete(RUN)
+    results.close()

@@ -1,6 +1,8 @@
 """Creation of runs: stored first and submitted once, whatever is repeated or fails halfway."""
 
 import asyncio
+import hashlib
+import json
 from datetime import timedelta
 
 import pytest
@@ -11,7 +13,7 @@ from shared.fields import LlmProvider
 from shared.runs.records import Run
 from shared.runs.schemas import CreateRunRequest
 from shared.runs.states import ComputeState, FailureReason, RunState
-from shared.runs.submission import RunLimits, RunSubmission
+from shared.runs.submission import RunLimits, RunSubmission, fingerprint
 from shared.runs.views import run_status
 from shared.settings import LLM_KEYS
 from shared.stores.sqlite import SqliteDatabase, SqliteRunStore
@@ -202,3 +204,10 @@ async def test_a_job_is_given_the_key_of_the_language_model_that_its_run_asks_fo
     plain, asking = service.jobs.requests
     assert plain.secrets == frozenset()
     assert asking.secrets == {LLM_KEYS[provider]}
+
+
+def test_a_request_without_a_label_keeps_the_digest_of_before_there_were_labels() -> None:
+    request = CreateRunRequest(query="How would NK cells respond to IL-15?")
+    content = json.dumps(request.model_dump(mode="json", exclude={"label"}), sort_keys=True, ensure_ascii=False)
+    assert fingerprint(request) == hashlib.sha256(content.encode()).hexdigest()
+    assert fingerprint(request.model_copy(update={"label": "a"})) != fingerprint(request)

@@ -313,3 +313,28 @@ async def test_due_runs_come_longest_overdue_first_and_settled_ones_never(run_st
 
 async def test_a_database_that_is_there_answers_a_ping(run_store: RunDatabase) -> None:
     await run_store.ping()
+
+
+async def test_a_deleted_run_is_gone_and_deleting_it_again_is_no_error(run_store: RunDatabase) -> None:
+    kept, deleted = make_run(), make_run()
+    for run in (kept, deleted):
+        await run_store.create(run)
+    for _ in range(2):
+        await run_store.delete(deleted.run_id)
+    assert (await run_store.get(deleted.run_id), await run_store.get(kept.run_id)) == (None, kept)
+    with pytest.raises(RunNotFound):
+        await run_store.update(deleted.run_id, lambda run: run)
+
+
+async def test_runs_are_selected_by_their_label(run_store: RunDatabase) -> None:
+    screen = "Screen 1: \u201cIL-2\u201d, 'a' % _"
+    made = [make_run(minutes=i, label=label) for i, label in enumerate([screen, None, "other", screen])]
+    for run in made:
+        await run_store.create(run)
+    await run_store.update(made[0].run_id, to(RunState.CANCELLED))
+    wanted = RunFilter(made[0].user_email, label=screen)
+    assert [run.run_id for run in await run_store.page(wanted, limit=9)] == [made[3].run_id, made[0].run_id]
+    assert await run_store.count(wanted) == 2
+    pending = wanted._replace(statuses=(RunState.PENDING, RunState.RUNNING))
+    assert [run.label for run in await run_store.page(pending, limit=9)] == [screen]
+    assert await run_store.count(wanted._replace(label="Screen")) == 0

@@ -55,6 +55,9 @@ class MemoryRuns:
             self.writes += 1
         return self.runs[run_id]
 
+    async def delete(self, run_id: str) -> None:
+        raise NotImplementedError("the job deletes nothing")
+
     async def page(
         self, wanted: RunFilter, *, limit: int, after: Cursor | None = None, offset: int = 0
     ) -> Sequence[RunSummary]:
@@ -94,6 +97,9 @@ class FolderFiles:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content := path.read_bytes())
         return content
+
+    async def delete(self, run_id: str) -> None:
+        raise NotImplementedError("the job deletes nothing")
 
     async def sign(self, files: Sequence[StoredFile], expires_at: datetime) -> Sequence[str]:
         raise NotImplementedError("the job signs nothing")
