@@ -11,7 +11,7 @@ import httpx
 from haystack_client import many
 from haystack_client.answers import Answers
 from haystack_client.download import Json, OnProgress, download
-from haystack_client.errors import RetryPolicy
+from haystack_client.errors import RetryPolicy, Unavailable
 from haystack_client.identity import from_environment
 from haystack_client.many import OnRow
 from haystack_client.operations import Operations, Pause, Steps
@@ -202,7 +202,7 @@ class Client:
     def _do(self, steps: Steps[T]) -> T:
         """Perform the steps of an operation and return its result."""
         answer: Any = None
-        error: httpx.TransportError | None = None
+        error: httpx.TransportError | Unavailable | None = None
         while True:
             try:
                 step = steps.send(answer) if error is None else steps.throw(error)
@@ -215,7 +215,7 @@ class Client:
                 continue
             try:
                 answer = self._http.request(step.method, step.path, **step.options)
-            except httpx.TransportError as caught:
+            except (httpx.TransportError, Unavailable) as caught:  # the latter: the identity cannot be told now
                 error = caught
 
 

@@ -11,7 +11,7 @@ from haystack_client import many
 from haystack_client.answers import Answers
 from haystack_client.api import RETRY_POLICY, settings
 from haystack_client.download import Json, OnProgress, download
-from haystack_client.errors import RetryPolicy
+from haystack_client.errors import RetryPolicy, Unavailable
 from haystack_client.many import OnRow
 from haystack_client.operations import Operations, Pause, Steps
 from haystack_client.questions import of as asked
@@ -149,7 +149,7 @@ class AsyncClient:
     async def _do(self, steps: Steps[T]) -> T:
         """Perform the steps of an operation and return its result."""
         answer: Any = None
-        error: httpx.TransportError | None = None
+        error: httpx.TransportError | Unavailable | None = None
         while True:
             try:
                 step = steps.send(answer) if error is None else steps.throw(error)
@@ -162,5 +162,5 @@ class AsyncClient:
                 continue
             try:
                 answer = await self._http.request(step.method, step.path, **step.options)
-            except httpx.TransportError as caught:
+            except (httpx.TransportError, Unavailable) as caught:  # the latter: the identity cannot be told now
                 error = caught

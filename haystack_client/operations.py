@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 
 class Send(NamedTuple):
-    """A request; the generator is sent the response, or the `httpx.TransportError` is thrown into it."""
+    """A request; the generator is sent the response, or the error of the network or of the identity is thrown into it."""
 
     method: str
     path: str
