@@ -253,6 +253,20 @@ async def test_unsupported_entries_of_a_set_are_ignored(provider: Provider, watc
     assert [await keys.find(key_id) for key_id in ("one", "new", "half")] == [ONE, None, None]
 
 
+async def test_a_set_with_two_keys_of_one_id_is_refused_and_the_cached_keys_stay(
+    provider: Provider, watch: Stopwatch
+) -> None:
+    """Regression: the later of two keys with the same id silently replaced the earlier one."""
+    twice = [*key_set({"one": ONE})["keys"], *key_set({"one": TWO})["keys"]]
+    keys = PublicKeys(provider.url, clock=watch)
+    assert await keys.find("one") == ONE
+    provider.body = json.dumps({"keys": twice}).encode()
+    with pytest.raises(Unavailable):
+        await PublicKeys(provider.url, clock=watch).find("one")
+    watch.now += FRESH_SECONDS
+    assert await keys.find("one") == ONE
+
+
 @pytest.mark.parametrize(
     ("token", "algorithm", "jwk"),
     [(RFC_RS256, "RS256", RFC_RSA), (RFC_ES256, "ES256", RFC_CURVE)],
