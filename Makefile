@@ -10,7 +10,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-
 export PYTHONUNBUFFERED = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up atlas ingest test test-clients test-stack bench load check format audit openapi terraform derived lock clean
+.PHONY: help install demo up atlas ingest test test-clients test-stack bench load check format audit openapi terraform derived lock mutants clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -89,6 +89,10 @@ check: install ## Check format, lint, types and import rules
 	@$(BIN)/python -m deploy.terraform --check
 	@! command -v terraform >/dev/null || terraform fmt -check -diff deploy/terraform
 
+mutants: install ## Change the code in small ways and list the changes that no test notices (hours); ARGS='"shared.auth.keys.*"'
+	@$(BIN)/mutmut run $(ARGS)
+	@$(BIN)/mutmut results
+
 format: install ## Format the code and fix what ruff can fix
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
@@ -120,4 +124,4 @@ lock: install ## Recompile requirements*.txt from the .in files
 	@test ! -e tools/requirements-load.in || $(COMPILE) tools/requirements-load.in -o tools/requirements-load.txt
 
 clean: ## Remove everything that make created, including .venv
-	@rm -rf $(VENV) .venv-stack .venv-load .local demo-results results build *.egg-info
+	@rm -rf $(VENV) .venv-stack .venv-load .local demo-results results mutants build *.egg-info

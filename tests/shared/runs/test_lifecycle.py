@@ -5,7 +5,7 @@ import pytest
 from shared.catalog.interpretation import Interpretation
 from shared.errors import RunAlreadyFinished, Unavailable
 from shared.fields import ControlStrategy
-from shared.runs import lifecycle
+from shared.runs import lifecycle, states
 from shared.runs.evidence import Confidence, GroundingEvidence, RunEvidence
 from shared.runs.jobs import failure_for
 from shared.runs.records import Iteration, Run
@@ -87,6 +87,21 @@ async def test_a_second_copy_of_a_living_job_gets_no_lease(store: SqliteRunStore
     assert second.compute.lease_owner != "two"
 
 
+async def test_heartbeats_keep_the_lease_of_a_long_phase(store: SqliteRunStore, run: Run, clock: TestClock) -> None:
+    """Regression: no test noticed a lease that counts from the last phase: a copy takes over in the middle of a long one."""
+    first = lease(run.run_id, owner="one", store=store, clock=clock)
+    await first.begin()
+    for _ in range(2):
+        clock.move(minutes=2)
+        beaten = await first.heartbeat()
+    assert clock.now - beaten.updated_at > states.LEASE
+    clock.now += states.LEASE
+    assert await lease(run.run_id, owner="two", store=store, clock=clock).begin() == beaten
+    clock.move(seconds=1)
+    second = await lease(run.run_id, owner="two", store=store, clock=clock).begin()
+    assert second.compute.lease_owner == "two"
+
+
 async def test_a_copy_of_a_job_that_fell_silent_takes_over_and_the_first_is_heard_no_more(
     store: SqliteRunStore, run: Run, clock: TestClock
 ) -> None:
@@ -141,6 +156,18 @@ async def test_the_job_replaces_the_interpretation_of_the_request_and_later_prog
     await process.progress(phase=Phase.PROMPT_GENERATION, iteration=1, interpretation=READ)
     after = await process.progress(phase=Phase.INFERENCE, iteration=1)
     assert after.interpretation == READ
+
+
+async def test_the_owner_sees_the_control_strategy_once_it_is_decided_and_later_progress_keeps_it(
+    store: SqliteRunStore, run: Run, clock: TestClock
+) -> None:
+    """Regression: no test noticed progress that forgets the control strategy to which the job fell back."""
+    process = lease(run.run_id, store=store, clock=clock)
+    assert (await process.begin()).control_strategy_effective is None
+    effective = ControlStrategy.QUERY_AS_CONTROL
+    decided = await process.progress(phase=Phase.INFERENCE, iteration=1, control_strategy_effective=effective)
+    later = await process.progress(phase=Phase.EVALUATION, iteration=1)
+    assert [run_status(each).control_strategy_effective for each in (decided, later)] == [effective, effective]
 
 
 async def test_a_heartbeat_is_not_seen_by_the_owner(store: SqliteRunStore, run: Run, clock: TestClock) -> None:

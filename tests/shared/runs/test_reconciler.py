@@ -338,3 +338,30 @@ async def test_a_notification_is_only_a_hint(service: Service) -> None:
 )
 async def test_a_notification_of_a_job_that_is_not_ours_is_let_go(service: Service, name: str) -> None:
     assert await make_reconciler(service.store, service.jobs, service.clock).notified(name) is None
+
+
+async def test_a_late_notification_about_the_first_attempt_says_nothing_about_the_second(service: Service) -> None:
+    """Regression: no test noticed when a repeated notification counted for the present job, which Batch does not know yet."""
+    first = await service.running()
+    service.jobs.put(first.compute.job_id, JobState.FAILED, exit_codes=(50001,))
+    await service.sweep(minutes=6)
+    second = await service.now()
+    assert second.compute.attempt == 2
+    service.clock.move(minutes=6)
+    late = f"projects/p/locations/r/jobs/{first.compute.job_id}"
+    reconciler_ = make_reconciler(service.store, service.jobs, service.clock)
+    del service.jobs.jobs[second.compute.job_id]
+    assert await reconciler_.notified(late) == second
+    service.jobs.fault = Unavailable("Batch")  # it is not even asked
+    assert await reconciler_.notified(late) == second == await service.now()
+
+
+async def test_a_cancel_that_batch_works_on_is_not_sent_again(service: Service) -> None:
+    """Regression: no test noticed a sweep that sends another CancelJob until the job is gone."""
+    run = await service.running()
+    await lifecycle.cancel(run.run_id, ADA, store=service.store, jobs=service.jobs, clock=service.clock)
+    for _ in range(3):
+        service.jobs.put(run.compute.job_id, JobState.CANCELLATION_IN_PROGRESS)
+        assert (await service.sweep(seconds=30)).looked_at == 1
+    assert service.jobs.cancelled == [run.compute.job_id]
+    assert (await service.now()).compute.state is ComputeState.RELEASING

@@ -17,7 +17,7 @@ from shared.runs.submission import RunLimits, RunSubmission, fingerprint
 from shared.runs.views import run_status
 from shared.settings import LLM_KEYS
 from shared.stores.sqlite import SqliteDatabase, SqliteRunStore
-from tests.support.builders import ADA, ANSWERABLE, EVE, UNANSWERABLE, runs_of
+from tests.support.builders import ADA, ANSWERABLE, EVE, UNANSWERABLE, lease, runs_of
 from tests.support.fakes import FakeBatch, TestClock
 
 QUESTION = CreateRunRequest(query="How would CD14 monocytes respond to IFN-gamma?")
@@ -104,6 +104,29 @@ async def test_a_key_is_forgotten_after_a_day(service: Service) -> None:
     second = await service.create(OTHER, key="k1")
     assert second.run_id != first.run_id
     assert await service.create(OTHER, key="k1") == second
+
+
+async def test_a_key_is_forgotten_a_day_after_its_create_however_lately_the_run_changed(service: Service) -> None:
+    """Regression: no test noticed a key whose age counts from the last change of its run, so that progress keeps it alive."""
+    first = await service.create(key="k1")
+    service.clock.move(hours=23)
+    changed = await lease(first.run_id, store=service.store, clock=service.clock).begin()
+    assert changed.updated_at == service.clock.now
+    service.clock.move(hours=1, seconds=1)
+    assert (await service.create(key="k1")).run_id != first.run_id
+
+
+@pytest.mark.parametrize("other_key", [None, "0" * 64])
+async def test_a_run_that_has_the_id_of_a_key_by_chance_is_not_handed_out(
+    service: Service, other_key: str | None
+) -> None:
+    """Regression: no test noticed when the id alone decided, although 48 bits collide: a user got the run of another key."""
+    taken = await service.create(key="k1")
+    theirs = {"idempotency_key": other_key, "user_email": EVE}
+    await service.store.update(taken.run_id, lambda run: run.model_copy(update=theirs))
+    mine = await service.create(key="k1")
+    assert (mine.run_id != taken.run_id, mine.user_email) == (True, ADA)
+    assert await service.create(key="k1") == mine
 
 
 async def test_without_a_key_each_create_is_a_run(service: Service) -> None:

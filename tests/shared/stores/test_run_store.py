@@ -200,6 +200,23 @@ async def test_simultaneous_updates_lose_nothing(run_store: RunDatabase) -> None
     assert after.current_iteration == 6
 
 
+async def test_two_processes_that_change_a_run_at_the_same_time_lose_nothing(
+    run_store: RunDatabase, rival_store: RunDatabase
+) -> None:
+    """Regression: no test noticed a change that reads without the write lock, and fails if another process writes in between."""
+    run = make_run()
+    await run_store.create(run)
+
+    def count_up(old: Run) -> Run:
+        return old.changed(START, current_iteration=old.current_iteration + 1)
+
+    for _ in range(3):
+        await asyncio.gather(*(store.update(run.run_id, count_up) for store in (run_store, rival_store)))
+    after = await run_store.get(run.run_id)
+    assert after is not None
+    assert after.current_iteration == 6
+
+
 async def test_of_simultaneous_ends_one_wins(run_store: RunDatabase) -> None:
     run = make_run()
     await run_store.create(run)
@@ -307,6 +324,7 @@ async def test_due_runs_come_longest_overdue_first_and_settled_ones_never(run_st
     for run in (later, settled, late, early):
         await run_store.create(run)
     now = START + timedelta(minutes=5)
+    # The fixture of SQLite reverses what has no order of its own.
     assert list(await run_store.due(now, limit=10)) == [early, late]
     assert list(await run_store.due(now, limit=1)) == [early]
 
