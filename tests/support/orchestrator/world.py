@@ -28,11 +28,15 @@ class MemoryRuns:
     unavailable_at: frozenset[int] = frozenset()
     before: Callable[[Run], Run] = lambda run: run
 
-    async def create(self, run: Run, *, max_active: int = 0) -> None:
+    async def create(self, run: Run, *, max_active: int = 0, replaces: str | None = None) -> None:
         assert not max_active
+        assert replaces is None
         if run.run_id in self.runs:
             raise RunExists(run.run_id)
         self.runs[run.run_id] = run
+
+    async def run_of_key(self, key: str) -> str | None:
+        raise NotImplementedError("the job creates no runs")
 
     async def get(self, run_id: str) -> Run | None:
         return self.runs.get(run_id)
