@@ -66,6 +66,7 @@ class FailureReason(StrEnum):
     """Stable names of the reasons why a run failed."""
 
     PREEMPTED = "PREEMPTED"
+    INTERRUPTED = "INTERRUPTED"
     IMAGE_PULL = "IMAGE_PULL"
     TIMEOUT = "TIMEOUT"
     OUT_OF_MEMORY = "OUT_OF_MEMORY"
