@@ -21,6 +21,7 @@ from orchestrator.question.analysis import Question
 from orchestrator.search.search import Search, SearchResult
 from shared.runs.ports import ResultFiles
 from shared.runs.records import Run, RunOutcome
+from shared.runs.states import results_folder
 
 
 def predictor_from(environment: Mapping[str, str]) -> Predictor:
@@ -56,8 +57,10 @@ class Workflow:
         )
         result = await search.run(progress)
         written = await asyncio.to_thread(self._write, result)
+        # A late process writes to a folder of its own, and the record names the files of the process that completed the run.
+        folder = results_folder(run.run_id, run.compute.attempt, run.compute.lease_owner or "none")
         stored = [
-            await outlast(partial(self.files.upload, run.run_id, path, media_type), self.patience)
+            await outlast(partial(self.files.upload, folder, path, media_type), self.patience)
             for path, media_type in written
         ]
         best = result.best

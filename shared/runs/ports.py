@@ -135,8 +135,14 @@ class BatchJobs(Protocol):
 class ResultFiles(Protocol):
     """Results bucket. Every method may raise `Unavailable`."""
 
-    async def upload(self, run_id: str, path: Path, media_type: str) -> StoredFile:
-        """Upload a file to `runs/{run_id}/{path.name}`, replace an earlier one, and verify the checksum."""
+    async def upload(self, folder: str, path: Path, media_type: str) -> StoredFile:
+        """Upload a file to `runs/{folder}/{path.name}` and verify the checksum; a file that exists is never replaced.
+
+        A repeated upload of the same bytes is not an error.
+
+        Raises:
+            Unavailable: also if other bytes have this name.
+        """
 
     async def sign(self, files: Sequence[StoredFile], expires_at: datetime) -> Sequence[str]:
         """Return a V4 signed GET URL for each file, in order, valid until `expires_at` (at most seven days)."""

@@ -128,6 +128,15 @@ def job_id(run_id: str, attempt: int) -> str:
     return f"haystack-{run_id.removeprefix('run_')}-{attempt}"
 
 
+def results_folder(run_id: str, attempt: int, owner: str) -> str:
+    """Return the folder of the results of one process of an attempt, below `runs/`; no two processes share it.
+
+    Args:
+        owner: the process's `lease_owner`.
+    """
+    return f"{run_id}/attempt-{attempt}-{owner[:12]}"
+
+
 def check_transition(run_id: str, old: RunState, new: RunState) -> None:
     """Refuse a change of status that is not in the table; an unchanged status is always allowed.
 

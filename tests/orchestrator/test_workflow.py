@@ -180,10 +180,10 @@ async def test_a_cancel_between_two_uploads_shows_nothing_of_the_result(make_run
 
     @dataclass
     class CancelledAfterOne(FolderFiles):
-        async def upload(self, run_id: str, path: Path, media_type: str) -> StoredFile:
-            stored = await super().upload(run_id, path, media_type)
+        async def upload(self, folder: str, path: Path, media_type: str) -> StoredFile:
+            stored = await super().upload(folder, path, media_type)
             now = here.ports.clock()
-            here.store.runs[run_id] = here.run.moved(
+            here.store.runs[here.run_id] = here.run.moved(
                 RunState.CANCELLED, now=now, actor=Actor.USER, reason="cancelled by its owner"
             )
             await asyncio.sleep(5)  # longer than the job takes to notice it
@@ -191,7 +191,7 @@ async def test_a_cancel_between_two_uploads_shows_nothing_of_the_result(make_run
 
     files = CancelledAfterOne(here.results)
     assert await run_job(here.run_id, replace(here.ports, files=files)) is Exit.DONE
-    assert [path.name for path in (here.results / "runs" / here.run_id).iterdir()] == [
+    assert [path.name for path in (here.results / "runs" / here.run_id).glob("*/*")] == [
         f"{here.run_id}_predictions.h5ad"
     ]
     assert here.run.outcome is None
@@ -209,6 +209,23 @@ async def test_a_second_copy_of_the_job_finds_the_lease_and_leaves(make_run: Mak
     assert await run_job(here.run_id, here.ports) is Exit.DONE
     assert here.store.writes == 0
     assert here.run == held
+
+
+async def test_regression_two_processes_of_an_attempt_write_no_file_of_each_other(
+    answer_from: Callable[..., World],
+) -> None:
+    """A process that lost its lease while it uploaded replaced files of the one that completed the run."""
+    here = answer_from({"CD14 Mono": ("IFN-beta",)})
+    begun = here.store.runs[here.run_id]
+    assert await run_job(here.run_id, here.ports) is Exit.DONE
+    first = here.run
+    here.store.runs[here.run_id] = begun
+    assert await run_job(here.run_id, here.ports) is Exit.DONE
+    assert first.outcome is not None
+    assert here.run.outcome is not None
+    names = {file.object_name for run in (first, here.run) if run.outcome for file in run.outcome.files}
+    assert len(names) == 2 * len(first.outcome.files)
+    assert all(name.startswith(f"runs/{here.run_id}/attempt-1-") for name in names)
 
 
 async def test_a_run_that_is_over_is_left_alone(make_run: MakeRun, world: MakeWorld) -> None:
@@ -308,11 +325,11 @@ class LateFiles(FolderFiles):
 
     failures: int = 0
 
-    async def upload(self, run_id: str, path: Path, media_type: str) -> StoredFile:
+    async def upload(self, folder: str, path: Path, media_type: str) -> StoredFile:
         self.failures -= 1
         if self.failures >= 0:
             raise Unavailable("Cloud Storage")
-        return await super().upload(run_id, path, media_type)
+        return await super().upload(folder, path, media_type)
 
 
 async def test_regression_a_bucket_that_comes_back_gets_the_finished_work(answer_from: Callable[..., World]) -> None:
@@ -337,10 +354,10 @@ async def test_a_cancel_ends_the_wait_for_the_bucket(answer_from: Callable[..., 
 
     @dataclass
     class CancelledMeanwhile(LateFiles):
-        async def upload(self, run_id: str, path: Path, media_type: str) -> StoredFile:
+        async def upload(self, folder: str, path: Path, media_type: str) -> StoredFile:
             cancelled = here.run.moved(RunState.CANCELLED, now=here.ports.clock(), actor=Actor.USER, reason="cancelled")
-            here.store.runs[run_id] = cancelled
-            return await super().upload(run_id, path, media_type)
+            here.store.runs[here.run_id] = cancelled
+            return await super().upload(folder, path, media_type)
 
     files = CancelledMeanwhile(here.results, failures=1000)
     assert await run_job(here.run_id, replace(here.ports, files=files)) is Exit.DONE

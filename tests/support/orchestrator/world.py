@@ -88,8 +88,8 @@ class FolderFiles:
 
     folder: Path
 
-    async def upload(self, run_id: str, path: Path, media_type: str) -> StoredFile:
-        name = f"runs/{run_id}/{path.name}"
+    async def upload(self, folder: str, path: Path, media_type: str) -> StoredFile:
+        name = f"runs/{folder}/{path.name}"
         content = await asyncio.to_thread(self._put, name, path)
         return StoredFile(name=path.name, object_name=name, media_type=media_type, size=len(content), crc32c="AAAAAA==")
 
@@ -146,4 +146,5 @@ class World:
         return found
 
     def file(self, suffix: str) -> Path:
-        return self.results / "runs" / self.run_id / f"{self.run_id}_{suffix}"
+        name = f"{self.run_id}_{suffix}"
+        return next(self.results / file.object_name for file in self.outcome.files if file.name == name)
