@@ -50,7 +50,8 @@ def bindings(target: Target) -> tuple[Binding, ...]:
         ("job", "datastore.user", "database", database, "stores progress and results"),
         ("job", "batch.agentReporter", "project", project, "its agent reports to Batch"),
         ("job", "logging.logWriter", "project", project, "writes its log"),
-        ("job", "storage.objectUser", "bucket", results, "writes results"),
+        ("job", "storage.objectCreator", "bucket", results, "writes results, and replaces and deletes none"),
+        ("job", "storage.objectViewer", "bucket", results, "compares a file whose upload lost its answer"),
         ("job", "storage.objectViewer", "bucket", atlases, "reads the mounted atlases"),
         *(
             ("job", "secretmanager.secretAccessor", "secret", target.llm_secret(name), f"key for runs that use {name}")

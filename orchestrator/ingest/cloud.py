@@ -205,6 +205,8 @@ class CloudIngests:
         place = f"--project={self._settings.project}"
         explained = {
             FailureReason.PREEMPTED: f"Google Cloud lost its machine each time. {again}.",
+            FailureReason.INTERRUPTED: f"Its job was stopped before it finished, perhaps because the memory of {record.machine_type} "
+            f"was too small. {again}; if it is stopped again, with a larger --machine-type.",
             FailureReason.IMAGE_PULL: "Its container image could not be started. Set JOB_IMAGE to an image that exists; "
             "./deploy.sh writes it to build/deploy/PROJECT/ENV/ingest.env.",
             FailureReason.TIMEOUT: f"It reached its time limit. {again} with a larger --machine-type.",

@@ -39,16 +39,23 @@ class RunFilter(NamedTuple):
 class RunStore(Protocol):
     """Store of runs. Every method may raise `Unavailable`."""
 
-    async def create(self, run: Run, *, max_active: int = 0) -> None:
-        """Store a new run.
+    async def create(self, run: Run, *, max_active: int = 0, replaces: str | None = None) -> None:
+        """Store a new run, and in the same transaction that its idempotency key, if it has one, stands for it.
 
         Args:
             max_active: maximum number of unfinished runs of the owner, this one included, counted in the same transaction, so that
                 the limit holds under simultaneous creates; 0: no limit.
+            replaces: the run that the key stood for until now, as `run_of_key` returned it.
 
         Raises:
-            RunExists: a run with this id exists; it is unchanged.
+            RunExists: a run with this id exists, or the key stands for another run than `replaces`; nothing was stored.
             TooManyRuns: the owner has `max_active` unfinished runs; nothing was stored.
+        """
+
+    async def run_of_key(self, key: str) -> str | None:
+        """Return the id of the last run that was created with the idempotency key of this digest, or None.
+
+        The run itself may be deleted. Costs one document read.
         """
 
     async def get(self, run_id: str) -> Run | None:
@@ -133,8 +140,14 @@ class BatchJobs(Protocol):
 class ResultFiles(Protocol):
     """Results bucket. Every method may raise `Unavailable`."""
 
-    async def upload(self, run_id: str, path: Path, media_type: str) -> StoredFile:
-        """Upload a file to `runs/{run_id}/{path.name}`, replace an earlier one, and verify the checksum."""
+    async def upload(self, folder: str, path: Path, media_type: str) -> StoredFile:
+        """Upload a file to `runs/{folder}/{path.name}` and verify the checksum; a file that exists is never replaced.
+
+        A repeated upload of the same bytes is not an error.
+
+        Raises:
+            Unavailable: also if other bytes have this name.
+        """
 
     async def delete(self, run_id: str) -> None:
         """Delete everything under `runs/{run_id}/`; missing files are not an error."""

@@ -14,12 +14,14 @@ from typing import Final
 from shared.errors import RunExists, RunNotFound, TooManyRuns, Unavailable
 from shared.runs.ports import Cursor, RunFilter
 from shared.runs.records import Run, RunSummary
-from shared.runs.states import ACTIVE, check_transition
+from shared.runs.states import ACTIVE, KEY_LIFETIME, check_transition
 from shared.stores.firestore_client import DocumentExists, FirestoreDatabase, Raw, decode_fields, delete, encode, write
 
 RUNS: Final = "runs"
 # The name in stored databases and in firestore.indexes.json.
 USER_LOCKS: Final = "user_locks"
+# A document for each idempotency key: the run that it stands for.
+KEYS: Final = "idempotency_keys"
 # The outcome and the history are most of a run's document, and decoding them would be most of the cost of a poll.
 SUMMARY_FIELDS: Final = tuple(RunSummary.model_fields)
 # Streams that may break before a watch fails.
@@ -32,26 +34,38 @@ class FirestoreRunStore:
     def __init__(self, database: FirestoreDatabase) -> None:
         self._database = database
 
-    async def create(self, run: Run, *, max_active: int = 0) -> None:
+    async def create(self, run: Run, *, max_active: int = 0, replaces: str | None = None) -> None:
         """See `RunStore.create`."""
 
         async def attempt() -> None:
             writes = [write(self._name(run.run_id), run.model_dump(), replaces=None)]
+            if run.idempotency_key is not None:
+                # A key that stood for no run needs no second read: its document must not exist.
+                found = None if replaces is None else await self._database.read(self._key_name(run.idempotency_key))
+                if found is not None and decode_fields(found)["run_id"] != replaces:
+                    await self._is_stored(run, replaces)  # raises unless an earlier attempt stored it
+                    return
+                writes.append(self._key(run, run.idempotency_key, found))
             if max_active:
                 # All creates of a user write the user's lock. If two count the same runs, the second commit finds the lock changed,
                 # and counts again.
                 writes.append(await self._lock_user(run))
                 if await self.count(RunFilter(run.user_email, ACTIVE)) >= max_active:
-                    if not await self._is_stored(run):
+                    if not await self._is_stored(run, replaces):
                         raise TooManyRuns(max_active)
                     return
             try:
                 await self._database.commit(*writes)
             except DocumentExists:
-                if not await self._is_stored(run):
+                if not await self._is_stored(run, replaces):
                     raise
 
         await self._database.change(attempt)
+
+    async def run_of_key(self, key: str) -> str | None:
+        """See `RunStore.run_of_key`."""
+        found = await self._database.read(self._key_name(key))
+        return None if found is None else str(decode_fields(found)["run_id"])
 
     async def get(self, run_id: str) -> Run | None:
         """See `RunStore.get`."""
@@ -130,14 +144,24 @@ class FirestoreRunStore:
     def _name(self, run_id: str) -> str:
         return f"{self._database.documents}/{RUNS}/{run_id}"
 
-    async def _is_stored(self, run: Run) -> bool:
+    def _key_name(self, key: str) -> str:
+        return f"{self._database.documents}/{KEYS}/{key}"
+
+    def _key(self, run: Run, key: str, found: Raw | None) -> Raw:
+        # Twice the lifetime, so that no clock of another machine finds a key deleted that is still in force.
+        fields = {"run_id": run.run_id, "expire_at": run.created_at + 2 * KEY_LIFETIME}
+        return write(self._key_name(key), fields, replaces=found)
+
+    async def _is_stored(self, run: Run, replaces: str | None) -> bool:
         """Return whether this very run is stored, because the answer to an earlier attempt was lost.
 
         Raises:
-            RunExists: another run with its id is stored.
+            RunExists: another run with its id is stored, or its key stands for another run than `replaces`.
         """
         stored = await self.get(run.run_id)
         if stored is not None and stored != run:
+            raise RunExists(run.run_id)
+        if stored is None and run.idempotency_key and await self.run_of_key(run.idempotency_key) != replaces:
             raise RunExists(run.run_id)
         return stored is not None
 

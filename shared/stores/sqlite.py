@@ -31,6 +31,7 @@ create table if not exists runs (
 create index if not exists runs_of_owner on runs (user_email, created_at desc, run_id desc);
 create index if not exists runs_of_owner_in_status on runs (user_email, status, created_at desc, run_id desc);
 create index if not exists runs_due on runs (check_at) where check_at is not null;
+create table if not exists idempotency_keys (digest text primary key, run_id text not null) strict;
 create table if not exists datasets (name text primary key, body text not null) strict;
 """
 # A summary does not need the long parts of a run.
@@ -104,11 +105,12 @@ class SqliteRunStore:
     def __init__(self, database: SqliteDatabase) -> None:
         self._database = database
 
-    async def create(self, run: Run, *, max_active: int = 0) -> None:
+    async def create(self, run: Run, *, max_active: int = 0, replaces: str | None = None) -> None:
         """See `RunStore.create`."""
 
         def insert(connection: sqlite3.Connection) -> None:
-            if _find(connection, run.run_id) is not None:
+            key = run.idempotency_key
+            if _find(connection, run.run_id) is not None or (key and _run_of_key(connection, key) != replaces):
                 raise RunExists(run.run_id)
             if max_active and _count(connection, RunFilter(run.user_email, ACTIVE)) >= max_active:
                 raise TooManyRuns(max_active)
@@ -117,8 +119,16 @@ class SqliteRunStore:
                 " values (:run_id, :user_email, :status, :created_at, :check_at, :body)",
                 _row(run),
             )
+            if key:
+                connection.execute(
+                    "insert or replace into idempotency_keys (digest, run_id) values (?, ?)", (key, run.run_id)
+                )
 
         await self._database.write(insert)
+
+    async def run_of_key(self, key: str) -> str | None:
+        """See `RunStore.run_of_key`."""
+        return await self._database.read(lambda connection: _run_of_key(connection, key))
 
     async def get(self, run_id: str) -> Run | None:
         """See `RunStore.get`."""
@@ -233,6 +243,11 @@ def _row(run: Run) -> dict[str, str | None]:
 def _find(connection: sqlite3.Connection, run_id: str) -> Run | None:
     row = connection.execute("select body from runs where run_id = ?", (run_id,)).fetchone()
     return None if row is None else Run.from_stored_json(row[0])
+
+
+def _run_of_key(connection: sqlite3.Connection, key: str) -> str | None:
+    row = connection.execute("select run_id from idempotency_keys where digest = ?", (key,)).fetchone()
+    return None if row is None else str(row[0])
 
 
 def _count(connection: sqlite3.Connection, wanted: RunFilter) -> int:

@@ -283,7 +283,10 @@ def test_every_index_is_created_and_every_exempt_field_is_exempt(deployment: Dep
     fields = {(key.split("/")[6], last(key)): field for key, field in firestore.items() if "/fields/" in key}
     assert set(fields) == {(each["collectionGroup"], each["fieldPath"]) for each in wanted["fieldOverrides"]}
     assert all(field["indexConfig"] == {} for field in fields.values())
-    assert [name for name, field in fields.items() if "ttlConfig" in field] == [("runs", "expire_at")]
+    assert [name for name, field in fields.items() if "ttlConfig" in field] == [
+        ("runs", "expire_at"),
+        ("idempotency_keys", "expire_at"),
+    ]
 
 
 def test_the_database_is_protected_against_deletion(deployment: Deployment) -> None:
@@ -472,10 +475,10 @@ def test_what_is_no_longer_asked_for_is_taken_back_and_what_people_added_stays(
         database.set_up(cloud, target)
         buckets.set_up(cloud, target)
         alerts.set_up(cloud, target)
-        assert cloud.changes == 3
-        fields = recorder.cloud.of("firestore", "fields")
-        assert "ttlConfig" not in fields["expire_at"]
-        assert fields["expire_at"]["indexConfig"] == {}
+        assert cloud.changes == 4
+        fields = [field for key, field in recorder.cloud.resources.items() if key.endswith("/fields/expire_at")]
+        assert len(fields) == 2
+        assert all("ttlConfig" not in field and field["indexConfig"] == {} for field in fields)
         results = recorder.cloud.of("storage", "b")[f"{PROJECT}-haystack-results"]
         assert "Delete" not in {rule["action"]["type"] for rule in results["lifecycle"]["rule"]}
         assert results["cors"][0]["origin"] == [f"https://{DOMAIN}"]

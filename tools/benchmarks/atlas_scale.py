@@ -148,10 +148,10 @@ def _usage(folder: Path, module: str, *arguments: str) -> Usage:
 class LocalFiles:
     """Results bucket that stores nothing."""
 
-    async def upload(self, run_id: str, path: Path, media_type: str) -> StoredFile:
+    async def upload(self, folder: str, path: Path, media_type: str) -> StoredFile:
         """Return the entry of a file."""
         size = (await asyncio.to_thread(path.stat)).st_size
-        name = f"runs/{run_id}/{path.name}"
+        name = f"runs/{folder}/{path.name}"
         return StoredFile(name=path.name, object_name=name, media_type=media_type, size=size, crc32c="AAAAAA==")
 
     async def delete(self, run_id: str) -> None:

@@ -10,6 +10,7 @@ import pytest
 from shared.catalog.interpretation import ReadQuestion
 from shared.errors import IdempotencyMismatch, QuestionNotAnswerable, SubmitRejected, TooManyRuns, Unavailable
 from shared.fields import LlmProvider
+from shared.runs.jobs import JobState
 from shared.runs.records import Run
 from shared.runs.schemas import CreateRunRequest
 from shared.runs.states import ComputeState, FailureReason, RunState
@@ -127,6 +128,52 @@ async def test_a_run_that_has_the_id_of_a_key_by_chance_is_not_handed_out(
     mine = await service.create(key="k1")
     assert (mine.run_id != taken.run_id, mine.user_email) == (True, ADA)
     assert await service.create(key="k1") == mine
+
+
+async def test_a_key_that_is_used_daily_keeps_its_run_for_a_day_after_retention_deleted_the_first(
+    service: Service, sqlite: SqliteDatabase
+) -> None:
+    """Regression: the ids of a key were counted from the first that was free, and retention frees the oldest."""
+    runs = []
+    for _ in range(7):
+        service.clock.move(days=1.1)
+        runs.append(await service.create(key="nightly", retention=timedelta(days=7)))
+        service.jobs.put(runs[-1].compute.job_id, JobState.SUCCEEDED)
+    assert len({run.run_id for run in runs}) == 7
+    await sqlite.write(lambda connection: connection.execute("delete from runs where run_id = ?", (runs[0].run_id,)))
+    service.clock.move(hours=23)
+    assert await service.create(key="nightly", retention=timedelta(days=7)) == runs[-1]
+    assert len(service.jobs.jobs) == 7
+
+
+@pytest.mark.parametrize("end", [JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED])
+async def test_a_key_never_meets_the_dead_job_of_a_deleted_run(
+    service: Service, sqlite: SqliteDatabase, end: JobState
+) -> None:
+    """Regression: the deleted run's id was given again, and its finished job was adopted, so that the question never ran."""
+    first = await service.create(key="weekly", retention=timedelta(days=7))
+    service.jobs.put(first.compute.job_id, end)
+    await sqlite.write(lambda connection: connection.execute("delete from runs"))
+    service.clock.move(days=14)
+    second = await service.create(key="weekly", retention=timedelta(days=7))
+    assert second.run_id != first.run_id
+    assert service.jobs.jobs[second.compute.job_id].state is JobState.QUEUED
+
+
+async def test_the_hundredth_use_of_a_key_reads_as_much_as_the_second(service: Service) -> None:
+    reads = 0
+
+    class Counting(SqliteRunStore):
+        async def get(self, run_id: str) -> Run | None:
+            nonlocal reads
+            reads += 1
+            return await super().get(run_id)
+
+    service.store = Counting(service.store._database)  # the same database
+    for _ in range(100):
+        service.clock.move(days=1.1)
+        await service.create(key="daily")
+    assert reads == 99
 
 
 async def test_without_a_key_each_create_is_a_run(service: Service) -> None:

@@ -18,6 +18,8 @@ from shared.runs.views import run_status
 from shared.settings import SHORTEST_RETENTION
 from tests.support.builders import START, caveat, completed_run, interpretation, make_run
 
+KEY = "5e" * 32
+
 
 def summary_of(run: Run) -> RunSummary:
     """Return the summary of a run."""
@@ -133,6 +135,37 @@ async def test_the_limit_is_used_up_and_holds_under_simultaneous_creates(run_sto
     )
     assert sorted(type(outcome).__name__ for outcome in outcomes) == [*["NoneType"] * 4, *["TooManyRuns"] * 6]
     assert await run_store.count(RunFilter("ada@example.com")) == 4
+
+
+async def test_a_key_stands_for_its_last_run(run_store: RunDatabase) -> None:
+    assert await run_store.run_of_key(KEY) is None
+    first, second = make_run(idempotency_key=KEY), make_run(idempotency_key=KEY)
+    await run_store.create(first)
+    assert await run_store.run_of_key(KEY) == first.run_id
+    await run_store.create(second, replaces=first.run_id)
+    assert await run_store.run_of_key(KEY) == second.run_id
+
+
+async def test_a_create_stores_nothing_if_its_key_came_to_stand_for_another_run(run_store: RunDatabase) -> None:
+    first, second, late = (make_run(idempotency_key=KEY) for _ in range(3))
+    await run_store.create(first)
+    for replaces in (None, "run_000000000000"):
+        with pytest.raises(RunExists):
+            await run_store.create(late, replaces=replaces)
+    await run_store.create(second, replaces=first.run_id)
+    with pytest.raises(RunExists):
+        await run_store.create(late, replaces=first.run_id)
+    assert (await run_store.get(late.run_id), await run_store.run_of_key(KEY)) == (None, second.run_id)
+
+
+@pytest.mark.parametrize("limit", [0, 1])
+async def test_of_simultaneous_creates_with_one_key_one_wins_and_the_limit_refuses_none(
+    run_store: RunDatabase, limit: int
+) -> None:
+    runs = [make_run(idempotency_key=KEY) for _ in range(8)]
+    outcomes = await asyncio.gather(*(run_store.create(run, max_active=limit) for run in runs), return_exceptions=True)
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["NoneType", *["RunExists"] * 7]
+    assert await run_store.run_of_key(KEY) == runs[outcomes.index(None)].run_id
 
 
 async def test_an_allowed_transition_is_kept_with_its_history(run_store: RunDatabase) -> None:

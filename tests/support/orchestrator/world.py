@@ -28,11 +28,15 @@ class MemoryRuns:
     unavailable_at: frozenset[int] = frozenset()
     before: Callable[[Run], Run] = lambda run: run
 
-    async def create(self, run: Run, *, max_active: int = 0) -> None:
+    async def create(self, run: Run, *, max_active: int = 0, replaces: str | None = None) -> None:
         assert not max_active
+        assert replaces is None
         if run.run_id in self.runs:
             raise RunExists(run.run_id)
         self.runs[run.run_id] = run
+
+    async def run_of_key(self, key: str) -> str | None:
+        raise NotImplementedError("the job creates no runs")
 
     async def get(self, run_id: str) -> Run | None:
         return self.runs.get(run_id)
@@ -87,8 +91,8 @@ class FolderFiles:
 
     folder: Path
 
-    async def upload(self, run_id: str, path: Path, media_type: str) -> StoredFile:
-        name = f"runs/{run_id}/{path.name}"
+    async def upload(self, folder: str, path: Path, media_type: str) -> StoredFile:
+        name = f"runs/{folder}/{path.name}"
         content = await asyncio.to_thread(self._put, name, path)
         return StoredFile(name=path.name, object_name=name, media_type=media_type, size=len(content), crc32c="AAAAAA==")
 
@@ -148,4 +152,5 @@ class World:
         return found
 
     def file(self, suffix: str) -> Path:
-        return self.results / "runs" / self.run_id / f"{self.run_id}_{suffix}"
+        name = f"{self.run_id}_{suffix}"
+        return next(self.results / file.object_name for file in self.outcome.files if file.name == name)
