@@ -129,7 +129,7 @@ class RunSubmission:
         while True:
             earlier = None if digest is None else await self._store.run_of_key(digest)
             stored = None if earlier is None else await self._store.get(earlier)
-            if stored is not None and self._clock() - stored.created_at <= states.KEY_LIFETIME:
+            if stored is not None and stored.idempotency_key == digest and self._is_recent(stored):
                 if stored.request_fingerprint != request_digest:
                     raise IdempotencyMismatch
                 return stored, True
@@ -139,6 +139,9 @@ class RunSubmission:
             except RunExists:
                 continue  # another request with this key came first, or 48 random bits collided: look again
             return run, False
+
+    def _is_recent(self, run: Run) -> bool:
+        return self._clock() - run.created_at <= states.KEY_LIFETIME
 
     def _new_run(self, request: CreateRunRequest, question: ReadQuestion, owner: str, digest: str | None) -> Run:
         interpretation = question.interpretation
