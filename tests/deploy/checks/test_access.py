@@ -31,7 +31,7 @@ def as_member(examination: Examination, service: Service) -> Examination:
 
 def test_ready_functions_are_fine(deployed: Examination) -> None:
     (finding,) = deployed.findings(access.functions)
-    assert finding == (Level.OK, "All 9 functions are ready.", "")
+    assert finding == (Level.OK, "All 10 functions are ready.", "")
 
 
 def test_missing_unready_and_open_functions_are_told(deployed: Examination) -> None:
@@ -63,7 +63,7 @@ def test_a_backend_without_identity_aware_proxy_is_told(deployed: Examination) -
 
 def test_protected_backends_are_fine(deployed: Examination) -> None:
     (finding,) = deployed.findings(access.proxy)
-    assert finding == (Level.OK, "Identity-Aware Proxy protects all 8 backends.", "")
+    assert finding == (Level.OK, "Identity-Aware Proxy protects all 9 backends.", "")
 
 
 def test_members_are_named(deployed: Examination) -> None:

@@ -66,10 +66,10 @@ def test_too_few_backend_services_are_told(new: Examination) -> None:
     (finding,) = new.findings(capacity.quotas_of_front)
     assert finding.level is Level.FIX
     assert (
-        "The quota of backend services is too small: 5 of 9 are in use, and the load balancer needs 8 more."
+        "The quota of backend services is too small: 5 of 9 are in use, and the load balancer needs 9 more."
         in finding.text
     )
-    assert "--quota-id=BACKEND-SERVICES-per-project --preferred-value=13" in finding.command
+    assert "--quota-id=BACKEND-SERVICES-per-project --preferred-value=14" in finding.command
 
 
 def test_an_existing_load_balancer_needs_no_more(deployed: Examination) -> None:
