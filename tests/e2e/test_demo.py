@@ -37,7 +37,7 @@ def demo(ingested: Path, tmp_path: Path, *arguments: str) -> subprocess.Complete
 def test_the_demo_shows_progress_and_the_truth_beside_the_prediction(ingested: Path, tmp_path: Path) -> None:
     done = demo(ingested, tmp_path, "--max-iterations", "1", "--random-seed", "1")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "evaluation · iteration 1/1" in done.stdout
+    assert " · iteration 1/1" in done.stdout  # a phase may be shorter than the time between two looks
     assert "status: completed" in done.stdout
     (folder,) = (tmp_path / "results").glob("run_*")
     files = {file.name.removeprefix(f"{folder.name}_"): file for file in folder.iterdir()}

@@ -158,7 +158,7 @@ async def test_a_job_of_another_maker_with_this_id_is_adopted(jobs: GoogleBatchJ
 
 
 @pytest.mark.parametrize(
-    ("step", "reason"), [("1", FailureReason.ORCHESTRATOR_ERROR), ("137", FailureReason.OUT_OF_MEMORY)]
+    ("step", "reason"), [("1", FailureReason.ORCHESTRATOR_ERROR), ("137", FailureReason.INTERRUPTED)]
 )
 async def test_the_report_of_a_failed_job_tells_its_exit_code(
     jobs: GoogleBatchJobs, step: str, reason: FailureReason
