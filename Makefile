@@ -10,7 +10,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-
 export PYTHONUNBUFFERED = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up atlas ingest test test-clients test-stack bench load check format audit openapi derived lock clean
+.PHONY: help install demo up atlas ingest test test-clients test-stack bench load check format audit openapi terraform derived lock mutants clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,13 +40,13 @@ $(VENV)/.installed: requirements-uv.txt requirements-dev.txt pyproject.toml
 	@$(BIN)/python -c 'import pathlib, sysconfig; pathlib.Path(sysconfig.get_path("purelib"), "checkout.pth").write_text("$(CURDIR)\n")'
 	@touch $@
 
-demo: install ## Ask one question end to end; ARGS='"my question" --max-iterations 2'
+demo: install ## Ask one question end to end, and compare with the truth; ARGS='"my question" --max-iterations 2'
 	@$(BIN)/python -m local demo $(ARGS)
 
 up: install ## Run the service until Ctrl-C; ARGS='--port 8081 --store firestore'
 	@exec $(BIN)/python -m local up --demo-atlas $(ARGS)
 
-atlas: install ## Build and ingest the demo atlas
+atlas: install ## Build and ingest the demo atlases
 	@$(BIN)/python -m local atlas
 
 ingest: install ## Add your own atlas to the local service; ARGS='my_atlas cells.h5ad'
@@ -86,10 +86,17 @@ check: install ## Check format, lint, types and import rules
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python -m deploy.terraform --check
+	@! command -v terraform >/dev/null || terraform fmt -check -diff deploy/terraform
+
+mutants: install ## Change the code in small ways and list the changes that no test notices (hours); ARGS='"shared.auth.keys.*"'
+	@$(BIN)/mutmut run $(ARGS)
+	@$(BIN)/mutmut results
 
 format: install ## Format the code and fix what ruff can fix
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+	@! command -v terraform >/dev/null || terraform fmt deploy/terraform
 
 audit: install ## Look up known vulnerabilities of the pinned packages (needs the network)
 	@for file in requirements.txt orchestrator/requirements.txt orchestrator/requirements-llm.txt requirements-dev.txt; do \
@@ -100,6 +107,9 @@ audit: install ## Look up known vulnerabilities of the pinned packages (needs th
 
 openapi: install ## Regenerate docs/openapi.yaml from the code
 	@$(BIN)/python -m tools.openapi
+
+terraform: install ## Regenerate the Terraform module's files from the tables of deploy.sh
+	@$(BIN)/python -m deploy.terraform
 
 derived: install ## Regenerate the data files that derive from other data
 	@$(BIN)/python -m tools.derived
@@ -114,4 +124,4 @@ lock: install ## Recompile requirements*.txt from the .in files
 	@test ! -e tools/requirements-load.in || $(COMPILE) tools/requirements-load.in -o tools/requirements-load.txt
 
 clean: ## Remove everything that make created, including .venv
-	@rm -rf $(VENV) .venv-stack .venv-load .local demo-results results build *.egg-info
+	@rm -rf $(VENV) .venv-stack .venv-load .local demo-results results mutants build *.egg-info

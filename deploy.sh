@@ -4,7 +4,11 @@
 #   ./deploy.sh --project P --region R --domain D [--env dev|prod] [--production] [--only create,status]
 #               [--member group:G] [--notify ops@example.org] [--origins https://app.example.org,...]
 #               [--retention-days N] [--llm-secrets anthropic,openai] [--skip-image] [--dry-run]
+#               [--build-region us-central1] [--network N --subnet S [--no-external-ip]] [--iap-client-id ID]
+#               [--frontend FOLDER]
 #   ./deploy.sh destroy --project P --region R [--env dev|prod] [--dry-run] [--yes] [--data --yes-delete-data]
+#   ./deploy.sh doctor --project P --region R [--domain D] [--env dev|prod] [--service-account A]
+#   ./deploy.sh verify --project P --domain D [--service-account A] | --url http://127.0.0.1:8080
 #
 # This script finds the tools and starts the program in deploy/, which needs Python 3.11 or newer without libraries.
 set -Eeuo pipefail
@@ -50,13 +54,18 @@ readonly python
 
 case "${1:-}" in
   "" | -h | --help | help) arguments=(deploy --help) ;;
-  deploy | destroy) arguments=("$@") ;;
+  deploy | destroy | doctor | verify) arguments=("$@") ;;
   *) arguments=(deploy "$@") ;;
 esac
 
-if ! command -v gcloud >/dev/null && ! has_option --dry-run "$@" && ! has_option --help "${arguments[@]}"; then
+# verify needs gcloud only to sign in as a service account.
+if [[ "${arguments[0]}" != verify ]] && ! command -v gcloud >/dev/null && ! has_option --dry-run "$@" && ! has_option --help "${arguments[@]}"; then
   die "gcloud is required: https://cloud.google.com/sdk/docs/install"
 fi
 
 # Write no bytecode into the repository.
-PYTHONPATH="${root}" PYTHONDONTWRITEBYTECODE=1 "${python}" -m deploy "${arguments[@]}"
+export PYTHONPATH="${root}" PYTHONDONTWRITEBYTECODE=1
+case "${arguments[0]}" in
+  doctor | verify) exec "${python}" -m deploy "${arguments[@]}" ;; # their exit code is a result, not a failure of this script
+esac
+"${python}" -m deploy "${arguments[@]}"

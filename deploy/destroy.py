@@ -3,9 +3,10 @@
 import re
 from collections.abc import Iterable
 
-from deploy import alerts
+from deploy import alerts, policies, signin
 from deploy.gcloud import Gcloud
-from deploy.iam import ACCOUNTS, bindings
+from deploy.iam import ACCOUNTS, bindings_of_accounts
+from deploy.policies import Policy
 from deploy.secrets import PAGE_TOKEN_KEY
 from deploy.target import Target
 from shared.routes import FUNCTIONS
@@ -40,7 +41,7 @@ def destroy(cloud: Gcloud, target: Target, *, data: bool = False) -> None:
     _delete(cloud, "pubsub subscriptions", [target.name("jobs-to-reconcile")])
     _delete(cloud, "run services", functions, region)
     _delete(cloud, "pubsub topics", [target.name("jobs")])
-    _delete(cloud, "secrets", [target.name(PAGE_TOKEN_KEY)])
+    _delete(cloud, "secrets", [target.name(PAGE_TOKEN_KEY), target.name(signin.SECRET)])
     _delete(cloud, "artifacts repositories", [target.prefix], location)
     _delete_accounts(cloud, target)
     if data:
@@ -57,11 +58,11 @@ def _delete(cloud: Gcloud, group: str, names: Iterable[str], *where: str, listin
 def _delete_accounts(cloud: Gcloud, target: Target) -> None:
     existing = cloud.by_name("iam service-accounts list")
     accounts = [target.account(name) for name in ACCOUNTS if target.account(name) in existing]
-    for each in bindings(target):
-        # A deleted account would stay in the project's policy; bindings on deleted resources disappear with them.
-        if each.kind == "project" and each.member.partition(":")[2] in accounts:
-            flags = (f"--member={each.member}", f"--role={each.role}", "--condition=None", "--format=none")
-            cloud.change("projects remove-iam-policy-binding", target.project, *flags)
+    if accounts:  # they would stay in the policies of what is not deleted
+        buckets = cloud.by_name("storage buckets list", "--raw")
+        kept = [name for name in (target.results_bucket, target.atlas_bucket, target.source_bucket) if name in buckets]
+        places = [Policy("project", target.project), *(Policy("bucket", f"gs://{name}") for name in kept)]
+        policies.remove(cloud, target, bindings_of_accounts(cloud, target, places))
     for email in accounts:
         cloud.change("iam service-accounts delete", email)
 

@@ -32,7 +32,7 @@ def push_notifications(cloud: Gcloud, target: Target) -> None:
     found = cloud.by_name("pubsub subscriptions list").get(name)
     if found is None:
         cloud.change("pubsub subscriptions create", name, f"--topic={target.name('jobs')}", *flags)
-    elif not covers(found, {"pushConfig": {"pushEndpoint": endpoint, "oidcToken": _token(target)}}):
+    elif not covers(found, {"pushConfig": {"pushEndpoint": endpoint, "oidcToken": token(target)}}):
         cloud.change("pubsub subscriptions update", name, *flags)
 
 
@@ -42,7 +42,7 @@ def schedule_sweep(cloud: Gcloud, target: Target) -> None:
     uri = f"{target.reconcile_url}{RECONCILE_PATH}"
     wanted = {
         "schedule": SWEEP_SCHEDULE,
-        "httpTarget": {"uri": uri, "httpMethod": "POST", "oidcToken": _token(target)},
+        "httpTarget": {"uri": uri, "httpMethod": "POST", "oidcToken": token(target)},
     }
     found = cloud.by_name("scheduler jobs list", location).get(name)
     if covers(found, wanted):
@@ -65,5 +65,6 @@ def schedule_sweep(cloud: Gcloud, target: Target) -> None:
     )
 
 
-def _token(target: Target) -> dict[str, str]:
+def token(target: Target) -> dict[str, str]:
+    """Return the account and the audience of the tokens with which reconcile is called."""
     return {"serviceAccountEmail": target.account("invoker"), "audience": target.reconcile_url}

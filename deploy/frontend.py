@@ -4,12 +4,16 @@ import hashlib
 from functools import partial
 from typing import Final
 
+from deploy import signin
 from deploy.gcloud import Gcloud, Resource, covers, last_segment, lookup
 from deploy.target import Target
 from deploy.url_map import https_redirect, url_map
 
 SCHEME: Final = "--load-balancing-scheme=EXTERNAL_MANAGED"
 GLOBAL: Final = "--global"
+# A tenth of the requests: each function logs every request anyway, and alerts read metrics, which have them all.
+LOGGING: Final = {"enable": True, "sampleRate": 0.1}
+LOGGING_FLAGS: Final = ("--enable-logging", f"--logging-sample-rate={LOGGING['sampleRate']}")
 
 
 def create_backends(cloud: Gcloud, target: Target) -> dict[str, str]:
@@ -21,16 +25,22 @@ def create_backends(cloud: Gcloud, target: Target) -> dict[str, str]:
         The IAP audience of each function.
     """
     existing = _list(cloud, "backend-services")
-    steps = []
-    for function in target.balanced:
-        name = target.name(function)
-        if name not in existing:
-            flags = (GLOBAL, SCHEME, "--iap=enabled", "--enable-logging")
-            steps.append(partial(cloud.change, "compute backend-services create", name, *flags))
-        elif not covers(existing[name], {"iap": {"enabled": True}}):
-            steps.append(partial(cloud.change, "compute backend-services update", name, GLOBAL, "--iap=enabled"))
-    cloud.together(*steps)
-    if steps and not cloud.dry_run:
+    client = signin.client(target, existing)
+    names = [target.name(function) for function in target.balanced]
+    wanted = {"iap": signin.wanted(client), "logConfig": LOGGING}
+    changed = [name for name in names if not covers(existing.get(name), wanted)]
+    if changed:
+        iap, secret = signin.flag(cloud, target, client)
+        create = ("compute backend-services create", (GLOBAL, SCHEME, iap, *LOGGING_FLAGS))
+        update = ("compute backend-services update", (GLOBAL, iap, *LOGGING_FLAGS))
+        cloud.together(
+            *(
+                partial(cloud.change, command, name, *flags, secret=secret)
+                for name in changed
+                for command, flags in [update if name in existing else create]
+            )
+        )
+    if changed and not cloud.dry_run:
         existing = _list(cloud, "backend-services")
     return {function: _audience(target, function, existing) for function in target.balanced}
 

@@ -7,11 +7,13 @@ builder: builders/python/builder.toml of GoogleCloudPlatform/buildpacks ignores 
 
 import hashlib
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Final
 
-from deploy import staging
+from deploy import builds, staging
 from deploy.gcloud import Gcloud, Resource
 from deploy.secrets import PAGE_TOKEN_KEY, llm_key_versions
 from deploy.target import RECONCILE, RUNTIME, SPECS, Target
@@ -34,15 +36,14 @@ def deploy(
     steps = []
     for function in functions:
         name = target.name(function)
-        folder = staging.stage(function, target.work / "functions")
-        flags = _flags(target, function, environment(target, function, audiences.get(function, ""), job_image))
-        label = _fingerprint(staging.content_hash(folder), flags)
+        folder = staging.stage(function, target.work / "functions", target.frontend)
+        content = staging.content_hash(folder)
+        environ = environment(target, function, audiences.get(function, ""), job_image)
+        flags = [*_build_flags(target, function, content), *_flags(target, function, environ)]
+        label = _fingerprint(content, flags)
         if not _up_to_date(existing.get(name), label, ingress(function)):
-            sources = (f"--source={folder}", f"--labels={CONTENT_LABEL}={label}")
-            steps.append(partial(cloud.change, "run deploy", name, *sources, *flags))
-    if steps and not existing:
-        # The first deployment creates the bucket for sources; concurrent deployments would all try to create it.
-        steps.pop(0)()
+            flags.insert(0, f"--labels={CONTENT_LABEL}={label}")
+            steps.append(partial(_deploy_one, cloud, target, function, folder, flags))
     cloud.together(*steps)
 
 
@@ -70,11 +71,49 @@ def environment(target: Target, function: str, audience: str, job_image: str) ->
             "JOB_TOPIC": target.topic,
             "ATLAS_BUCKET": target.atlas_bucket,
         }
+        values |= _network(target)
         if target.llm_providers:
             values["JOB_SECRETS"] = llm_key_versions(target)
     if SPECS[function].account == "signer":
         values["SIGNER_EMAIL"] = target.account("signer")
     return values
+
+
+def _network(target: Target) -> dict[str, str]:
+    """Return the settings of the network of jobs, if they do not use the default one."""
+    values: dict[str, str] = {}
+    if target.subnet:
+        values |= {"JOB_NETWORK": target.job_network, "JOB_SUBNETWORK": target.job_subnetwork}
+    if not target.external_ip:
+        values["JOB_EXTERNAL_IP"] = "0"
+    return values
+
+
+def ingest_environment(target: Target, job_image: str) -> dict[str, str]:
+    """Return the settings with which operators ingest atlases on Batch."""
+    return {
+        "PROJECT": target.project,
+        "REGION": target.region,
+        "RESULTS_BUCKET": target.results_bucket,
+        "ATLAS_BUCKET": target.atlas_bucket,
+        "FIRESTORE_DATABASE": target.database,
+        "JOB_IMAGE": job_image,
+        "INGEST_SERVICE_ACCOUNT": target.account("ingest"),
+        **_network(target),
+    }
+
+
+def write_ingest_settings(target: Target, job_image: str) -> Path:
+    """Write the settings of ingests on Batch as a file for `source`, and return its path."""
+    values = ingest_environment(target, job_image)
+    path = target.work / "ingest.env"
+    path.write_text("".join(f"export {name}={shlex.quote(value)}\n" for name, value in values.items()))
+    return path
+
+
+def secret_environment(target: Target, function: str) -> dict[str, str]:
+    """Return the variables of a function that Cloud Run fills from Secret Manager, with the names of their secrets."""
+    return {"PAGE_TOKEN_KEY": target.name(PAGE_TOKEN_KEY)} if function == "list" else {}
 
 
 def ingress(function: str) -> str:
@@ -83,12 +122,46 @@ def ingress(function: str) -> str:
     return "internal" if function == RECONCILE else "internal-and-cloud-load-balancing"
 
 
-def _flags(target: Target, function: str, environ: Mapping[str, str]) -> list[str]:
-    spec = SPECS[function]
-    flags = [
+def _deploy_one(cloud: Gcloud, target: Target, function: str, folder: Path, flags: Sequence[str]) -> None:
+    """Deploy a function from its sources, or from an image if builds have a region of their own."""
+    name = target.name(function)
+    if not target.build_region:
+        cloud.change("run deploy", name, f"--source={folder}", *flags)
+        return
+    build(cloud, target, function, folder)
+    cloud.change("run deploy", name, *flags)
+
+
+def build(cloud: Gcloud, target: Target, function: str, folder: Path) -> str:
+    """Build the image of a function from its staged sources, unless it exists, and return its name with its tag."""
+    content = staging.content_hash(folder)
+    image = _built_image(target, function, content)
+    if builds.digest(builds.images(cloud, target, target.name(function)), _tag(content)) is None:
+        builds.submit(cloud, target, builds.Build(function, folder, builds.FUNCTION, {"_IMAGE": image}))
+    return image
+
+
+def _build_flags(target: Target, function: str, content: str) -> tuple[str, ...]:
+    if target.build_region:
+        return (f"--image={_built_image(target, function, content)}",)
+    return (
         f"--base-image={BASE_IMAGE}",
         f"--image={target.registry}/{target.name(function)}",
         f"--build-service-account={target.builder}",
+    )
+
+
+def _built_image(target: Target, function: str, content: str) -> str:
+    return f"{target.registry}/{target.name(function)}:{_tag(content)}"
+
+
+def _tag(content: str) -> str:
+    return f"content-{content[:24]}"
+
+
+def _flags(target: Target, function: str, environ: Mapping[str, str]) -> list[str]:
+    spec = SPECS[function]
+    flags = [
         f"--region={target.region}",
         f"--service-account={target.account(spec.account)}",
         f"--ingress={ingress(function)}",
@@ -103,8 +176,7 @@ def _flags(target: Target, function: str, environ: Mapping[str, str]) -> list[st
         # The separator is a semicolon, because some values are lists with commas.
         "--set-env-vars=^;^" + ";".join(f"{name}={value}" for name, value in sorted(environ.items())),
     ]
-    if function == "list":
-        flags.append(f"--set-secrets=PAGE_TOKEN_KEY={target.name(PAGE_TOKEN_KEY)}:latest")
+    flags += [f"--set-secrets={name}={secret}:latest" for name, secret in secret_environment(target, function).items()]
     return flags
 
 

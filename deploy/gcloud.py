@@ -1,7 +1,7 @@
 """Run gcloud: read state as JSON and apply changes one command at a time. A dry run prints the changes instead.
 
-A failing command stops the deployment with its error output. Errors that are known to be transient are retried, such
-as those of an API that was just enabled or a service account that was just created.
+A failing command stops the deployment with its error output. Errors that are known to be transient are retried: see
+`deploy/retries.py`.
 """
 
 import json
@@ -13,19 +13,17 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
+
+from deploy.retries import API_DISABLED, WAITING, Retries, advice
 
 ALREADY_EXISTS: Final = re.compile(r"\bALREADY_EXISTS\b|\balready exists\b")
 NOT_FOUND: Final = re.compile(
     r"\bNOT_FOUND\b|\bnot found\b|Cannot find service|HTTPError 404|could not be found|\b404\b"
 )
-API_DISABLED: Final = re.compile(r"\bSERVICE_DISABLED\b|has not been used in project|is not enabled")
-TRANSIENT: Final = re.compile(
-    API_DISABLED.pattern + r"|[Ss]ervice account \S+ does not exist|concurrent policy changes|\bis not ready\b"
-)
-ATTEMPTS: Final = 7
 WORKERS: Final = 4
+FLAGS_ON_STDIN: Final = "--flags-file=-"
 # The full URL of a resource; the wanted state often names a resource from `projects/` on.
 RESOURCE_URL: Final = re.compile(r"^https?://[^/]+/.*?(projects/.+)$")
 
@@ -37,12 +35,18 @@ class Secret:
     """A value that a command reads from standard input and that is never printed.
 
     Attributes:
-        value: the secret itself.
+        value: the standard input.
         shell: shell command that generates such a value, shown in a dry run.
+        hidden: the secret part of the value; empty means all of it.
     """
 
-    value: str
+    value: str = field(repr=False)
     shell: str
+    hidden: str = field(default="", repr=False)
+
+    def hide(self, text: str) -> str:
+        """Return a text without the secret, for the output of a command that may quote it."""
+        return text.replace(self.hidden or self.value, "[secret]")
 
 
 @dataclass(frozen=True)
@@ -60,13 +64,17 @@ class CommandFailed(Exception):
 
 def execute(command: Sequence[str], stdin: str) -> Answer:
     """Run a command without prompts."""
+    environment = {**os.environ, "CLOUDSDK_CORE_DISABLE_PROMPTS": "1", "NO_COLOR": "1"}
+    if FLAGS_ON_STDIN in command:
+        environment["CLOUDSDK_CORE_DISABLE_FILE_LOGGING"] = "1"  # gcloud writes all flags to its log
+        environment["CLOUDSDK_CORE_LOG_HTTP"] = "0"
     done = subprocess.run(
         command,
         input=stdin,
         text=True,
         capture_output=True,
         check=False,
-        env={**os.environ, "CLOUDSDK_CORE_DISABLE_PROMPTS": "1", "NO_COLOR": "1"},
+        env=environment,
     )
     return Answer(done.returncode, done.stdout, done.stderr)
 
@@ -112,6 +120,7 @@ class Gcloud:
         blind: read nothing, as if the project were empty; for a dry run without access.
         run: function that runs a command.
         wait: function that waits some seconds.
+        clock: seconds of a monotonic clock.
     """
 
     def __init__(
@@ -122,6 +131,7 @@ class Gcloud:
         blind: bool = False,
         run: Callable[[Sequence[str], str], Answer] = execute,
         wait: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.dry_run = dry_run
         self.blind = blind
@@ -129,6 +139,7 @@ class Gcloud:
         self._project = project
         self._execute = run
         self._wait = wait
+        self._clock = clock
         self._lock = threading.Lock()
         self._slots = threading.BoundedSemaphore(WORKERS)  # limits commands, however many steps wait
 
@@ -174,9 +185,23 @@ class Gcloud:
             print(line if self.dry_run else f"+ {line}", flush=True)
         if self.dry_run:
             return
-        answer = self._retry(words, "" if secret is None else secret.value)
+        answer = self._retry(words, secret)
         if answer.code and not (exists_ok and ALREADY_EXISTS.search(answer.stderr)):
             raise _failure(words, answer)
+
+    def secret(self, command: str, *args: str) -> str:
+        """Return the output of a command that reads a secret; in a dry run, nothing is read.
+
+        Raises:
+            CommandFailed: if the command failed.
+        """
+        if self.dry_run:
+            return ""
+        words = self._command(command, args)
+        answer = self._retry(words)
+        if answer.code:
+            raise _failure(words, answer)
+        return answer.stdout
 
     def note(self, text: str) -> None:
         """Print a comment between the commands."""
@@ -197,7 +222,7 @@ class Gcloud:
         if self.blind:
             return None
         words = self._command(command, (*args, "--format=json"))
-        answer = self._run(words, "") if self.dry_run else self._retry(words, "")
+        answer = self._run(words) if self.dry_run else self._retry(words)
         if answer.code == 0:
             return json.loads(answer.stdout or "null")
         disabled = API_DISABLED.search(answer.stderr)
@@ -205,21 +230,29 @@ class Gcloud:
             return None
         raise _failure(words, answer)
 
-    def _retry(self, words: Sequence[str], stdin: str) -> Answer:
-        for attempt in range(1, ATTEMPTS):
-            answer = self._run(words, stdin)
-            if answer.code == 0 or not TRANSIENT.search(answer.stderr):
-                return answer
-            self._wait(5.0 * attempt)
-        return self._run(words, stdin)
+    def _retry(self, words: Sequence[str], secret: Secret | None = None) -> Answer:
+        retries, failed_at, told = Retries(), 0.0, False
+        while (answer := self._run(words, secret)).code:
+            failed_at = failed_at or self._clock()
+            pause = retries.pause(answer.stderr, self._clock() - failed_at)
+            if pause is None:
+                break
+            if retries.refused and not told:
+                told = True
+                self.note(f"{WAITING}\n{answer.stderr.strip()}")
+            self._wait(pause)
+        return answer
 
-    def _run(self, words: Sequence[str], stdin: str) -> Answer:
+    def _run(self, words: Sequence[str], secret: Secret | None = None) -> Answer:
         with self._slots:
-            return self._execute(words, stdin)
+            answer = self._execute(words, "" if secret is None else secret.value)
+        return answer if secret is None else Answer(answer.code, secret.hide(answer.stdout), secret.hide(answer.stderr))
 
     def _command(self, command: str, args: Sequence[str]) -> list[str]:
         return ["gcloud", *command.split(), *args, f"--project={self._project}", "--quiet"]
 
 
 def _failure(words: Sequence[str], answer: Answer) -> CommandFailed:
-    return CommandFailed(f"{shell(words)}\nexit code {answer.code}: {answer.stderr.strip()}")
+    text = f"{shell(words)}\nexit code {answer.code}: {answer.stderr.strip()}"
+    found = advice(answer.stderr)
+    return CommandFailed(f"{text}\n{found}" if found else text)

@@ -4,13 +4,14 @@ import shutil
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from deploy.gcloud import CommandFailed, Gcloud, Resource, lookup
+from deploy import builds
+from deploy.cleanup import IN_USE
+from deploy.gcloud import CommandFailed, Gcloud, last_segment, lookup
 from deploy.staging import content_hash
 from deploy.target import Target
 
 SOURCE: Final = "orchestrator"
 CONTENT: Final = ("orchestrator", "shared")
-CONFIG: Final = "deploy/cloudbuild.json"
 
 
 class Variant(NamedTuple):
@@ -36,7 +37,7 @@ def job_image(cloud: Gcloud, target: Target, *, build: bool) -> str:
     """Return the image for jobs, by digest; it has the clients of the language models if the target names providers.
 
     Args:
-        build: build the image if none has this content; otherwise use the newest image.
+        build: build the image if none has this content; otherwise use the deployed image, or else the newest.
 
     Raises:
         CommandFailed: if the build failed, or if there is no image and `build` is false.
@@ -45,51 +46,34 @@ def job_image(cloud: Gcloud, target: Target, *, build: bool) -> str:
     variant = _variant(target)
     image = f"{target.registry}/{variant.name}"
     tag = f"content-{content_hash(source)[:24]}"
-    images = _images(cloud, target)
+    images = builds.images(cloud, target, variant.name)
     if not build:
         if not images:
             raise CommandFailed("There is no image of the job yet. Deploy once without --skip-image and --only.")
         newest = max(images, key=lambda each: str(each.get("updateTime", "")))
-        return f"{image}@{newest['version']}"
-    digest = _digest(images, tag)
+        return f"{image}@{builds.digest(images, IN_USE) or newest['version']}"
+    digest = builds.digest(images, tag)
     if digest is None:
-        cloud.change(
-            "builds submit",
-            str(source),
-            f"--config={target.root / CONFIG}",
-            f"--substitutions=_IMAGE={image}:{tag},_REQUIREMENTS={variant.requirements}",
-            f"--service-account={target.builder}",
-            f"--region={target.region}",
-            "--suppress-logs",
-        )
+        values = {"_IMAGE": f"{image}:{tag}", "_REQUIREMENTS": variant.requirements}
+        builds.submit(cloud, target, builds.Build(SOURCE, source, builds.JOB, values))
         if cloud.dry_run:
             asked = lookup("artifacts docker images describe", f"{image}:{tag}", "--format=value(image_summary.digest)")
             return f"{image}@{asked}"
-        digest = _digest(_images(cloud, target), tag)
+        digest = builds.digest(builds.images(cloud, target, variant.name), tag)
     if digest is None:
         raise CommandFailed(f"Cloud Build succeeded, but {image}:{tag} does not exist.")
     return f"{image}@{digest}"
 
 
+def mark_deployed(cloud: Gcloud, target: Target, image: str) -> None:
+    """Tag the image that jobs use, so that the cleanup keeps it."""
+    name, _, used = image.partition("@")
+    if builds.digest(builds.images(cloud, target, last_segment(name)), IN_USE) != used:
+        cloud.change("artifacts docker tags add", image, f"{name}:{IN_USE}")
+
+
 def _variant(target: Target) -> Variant:
     return WITH_LANGUAGE_MODELS if target.llm_providers else PLAIN
-
-
-def _images(cloud: Gcloud, target: Target) -> list[Resource]:
-    if cloud.dry_run:
-        location = f"--location={target.region}"
-        if cloud.find("artifacts repositories describe", target.prefix, location) is None:
-            return []
-    return cloud.items("artifacts docker images list", f"{target.registry}/{_variant(target).name}", "--include-tags")
-
-
-def _digest(images: list[Resource], tag: str) -> str | None:
-    """Return the digest of the image with this tag; gcloud writes the tags as a list or separated by commas."""
-    for image in images:
-        tags = image.get("tags", [])
-        if tag in (tags.split(",") if isinstance(tags, str) else tags):
-            return str(image["version"])
-    return None
 
 
 def _stage(target: Target) -> Path:

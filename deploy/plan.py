@@ -4,14 +4,30 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
-from deploy import alerts, buckets, database, events, frontend, functions, iam, image, secrets
+from deploy import (
+    alerts,
+    buckets,
+    cleanup,
+    database,
+    events,
+    frontend,
+    functions,
+    iam,
+    image,
+    members,
+    network,
+    policies,
+    secrets,
+    signin,
+)
 from deploy.gcloud import Gcloud
+from deploy.policies import Stale
 from deploy.target import RECONCILE, Target
 from shared.routes import FUNCTIONS
 
 APIS: Final = (
-    "artifactregistry", "batch", "cloudbuild", "cloudresourcemanager", "cloudscheduler", "compute", "firestore", "iam",
-    "iamcredentials", "iap", "logging", "monitoring", "pubsub", "run", "secretmanager", "storage",
+    "artifactregistry", "batch", "billingbudgets", "cloudbuild", "cloudresourcemanager", "cloudscheduler", "compute", "firestore",
+    "iam", "iamcredentials", "iap", "logging", "monitoring", "pubsub", "run", "secretmanager", "storage", "sts",
 )  # fmt: skip
 
 
@@ -22,31 +38,44 @@ def deploy(cloud: Gcloud, target: Target, *, only: Sequence[str] = (), build_ima
         only: deploy these functions and leave the rest of the service unchanged; empty means everything.
         build_image: build the job's image if its content changed.
     """
+    signin.check(cloud, target)
     if only:
+        signin.store_secret(cloud, target)
         secrets.check_llm_keys(cloud, target)
-        _deploy_functions(cloud, target, only, image.job_image(cloud, target, build=False))
+        network.check(cloud, target)
+        policies.remove(
+            cloud, target, _deploy_functions(cloud, target, only, image.job_image(cloud, target, build=False))
+        )
         return
     enable_apis(cloud)
     secrets.check_llm_keys(cloud, target)
+    network.check(cloud, target)
     iam.create_accounts(cloud, target)
     cloud.together(
         partial(database.set_up, cloud, target),
         partial(buckets.set_up, cloud, target),
         partial(secrets.create_page_token_key, cloud, target),
+        partial(signin.store_secret, cloud, target),
         partial(image.create_repository, cloud, target),
         partial(events.create_topic, cloud, target),
     )
-    iam.bind_resources(cloud, target)
+    stale = iam.bind_resources(cloud, target)
     job_image = image.job_image(cloud, target, build=build_image)
-    _deploy_functions(cloud, target, FUNCTIONS, job_image)
-    iam.admit_members(cloud, target)
+    stale += _deploy_functions(cloud, target, FUNCTIONS, job_image)
+    if not cloud.dry_run:
+        cloud.note(f"settings for ingests on Batch: {functions.write_ingest_settings(target, job_image)}")
+    stale += members.admit(cloud, target)
     cloud.together(
         partial(frontend.connect, cloud, target),
         partial(events.push_notifications, cloud, target),
         partial(events.schedule_sweep, cloud, target),
         partial(frontend.allow_preflights, cloud, target),
         partial(alerts.set_up, cloud, target),
+        partial(image.mark_deployed, cloud, target, job_image),
+        partial(cleanup.set_up, cloud, target),
     )
+    # Last: until here, revisions of the previous release may serve.
+    policies.remove(cloud, target, stale)
 
 
 def enable_apis(cloud: Gcloud) -> None:
@@ -57,7 +86,7 @@ def enable_apis(cloud: Gcloud) -> None:
         cloud.change("services enable", *missing)
 
 
-def _deploy_functions(cloud: Gcloud, target: Target, names: Sequence[str], job_image: str) -> None:
+def _deploy_functions(cloud: Gcloud, target: Target, names: Sequence[str], job_image: str) -> list[Stale]:
     audiences = frontend.create_backends(cloud, target) if set(names) - {RECONCILE} else {}
     functions.deploy(cloud, target, names, audiences=audiences, job_image=job_image)
-    iam.bind_functions(cloud, target, names)
+    return iam.bind_functions(cloud, target, names)

@@ -1,4 +1,4 @@
-"""Stage the sources of one function: its `main.py`, `shared/`, `requirements.txt`, and a `Procfile`.
+"""Stage the sources of one function: its `main.py`, `shared/`, `requirements.txt`, a `Procfile`, and the front end of `web`.
 
 Staging is reproducible to the byte, dates included, so that a function is deployed again only after a change.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from deploy.target import START_COMMAND
-from shared.routes import FUNCTIONS
+from shared.routes import FUNCTIONS, PAGES
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 # Source and data files of `shared/`; READMEs, caches and editor files stay out.
@@ -20,12 +20,13 @@ SUFFIXES: Final = frozenset({".py", ".tsv", ".txt", ".json"})
 DATE: Final = 315_532_800
 
 
-def stage(function: str, into: Path) -> Path:
+def stage(function: str, into: Path, frontend: Path | None = None) -> Path:
     """Stage a function's sources and return their folder, for `gcloud run deploy --source`.
 
     Args:
         function: name in the route table.
         into: folder of all staged functions; an earlier stage of this function is removed.
+        frontend: folder of a front end of one's own for `web`; None: the built-in page.
 
     Raises:
         ValueError: if the function does not exist.
@@ -40,6 +41,10 @@ def stage(function: str, into: Path) -> Path:
     _write(folder / "requirements.txt", (ROOT / "requirements.txt").read_bytes())
     for path in _source_files(ROOT / "shared"):
         _write(folder / path.relative_to(ROOT), path.read_bytes())
+    if function == PAGES.function:
+        pages = ROOT / "web" if frontend is None else frontend
+        for path in _visible_files(pages):
+            _write(folder / "web" / path.relative_to(pages), path.read_bytes())
     return folder
 
 
@@ -54,9 +59,13 @@ def content_hash(folder: Path) -> str:
 
 
 def _source_files(package: Path) -> Iterator[Path]:
-    for path in sorted(package.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(package).parts)
-        if path.is_file() and path.suffix in SUFFIXES and not hidden:
+    return (path for path in _visible_files(package) if path.suffix in SUFFIXES)
+
+
+def _visible_files(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.rglob("*")):
+        parts = path.relative_to(folder).parts
+        if path.is_file() and not any(part.startswith(".") and part != ".well-known" for part in parts):
             yield path
 
 

@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from shared.routes import ROUTES
+from shared.routes import PAGES, ROUTES
 from shared.settings import LLM_KEYS
 
 PRODUCT: Final = "haystack"
@@ -26,7 +26,7 @@ class FunctionSpec(NamedTuple):
 
     Attributes:
         function: folder under `functions/`.
-        account: role of its service account: `reader`, `submitter` or `signer`.
+        account: role of its service account: `reader`, `submitter`, `signer` or `web`.
         concurrency: maximum number of concurrent requests per instance.
         max_instances: upper limit of instances; it bounds the cost of a flood of requests.
         timeout_seconds: request timeout; longer than the longest wait inside the function.
@@ -51,13 +51,14 @@ SPECS: Final[Mapping[str, FunctionSpec]] = {
     for spec in (
         FunctionSpec("cancel", "submitter", 40, 5, 60, 0, "rare; waits up to 25 s for Batch"),
         FunctionSpec("create", "submitter", 40, 10, 60, 1, "interactive; waits up to 25 s for Batch"),
-        FunctionSpec("health", "reader", 80, 3, 15, 0, "cheap; also answers unknown paths"),
+        FunctionSpec("health", "reader", 80, 3, 15, 0, "cheap; also answers unknown paths of the API"),
         FunctionSpec("list", "reader", 40, 10, 30, 1, "interactive; encodes pages of up to 100 runs"),
         FunctionSpec("metadata", "reader", 80, 5, 30, 0, "answers from memory; clients may cache the response"),
         FunctionSpec("reconcile", "submitter", 8, 3, 300, 0, "not interactive; a sweep checks many runs"),
         FunctionSpec("result", "signer", 16, 10, 30, 0, "signs URLs in threads, for up to 15 s"),
         FunctionSpec("status", "reader", 80, 20, 60, 1, "most requests; `?wait=` holds one for up to 30 s without CPU"),
         FunctionSpec("validate", "reader", 20, 5, 30, 0, "CPU-bound: interprets a question"),
+        FunctionSpec("web", "web", 80, 5, 15, 1, "reads small files; the first thing that a person waits for"),
     )
 }
 
@@ -80,6 +81,13 @@ class Target:
         operators: e-mail addresses that receive alerts.
         retention_days: days after which runs and results are deleted; 0 keeps them forever.
         llm_providers: language model providers that runs may use.
+        build_region: region of builds; empty: the region of the service.
+        network: network of jobs, as a name or from `projects/` on; empty: the default network.
+        subnet: subnet of jobs, as a name or from `projects/` on.
+        external_ip: whether jobs have external addresses.
+        iap_client_id: id of the OAuth client with which people sign in; empty: as before, at first Google's.
+        iap_client_secret: its secret, if the operator passed it.
+        frontend: folder of a front end of one's own; None: the built-in page.
     """
 
     project: str
@@ -95,6 +103,13 @@ class Target:
     operators: tuple[str, ...] = ()
     retention_days: int = 0
     llm_providers: tuple[str, ...] = ()
+    build_region: str = ""
+    network: str = ""
+    subnet: str = ""
+    external_ip: bool = True
+    iap_client_id: str = ""
+    iap_client_secret: str = field(default="", repr=False)
+    frontend: Path | None = None
 
     @property
     def prefix(self) -> str:
@@ -124,6 +139,17 @@ class Target:
         """Return the name of the bucket for ingested atlases."""
         return f"{self.project}-{self.name('atlases')}"
 
+    @property
+    def source_bucket(self) -> str:
+        """Return the name of the bucket to which `gcloud run deploy --source` uploads; gcloud offers no choice."""
+        project = self.project.replace("google", "elgoog")  # as gcloud does: bucket names may not have this word
+        return f"run-sources-{project}-{self.region}"
+
+    @property
+    def source_folder(self) -> str:
+        """Return the URL that starts the URL of each source archive of this environment."""
+        return f"gs://{self.source_bucket}/services/{self.prefix}-"
+
     def llm_secret(self, provider: str) -> str:
         """Return the name of the secret with a provider's key; operators create it, and deploy never reads it."""
         return self.name(LLM_KEYS[provider].lower().replace("_", "-"))
@@ -144,6 +170,18 @@ class Target:
         return f"projects/{self.project}/serviceAccounts/{self.account('builder')}"
 
     @property
+    def job_network(self) -> str:
+        """Return the full name of the network of jobs; empty: the default network."""
+        short = bool(self.network) and "/" not in self.network
+        return f"projects/{self.project}/global/networks/{self.network}" if short else self.network
+
+    @property
+    def job_subnetwork(self) -> str:
+        """Return the full name of the subnet of jobs; empty: that of the default network."""
+        short = bool(self.subnet) and "/" not in self.subnet
+        return f"projects/{self.project}/regions/{self.region}/subnetworks/{self.subnet}" if short else self.subnet
+
+    @property
     def reconcile_url(self) -> str:
         """Return the URL of reconcile, which is known before the function exists."""
         return f"https://{self.name(RECONCILE)}-{self.number}.{self.region}.run.app"
@@ -151,7 +189,7 @@ class Target:
     @property
     def balanced(self) -> tuple[str, ...]:
         """Return the functions behind the load balancer."""
-        return tuple(sorted({route.function for route in ROUTES if not route.internal}))
+        return tuple(sorted({route.function for route in (*ROUTES, PAGES) if not route.internal}))
 
     def write_json(self, name: str, content: object) -> Path:
         """Write a generated file into the work folder and return its path."""

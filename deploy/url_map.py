@@ -10,26 +10,28 @@ from collections.abc import Iterable, Mapping
 from itertools import count
 from typing import Final
 
-from shared.routes import DEFAULT_FUNCTION, ROUTES, Route
+from shared.routes import API_PREFIX, DEFAULT_FUNCTION, PAGES, ROUTES, Route
 
 PATH_MATCHER: Final = "api"
 # The functions behind the load balancer, each with its own backend service.
-FUNCTIONS: Final = tuple(sorted({route.function for route in ROUTES if not route.internal} | {DEFAULT_FUNCTION}))
+FUNCTIONS: Final = tuple(
+    sorted({route.function for route in ROUTES if not route.internal} | {DEFAULT_FUNCTION, PAGES.function})
+)
 PARAMETER: Final = re.compile(r"\{\w+\}")
 
 
 def url_map(project: str, backends: Mapping[str, str], name: str = "haystack") -> dict[str, object]:
-    """Return the URL map of the API, for `gcloud compute url-maps import` and `validate`.
+    """Return the URL map of the service, for `gcloud compute url-maps import` and `validate`.
 
-    Requests that match no rule, internal routes included, go to the function that answers unknown paths. `backends`
-    names the backend service of each function.
+    Unknown paths of the API, internal routes included, go to the function that answers them with 404; every path outside
+    the API goes to the front end. `backends` names the backend service of each function.
 
     Raises:
         KeyError: if a function has no backend service.
     """
     prefix = f"https://www.googleapis.com/compute/v1/projects/{project}/global/backendServices/"
     services = {function: prefix + backends[function] for function in FUNCTIONS}
-    default = services[DEFAULT_FUNCTION]
+    default = services[PAGES.function]
     return {
         "name": name,
         "description": "Generated from shared/routes.py by deploy/url_map.py",
@@ -68,7 +70,13 @@ def _route_rules(services: Mapping[str, str]) -> list[dict[str, object]]:
             first_of_path.setdefault(route.template, route)
         rules += [_rule(next(priorities), route, services, route.methods) for route in group]
         rules += [_rule(next(priorities), route, services) for route in first_of_path.values()]
-    return rules
+    unknown = {
+        "priority": next(priorities),
+        "description": f"unknown paths below {API_PREFIX}",
+        "matchRules": [{"prefixMatch": API_PREFIX}, {"fullPathMatch": API_PREFIX.removesuffix("/")}],
+        "service": services[DEFAULT_FUNCTION],
+    }
+    return [*rules, unknown]
 
 
 def _rule(priority: int, route: Route, services: Mapping[str, str], methods: Iterable[str] = ()) -> dict[str, object]:

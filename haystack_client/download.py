@@ -56,7 +56,7 @@ def download(
 def _receive(file: Json, path: Path, on_progress: OnProgress, transport: httpx.BaseTransport | None) -> None:
     checksum, size = 0, 0
     try:
-        # A separate connection without the identity token, which is for the service only.
+        # A separate connection without the token, which is for the service only.
         with (
             connect(httpx.URL(file["url"]), transport, timeout=TIMEOUT_SECONDS) as http,
             http.stream("GET", file["url"], headers={"Accept-Encoding": "identity"}) as response,

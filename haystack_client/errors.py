@@ -2,9 +2,10 @@
 
 HaystackError       base class of every error below
 ├── RequestRefused  the request is invalid, or the service refuses it
-│   └── QuestionNotAnswerable  the service cannot answer the question that was asked
+│   ├── QuestionNotAnswerable  the service cannot answer the question that was asked
+│   └── TooManyRuns            the limit of active runs is reached
 ├── NotFound        the dataset or the run does not exist, or the run belongs to another user
-├── NotSignedIn     the identity token is missing or not accepted
+├── NotSignedIn     the token is missing, not accepted, or cannot be signed
 ├── Unavailable     the service or a result file cannot be reached, or the response cannot be used
 └── Interrupted     the user stopped a command with Ctrl-C; only the command line raises it
 """
@@ -65,6 +66,20 @@ class QuestionNotAnswerable(RequestRefused):
         self.suggestions = tuple(suggestions)
 
 
+class TooManyRuns(RequestRefused):
+    """The limit of active runs is reached; nothing was stored.
+
+    Attributes:
+        limit: the number of runs that may be active at once; None if the service does not say it.
+        retry_after: the pause that the service asks for, in seconds.
+    """
+
+    def __init__(self, message: str, *, limit: int | None, retry_after: float) -> None:
+        super().__init__(message)
+        self.limit = limit
+        self.retry_after = retry_after
+
+
 class NotFound(HaystackError):
     """The dataset or the run does not exist, or the run belongs to another user."""
 
@@ -72,7 +87,7 @@ class NotFound(HaystackError):
 
 
 class NotSignedIn(HaystackError):
-    """The identity token is missing or not accepted."""
+    """The token is missing, not accepted, or cannot be signed."""
 
     exit_code = 4
 
@@ -113,6 +128,12 @@ class RetryPolicy:
     longest_pause: float = 30.0
     on_retry: Callable[[str], object] = lambda _: None
 
+    def pause_after(self, error: "Unavailable", pause: float) -> float:
+        """Return the seconds to pause after an error, at most `longest_pause`, and report them."""
+        seconds = min(pause if error.retry_after is None else error.retry_after, self.longest_pause)
+        self.on_retry(f"{error.message} Retrying in {seconds:g} s.")
+        return seconds
+
 
 def retry(attempt: Callable[[], T], policy: RetryPolicy) -> T:
     """Call `attempt`, which must be safe to repeat, until it succeeds or the policy allows no further attempt.
@@ -126,7 +147,5 @@ def retry(attempt: Callable[[], T], policy: RetryPolicy) -> T:
         except Unavailable as error:
             if not error.retryable:
                 raise
-            seconds = min(pause if error.retry_after is None else error.retry_after, policy.longest_pause)
-            policy.on_retry(f"{error.message} Retrying in {seconds:g} s.")
-            time.sleep(seconds)
+            time.sleep(policy.pause_after(error, pause))
     return attempt()

@@ -1,43 +1,51 @@
-"""The identity token of the caller, for a service behind Identity-Aware Proxy (IAP); a local service needs none.
+"""The identity of a program, for a service behind Identity-Aware Proxy (IAP); a local service needs none.
 
-IAP accepts OpenID Connect tokens whose audience is the OAuth client id of the protected service. gcloud creates such tokens
-only for service accounts, so people let gcloud impersonate one. The token is never printed, and is sent only to the service.
+Programs cannot sign in as people do. IAP accepts a token that a service account signs for the host of the service:
+https://cloud.google.com/iap/docs/authentication-howto. Only `haystack token` prints a token, and it is sent only to the service.
 """
 
-import re
-import shutil
-import subprocess
+import base64
+import json
+import math
+import time
 from collections.abc import Callable, Generator, Mapping
+from functools import partial
 from typing import Final
 
 import httpx
 
-from haystack_client.errors import NotSignedIn
+from haystack_client.errors import RequestRefused
+from haystack_client.signing import SERVICE_ACCOUNT, checked, sign
 
-TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/=-]+")
-GCLOUD_SECONDS: Final = 60.0
+# IAP's limit.
+LIFETIME_SECONDS: Final = 3600
+# A clock that is ahead of Google's would sign tokens of the future, which IAP refuses.
+BACKDATED_SECONDS: Final = 30
+RENEWED_BEFORE_SECONDS: Final = 300
 ADVICE: Final = (
-    "Set HAYSTACK_TOKEN to an identity token, or set HAYSTACK_AUDIENCE to the OAuth client id of the service "
-    "to get a token from gcloud."
+    "Set HAYSTACK_SERVICE_ACCOUNT to a service account that may use the service and as which you may sign "
+    "(roles/iam.serviceAccountTokenCreator), or HAYSTACK_TOKEN to a token of `haystack token`."
 )
 
 
 class Bearer(httpx.Auth):
-    """Send an identity token with each request.
-
-    Tokens expire after an hour and a watch may last longer, so a refused token is renewed once per request.
+    """Send a token with each request; a token that is about to expire, or that is refused, is renewed.
 
     Args:
         source: returns a token.
+        clock: seconds since the epoch.
     """
 
-    def __init__(self, source: Callable[[], str]) -> None:
+    def __init__(self, source: Callable[[], str], *, clock: Callable[[], float] = time.time) -> None:
         self._source = source
+        self._clock = clock
         self._token: str | None = None
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Implement `httpx.Auth`."""
         cached = self._token
+        if cached is not None and self._clock() > expiry(cached) - RENEWED_BEFORE_SECONDS:
+            cached = None
         self._token = cached or self._source()
         request.headers["Authorization"] = f"Bearer {self._token}"
         response = yield request
@@ -47,43 +55,71 @@ class Bearer(httpx.Auth):
             yield request
 
 
-def from_environment(environ: Mapping[str, str]) -> Bearer | None:
-    """Return the identity that the environment names, or None.
+class ServiceAccount(httpx.Auth):
+    """Authenticate as a service account, for example `Client(url, identity=ServiceAccount("asker@my-project.iam.gserviceaccount.com"))`.
 
-    HAYSTACK_TOKEN is a token. Otherwise gcloud creates one for HAYSTACK_AUDIENCE, and impersonates HAYSTACK_SERVICE_ACCOUNT if set.
+    The caller needs roles/iam.serviceAccountTokenCreator on the account, and is the person who is signed in to gcloud. On a machine of
+    Google Cloud without gcloud, the caller is the service account of the machine.
+
+    Args:
+        email: the e-mail address of the account, which must be a member of the service.
+        clock: seconds since the epoch.
+
+    Raises:
+        RequestRefused: this is not the address of a service account.
+    """
+
+    def __init__(self, email: str, *, clock: Callable[[], float] = time.time) -> None:
+        if not SERVICE_ACCOUNT.fullmatch(email):
+            raise RequestRefused(
+                f"`{email}` is not the e-mail address of a service account, such as "
+                "asker@my-project.iam.gserviceaccount.com.",
+                "Check HAYSTACK_SERVICE_ACCOUNT (or --service-account).",
+            )
+        self._email = email
+        self._clock = clock
+        self._bearers: dict[str, Bearer] = {}
+
+    def token(self, url: str | httpx.URL) -> str:
+        """Return a new token for the service at a URL, valid for an hour.
+
+        Raises:
+            NotSignedIn: the caller is not signed in to Google Cloud, or may not sign as the account.
+            Unavailable: Google cannot be reached.
+        """
+        now = int(self._clock()) - BACKDATED_SECONDS
+        claims = {"iss": self._email, "sub": self._email, "aud": _audience(url)}
+        return sign(self._email, {**claims, "iat": now, "exp": now + LIFETIME_SECONDS})
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Implement `httpx.Auth`."""
+        # One token for each service, because a token is valid for its host only.
+        renew = Bearer(partial(self.token, request.url), clock=self._clock)
+        yield from self._bearers.setdefault(_audience(request.url), renew).auth_flow(request)
+
+
+def from_environment(environ: Mapping[str, str]) -> httpx.Auth | None:
+    """Return the identity that the environment names, or None: a token in HAYSTACK_TOKEN, or HAYSTACK_SERVICE_ACCOUNT.
+
+    Raises:
+        RequestRefused: HAYSTACK_SERVICE_ACCOUNT is not the address of a service account.
     """
     if token := environ.get("HAYSTACK_TOKEN", "").strip():
-        return Bearer(lambda: _checked(token, "HAYSTACK_TOKEN"))
-    if audience := environ.get("HAYSTACK_AUDIENCE", "").strip():
-        account = environ.get("HAYSTACK_SERVICE_ACCOUNT", "").strip()
-        return Bearer(lambda: _from_gcloud(audience, account))
+        return Bearer(lambda: checked(token, "HAYSTACK_TOKEN"))
+    if account := environ.get("HAYSTACK_SERVICE_ACCOUNT", "").strip():
+        return ServiceAccount(account)
     return None
 
 
-def _from_gcloud(audience: str, account: str) -> str:
-    program = shutil.which("gcloud")
-    if program is None:
-        raise NotSignedIn("gcloud is not installed. Install it, or set HAYSTACK_TOKEN.")
-    command = [program, "auth", "print-identity-token", f"--audiences={audience}"]
-    if account:
-        # IAP requires the e-mail claim, which tokens of impersonated accounts lack by default.
-        command += [f"--impersonate-service-account={account}", "--include-email"]
+def expiry(token: str) -> float:
+    """Return when a token expires, in seconds since the epoch, without verifying it; infinity if it does not say."""
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=False, timeout=GCLOUD_SECONDS, stdin=subprocess.DEVNULL
-        )
-    except subprocess.TimeoutExpired:
-        raise NotSignedIn(f"gcloud returned no token within {GCLOUD_SECONDS:.0f} s.") from None
-    if done.returncode != 0:
-        details = done.stderr.strip().splitlines()
-        if not account:
-            details.append("For a person's account, set HAYSTACK_SERVICE_ACCOUNT to a service account to impersonate.")
-        raise NotSignedIn("gcloud could not create an identity token.", *details)
-    return _checked(done.stdout.strip(), "The output of gcloud")
+        payload = token.split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        return float(claims["exp"])
+    except (ValueError, LookupError, TypeError, OverflowError):
+        return math.inf
 
 
-def _checked(token: str, origin: str) -> str:
-    """Return the token if it can be sent in a header. The error never quotes it."""
-    if not TOKEN.fullmatch(token):
-        raise NotSignedIn(f"{origin} is not an identity token.")
-    return token
+def _audience(url: str | httpx.URL) -> str:
+    return f"https://{httpx.URL(url).netloc.decode()}/*"

@@ -1,16 +1,26 @@
 """Progress for people: a bar on a terminal, otherwise a line for each new phase."""
 
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from math import exp
 from pathlib import Path
 from typing import Any, Final
 
 from rich import progress as bars
+from rich.console import RenderableType
 
+from haystack_client.answers import Answer, Answers
 from haystack_client.api import Client
 from haystack_client.download import Json
+from haystack_client.questions import Question
 from haystack_client.terminal import Terminal, plain
 
+WAITING: Final = "pending: waiting for a machine"
+# A phase is shown as nearly over after a few times this long. It takes about a second alone, and much longer on a busy machine.
+PHASE_SECONDS: Final = 10.0
+# The part of a phase's share of the bar that time alone can fill.
+STEP: Final = 0.95
 PHASES: Final = ("prompt_generation", "inference", "evaluation")
 
 
@@ -18,15 +28,35 @@ def watch(terminal: Terminal, client: Client, run_id: str) -> Json:
     """Show the progress of a run until it is done, and return its last status."""
     run: Json = {}
     shown = ""
-    with _bar(terminal, bars.TaskProgressColumn(), bars.TimeElapsedColumn()) as progress:
-        task = progress.add_task("", total=1.0)
+    columns = _columns(bars.TaskProgressColumn(), bars.TimeElapsedColumn())
+    with _Moving(*columns, console=terminal.people, disable=not terminal.people.is_terminal) as progress:
         for run in client.follow(run_id):
             text = plain(describe(run))
-            progress.update(task, completed=1.0 if run["done"] else fraction(run), description=text)
+            progress.show(run, text)
             if not terminal.people.is_terminal and text != shown:
                 terminal.line(text)
             shown = text
     return run
+
+
+def ask_many(terminal: Terminal, client: Client, asked: Sequence[Question]) -> Answers:
+    """Ask many questions, show how far they are, and return their rows; without a terminal, a line for each change of a status."""
+    ended: set[int] = set()
+    told = ""
+    with _bar(terminal, bars.MofNCompleteColumn(), bars.TimeElapsedColumn()) as progress:
+        task = progress.add_task("", total=len(asked))
+
+        def on_row(row: Answer, waiting: str) -> None:
+            nonlocal told
+            if row.done:
+                ended.add(id(row))  # a row that is continued may be done when it is submitted, and is reported again
+            text = waiting or f"{row.run_id} {row.status}".strip()
+            progress.update(task, completed=len(ended), description=plain(text))
+            if not terminal.people.is_terminal and (line := text if waiting else f"{text}: {row.question}") != told:
+                told = line
+                terminal.line(line)
+
+        return client.ask_many(({"query": each.query, **each.options} for each in asked), on_row=on_row)
 
 
 def download(terminal: Terminal, client: Client, result: Mapping[str, Any], folder: Path) -> None:
@@ -44,6 +74,8 @@ def download(terminal: Terminal, client: Client, result: Mapping[str, Any], fold
 
 def describe(run: Mapping[str, Any]) -> str:
     """Describe the progress of a run in a few words."""
+    if run["status"] == "pending":
+        return WAITING
     phase = (run["current_phase"] or run["status"]).replace("_", " ")
     iteration = f" · iteration {run['current_iteration']}/{run['max_iterations']}" if run["current_iteration"] else ""
     scores = f" · scores {in_a_row(run['grounding_scores'])}" if run["grounding_scores"] else ""
@@ -55,6 +87,13 @@ def in_a_row(scores: Iterable[int | None]) -> str:
     return " ".join("–" if score is None else str(score) for score in scores)
 
 
+def moving(run: Mapping[str, Any], seconds: float) -> float:
+    """Return the fraction to show after a phase has lasted so long: it grows toward that of the next phase and never reaches it."""
+    if run["done"]:
+        return 1.0
+    return fraction(run) + STEP * (1 - exp(-seconds / PHASE_SECONDS)) * _step(run)
+
+
 def fraction(run: Mapping[str, Any]) -> float:
     """Return the completed fraction of a run that uses all its iterations; it may stop earlier, at the threshold."""
     if run["current_phase"] == "output_generation":
@@ -62,8 +101,37 @@ def fraction(run: Mapping[str, Any]) -> float:
     if run["current_phase"] not in PHASES:
         return 0.02 if run["status"] == "pending" else 0.05
     steps: int = (run["current_iteration"] - 1) * len(PHASES) + PHASES.index(run["current_phase"])
-    most: int = run["max_iterations"] * len(PHASES)
-    return 0.05 + 0.9 * steps / most
+    return 0.05 + steps * _step(run)
+
+
+def _step(run: Mapping[str, Any]) -> float:
+    """Return the share of the bar that is the present phase's."""
+    if run["current_phase"] in PHASES:
+        most: int = run["max_iterations"] * len(PHASES)
+        return 0.9 / most
+    return 0.03 if run["status"] == "pending" else 0.05
+
+
+class _Moving(bars.Progress):
+    """A bar that moves, and counts the seconds, while a phase lasts."""
+
+    def show(self, run: Mapping[str, Any], text: str) -> None:
+        """Show a change of the run."""
+        self._run, self._text, self._since = run, text, time.monotonic()
+        if not self.tasks:
+            self.add_task("", total=1.0)
+        self._move()
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """Return what to show now; the display calls this several times a second."""
+        if self.tasks:
+            self._move()
+        yield from super().get_renderables()
+
+    def _move(self) -> None:
+        seconds = time.monotonic() - self._since
+        lasted = f" · {seconds:.0f} s" if seconds >= 1 and not self._run["done"] else ""
+        self.update(self.tasks[0].id, completed=moving(self._run, seconds), description=self._text + lasted)
 
 
 def _advance(progress: bars.Progress, task: bars.TaskID, size: int) -> None:
@@ -72,6 +140,9 @@ def _advance(progress: bars.Progress, task: bars.TaskID, size: int) -> None:
 
 def _bar(terminal: Terminal, *columns: bars.ProgressColumn) -> bars.Progress:
     """Return a bar that fills the rest of the line."""
+    return bars.Progress(*_columns(*columns), console=terminal.people, disable=not terminal.people.is_terminal)
+
+
+def _columns(*columns: bars.ProgressColumn) -> tuple[bars.ProgressColumn, ...]:
     description = bars.TextColumn("{task.description}", markup=False)
-    bar = bars.BarColumn(bar_width=None)
-    return bars.Progress(description, bar, *columns, console=terminal.people, disable=not terminal.people.is_terminal)
+    return description, bars.BarColumn(bar_width=None), *columns

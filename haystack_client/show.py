@@ -9,6 +9,7 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
+from haystack_client.answers import Answers
 from haystack_client.evidence import sentences
 from haystack_client.progress import describe, in_a_row
 from haystack_client.reading import in_short, interpretation
@@ -62,12 +63,25 @@ def cancelled(terminal: Terminal, answer: Mapping[str, Any]) -> None:
     terminal.line(f"{answer['run_id']} is {answer['status']}", STYLES.get(answer["status"]))
 
 
+def deleted(terminal: Terminal, answer: Mapping[str, Any]) -> None:
+    """Print that a run is deleted."""
+    terminal.line(f"{answer['run_id']} and its files are deleted")
+
+
+def lines(terminal: Terminal, found: Iterable[str]) -> None:
+    """Print lines of a history."""
+    for text in found:
+        terminal.prose(text.lstrip(), indent=len(text) - len(text.lstrip()))
+
+
 def status(terminal: Terminal, run: Mapping[str, Any]) -> None:
     """Print everything about the status of a run."""
     terminal.prose(run["query"], style="bold")
     if run["interpretation"]:
         interpretation(terminal, run["interpretation"])
     terminal.line(f"run: {run['run_id']}")
+    if run.get("label"):  # older services have none
+        terminal.line(f"label: {run['label']}")
     outcome(terminal, run)
     if not run["done"]:
         terminal.line(f"progress: {describe(run)}")
@@ -145,6 +159,29 @@ def findings(terminal: Terminal, found: Mapping[str, Any]) -> None:
     for note in found["notes"]:
         if note not in told:
             terminal.prose(f"note: {note}", style="dim")
+
+
+def answers(terminal: Terminal, found: Answers) -> None:
+    """Print the table of many questions, and below it what each refused or failed one needs."""
+    headings = ("run", "status", "confidence", "expected r", "question")
+    rows = [
+        (row.run_id or "–", row.status, row.confidence or "–", _number(row.expected_r), row.question) for row in found
+    ]
+    _listing(terminal, headings, rows)
+    for row in found:
+        if row.answer:
+            terminal.line("")
+            terminal.prose(row.question, style="bold")
+            terminal.prose(row.answer, indent=2)
+        elif row.reason or row.status != "completed":
+            terminal.line("")
+            terminal.prose(row.question, style="bold")
+            terminal.prose(f"{row.status}: {row.reason}" if row.reason else row.status, indent=2, style="red")
+            if row.suggestion:
+                terminal.prose(f"You could ask: {row.suggestion}", indent=2)
+    done = sum(row.status == "completed" for row in found)
+    terminal.line("")
+    terminal.line(f"{done} of {len(found)} questions have an answer", "bold")
 
 
 def files(terminal: Terminal, found: Mapping[str, Any]) -> None:
@@ -285,6 +322,10 @@ def _stopped(found: Mapping[str, Any]) -> str:
 
 def _called(genes: int) -> str:
     return f"{genes} gene{'s' * (genes != 1)} called changed" if genes else "no gene is called changed"
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
 
 
 def _signed(number: float) -> str:

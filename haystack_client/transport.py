@@ -11,11 +11,14 @@ from haystack_client.errors import (
     NotSignedIn,
     QuestionNotAnswerable,
     RequestRefused,
+    TooManyRuns,
     Unavailable,
 )
 from haystack_client.identity import ADVICE
 
 LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+# The pause at the limit of active runs, if the service names none.
+BUSY_SECONDS: Final = 30.0
 TRANSIENT: Final = frozenset({429, 502, 503, 504})
 
 
@@ -23,6 +26,11 @@ def connect(url: httpx.URL, transport: httpx.BaseTransport | None, **options: An
     """Return an HTTP client for the host of a URL; the options are those of `httpx.Client`."""
     # A proxy that the environment names cannot reach services on this machine.
     return httpx.Client(transport=transport, trust_env=url.host not in LOOPBACK, **options)
+
+
+def connect_async(url: httpx.URL, transport: httpx.AsyncBaseTransport | None, **options: Any) -> httpx.AsyncClient:  # noqa: ANN401
+    """Return an asynchronous HTTP client for the host of a URL; the options are those of `httpx.AsyncClient`."""
+    return httpx.AsyncClient(transport=transport, trust_env=url.host not in LOOPBACK, **options)  # as above
 
 
 def response_error(response: httpx.Response) -> HaystackError:
@@ -98,6 +106,10 @@ def _error(response: httpx.Response, problem: Mapping[str, Any]) -> HaystackErro
     retryable = status in TRANSIENT and problem.get("code") != "too_many_runs"
     if retryable or status >= 500:
         return Unavailable(message, *details, retryable=retryable, retry_after=retry_after(response))
+    if problem.get("code") == "too_many_runs":
+        limit = problem.get("limit")
+        pause = retry_after(response) or BUSY_SECONDS
+        return TooManyRuns(message, limit=limit if isinstance(limit, int) else None, retry_after=pause)
     if problem.get("code") == "question_not_answerable":
         parts = {name: problem[name] for name in ("interpretation", "reasons", "suggestions")}
         return QuestionNotAnswerable(message, **parts)

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from local import demo, service
+from local import console, demo, service
 from local.batch import command
 from local.lock import FolderInUse, locked
 
@@ -28,14 +28,21 @@ def up(
     store: Annotated[Store, typer.Option(help=STORE_HELP)] = "sqlite",
     data_dir: DataDir = Path(".local"),
     demo_atlas: Annotated[
-        bool, typer.Option("--demo-atlas", help="Build the demo atlas first, unless it exists.")
+        bool, typer.Option("--demo-atlas", help="Build the demo atlases first, unless they exist.")
     ] = False,
+    frontend: Annotated[
+        Path | None,
+        typer.Option(resolve_path=True, help="Folder of a static front end to serve instead of the built-in page."),
+    ] = None,
 ) -> None:
     """Run the service until Ctrl-C, or until a process that it needs ends."""
+    if frontend is not None and not (frontend / "index.html").is_file():
+        raise SystemExit(f"local: {frontend} has no index.html; pass the folder that the build wrote")
     if demo_atlas:
-        demo.make_atlas(data_dir)
+        demo.make_atlases(data_dir)
     try:
-        code = asyncio.run(_serve(data_dir, port, store))
+        with console.readable_stderr():
+            code = asyncio.run(_serve(data_dir, port, store, frontend))
     except (FolderInUse, OSError, RuntimeError) as error:
         taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
         message = f"port {port} is in use; choose another with --port (0: any free port)" if taken else error
@@ -44,20 +51,33 @@ def up(
 
 
 @app.command(name="atlas")
-def make_atlas(data_dir: DataDir = Path(".local")) -> None:
-    """Build and ingest the demo atlas, unless it exists."""
-    demo.make_atlas(data_dir)
+def make_atlases(data_dir: DataDir = Path(".local")) -> None:
+    """Build and ingest the demo atlases, unless they exist."""
+    demo.make_atlases(data_dir)
 
 
 @app.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
-def ingest(context: typer.Context, dataset: str, cells: Path, data_dir: DataDir = Path(".local")) -> None:
-    """Add your own atlas (.h5ad) under the name DATASET; the options of `python -m orchestrator.ingest` work here too."""
+def ingest(
+    context: typer.Context,
+    dataset: Annotated[str, typer.Argument(help="Name of the dataset; or list, show or remove.")],
+    cells: Annotated[str | None, typer.Argument(help="The atlas (.h5ad); the name to show or remove.")] = None,
+    data_dir: DataDir = Path(".local"),
+) -> None:
+    """Add your own atlas (.h5ad) under the name DATASET, or list, show NAME or remove NAME.
+
+    The options of `python -m orchestrator.ingest` work here too.
+    """
+    arguments = [dataset, *([] if cells is None else [cells]), *context.args]
+    if dataset in {"list", "show"}:  # these only read, so a service may run
+        demo.ingest(arguments, data_dir)
+        return
     try:
         with locked(data_dir):
-            demo.ingest([dataset, str(cells), *context.args], data_dir)
+            demo.ingest(arguments, data_dir)
     except FolderInUse as error:
         raise SystemExit(f"local: {error}") from error
-    print(f"{dataset} is ready; start the service with: make up")
+    if dataset != "remove":
+        print(f"{dataset} is ready; start the service with: make up")
 
 
 @app.command(name="demo")
@@ -75,7 +95,10 @@ def ask(
     data_dir: DataDir = Path(".local"),
     results_dir: Annotated[Path, typer.Option(help="Folder for the result files.")] = Path("demo-results"),
 ) -> None:
-    """Ask one question, show its progress, and download its results; start a service if none runs."""
+    """Ask one question, show its progress, and download its results; start a service if none runs.
+
+    The measured answer to the default question is withheld from the atlas, and is shown beside the prediction in the end.
+    """
     body: dict[str, object] = {
         "query": query,
         "control_strategy": control_strategy,
@@ -87,13 +110,13 @@ def ask(
     raise SystemExit(demo.run(body, data_dir=data_dir, store=store, results_dir=results_dir))
 
 
-async def _serve(data_dir: Path, port: int, store: str) -> int:
+async def _serve(data_dir: Path, port: int, store: str, frontend: Path | None) -> int:
     """Run the service until a signal, or until a process that it needs ends, and return the exit code."""
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stopped.set)
-    async with service.running(data_dir, port, store, service.say_on_stderr) as (url, ended):
+    async with service.running(data_dir, port, store, service.say_on_stderr, frontend) as (url, ended):
         print(f"ready: {url}", flush=True)
         question = f'{{"query": "{demo.QUESTION}"}}'
         print(f"try:   curl -s {url}/api/v1/runs -H 'Content-Type: application/json' -d '{question}'", flush=True)

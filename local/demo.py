@@ -1,4 +1,4 @@
-"""The demo: builds the demo atlas, asks one question, shows its progress, and downloads its results."""
+"""The demo: builds the demo atlases, asks one question, downloads its results, and compares them with the truth if it was withheld."""
 
 import asyncio
 import os
@@ -22,34 +22,46 @@ from haystack_client import (
 )
 from haystack_client.terminal import Terminal
 from local import processes, service
-from local.demo_atlas import DATASET
+from local.demo_atlas import KANG, SEMI_SYNTHETIC, WITHHELD_CONDITION, WITHHELD_TYPE, KangFiles
 from local.gateway import ROOT
 from local.lock import FolderInUse, locked, owner_of
 from local.processes import Child
+from shared.stores.sqlite import SqliteCatalog, SqliteDatabase
 
-QUESTION: Final = "How would CD14 monocytes respond to IFN-gamma?"
+QUESTION: Final = "How would CD14 monocytes respond to IFN-beta?"
 READY_SECONDS: Final = 60.0
 
 
-def make_atlas(data_dir: Path) -> None:
-    """Build and ingest the demo atlas into a data folder, unless it exists.
+def make_atlases(data_dir: Path) -> None:
+    """Build and ingest the demo atlases into a data folder, unless they exist.
 
     Raises:
         SystemExit: a step failed or the folder is in use; the message says what to do.
     """
     atlases = service.atlas_dir(data_dir)
-    if any(entry.name == DATASET for entry in service.ingested(atlases)):
+    missing = {KANG, SEMI_SYNTHETIC} - {entry.name for entry in service.ingested(atlases)}
+    if not missing:
         return
-    from local.demo_atlas import build  # noqa: PLC0415  # anndata takes two seconds to import, and only this needs it
+    # anndata takes two seconds to import, and only this needs it.
+    from local.demo_atlas import build, kang  # noqa: PLC0415
+    from orchestrator.atlas.atlas import AtlasUnusable  # noqa: PLC0415
+    from orchestrator.ingest.build import ingest  # noqa: PLC0415
 
     try:
         with locked(data_dir):
-            print("demo atlas: building it once, which takes about 15 seconds", flush=True)
-            cells = build.build(data_dir / "demo_atlas.h5ad", data_dir / "downloads")
-            print("demo atlas: ingesting it, which takes a few seconds", flush=True)
-            ingest([DATASET, str(cells), "--semi-synthetic"], data_dir)
-    except (FolderInUse, build.AtlasUnavailable) as error:
-        raise SystemExit(f"local: the demo atlas cannot be built: {error}") from error
+            # In this process: a process for each ingest would spend most of its time on imports. The service reads the entries beside the
+            # atlases when it starts, so no catalog is needed.
+            if KANG in missing:
+                print(
+                    f"demo atlas {KANG}: measured cells (Kang et al. 2018), without the CD14+ monocytes under IFN-beta",
+                    flush=True,
+                )
+                ingest(KANG, kang.build(data_dir).atlas, atlases)
+            if SEMI_SYNTHETIC in missing:
+                print(f"demo atlas {SEMI_SYNTHETIC}: building it once, which takes about 15 seconds", flush=True)
+                ingest(SEMI_SYNTHETIC, build.build(data_dir / "demo_atlas.h5ad", data_dir / "downloads"), atlases)
+    except (FolderInUse, build.AtlasUnavailable, AtlasUnusable) as error:
+        raise SystemExit(f"local: the demo atlases cannot be built: {error}") from error
 
 
 def run(body: Mapping[str, Any], *, data_dir: Path, store: str | None, results_dir: Path) -> int:
@@ -64,7 +76,7 @@ def run(body: Mapping[str, Any], *, data_dir: Path, store: str | None, results_d
     """
     terminal = Terminal()
     try:
-        make_atlas(data_dir)
+        make_atlases(data_dir)
         owner = owner_of(data_dir)
         if owner is None or not owner.url:
             return _ask_own_service(body, data_dir, store or "sqlite", results_dir, terminal)
@@ -74,7 +86,7 @@ def run(body: Mapping[str, Any], *, data_dir: Path, store: str | None, results_d
                 "Stop it, omit --store, or choose another folder with --data-dir.",
             )
         terminal.line(f"using the service that runs on {data_dir}, at {owner.url}", "dim")
-        return _ask(owner.url, body, results_dir, terminal)
+        return _ask(owner.url, body, data_dir, results_dir, terminal)
     except QuestionNotAnswerable as error:
         reading.refusal(terminal, error, command="python -m local demo")
         return 1
@@ -90,7 +102,7 @@ def run(body: Mapping[str, Any], *, data_dir: Path, store: str | None, results_d
 def ingest(arguments: Sequence[str], data_dir: Path) -> None:
     """Run the operators' command, `orchestrator.ingest`, for a data folder.
 
-    The service reads the entry beside the atlas when it starts, so the catalog that the command writes is not used.
+    Its catalog is not that of the service: both are filled from the entries beside the atlases, the service's when it starts.
 
     Raises:
         SystemExit: the command failed; it has printed the reason.
@@ -104,10 +116,23 @@ def ingest(arguments: Sequence[str], data_dir: Path) -> None:
         "ATLAS_DIR": str(service.atlas_dir(data_dir)),
         "PYTHONPATH": str(ROOT),
     }
-    command = [sys.executable, "-m", "orchestrator.ingest", *arguments]
-    done = subprocess.run(command, env={**os.environ, **settings}, check=False)
-    if done.returncode != 0:
-        raise SystemExit(done.returncode)
+    data_dir.mkdir(parents=True, exist_ok=True)
+    asyncio.run(_fill_catalog(data_dir / "ingest.db", service.atlas_dir(data_dir)))
+    child = subprocess.Popen([sys.executable, "-m", "orchestrator.ingest", *arguments], env={**os.environ, **settings})
+    try:
+        code = child.wait()
+    except KeyboardInterrupt:  # Ctrl-C reaches the child too, which says what it means
+        code = child.wait()
+    if code != 0:
+        raise SystemExit(code)
+
+
+async def _fill_catalog(path: Path, atlases: Path) -> None:
+    database = SqliteDatabase(path)
+    try:
+        await service.register_atlases(SqliteCatalog(database), atlases)
+    finally:
+        await database.close()
 
 
 def _ask_own_service(body: Mapping[str, Any], data_dir: Path, store: str, results_dir: Path, terminal: Terminal) -> int:
@@ -116,16 +141,21 @@ def _ask_own_service(body: Mapping[str, Any], data_dir: Path, store: str, result
         child = runner.run(_start(data_dir, store))
         try:
             url = runner.run(_ready(child, terminal))
-            return _ask(url, body, results_dir, terminal)
+            return _ask(url, body, data_dir, results_dir, terminal)
         finally:
             runner.run(child.stop(grace_seconds=20.0))
 
 
-def _ask(url: str, body: Mapping[str, Any], results_dir: Path, terminal: Terminal) -> int:
+def _ask(url: str, body: Mapping[str, Any], data_dir: Path, results_dir: Path, terminal: Terminal) -> int:
     with Client(url, retry_policy=RetryPolicy(on_retry=terminal.warn)) as client:
         created = client.submit(**body)
         terminal.prose(created["query"], style="bold")
         reading.interpretation(terminal, created["interpretation"])
+        if withheld := _is_withheld(created["interpretation"]):
+            terminal.prose(
+                "The demo withheld the measured answer to this question from the atlas, and compares it with the prediction in the end.",
+                style="yellow",
+            )
         terminal.line(f"{url}/api/v1/runs/{created['run_id']}")
         done = progress.watch(terminal, client, created["run_id"])
         show.outcome(terminal, done)
@@ -136,7 +166,38 @@ def _ask(url: str, body: Mapping[str, Any], results_dir: Path, terminal: Termina
         show.findings(terminal, result)
         terminal.line("results, downloaded through their signed URLs:")
         progress.download(terminal, client, result, results_dir / done["run_id"])
+    if withheld:
+        _compare(created["query"], result, KangFiles.of(data_dir), results_dir / done["run_id"], terminal)
+    report = (results_dir / done["run_id"] / f"{done['run_id']}_report.html").resolve()
+    terminal.line("")
+    terminal.line(f"report: {report}", "bold")
+    terminal.line(f"To read it, open this address in a browser: {report.as_uri()}")
     return 0
+
+
+def _is_withheld(interpretation: Mapping[str, Any] | None) -> bool:
+    """Return whether the demo has the measured answer to a question, which the atlas lacks."""
+    if not interpretation or interpretation["dataset"] != KANG:
+        return False
+    used, perturbation = interpretation["cell_type"]["used"], interpretation["perturbation"]
+    return bool((used["label"], perturbation["name"]) == (WITHHELD_TYPE, WITHHELD_CONDITION))
+
+
+def _compare(question: str, result: Mapping[str, Any], parts: KangFiles, folder: Path, terminal: Terminal) -> None:
+    # The scientific libraries take half a second to import, and other questions need none of them.
+    from local.comparison import measure, page  # noqa: PLC0415
+    from local.comparison import terminal as on_terminal  # noqa: PLC0415
+
+    if not all(path.exists() for path in parts):
+        from local.demo_atlas import kang  # noqa: PLC0415
+
+        kang.build(parts.atlas.parent)
+    found = measure.compare_with_withheld(folder / f"{result['run_id']}_predictions.h5ad", parts)
+    on_terminal.show(terminal, found, result["evidence"])
+    terminal.line("")
+    terminal.line("this comparison, with a figure and all genes:")
+    for path in page.write(found, question, result, folder):
+        terminal.line(f"  {path}")
 
 
 async def _start(data_dir: Path, store: str) -> Child:
@@ -153,8 +214,9 @@ async def _ready(child: Child, terminal: Terminal) -> str:
         while time.monotonic() - began < READY_SECONDS and child.running:
             lines = child.log.read_text().splitlines()
             for line in lines[shown:]:
-                if line.startswith("local: "):
-                    terminal.line(line.removeprefix("local: "), "dim")
+                _, said, text = line.partition(" local: ")  # after the time
+                if said:
+                    terminal.line(text, "dim")
             shown = len(lines)
             for line in lines:
                 if line.startswith("ready: "):

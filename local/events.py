@@ -4,7 +4,7 @@ import asyncio
 import base64
 import sys
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 from uuid import uuid4
 
 import httpx
@@ -49,22 +49,27 @@ class Events:
     async def _sweep(self, every_seconds: float) -> None:
         while True:
             await asyncio.sleep(every_seconds)
-            await self._post({}, "the sweep")
+            report = await self._post({}, "the sweep")
+            if report and report.get("failed"):
+                print(f"local: the sweep ended {', '.join(report['failed'])}, whose job was lost", file=sys.stderr)
 
     async def _deliver(self, attributes: dict[str, str]) -> None:
         message = {"attributes": attributes, "data": base64.b64encode(b"").decode(), "messageId": uuid4().hex}
         for delivery in range(DELIVERIES):
-            if await self._post({"message": message, "subscription": SUBSCRIPTION}, "a Batch notification"):
+            if await self._post({"message": message, "subscription": SUBSCRIPTION}, "a Batch notification") is not None:
                 return
             await asyncio.sleep(FIRST_BACKOFF_SECONDS * 2**delivery)
 
-    async def _post(self, content: object, what: str) -> bool:
+    async def _post(self, content: object, what: str) -> dict[str, Any] | None:
+        """Send a request, and return the response, or None if it was not accepted."""
         headers = {"Authorization": f"Bearer {self._issuer.token(self._url)}"}
         try:
             response = await self._client.post(self._url, json=content, headers=headers)
         except httpx.TransportError as error:
             print(f"local: {what} could not be delivered: {error!r}", file=sys.stderr)
-            return False
+            return None
         if not response.is_success:
             print(f"local: reconcile did not accept {what}: {response.status_code} {response.text}", file=sys.stderr)
-        return response.is_success
+            return None
+        report: dict[str, Any] = response.json()
+        return report

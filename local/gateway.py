@@ -50,7 +50,7 @@ class Gateway:
         self._docs = _docs()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Route a request to its function; the default function answers 404 for unknown paths."""
+        """Route a request to its function; the default function answers 404 for unknown paths of the API."""
         if scope["type"] == "websocket":
             await send({"type": "websocket.close"})  # the server answers 403, as in production
         if scope["type"] != "http":
@@ -69,7 +69,7 @@ def function_for(method: str, path: str) -> str:
 
     The path is as received, without the query and not decoded, because the load balancer's rules match that.
     """
-    found = routes.match(method, path) if TEMPLATE_PATH.fullmatch(path) else None
+    found = routes.match(method, path) if routes.is_page(path) or TEMPLATE_PATH.fullmatch(path) else None
     if found is None:
         return routes.DEFAULT_FUNCTION
     return found.function if isinstance(found, routes.MethodMismatch) else found.route.function

@@ -4,10 +4,11 @@ import os
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from local import firestore_emulator
+from local import console, firestore_emulator
 from local.batch.admin import Admin
 from local.batch.service import BatchEmulator
 from local.events import RECONCILE_PATH, Events
@@ -18,12 +19,15 @@ from local.serving import listening, serving_on
 from local.storage.server import StorageServer
 from local.tokens import TokenIssuer
 from shared import wiring
-from shared.catalog.entries import ENTRY_FILE, PROFILES_FILE, DatasetEntry
+from shared.catalog import folders
+from shared.catalog.cache import Catalog
+from shared.catalog.entries import DatasetEntry
 from shared.settings import LLM_KEYS
 
 PROJECT: Final = "haystack-local"
 REGION: Final = "europe-west4"
 BUCKET: Final = "haystack-results"
+ATLAS_BUCKET: Final = "haystack-atlases"
 TOPIC: Final = f"projects/{PROJECT}/topics/batch-notifications"
 
 Say = Callable[[str], None]
@@ -32,7 +36,9 @@ Ended = Callable[[], Coroutine[Any, Any, str]]
 
 
 @asynccontextmanager
-async def running(data_dir: Path, port: int, store: str, say: Say) -> AsyncIterator[tuple[str, list[Ended]]]:
+async def running(
+    data_dir: Path, port: int, store: str, say: Say, frontend: Path | None = None
+) -> AsyncIterator[tuple[str, list[Ended]]]:
     """Run the service, and yield its URL and what waits for the unexpected end of each process that it cannot do without.
 
     Args:
@@ -40,6 +46,7 @@ async def running(data_dir: Path, port: int, store: str, say: Say) -> AsyncItera
         port: the port; 0: any free port.
         store: `sqlite` or `firestore`.
         say: prints a line for people as parts start.
+        frontend: folder of the front end; None: the built-in page.
 
     Raises:
         FolderInUse: another process uses the data folder.
@@ -71,9 +78,10 @@ async def running(data_dir: Path, port: int, store: str, say: Say) -> AsyncItera
             log_dir=data_dir / "jobs",
             job_env={**_inherited(), **common, "PYTHONPATH": str(ROOT)},
             cwd=ROOT,
-            on_notification=events.publish,
+            on_notification=partial(_notify, events, data_dir / "jobs", say),
             # A restart of the Firestore emulator loses the runs, so their jobs are not kept either.
             journal=data_dir / "batch.db" if store == "sqlite" else None,
+            buckets={ATLAS_BUCKET: atlas_dir(data_dir)},
         )
         stack.push_async_callback(batch.stop)
         batch_host = f"127.0.0.1:{await batch.start()}"
@@ -84,19 +92,28 @@ async def running(data_dir: Path, port: int, store: str, say: Say) -> AsyncItera
             "BATCH_EMULATOR_HOST": batch_host,
             "JOB_IMAGE": "haystack/orchestrator",
             "JOB_TOPIC": TOPIC,
+            "ATLAS_BUCKET": ATLAS_BUCKET,
             "SIGNING_KEY_FILE": str(storage.key_file),
             "RECONCILE_AUDIENCE": url + RECONCILE_PATH,
             "RECONCILE_CALLER": storage.key.email,
             "OIDC_KEYS_URL": url + OIDC_KEYS_PATH,
+            **({} if frontend is None else {"FRONTEND_DIR": str(frontend)}),
         }
         stack.enter_context(_environment(functions_env))
-        names = await _register_atlases(atlas_dir(data_dir))
-        say(f"Atlases: {', '.join(names) or 'none; `python -m local atlas` builds the demo atlas'}")
+        names = await register_atlases(wiring.container().catalog, atlas_dir(data_dir))
+        say(f"Atlases: {', '.join(names) or 'none; `python -m local atlas` builds the demo atlases'}")
         for name in outdated(atlas_dir(data_dir)):
             say(f"Atlas {name} was ingested by an older version and is not used: ingest it again")
         await stack.enter_async_context(serving_on(listener, Admin(batch.faults, Gateway(issuer.key_set()))))
         events.start()
         yield url, [storage.ended, *ended]
+
+
+async def _notify(events: Events, logs: Path, say: Say, attributes: dict[str, str]) -> None:
+    """Say what happened to a job, and publish its notification."""
+    if line := console.job_event(attributes, lambda job_id: logs / f"{job_id}.log"):
+        say(line)
+    await events.publish(attributes)
 
 
 def atlas_dir(data_dir: Path) -> Path:
@@ -123,27 +140,29 @@ async def _start_store(
     return {"STORE": "firestore", "FIRESTORE_EMULATOR_HOST": host}, [emulator.ended]
 
 
-async def _register_atlases(folder: Path) -> list[str]:
-    """Write the entries of all ingested atlases to the catalog, because a new or emptied store lacks them."""
+async def register_atlases(catalog: Catalog, folder: Path) -> list[str]:
+    """Make the catalog have the entries of all atlases that are in the folder, and no others; return their names.
+
+    A new or emptied store lacks them, and an atlas may have been removed while no service ran.
+    """
     entries = ingested(folder)
+    stored = {entry.name: entry for entry in await catalog.load()}
     for entry in entries:
-        await wiring.container().catalog.put(entry)
+        if stored.pop(entry.name, None) != entry:
+            await catalog.put(entry)
+    for name in stored:
+        await catalog.remove(name)
     return [entry.name for entry in entries]
 
 
 def ingested(folder: Path) -> list[DatasetEntry]:
     """Return the catalog entries that the ingest left beside the cells of each atlas, except those that must be ingested again."""
-    files = [file for file in sorted(folder.glob(f"*/{ENTRY_FILE}")) if file.with_name(PROFILES_FILE).exists()]
-    return [DatasetEntry.from_stored_json(file.read_bytes()) for file in files]
+    return [entry for _, entry in folders.newest(folder) if entry is not None]
 
 
 def outdated(folder: Path) -> list[str]:
     """Return the names of atlases that an older version ingested."""
-    return [
-        file.parent.name
-        for file in sorted(folder.glob(f"*/{ENTRY_FILE}"))
-        if not file.with_name(PROFILES_FILE).exists()
-    ]
+    return [name for name, entry in folders.newest(folder) if entry is None]
 
 
 def _inherited() -> dict[str, str]:

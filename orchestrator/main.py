@@ -1,15 +1,16 @@
 """The job's entry point: `python -m orchestrator.main`, with RUN_ID and the service's settings in the environment.
 
-ATTEMPT is the number of this attempt. USER_EMAIL, CONTROL_STRATEGY and MAX_ITERATIONS are information for operators; the run's record
+ATTEMPT is the number of this attempt. CONTROL_STRATEGY and MAX_ITERATIONS are information for operators; the run's record
 decides. STACK_CHECKPOINT and STACK_GENELIST select the STACK predictor (`orchestrator.prediction.stack`). The API key of a language-model
 provider lets that model propose an interpretation of the question (`orchestrator.question.llm`).
 
 Exit codes:
     0    the run completed, or had already ended (for example, it was cancelled)
-    1    the run failed with an error of the job, or its end could not be recorded
+    1    the run failed with an error of the job
     2    wrong usage: RUN_ID or a setting is missing or invalid
     3    the question was not understood; the run failed with a message that says so
-    143  stopped by SIGTERM; the reconciler decides what happens to the run
+    75   the run store or the results bucket stayed unavailable; the reconciler submits another attempt
+    143  stopped by SIGTERM; the reconciler submits another attempt
 """
 
 import asyncio
@@ -25,15 +26,16 @@ from pathlib import Path
 from typing import NoReturn, TypeVar
 from uuid import uuid4
 
+from orchestrator.atlas.errors import AtlasUnusable
 from orchestrator.config import JobConfig
-from orchestrator.progress import Progress, Stopped, retry
+from orchestrator.progress import PATIENCE, Progress, Stopped, outlast, retry
 from orchestrator.question.analysis import NotUnderstood
 from orchestrator.question.llm import understand
 from shared import logs, wiring
 from shared.catalog.cache import Catalog
 from shared.catalog.reference import datasets
 from shared.catalog.view import CatalogView
-from shared.errors import HaystackError, RunNotFound, SettingsInvalid
+from shared.errors import HaystackError, RunNotFound, SettingsInvalid, Unavailable
 from shared.fields import Clock
 from shared.logs import Severity
 from shared.runs import jobs, states
@@ -44,6 +46,7 @@ from shared.runs.states import FailureReason, Phase
 
 T = TypeVar("T")
 UNEXPECTED = "The service hit an unexpected error and recorded it. Your question is not the cause."
+ATLAS_GONE = "The atlas was removed while this run was reading it, or is damaged. Submit the question again."
 
 
 class Exit(IntEnum):
@@ -53,6 +56,7 @@ class Exit(IntEnum):
     ERROR = 1
     USAGE = 2
     NOT_UNDERSTOOD = 3
+    UNREACHABLE = jobs.UNREACHABLE
     TERMINATED = 143
 
 
@@ -67,12 +71,15 @@ class Ports:
     atlas_root: Path
 
 
-async def run_job(run_id: str, ports: Ports, attempt: int = 1) -> Exit:
+async def run_job(run_id: str, ports: Ports, attempt: int = 1, *, patience: float = PATIENCE) -> Exit:
     """Do one run from beginning to end.
+
+    Args:
+        patience: seconds that finished work waits for the results bucket, and then for the run store.
 
     Raises:
         RunNotFound: there is no such run.
-        Unavailable: the store stayed unavailable, so the end of the run is not recorded.
+        Unavailable: the store stayed unavailable at the beginning, or so that a failure is not recorded.
     """
     lease = RunLease(run_id, attempt=attempt, owner=uuid4().hex, store=ports.store, clock=ports.clock)
     run = await retry(lease.begin)
@@ -84,8 +91,10 @@ async def run_job(run_id: str, ports: Ports, attempt: int = 1) -> Exit:
     try:
         with tempfile.TemporaryDirectory(prefix="haystack-") as workdir:
             guards = (progress.until_stopped(), progress.heartbeats(config.heartbeat_seconds))
-            outcome = await _unless_stopped(_answer(run, ports, config, Path(workdir), progress), *guards)
-        run = await retry(lambda: lease.complete(outcome))
+            outcome = await _unless_stopped(
+                _answer(run, ports, config, Path(workdir), progress, patience=patience), *guards
+            )
+        run = await outlast(lambda: lease.complete(outcome), patience)
         logs.log(Severity.INFO, "the job finished", status=run.status.value, score=outcome.grounding_score)
         return Exit.DONE
     except Stopped:
@@ -98,6 +107,15 @@ async def run_job(run_id: str, ports: Ports, attempt: int = 1) -> Exit:
         logs.log(Severity.ERROR, "the job is not configured for this run", detail=error.detail)
         message = f"The service is not configured for this run; please tell its operators. {error.detail}"
         reason, code = FailureReason.ORCHESTRATOR_ERROR, Exit.ERROR
+    except AtlasUnusable as error:
+        logs.log(Severity.ERROR, "the atlas cannot be read", detail=str(error))
+        message, reason, code = ATLAS_GONE, FailureReason.ORCHESTRATOR_ERROR, Exit.ERROR
+    except Unavailable as error:
+        logs.log(Severity.ERROR, "a service stayed unavailable, another attempt will do the run", error=error)
+        return Exit.UNREACHABLE
+    except MemoryError as error:
+        logs.log(Severity.ERROR, "the job ran out of memory", error=error)
+        message, reason, code = "The job ran out of memory.", FailureReason.OUT_OF_MEMORY, Exit.ERROR
     except Exception as error:  # noqa: BLE001  # whatever happened, the run must end and its owner must learn of it
         logs.log(Severity.ERROR, "the job failed", error=error)
         message, reason, code = UNEXPECTED, FailureReason.ORCHESTRATOR_ERROR, Exit.ERROR
@@ -105,7 +123,9 @@ async def run_job(run_id: str, ports: Ports, attempt: int = 1) -> Exit:
     return code
 
 
-async def _answer(run: Run, ports: Ports, config: JobConfig, workdir: Path, progress: Progress) -> RunOutcome:
+async def _answer(
+    run: Run, ports: Ports, config: JobConfig, workdir: Path, progress: Progress, *, patience: float
+) -> RunOutcome:
     """Understand the question, then load the scientific libraries and do the rest.
 
     Raises:
@@ -126,7 +146,8 @@ async def _answer(run: Run, ports: Ports, config: JobConfig, workdir: Path, prog
     from orchestrator.workflow import Workflow, predictor_from  # noqa: PLC0415  # loaded above
 
     predictor = predictor_from(os.environ)
-    return await Workflow(ports.atlas_root, predictor, ports.files, workdir, config).do(run, question, progress)
+    workflow = Workflow(ports.atlas_root, predictor, ports.files, workdir, config, patience)
+    return await workflow.do(run, question, progress)
 
 
 async def _unless_stopped(work: Coroutine[None, None, T], *guards: Coroutine[None, None, None]) -> T:
@@ -191,7 +212,7 @@ def main(environment: Mapping[str, str] | None = None) -> Exit:
             return Exit.USAGE
         except HaystackError as error:
             logs.log(Severity.ERROR, "the run store stayed unavailable; the reconciler will find the run", error=error)
-            return Exit.ERROR
+            return Exit.UNREACHABLE
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
 """The job's side of a run in the store: phases, heartbeats, the end, and whether the run still belongs to this process."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
+from typing import TypeVar
 
 from shared import logs
 from shared.catalog.interpretation import Interpretation
@@ -14,8 +16,12 @@ from shared.runs.ports import RunWatch
 from shared.runs.records import Iteration, Run
 from shared.runs.states import Phase
 
+T = TypeVar("T")
 # Seconds between retries while the store is unavailable; a short outage does not end a run.
 RETRY_PAUSES = (1.0, 2.0, 4.0, 8.0)
+# Seconds for which finished work waits for the results bucket and the run store, and the longest pause between two tries.
+PATIENCE = 900.0
+LONGEST_PAUSE = 30.0
 # Seconds until an interrupted watch is started again.
 WATCH_PAUSE = 5.0
 
@@ -37,6 +43,33 @@ async def retry(write: Callable[[], Awaitable[Run]]) -> Run:
             logs.log(Severity.WARNING, "the run store is unavailable, trying again", error=error)
             await asyncio.sleep(pause)
     return await write()
+
+
+async def outlast(
+    work: Callable[[], Awaitable[T]],
+    patience: float = PATIENCE,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> T:
+    """Store finished work, and try again with growing pauses while a service is unavailable.
+
+    Args:
+        patience: seconds after which a failed try is the last.
+
+    Raises:
+        Unavailable: the service stayed unavailable.
+    """
+    end, pause = clock() + patience, RETRY_PAUSES[0]
+    while True:
+        try:
+            return await work()
+        except Unavailable as error:
+            if clock() >= end:
+                raise
+            logs.log(Severity.WARNING, "finished work waits for a service, trying again", error=error)
+        await sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE)
 
 
 class Progress:

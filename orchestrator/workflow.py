@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from orchestrator.config import JobConfig
@@ -15,11 +16,12 @@ from orchestrator.outputs.tables import write_gene_sets, write_genes, write_rank
 from orchestrator.prediction import stack
 from orchestrator.prediction.delta_transfer import DeltaTransfer
 from orchestrator.prediction.predictor import Predictor
-from orchestrator.progress import Progress
+from orchestrator.progress import PATIENCE, Progress, outlast
 from orchestrator.question.analysis import Question
 from orchestrator.search.search import Search, SearchResult
 from shared.runs.ports import ResultFiles
 from shared.runs.records import Run, RunOutcome
+from shared.runs.states import results_folder
 
 
 def predictor_from(environment: Mapping[str, str]) -> Predictor:
@@ -40,6 +42,7 @@ class Workflow:
     files: ResultFiles
     workdir: Path  # an empty folder for the result files before the upload
     config: JobConfig
+    patience: float = PATIENCE  # seconds that finished work waits for the results bucket
 
     async def do(self, run: Run, question: Question, progress: Progress) -> RunOutcome:
         """Do a run and upload its results. Each phase is reported before it begins.
@@ -54,7 +57,12 @@ class Workflow:
         )
         result = await search.run(progress)
         written = await asyncio.to_thread(self._write, result)
-        stored = [await self.files.upload(run.run_id, path, media_type) for path, media_type in written]
+        # A late process writes to a folder of its own, and the record names the files of the process that completed the run.
+        folder = results_folder(run.run_id, run.compute.attempt, run.compute.lease_owner or "none")
+        stored = [
+            await outlast(partial(self.files.upload, folder, path, media_type), self.patience)
+            for path, media_type in written
+        ]
         best = result.best
         return RunOutcome(
             answer=" ".join(headline(result)),

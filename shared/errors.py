@@ -14,9 +14,11 @@ HaystackError
 ├── Conflict                       the state of the run does not allow this
 │   ├── TransitionRefused
 │   ├── RunNotCompleted
-│   └── RunAlreadyFinished
+│   ├── RunAlreadyFinished
+│   └── RunNotFinished
 ├── TooManyRuns                    the limit of active runs is reached
 ├── Unavailable                    Firestore, Batch or Cloud Storage does not answer; a retry helps
+├── CatalogFull                    an entry is too large for the catalog
 ├── SubmitRejected                 Batch will never accept this job
 └── SettingsInvalid                settings are missing or invalid
 """
@@ -169,13 +171,23 @@ class RunAlreadyFinished(Conflict):
         super().__init__(f"Run {run_id} is already {status} and cannot be cancelled.")
 
 
+class RunNotFinished(Conflict):
+    """A run that is not finished cannot be deleted."""
+
+    slug = "run_not_finished"
+
+    def __init__(self, run_id: str, why: str) -> None:
+        super().__init__(f"Run {run_id} {why}")
+
+
 class TooManyRuns(HaystackError):
-    """The caller has reached the limit of active runs."""
+    """The caller has reached the limit of active runs, `limit`."""
 
     slug = "too_many_runs"
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"You have {limit} active runs, which is the limit. Wait for one to finish, or cancel one.")
+        self.limit = limit
 
 
 class Unavailable(HaystackError):
@@ -186,6 +198,18 @@ class Unavailable(HaystackError):
     def __init__(self, service: str) -> None:
         super().__init__(f"{service} is not responding. Try again in a few seconds.")
         self.service = service
+
+
+class CatalogFull(HaystackError):
+    """A dataset whose entry is too large for the catalog."""
+
+    slug = "catalog_full"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"The catalog has no room for {name}: it has too many groups. "
+            "Ingest it as several datasets, or with coarser cell types or donors."
+        )
 
 
 class SubmitRejected(HaystackError):

@@ -70,6 +70,7 @@ Query = Annotated[
     BeforeValidator(_without_invisible),
     BeforeValidator(_without_controls),
 ]
+Label = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
 Score = Annotated[int, Field(ge=1, le=10)]
 RunId = Annotated[str, StringConstraints(pattern=r"^run_[0-9a-f]{12}$")]
 

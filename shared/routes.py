@@ -66,6 +66,7 @@ ROUTES: Final = (
     Route("status", "GET", "/api/v1/runs/{run_id}", "See where a run stands"),
     Route("result", "GET", "/api/v1/runs/{run_id}/result", "Get the result of a completed run"),
     Route("cancel", "POST", "/api/v1/runs/{run_id}/cancel", "Cancel a run"),
+    Route("cancel", "DELETE", "/api/v1/runs/{run_id}", "Delete a finished run and its files"),
     Route("metadata", "GET", "/api/v1/metadata/{subject}", "List what the catalog knows"),
     Route("metadata", "GET", "/api/v1/metadata/datasets/{dataset}", "See what a dataset holds"),
     Route("health", "GET", "/api/v1/health", "Whether the service is alive", anonymous=True),
@@ -73,10 +74,18 @@ ROUTES: Final = (
     Route("reconcile", "POST", "/api/v1/reconcile", "Take a Batch notification or sweep stale runs", internal=True),
 )
 
-# Answers unknown paths with 404: the function that needs no sign-in and costs little.
+API_PREFIX: Final = "/api/"
+# Answers unknown paths of the API with 404: the function that needs no sign-in and costs little.
 DEFAULT_FUNCTION: Final = "health"
+# Every path outside the API. It is not in `ROUTES`, because the pages are not part of the API.
+PAGES: Final = Route("web", "GET", "/{path}", "The front end", anonymous=True)
 
-FUNCTIONS: Final = tuple(sorted({route.function for route in ROUTES}))
+FUNCTIONS: Final = tuple(sorted({route.function for route in ROUTES} | {PAGES.function}))
+
+
+def is_page(path: str) -> bool:
+    """Return whether the front end answers a path."""
+    return f"{path}/" != API_PREFIX and not path.startswith(API_PREFIX)
 
 
 def match(method: str, path: str) -> Match | MethodMismatch | None:
@@ -86,6 +95,8 @@ def match(method: str, path: str) -> Match | MethodMismatch | None:
         method: HTTP method, in capitals.
         path: decoded path, without the query.
     """
+    if is_page(path):
+        return Match(PAGES, {}) if method in PAGES.methods else MethodMismatch(PAGES.function, PAGES.methods)
     matching = [(route, found) for route in ROUTES if (found := route.params(path)) is not None]
     # A route without parameters wins: `validate-control-strategy` is not a run id.
     matching = [(route, found) for route, found in matching if not found] or matching

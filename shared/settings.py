@@ -31,7 +31,11 @@ class Settings(NamedTuple):
         atlas_dir: folder of ingested atlases; in production a read-only mount of `atlas_bucket`.
         atlas_bucket: bucket that the Batch job mounts at `atlas_dir`; empty: none.
         job_service_account: service account of the job; empty: the project's default.
+        ingest_service_account: service account of an ingest on Batch; empty: the project's default.
         job_topic: Pub/Sub topic (`projects/P/topics/T`) for Batch notifications; empty: none.
+        job_network: network of jobs (`projects/P/global/networks/N`); empty: the default network.
+        job_subnetwork: subnet of jobs (`projects/P/regions/R/subnetworks/S`), if they have a network.
+        job_external_ip: 0 gives jobs no external address; their subnet then needs Private Google Access.
         job_secrets: secrets that jobs may get, as `NAME=projects/P/secrets/S/versions/V`, separated by commas; empty: none.
         iap_audience: `/projects/NUMBER/global/backendServices/ID` of this function's backend service.
         iap_keys_url: URL of IAP's public keys, a set of JSON web keys.
@@ -60,7 +64,11 @@ class Settings(NamedTuple):
     atlas_bucket: str = ""
     job_image: str = ""
     job_service_account: str = ""
+    ingest_service_account: str = ""
     job_topic: str = ""
+    job_network: str = ""
+    job_subnetwork: str = ""
+    job_external_ip: int = 1
     job_max_run_seconds: int = 3600
     job_secrets: str = ""
     iap_audience: str = ""

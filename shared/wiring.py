@@ -7,11 +7,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from shared.errors import SettingsInvalid
 from shared.settings import Settings
 
 if TYPE_CHECKING:
     from shared.auth.identity import Identity
     from shared.catalog.cache import Catalog, CatalogCache
+    from shared.catalog.objects import Objects
     from shared.fields import Clock
     from shared.runs.ports import BatchJobs, ResultFiles, RunDatabase
     from shared.runs.reconciler import Reconciler
@@ -54,7 +56,7 @@ class Container:
             from shared.stores.sqlite import SqliteCatalog
 
             return SqliteCatalog(self._sqlite)
-        from shared.stores.firestore import FirestoreCatalog
+        from shared.stores.firestore_catalog import FirestoreCatalog
 
         return FirestoreCatalog(self._firestore)
 
@@ -80,6 +82,13 @@ class Container:
         return GoogleResultFiles(self.settings)
 
     @cached_property
+    def objects(self) -> "Objects":
+        """Cloud Storage, for ingests on Batch."""
+        from shared.gcp.objects import GoogleObjects
+
+        return GoogleObjects(self.settings)
+
+    @cached_property
     def identity(self) -> "Identity":
         """Identity of users: verified by IAP's assertion, unless the environment is `development`."""
         from shared.auth.identity import DevelopmentIdentity, IapIdentity
@@ -103,9 +112,15 @@ class Container:
 
     @cached_property
     def submission(self) -> "RunSubmission":
-        """Creates runs and submits their jobs."""
+        """Creates runs and submits their jobs.
+
+        Raises:
+            SettingsInvalid: the image of the job is missing. Batch would refuse each job, after its run was stored.
+        """
         from shared.runs.submission import RunLimits, RunSubmission
 
+        if not self.settings.job_image:
+            raise SettingsInvalid(["JOB_IMAGE is missing; it names the container image of the job"])
         limits = RunLimits(
             max_active=self.settings.max_active_runs,
             max_run_seconds=self.settings.job_max_run_seconds,

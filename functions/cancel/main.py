@@ -1,4 +1,4 @@
-"""POST /api/v1/runs/{run_id}/cancel: cancel a run, then release its compute."""
+"""POST /api/v1/runs/{run_id}/cancel: cancel a run, then release its compute. DELETE /api/v1/runs/{run_id}: delete a finished run."""
 
 from starlette.responses import Response
 
@@ -6,17 +6,16 @@ from shared import wiring
 from shared.http.endpoint import Call, endpoint
 from shared.http.responses import json_response
 from shared.runs import lifecycle
-from shared.runs.schemas import CancelAnswer
+from shared.runs.schemas import CancelAnswer, DeleteAnswer
 
 
 @endpoint("cancel")
 async def handle(call: Call) -> Response:
-    container = wiring.container()
+    container, run_id = wiring.container(), call.params["run_id"]
+    if call.request.method == "DELETE":
+        await lifecycle.delete(run_id, call.user.email, store=container.run_store, files=container.result_files)
+        return json_response(call.request, DeleteAnswer(deleted=True, run_id=run_id))
     run = await lifecycle.cancel(
-        call.params["run_id"],
-        call.user.email,
-        store=container.run_store,
-        jobs=container.batch_jobs,
-        clock=container.clock,
+        run_id, call.user.email, store=container.run_store, jobs=container.batch_jobs, clock=container.clock
     )
     return json_response(call.request, CancelAnswer(status=run.status, run_id=run.run_id))

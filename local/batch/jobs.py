@@ -122,18 +122,25 @@ class JobRecord:
         if exit_code == 0:
             self.move(JobState.SUCCEEDED)
             return
-        task_state = "ASSIGNED" if self.state is JobState.SCHEDULED else self.state.name
-        due = f" due to {cause}" if cause else ""
-        event = f"Task state is updated from {task_state} to FAILED on {_MACHINE}{due} with exit code {exit_code}."
+        event = self._failed_task(exit_code, cause)
         # As in the real service, the job's own event contains the code only in its text.
         self.move(
             JobState.FAILED,
             f'Job failed due to task failure. Specifically, task with index 0 failed due to the following task event: "{event}"',
         )
 
+    def repeat(self, exit_code: int, cause: str = "") -> None:
+        """Add the event of a task that failed and is started again; the job keeps its state."""
+        self._add_event("STATUS_CHANGED", self._failed_task(exit_code, cause))
+
     def delay(self, quota: str) -> None:
         """Add the event of a job that waits for quota, described in Batch's words."""
         self._add_event("OPERATIONAL_INFO", f"{_DELAY.format(uid=self.job.uid)} [{quota}].")
+
+    def _failed_task(self, exit_code: int, cause: str) -> str:
+        task_state = "ASSIGNED" if self.state is JobState.SCHEDULED else self.state.name
+        due = f" due to {cause}" if cause else ""
+        return f"Task state is updated from {task_state} to FAILED on {_MACHINE}{due} with exit code {exit_code}."
 
     def _add_event(self, kind: str, description: str) -> None:
         now = datetime.now(UTC)

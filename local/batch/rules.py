@@ -25,6 +25,10 @@ MAX_PRIORITY: Final = 99
 MAX_TASKS: Final = 100_000
 MAX_PARALLEL_TASKS: Final = 5_000
 MAX_BYTES: Final = 1_000_000
+# A task runs on Container-Optimized OS, where nothing else can be mounted.
+MOUNT_PATH: Final = re.compile(r"/mnt/disks/[\w.-]+(/[\w.-]+)*")
+# Batch passes the options through a shell: it refused `-o rw,allow_other` (https://github.com/nextflow-io/nextflow/issues/4331).
+MOUNT_OPTION: Final = re.compile(r"-[\w./:= -]+")
 SECRET: Final = re.compile(r"projects/[a-z0-9][a-z0-9:.-]*/secrets/[A-Za-z0-9_-]{1,255}/versions/[A-Za-z0-9_-]+")
 
 
@@ -119,6 +123,8 @@ def _check_task(group: batch_v1.TaskGroup) -> None:
     if not 0 <= spec.max_retry_count <= MAX_RETRIES:
         message = f"max_retry_count {spec.max_retry_count} is not in between 0 and {MAX_RETRIES}"
         raise Refused(grpc.StatusCode.OUT_OF_RANGE, message)
+    if len(spec.lifecycle_policies) > 1:
+        raise invalid(f"lifecycle_policies field is invalid. At most one policy, got {len(spec.lifecycle_policies)}")
     if batch_v1.TaskSpec.pb(spec).max_run_duration.ToNanoseconds() < 0:
         raise invalid("max_run_duration field is invalid. It must not be negative")
     if not (0 <= group.task_count <= MAX_TASKS and 0 <= group.parallelism <= MAX_PARALLEL_TASKS):
@@ -126,10 +132,23 @@ def _check_task(group: batch_v1.TaskGroup) -> None:
     resource = spec.compute_resource
     if min(resource.cpu_milli, resource.memory_mib, resource.boot_disk_mib) < 0:
         raise invalid("compute_resource field is invalid. Its values must not be negative")
+    for volume in spec.volumes:
+        _check_volume(volume)
     for runnable in spec.runnables:
         _check_runnable(runnable)
     _check_secrets(spec.environment)
     _check_runs_here(group)
+
+
+def _check_volume(volume: batch_v1.Volume) -> None:
+    if not MOUNT_PATH.fullmatch(volume.mount_path):
+        raise invalid(f"volume.mount_path field is invalid. It must be below /mnt/disks, got {volume.mount_path!r}")
+    for option in volume.mount_options:
+        if not MOUNT_OPTION.fullmatch(option):
+            raise invalid(
+                "volume.mount_options field is invalid. "
+                f"mount_option {option} has potential shell injection, please check again."
+            )
 
 
 def _check_runnable(runnable: batch_v1.Runnable) -> None:
@@ -153,10 +172,10 @@ def _check_runs_here(group: batch_v1.TaskGroup) -> None:
     """Refuse jobs that the emulator cannot run, rather than run something else."""
     spec = group.task_spec
     environments = [spec.environment, *(runnable.environment for runnable in spec.runnables)]
-    if group.task_count > 1 or len(spec.runnables) > 1 or "container" not in spec.runnables[0]:
+    if any("gcs" not in volume for volume in spec.volumes):
+        reason = "mounts buckets, nothing else"
+    elif group.task_count > 1 or len(spec.runnables) > 1 or "container" not in spec.runnables[0]:
         reason = "runs jobs of one task with one container, nothing else"
-    elif spec.max_retry_count:
-        reason = "does not retry tasks"
     elif any(environment.secret_variables or environment.encrypted_variables for environment in environments):
         reason = "has no Secret Manager, so it runs no job with secret variables"
     else:

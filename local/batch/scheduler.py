@@ -13,6 +13,7 @@ from google.cloud import batch_v1
 from local import processes
 from local.batch.faults import QUEUE_SECONDS, ImagePull, Preempt, StayQueued
 from local.batch.jobs import JobRecord
+from local.batch.mounts import Mounts, shown
 from local.processes import Child
 from shared.runs.jobs import JobState
 
@@ -24,6 +25,13 @@ IMAGE_NOT_STARTED: Final = 125
 # Batch's limit forevery job (https://docs.cloud.google.com/batch/quotas).
 RUN_SECONDS: Final = 14 * 24 * 3600.0
 NO_QUOTA: Final = "Quota: CPUS, limit: 0, usage: 0, wanted: 4"
+
+
+class Ended(NamedTuple):
+    """How an attempt of a task ended: its exit code, and the cause in Batch's words; empty if it ended by itself."""
+
+    exit_code: int
+    cause: str
 
 
 class Cut(NamedTuple):
@@ -38,7 +46,7 @@ class Cut(NamedTuple):
 class Scheduler:
     """Runs jobs in the order of their admission; jobs that wait for their turn stay QUEUED.
 
-    The fields are the arguments of `BatchEmulator`. `closing` is true once all processes are being stopped.
+    The fields are the arguments of `BatchEmulator`, with `mounts` from its buckets. `closing` is true once all processes are being stopped.
     """
 
     log_dir: Path
@@ -46,6 +54,7 @@ class Scheduler:
     cwd: Path
     max_parallel: int
     grace_seconds: float
+    mounts: Mounts
 
     def __post_init__(self) -> None:
         # The queue, in the order of admission, with the timer that fails each job.
@@ -128,23 +137,34 @@ class Scheduler:
         if isinstance(record.fault, ImagePull):
             self._refuse_image(record)
             return
+        attempt = 0
+        while ended := await self._attempt(record, attempt):
+            if self._stopped(record) or not is_retried(record.job, ended.exit_code, attempt):
+                self._end(record, *ended)
+                return
+            record.repeat(*ended)
+            record.fault = None  # the fault met its machine; another one takes over
+            attempt += 1
+
+    async def _attempt(self, record: JobRecord, attempt: int) -> Ended | None:
+        """Run the task's process, and return how it ended; None if the job was released before it started."""
         try:
-            child = await self._start(record)
+            child = await self._start(record, attempt)
         except OSError as error:
-            self._end(record, NOT_STARTED, f"the emulator could not start the container: {error}")
-            return
+            return Ended(NOT_STARTED, f"the emulator could not start the container: {error}")
         self._children[record.name] = child
         try:
             if self.closing or record.released:
                 await child.stop(self.grace_seconds)
-                return
-            record.move(JobState.RUNNING)
+                return None
+            if not attempt:
+                record.move(JobState.RUNNING)
             cut = cut_of(record)
             try:
-                self._end(record, await asyncio.wait_for(child.wait(), cut.seconds), "")
+                return Ended(await asyncio.wait_for(child.wait(), cut.seconds), "")
             except TimeoutError:
                 await child.stop(self.grace_seconds)
-                self._end(record, cut.exit_code, cut.cause)
+                return Ended(cut.exit_code, cut.cause)
         finally:
             child.kill()
             del self._children[record.name]
@@ -153,6 +173,9 @@ class Scheduler:
         """Record how a process ended, unless the job was released or the emulator itself stopped it while closing."""
         if not record.released and not (self.closing and exit_code):
             record.end(exit_code, cause)
+
+    def _stopped(self, record: JobRecord) -> bool:
+        return self.closing or record.released
 
     def _refuse_image(self, record: JobRecord) -> None:
         """Fail a job as if its image were missing: Batch reports Docker's exit code, and only the job's log explains it."""
@@ -164,7 +187,7 @@ class Scheduler:
         record.move(JobState.RUNNING)
         self._end(record, IMAGE_NOT_STARTED, "")
 
-    async def _start(self, record: JobRecord) -> Child:
+    async def _start(self, record: JobRecord, attempt: int) -> Child:
         spec = record.job.task_groups[0].task_spec
         runnable = spec.runnables[0]
         container = runnable.container
@@ -173,13 +196,19 @@ class Scheduler:
             **self.job_env,
             "BATCH_TASK_INDEX": "0",
             "BATCH_TASK_COUNT": "1",
-            "BATCH_TASK_RETRY_ATTEMPT": "0",
+            "BATCH_TASK_RETRY_ATTEMPT": str(attempt),
             **spec.environment.variables,
             **runnable.environment.variables,
         }
         # `python` is the image's interpreter; here it is this one.
         argv = [sys.executable if word == "python" and not place else word for place, word in enumerate(command)]
-        return await processes.start(argv, log=self.log_path(record.job_id), env=environment, cwd=self.cwd)
+        folders = self.mounts.folders(spec)
+        return await processes.start(
+            [shown(word, folders) for word in argv],
+            log=self.log_path(record.job_id),
+            env={name: shown(value, folders) for name, value in environment.items()},
+            cwd=self.cwd,
+        )
 
 
 def cut_of(record: JobRecord) -> Cut:
@@ -188,6 +217,18 @@ def cut_of(record: JobRecord) -> Cut:
     if not isinstance(record.fault, Preempt):
         return limit
     return min(limit, Cut(record.fault.after_seconds, 50001, "Spot Preemption"))
+
+
+def is_retried(job: batch_v1.Job, exit_code: int, attempt: int) -> bool:
+    """Return whether Batch repeats a task that ended like this; a job without a policy repeats every failure."""
+    spec = job.task_groups[0].task_spec
+    if not exit_code or attempt >= spec.max_retry_count:
+        return False
+    if not spec.lifecycle_policies:
+        return True
+    policy = spec.lifecycle_policies[0]
+    named = exit_code in policy.action_condition.exit_codes
+    return named == (policy.action == batch_v1.LifecyclePolicy.Action.RETRY_TASK)
 
 
 def time_limit(job: batch_v1.Job) -> float:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 from uuid import uuid4
 
@@ -16,6 +17,7 @@ from local.batch import rules
 from local.batch.faults import FaultInjector, LoseJob
 from local.batch.jobs import JobRecord, OnChange, begin_operation, finish_operation, new_job
 from local.batch.journal import Journal
+from local.batch.mounts import Mounts
 from local.batch.notifications import Notifier, Publish
 from local.batch.rules import Refused, not_found
 from local.batch.scheduler import Scheduler
@@ -170,6 +172,7 @@ class BatchEmulator:
         max_parallel: number of jobs that run at once.
         grace_seconds: time between SIGTERM and SIGKILL for a job that is cancelled, over its time limit or shut down.
         journal: the SQLite file that keeps the jobs across restarts; None: they end with the emulator.
+        buckets: the folder with the objects of each bucket that jobs may mount.
 
     Attributes:
         faults: injects faults on request.
@@ -185,9 +188,11 @@ class BatchEmulator:
         max_parallel: int = 2,
         grace_seconds: float = 10.0,
         journal: Path | None = None,
+        buckets: Mapping[str, Path] = MappingProxyType({}),
     ) -> None:
         self._log_dir = log_dir
-        self._scheduler = Scheduler(log_dir, job_env, cwd, max_parallel, grace_seconds)
+        mounts = Mounts(buckets, log_dir)
+        self._scheduler = Scheduler(log_dir, job_env, cwd, max_parallel, grace_seconds, mounts)
         self.faults = FaultInjector(on_end=self._scheduler.resume)
         self._notifier = Notifier(on_notification)
         self._journal = Journal(journal)

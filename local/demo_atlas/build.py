@@ -20,7 +20,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
-from local.demo_atlas import DATASET, response
+from local.demo_atlas import SEMI_SYNTHETIC, response
 
 VERSION = "1"
 SEED = 20240611
@@ -43,7 +43,7 @@ NOTE = (
 
 
 class AtlasUnavailable(Exception):
-    """The demo atlas cannot be built; the message says why and what to do."""
+    """A demo atlas cannot be built; the message says why and what to do."""
 
 
 def fetch_wheel(wheel_dir: Path) -> Path:
@@ -155,13 +155,13 @@ def build(out: Path, wheel_dir: Path) -> Path:
     Raises:
         AtlasUnavailable: the real cells are not available.
     """
-    if _version(out) == VERSION:
+    if version_of(out) == VERSION:
         return out
     wheel = fetch_wheel(wheel_dir)
     print("demo atlas: simulating the response to ten cytokines (about ten seconds)", flush=True)
     atlas = simulate(real_cells(wheel))
     atlas.uns["haystack"] = {
-        "dataset": DATASET,
+        "dataset": SEMI_SYNTHETIC,
         "version": VERSION,
         "seed": SEED,
         "title": TITLE,
@@ -178,7 +178,8 @@ def build(out: Path, wheel_dir: Path) -> Path:
     return out
 
 
-def _version(path: Path) -> str | None:
+def version_of(path: Path) -> str | None:
+    """Return the version that the builder of a demo atlas wrote into its file; None if there is no such file."""
     try:
         with h5py.File(path) as file:
             return str(file["uns/haystack/version"].asstr()[()])

@@ -5,7 +5,8 @@ group (`starts`, one longer than the number of groups), its labels (`donors`, `c
 `counts.h5` holds the counts in the same order, and `profiles.h5` the profile of each group.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,15 +14,12 @@ import h5py
 import numpy as np
 from scipy import sparse
 
-from orchestrator.atlas.counts import BLOCK_VALUES, COUNTS_FILE, Rows, read_rows
+from orchestrator.atlas.counts import BLOCK_VALUES, COUNTS_FILE, Rows, read_rows, value_blocks
+from orchestrator.atlas.errors import AtlasUnusable as AtlasUnusable  # noqa: PLC0414  # known from here to many modules
 from orchestrator.atlas.profiles import Profile, read_profile, write_profiles
-from shared.catalog.entries import PROFILES_FILE
+from shared.catalog.folders import PROFILES_FILE, newest_version
 
 GROUPS_FILE = "groups.npz"
-
-
-class AtlasUnusable(Exception):
-    """An atlas that cannot be read or ingested; the message says why and what to do."""
 
 
 @dataclass(frozen=True, order=True)
@@ -82,13 +80,17 @@ class GroupIndex:
 
 
 class Atlas:
-    """An ingested atlas, open for reading raw counts, in the dataset's folder below `Settings.atlas_root`.
+    """An ingested atlas, open for reading raw counts, in its folder (`DatasetEntry.folder`) below `Settings.atlas_root`.
+
+    Args:
+        folder: folder of a version, or of a dataset, of which the newest complete version is read.
 
     Raises:
-        AtlasUnusable: the folder holds no ingested atlas.
+        AtlasUnusable: the folder holds no ingested atlas. The methods raise it too, if somebody removes the atlas.
     """
 
     def __init__(self, folder: Path) -> None:
+        folder = folder.parent / newest_version(folder.parent, folder.name)
         self._path = folder / COUNTS_FILE
         self._profiles = folder / PROFILES_FILE
         self._index = GroupIndex.load(folder / GROUPS_FILE)
@@ -117,7 +119,8 @@ class Atlas:
 
     def profile(self, groups: Sequence[Group]) -> Profile:
         """Return the profile of all cells of these groups, at least one; no cell is read."""
-        return read_profile(self._profiles, [self._place[group] for group in groups])
+        with self._present():
+            return read_profile(self._profiles, [self._place[group] for group in groups])
 
     def rows(self, group: Group, limit: int, rng: np.random.Generator) -> Rows:
         """Return the sorted `.h5ad` rows of a group; a random sample of `limit` rows if it has more."""
@@ -130,29 +133,45 @@ class Atlas:
         """Return the raw counts of these `.h5ad` rows, in the given order: rows × genes, float32 with whole values."""
         positions = self._positions[rows]
         in_order = np.argsort(positions)
-        with h5py.File(self._path) as file:
+        with self._present(), h5py.File(self._path) as file:
             found = read_rows(file, positions[in_order], len(self.genes))
         return found[np.argsort(in_order)]
 
+    @contextmanager
+    def _present(self) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError as error:
+            raise AtlasUnusable(f"{self._path.parent} was removed while it was read.") from error
 
-def profile_groups(folder: Path) -> None:
-    """Write the profile of each group of an atlas whose index and counts are in this folder."""
+
+def profile_groups(folder: Path, report: Callable[[int, int], None] | None = None) -> None:
+    """Write the profile of each group of an atlas whose index and counts are in this folder.
+
+    Args:
+        report: receives the number of cells that are done, and of all cells.
+    """
     index = GroupIndex.load(folder / GROUPS_FILE)
     sizes = [len(index.rows[group]) for group in sorted(index.rows)]
     with h5py.File(folder / COUNTS_FILE) as file:
-        write_profiles(_profiles(file, sizes, len(index.genes)), len(sizes), len(index.genes), folder / PROFILES_FILE)
+        profiles = _profiles(file, sizes, len(index.genes), report)
+        write_profiles(profiles, len(sizes), len(index.genes), folder / PROFILES_FILE)
 
 
-def _profiles(file: h5py.File, sizes: Sequence[int], n_genes: int) -> Iterator[Profile]:
-    """Yield the profile of each group, from pieces of bounded size."""
-    first = 0
-    pointers = file["indptr"]
-    for size in sizes:
-        last, total = first + size, None
-        while first < last:
-            bounds = pointers[first : last + 1]
-            stop = first + max(1, int(np.searchsorted(bounds, bounds[0] + BLOCK_VALUES, side="right")) - 1)
-            part = Profile.of(read_rows(file, np.arange(first, stop), n_genes))
-            total, first = part if total is None else total + part, stop
-        assert total is not None  # a group has at least one cell
-        yield total
+def _profiles(
+    file: h5py.File, sizes: Sequence[int], n_genes: int, report: Callable[[int, int], None] | None
+) -> Iterator[Profile]:
+    """Yield the profile of each group, from blocks of bounded size: reading each small group alone takes most of the time."""
+    ends = np.cumsum(sizes).tolist()
+    group, total = 0, None
+    for first, last in value_blocks(file["indptr"][:].astype(np.int64), BLOCK_VALUES):
+        block, start = read_rows(file, np.arange(first, last), n_genes), first
+        while start < last:
+            stop = min(last, ends[group])
+            part = Profile.of(block[start - first : stop - first])
+            total, start = part if total is None else total + part, stop
+            if stop == ends[group]:
+                yield total
+                group, total = group + 1, None
+        if report is not None:
+            report(last, ends[-1])

@@ -4,7 +4,7 @@ The cells of a group lie anywhere in an `.h5ad`: reading 300 of them means readi
 Here the cells of a group are neighbors. The file is HDF5 with `data`, `indices` and `indptr`, as in a CSR matrix.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,29 +22,30 @@ BLOCK_VALUES: Final = 4_000_000
 MAX_GAP: Final = 64
 
 
-def write_grouped(matrix: h5py.Group, order: Rows, path: Path, *, block_values: int = BLOCK_VALUES) -> None:
-    """Write the rows of a CSR matrix on disk in another order, block by block; the file appears complete or not at all.
+def write_grouped(
+    blocks: Iterable[tuple[int, sparse.csr_matrix]], sizes: Rows, n_genes: int, order: Rows, path: Path
+) -> None:
+    """Write rows of counts in another order, block by block; the file appears complete or not at all.
 
     Args:
-        matrix: HDF5 group with `data`, `indices`, `indptr`.
+        blocks: first row and values of each block of rows, float32.
+        sizes: number of values of each row.
         order: rows to write, each at most once.
-        block_values: maximum number of values in memory, or one row if a row has more.
     """
-    pointers = matrix["indptr"][:].astype(np.int64)
-    starts = np.concatenate([[0], np.cumsum(np.diff(pointers)[order])])
-    place = np.full(len(pointers) - 1, -1, dtype=np.int64)
+    starts = np.concatenate([[0], np.cumsum(sizes[order])])
+    place = np.full(len(sizes), -1, dtype=np.int64)
     place[order] = np.arange(len(order))
-    n_genes = int(matrix.attrs["shape"][1])
     index_type = np.dtype(np.uint16 if n_genes <= 2**16 else np.int32)
     draft = path.with_suffix(".part")
     data_offset, indices_offset = _create(draft, starts, index_type)
     with draft.open("r+b") as file:
-        for first, last in _blocks(pointers, block_values):
-            selected = np.flatnonzero(place[first:last] >= 0)
-            rows = selected[np.argsort(place[first:last][selected])]
-            block = _read_block(matrix, pointers, first, last, n_genes)[rows]
+        for first, values_of in blocks:
+            targets = place[first : first + values_of.shape[0]]
+            selected = np.flatnonzero(targets >= 0)
+            rows = selected[np.argsort(targets[selected])]
+            block = values_of[rows]
             data, indices = block.data, block.indices.astype(index_type)
-            targets = place[first:last][rows]
+            targets = targets[rows]
             begins = np.flatnonzero(np.diff(targets, prepend=-2) != 1)  # adjacent target rows are written together
             sources = np.append(block.indptr[begins], len(data)).tolist()
             for source, end, target in zip(sources, sources[1:], starts[targets[begins]].tolist(), strict=False):
@@ -90,7 +91,7 @@ def _read_block(matrix: h5py.Group, pointers: Rows, first: int, last: int, n_gen
     return sparse.csr_matrix((data, indices, pointers[first : last + 1] - pointers[first]), (last - first, n_genes))
 
 
-def _blocks(pointers: Rows, max_values: int) -> Iterator[tuple[int, int]]:
+def value_blocks(pointers: Rows, max_values: int) -> Iterator[tuple[int, int]]:
     """Yield ranges of rows with at most `max_values` values; a row with more is a range of its own."""
     first, n_rows = 0, len(pointers) - 1
     while first < n_rows:

@@ -7,8 +7,9 @@ a million. `profiles.h5` holds the profile of each group of an atlas, in the ord
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import h5py
 import numpy as np
@@ -33,15 +34,19 @@ class Profile:
     def of(cls, counts: sparse.csr_matrix) -> "Profile":
         """Return the profile of raw counts, cells × genes."""
         depth = depths(counts)
-        values = counts.astype(np.float64)
+        values, genes, n_genes = counts.data.astype(np.float64), counts.indices, counts.shape[1]
+
+        def by_gene(weights: Floats) -> Floats:
+            return np.bincount(genes, weights=weights, minlength=n_genes).astype(np.float64, copy=False)
+
         return cls(
             cells=float(counts.shape[0]),
             depth=float(depth.sum()),
             squared_depth=float(depth @ depth),
-            counts=np.asarray(values.sum(axis=0)).ravel(),
-            squares=np.asarray(values.multiply(values).sum(axis=0)).ravel(),
-            products=np.asarray(values.T @ depth).ravel(),
-            expressing=np.asarray((counts > 0).sum(axis=0), dtype=np.float64).ravel(),
+            counts=by_gene(values),
+            squares=by_gene(values * values),
+            products=by_gene(values * np.repeat(depth, np.diff(counts.indptr))),
+            expressing=by_gene((values > 0).astype(np.float64)),
         )
 
     def __add__(self, other: "Profile") -> "Profile":
@@ -84,6 +89,10 @@ class Profile:
 _SCALARS, _GENES = ("cells", "depth", "squared_depth"), ("counts", "squares", "products", "expressing")
 
 
+# Profiles are written together, because a small write costs as much as a large one.
+_BATCH_VALUES: Final = 500_000
+
+
 def write_profiles(profiles: Iterator[Profile], n_groups: int, n_genes: int, path: Path) -> None:
     """Write the profiles of all groups; the file appears complete or not at all."""
     draft = path.with_suffix(".part")
@@ -91,10 +100,13 @@ def write_profiles(profiles: Iterator[Profile], n_groups: int, n_genes: int, pat
         scalars = np.zeros((n_groups, len(_SCALARS)))
         options: dict[str, Any] = {"chunks": (1, n_genes), "compression": "lzf", "shuffle": True} if n_genes else {}
         tables = {name: file.create_dataset(name, (n_groups, n_genes), dtype=np.float32, **options) for name in _GENES}
-        for row, profile in enumerate(profiles):
-            scalars[row] = [getattr(profile, name) for name in _SCALARS]
+        step = max(_BATCH_VALUES // max(n_genes, 1), 1)
+        for first in range(0, n_groups, step):
+            batch = list(islice(profiles, step))
+            rows = slice(first, first + len(batch))
+            scalars[rows] = [[getattr(profile, name) for name in _SCALARS] for profile in batch]
             for name, table in tables.items():
-                table[row] = getattr(profile, name)
+                table[rows] = np.array([getattr(profile, name) for profile in batch], dtype=np.float32)
         file["scalars"] = scalars
     draft.replace(path)
 

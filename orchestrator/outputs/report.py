@@ -75,7 +75,7 @@ def _content(result: SearchResult) -> dict[str, Any]:
     """Return the template's variables."""
     best, config = result.best, result.config
     found, pathways = best.differential, notable(best.enrichment, config)
-    expected = expectations().get(result.question.perturbation.name)
+    expected = expectations().get(result.question.agent)
     return {
         "result": result,
         "question": result.question,

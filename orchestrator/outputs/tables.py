@@ -75,7 +75,7 @@ def ranking(found: Differential) -> Ranking:
 def write_genes(result: SearchResult, folder: Path) -> Path:
     """Write `{run_id}_genes.csv`: all genes, the largest |z| first."""
     found = result.best.differential
-    expected = expectations().get(result.question.perturbation.name)
+    expected = expectations().get(result.question.agent)
     responders = frozenset(expected.responders) if expected else frozenset()
     donors = len(result.best.response.donors)
     rows = (
@@ -100,7 +100,7 @@ def write_genes(result: SearchResult, folder: Path) -> Path:
 def write_gene_sets(result: SearchResult, folder: Path) -> Path:
     """Write `{run_id}_gene_sets.csv`: all tested gene sets, the highest score first."""
     best = result.best
-    expected = expectations().get(result.question.perturbation.name)
+    expected = expectations().get(result.question.agent)
     should_rise = frozenset(expected.gene_sets) if expected else frozenset()
     members = {**hallmark(), **reactome()}
     measured = frozenset(best.differential.genes)

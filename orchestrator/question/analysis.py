@@ -1,11 +1,12 @@
 """What a question asks of an atlas: the interpretation that everything shows, and the groups of cells that it stands for."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from shared.catalog.entries import DatasetEntry
 from shared.catalog.interpretation import Interpretation, InterpretedCellType, InterpretedPerturbation, UsedCells
 from shared.catalog.plans import QueryPlan, RelatedPerturbation, related_perturbations
-from shared.catalog.view import CatalogView, control_labels, perturbation_labels
+from shared.catalog.view import CatalogView, control_labels, own_controls, perturbation_labels
 from shared.resolver.interpretation import Reading, read
 from shared.resolver.suggestions import suggest
 
@@ -40,8 +41,13 @@ class Target:
     neighbors: tuple[Neighbor, ...]  # all other cell types of the atlas, nearest first
     perturbation: str  # catalog name of the perturbation that the question names
     conditions: tuple[str, ...]  # of that perturbation; empty if the atlas has only a related one
-    controls: tuple[str, ...]
+    controls: tuple[str, ...]  # of that perturbation
     related: tuple[RelatedPerturbation, ...] = ()  # perturbations with a similar mechanism, nearest first
+    own_controls: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by condition, if they do not share them
+
+    def controls_of(self, condition: str) -> tuple[str, ...]:
+        """Return the labels of the control conditions that a condition is compared with."""
+        return self.own_controls.get(condition, self.controls)
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,13 @@ class Question:
         """The perturbation that the question names."""
         assert self.interpretation.perturbation is not None
         return self.interpretation.perturbation
+
+    @property
+    def agent(self) -> str:
+        """The canonical name of the perturbation without the dose and the time, by which prior knowledge is found."""
+        name = self.perturbation.name
+        measured = self.dataset.counts.conditions.get(name)
+        return (measured[0].agent if measured else None) or name
 
     def cell_name(self, label: str) -> str:
         """Return the Cell Ontology name of a cell type of the atlas, or its label without one."""
@@ -115,7 +128,8 @@ def _target(plan: QueryPlan, perturbation: str) -> Target:
         neighbors=tuple(neighbors),
         perturbation=perturbation,
         conditions=tuple(perturbation_labels(dataset, perturbation)),
-        controls=tuple(control_labels(dataset)),
+        controls=tuple(control_labels(dataset, plan.related.name if plan.related else perturbation)),
+        own_controls=own_controls(dataset),
         # The interpretation names the perturbation that stands in: no other one may answer then.
         related=(plan.related,) if plan.related else related_perturbations(perturbation, dataset),
     )

@@ -40,7 +40,7 @@ class CellSource:
         self._config = config
         self._seed = seed
         self._profiles: dict[Group, Profile] = {}
-        self._references: dict[str, Profile] = {}
+        self._references: dict[tuple[str, tuple[str, ...]], Profile] = {}
         self._groups: dict[Group, PromptGroup] = {}
         self.genes = atlas.genes
         self.available = AvailableGroups({group: atlas.size(group) for group in atlas.groups}, target, config)
@@ -48,7 +48,7 @@ class CellSource:
     @cached_property
     def query(self) -> QueryCells:
         """At most `max_query_cells` control cells of the query type, spread evenly over donors."""
-        cells = self._control_rows(self._target.query_type, self._config.max_query_cells)
+        cells = self._control_rows(self._target.query_type, self._config.max_query_cells, self._target.controls)
         rows = np.array([row for row, _ in cells], dtype=np.int64)
         return QueryCells(self._atlas.counts(rows), [donor for _, donor in cells], rows)
 
@@ -56,24 +56,30 @@ class CellSource:
         """Return a perturbed group with its controls."""
         if group not in self._groups:
             matched = self.available.controls(group)
+            labels = self._target.controls_of(group.condition)
             self._groups[group] = PromptGroup(
                 donor=group.donor,
                 cell_type=group.cell_type,
                 perturbed=self._profile([group]),
                 control=self._profile(matched) if matched else None,
-                reference=self.reference(group.cell_type),
+                reference=self.reference(group.cell_type, labels),
                 cells=lambda limit: self._cells(group, matched, limit),
-                donor_variance=None if matched else self._donor_variance(group.cell_type),
-                control_donors=len({control.donor for control in self._controls(group.cell_type)}),
+                donor_variance=None if matched else self._donor_variance(group.cell_type, labels),
+                control_donors=len({control.donor for control in self._controls(group.cell_type, labels)}),
             )
         return self._groups[group]
 
-    def reference(self, cell_type: str) -> Profile:
-        """Return the profile of the control cells of a cell type from all donors; of the query cells if the atlas has none."""
-        if cell_type not in self._references:
-            controls = self._controls(cell_type)
-            self._references[cell_type] = self._profile(controls) if controls else self.query.profile
-        return self._references[cell_type]
+    def reference(self, cell_type: str, labels: tuple[str, ...] | None = None) -> Profile:
+        """Return the profile of the control cells of a cell type from all donors; of the query cells if the atlas has none.
+
+        Args:
+            labels: of the control conditions; None: those of the asked perturbation.
+        """
+        key = cell_type, self._target.controls if labels is None else labels
+        if key not in self._references:
+            controls = self._controls(*key)
+            self._references[key] = self._profile(controls) if controls else self.query.profile
+        return self._references[key]
 
     def _profile(self, groups: list[Group]) -> Profile:
         for group in groups:
@@ -82,9 +88,9 @@ class CellSource:
         parts = [self._profiles[group] for group in groups]
         return sum(parts[1:], parts[0])
 
-    def _donor_variance(self, cell_type: str) -> Floats | None:
+    def _donor_variance(self, cell_type: str, labels: tuple[str, ...]) -> Floats | None:
         """Return how much the control profiles of a cell type differ between donors; None with fewer than two donors."""
-        controls = self._controls(cell_type)
+        controls = self._controls(cell_type, labels)
         donors = sorted({group.donor for group in controls})
         if len(donors) < MIN_CONTROL_DONORS:
             return None
@@ -97,19 +103,16 @@ class CellSource:
         if matched:
             control = self._atlas.counts(self._rows(matched, limit))
             return PromptCells(perturbed, control, control)
-        rows = np.array([row for row, _ in self._control_rows(group.cell_type, limit)], dtype=np.int64)
+        labels = self._target.controls_of(group.condition)
+        rows = np.array([row for row, _ in self._control_rows(group.cell_type, limit, labels)], dtype=np.int64)
         return PromptCells(perturbed, None, self._atlas.counts(rows) if len(rows) else self.query.counts[:limit])
 
-    def _controls(self, cell_type: str) -> list[Group]:
-        return [
-            group
-            for group in self._atlas.groups
-            if group.cell_type == cell_type and group.condition in self._target.controls
-        ]
+    def _controls(self, cell_type: str, labels: tuple[str, ...]) -> list[Group]:
+        return [group for group in self._atlas.groups if group.cell_type == cell_type and group.condition in labels]
 
-    def _control_rows(self, cell_type: str, limit: int) -> list[tuple[int, str]]:
+    def _control_rows(self, cell_type: str, limit: int, labels: tuple[str, ...]) -> list[tuple[int, str]]:
         """Return at most `limit` control cells of a type with their donors, sorted and spread evenly over donors."""
-        groups = self._controls(cell_type)
+        groups = self._controls(cell_type, labels)
         donors = sorted({group.donor for group in groups})
         share = max(limit // max(len(donors), 1), 1)
         rows = {donor: self._rows([group for group in groups if group.donor == donor], share) for donor in donors}

@@ -190,7 +190,7 @@ class IterationRunner:
         self, groups: Sequence[PromptGroup], weights: Sequence[float], response: Response, seed: int
     ) -> float | None:
         """Return how often permuted treatment labels raise the expected program as much."""
-        names = program_genes(self.question.perturbation.name)
+        names = program_genes(self.question.agent)
         if not names or not response.judgeable:
             return None
         columns = [place for place, gene in enumerate(self.source.genes) if gene in names]
@@ -226,7 +226,7 @@ class IterationRunner:
         return prompt.origin(self.question.query_type.label)
 
     def _evaluator(self) -> Evaluator:
-        return Evaluator(self.question.perturbation.name, self.source.genes, self.source.query.counts, self.config)
+        return Evaluator(self.question.agent, self.source.genes, self.source.query.counts, self.config)
 
 
 def _uses(groups: Sequence[PromptGroup], weights: Sequence[float]) -> tuple[GroupUse, ...]:

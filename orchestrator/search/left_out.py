@@ -169,9 +169,13 @@ class LeaveOneOut:
     def _perturbations(self, prompt: Prompt, types: Collection[str]) -> Iterator[Known]:
         """Yield the response of the asked cell type to each other perturbation, predicted in the same way."""
         dataset = self._question.dataset
-        asked = self._question.perturbation.name
-        names = sorted({each.perturbation for each in dataset.conditions if each.perturbation})
-        measured = {name: self._matched(name) for name in names if name != asked}
+        asked = self._question.agent
+        # Another dose of the asked perturbation is no other perturbation.
+        agents = {
+            each.perturbation: each.agent or each.perturbation for each in dataset.conditions if each.perturbation
+        }
+        names = sorted(name for name, agent in agents.items() if agent != asked)
+        measured = {name: self._matched(name) for name in names}
         known = {name: groups for name, groups in measured.items() if groups}
         reference = self._source.reference(self._own).expression
         for name, own in known.items():

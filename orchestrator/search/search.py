@@ -86,7 +86,7 @@ class Search:
         self._predictor = predictor
         self._config = config
         self._seed = seed_of(run)
-        atlas = Atlas(atlas_root / (question.dataset.atlas or question.dataset.name))
+        atlas = Atlas(atlas_root / question.dataset.folder)
         self._source = CellSource(atlas, question.target, config, self._seed)
         self._candidates = candidates(question.target, self._source.available)
         self._left_out = LeaveOneOut(self._source, question, predictor)

@@ -37,7 +37,9 @@ class AvailableGroups:
 
     def controls(self, group: Group) -> list[Group]:
         """Return the control groups of the same donor and cell type."""
-        matched = [Group(group.donor, group.cell_type, control) for control in self._target.controls]
+        matched = [
+            Group(group.donor, group.cell_type, control) for control in self._target.controls_of(group.condition)
+        ]
         return [control for control in matched if control in self._sizes]
 
     def query_donors(self) -> set[str]:

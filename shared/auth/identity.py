@@ -1,5 +1,6 @@
 """Identify the caller: a user by Identity-Aware Proxy, a service by an OpenID Connect token, or the developer."""
 
+import string
 from collections.abc import Mapping
 from typing import Final, NamedTuple, Protocol
 
@@ -19,8 +20,17 @@ OIDC_MAX_LIFETIME: Final = 3600
 DEVELOPER: Final = "dev@example.com"
 
 
+# `str.lower` also changes other letters: it makes the Kelvin sign a "k", so that two accounts would be one owner.
+_ASCII_LOWER: Final = {ord(letter): letter.lower() for letter in string.ascii_uppercase}
+
+
+def normalized(email: str) -> str:
+    """Return an e-mail address without ASCII spaces around it and with ASCII letters in lower case, otherwise verbatim."""
+    return email.strip(string.whitespace).translate(_ASCII_LOWER)
+
+
 class Caller(NamedTuple):
-    """A verified caller, by the identity provider's e-mail address in lower case."""
+    """A verified caller, by the identity provider's `normalized` e-mail address."""
 
     email: str
 
@@ -57,9 +67,9 @@ class IapIdentity:
         if assertion is None:
             raise refusal("no assertion")
         email = (await self._tokens.claims(assertion)).get("email")
-        if not isinstance(email, str) or not email.strip():
+        if not isinstance(email, str) or not normalized(email):
             raise refusal("no e-mail")
-        return Caller(email.strip().lower())
+        return Caller(normalized(email))
 
 
 class DevelopmentIdentity:
@@ -67,7 +77,7 @@ class DevelopmentIdentity:
 
     async def identify(self, headers: Mapping[str, str]) -> Caller:
         """Return the user that the e-mail header names, in lower case, without IAP's prefix."""
-        email = headers.get(EMAIL_HEADER, "").strip().lower().removeprefix(EMAIL_PREFIX)
+        email = normalized(headers.get(EMAIL_HEADER, "")).removeprefix(EMAIL_PREFIX)
         return Caller(email or DEVELOPER)
 
 
@@ -83,7 +93,7 @@ class ServiceCaller:
     """
 
     def __init__(self, *, audience: str, email: str, keys: PublicKeys, clock: Clock = utc_now) -> None:
-        self._email = email.lower()
+        self._email = normalized(email)
         self._tokens = TokenVerifier("RS256", OIDC_ISSUERS, audience, OIDC_MAX_LIFETIME, keys, clock)
 
     async def identify(self, headers: Mapping[str, str]) -> Caller:
@@ -97,6 +107,6 @@ class ServiceCaller:
             raise refusal("no verified e-mail")
         if not self._email:
             raise refusal("no caller is configured")
-        if email.lower() != self._email:
+        if normalized(email) != self._email:
             raise Forbidden("Only the service account of the scheduler may call this.")
-        return Caller(email.lower())
+        return Caller(normalized(email))

@@ -105,9 +105,12 @@ def _fetch(url: str) -> Mapping[str, PublicKey]:
         connection.close()
     if len(document) > MAX_DOCUMENT_BYTES:
         raise ValueError(f"more than {MAX_DOCUMENT_BYTES} bytes of keys")
-    keys = dict(_usable(json.loads(document)))
+    usable = list(_usable(json.loads(document)))
+    keys = dict(usable)
     if not keys:
         raise ValueError("not a set of JSON web keys")
+    if len(keys) < len(usable):
+        raise ValueError("two keys with the same id")  # which of them verifies a token would depend on their order
     return keys
 
 

@@ -4,17 +4,17 @@ Validation and the job use the same rules. A missing cell type may be replaced o
 perturbation only by one that shares receptors or targets with it in the reference data. Members of its family may serve as prompts.
 """
 
-from collections import Counter
 from collections.abc import Iterable
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from shared.catalog.entries import CellTypeEntry, DatasetEntry
+from shared.catalog.exposure import split_name
 from shared.catalog.interpretation import Relation
 from shared.catalog.ontology import cell_ontology
 from shared.catalog.reference import ReferencePerturbation, perturbations
 from shared.catalog.schemas import CellTypeInfo, PerturbationInfo
-from shared.catalog.view import CatalogView, cells_in, control_labels, perturbation_labels
+from shared.catalog.view import CatalogView, cells_in, control_labels, default_name, perturbation_labels
 
 # The minimum number of control cells of a query cell type: fewer allow no test.
 MIN_QUERY_CELLS: Final = 10
@@ -88,7 +88,8 @@ def query_plans(view: CatalogView, perturbation: str, cell_type: str) -> list[Qu
     """Return the ways to answer a question, best first; the job takes the first.
 
     An atlas qualifies with at least `MIN_QUERY_CELLS` control cells of the queried type or of one that may stand in, and a group of at
-    least `MIN_GROUP_CELLS` perturbed cells. The nearer cell type comes first, then the larger atlas.
+    least `MIN_GROUP_CELLS` perturbed cells. Measured atlases come before semi-synthetic ones, whatever their cell types: a simulated
+    response is no evidence. Then the nearer cell type comes first, then the larger atlas.
 
     Args:
         perturbation: canonical name.
@@ -99,18 +100,26 @@ def query_plans(view: CatalogView, perturbation: str, cell_type: str) -> list[Qu
         for entry in atlases_with(view, perturbation)
         if (plan := _plan(entry, perturbation, cell_type)) is not None
     ]
-    return sorted(plans, key=lambda plan: (not plan.query.is_kind, plan.query.distance, -(plan.dataset.n_cells or 0)))
+    return sorted(
+        plans,
+        key=lambda plan: (
+            plan.dataset.semi_synthetic,
+            not plan.query.is_kind,
+            plan.query.distance,
+            -(plan.dataset.n_cells or 0),
+        ),
+    )
 
 
 def related_plan(view: CatalogView, perturbation: str, cell_type: str) -> QueryPlan | None:
-    """Return the plan by the nearest related perturbation that an atlas has enough cells for, or None.
+    """Return the plan by the nearest related perturbation that an atlas has enough cells for, or None; semi-synthetic atlases come last.
 
     Args:
         perturbation: canonical name of the queried perturbation.
         cell_type: Cell Ontology id, or a label without one.
     """
     plans = [
-        (related.nearness, plan._replace(related=related))
+        ((not entry.semi_synthetic, related.nearness), plan._replace(related=related))
         for entry in view.ingested
         for related in related_perturbations(perturbation, entry)
         if related.may_stand_in and (plan := _plan(entry, related.name, cell_type)) is not None
@@ -123,9 +132,13 @@ def atlases_with(view: CatalogView, perturbation: str) -> list[DatasetEntry]:
     return [entry for entry in view.ingested if perturbation_labels(entry, perturbation) and control_labels(entry)]
 
 
-def control_cells(entry: DatasetEntry, cell_type: str) -> int:
-    """Count the control cells of a cell type in a dataset, by label."""
-    return cells_in(entry, conditions=control_labels(entry), cell_type=cell_type)
+def control_cells(entry: DatasetEntry, cell_type: str, perturbation: str | None = None) -> int:
+    """Count the control cells of a cell type in a dataset, by label.
+
+    Args:
+        perturbation: only those that belong to the perturbation of this canonical name; None: all.
+    """
+    return cells_in(entry, conditions=control_labels(entry, perturbation), cell_type=cell_type)
 
 
 def askable_perturbations(view: CatalogView, dataset: str | None = None) -> list[PerturbationInfo]:
@@ -165,9 +178,7 @@ def near_cell_types(entry: DatasetEntry, cell_type: str) -> list[NearCellType]:
         cell_type: Cell Ontology id, or a label of the dataset without one.
     """
     ontology = cell_ontology()
-    cells: Counter[str] = Counter()
-    for group in entry.groups:
-        cells[group.cell_type] += group.cells
+    cells = entry.counts.cell_types
     members = MIXTURES.get(cell_type)
     if members:
         kinds = [each for each in entry.cell_types if ontology.is_a(each.cell_ontology_id or "", members)]
@@ -189,19 +200,21 @@ def near_cell_types(entry: DatasetEntry, cell_type: str) -> list[NearCellType]:
 def related_perturbations(name: str, dataset: DatasetEntry) -> tuple[RelatedPerturbation, ...]:
     """Return the perturbations of a dataset that share receptors, targets or family with this canonical name, nearest first."""
     known = perturbations()
-    target = known.get(name)
+    own = split_name(name).agent if name not in known else name
+    target = known.get(own)
     if target is None:
         return ()
-    names = {each.perturbation for each in dataset.conditions if each.perturbation and not each.is_control}
     found = []
-    for other in names & known.keys() - {name}:
+    for other in {*dataset.counts.labels, *dataset.counts.names_by_agent} & known.keys() - {own}:
         nearness, shared = _likeness(target, known[other])
         if nearness:
             alike = _shares_mechanism(target, known[other])
             common = set(target.receptors) & set(known[other].receptors)
             shared = _in_words("receptor", common) if alike and common else shared
             found.append(
-                RelatedPerturbation(other, tuple(perturbation_labels(dataset, other)), nearness, shared, alike)
+                RelatedPerturbation(
+                    default_name(dataset, other), tuple(perturbation_labels(dataset, other)), nearness, shared, alike
+                )
             )
     return tuple(sorted(found, key=lambda each: (-each.nearness, each.name)))
 
@@ -222,12 +235,14 @@ def _relation(term: str, target: str) -> Relation:
 
 def _plan(entry: DatasetEntry, perturbation: str, cell_type: str) -> QueryPlan | None:
     conditions = perturbation_labels(entry, perturbation)
-    largest = (max(group.donors, default=0) for group in entry.groups if group.condition in conditions)
+    largest = (max(group.donors, default=0) for group in entry.counts.groups(conditions))
     if max(largest, default=0) < MIN_GROUP_CELLS:
         return None
     near = near_cell_types(entry, cell_type)
     usable = (each for each in near if each.may_stand_in)
-    query = next((each for each in usable if control_cells(entry, each.entry.label) >= MIN_QUERY_CELLS), None)
+    query = next(
+        (each for each in usable if control_cells(entry, each.entry.label, perturbation) >= MIN_QUERY_CELLS), None
+    )
     return QueryPlan(entry, query, tuple(each for each in near if each is not query)) if query else None
 
 

@@ -1,11 +1,14 @@
 """Wire models of the catalog, and of the validation of a question before it runs."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import BeforeValidator, Field
 
 from shared.catalog.interpretation import Interpretation
 from shared.fields import ControlStrategy, Model, Query
+
+# A screen may have 10,000 guides; as one response they would be 2 MB.
+MAX_PAGE: Final = 1000
 
 
 class PerturbationInfo(Model):
@@ -67,7 +70,7 @@ def _flag(value: object) -> object:
 
 
 class EntriesQuery(MetadataQuery):
-    """Filters of a list of perturbations or cell types."""
+    """Filters and page of a list of perturbations or cell types."""
 
     all: Annotated[
         bool,
@@ -77,6 +80,10 @@ class EntriesQuery(MetadataQuery):
         ),
         BeforeValidator(_flag),
     ] = False
+    page: Annotated[int, Field(ge=1, le=10_000, description="Page number, starting at 1.")] = 1
+    page_size: Annotated[
+        int, Field(ge=1, le=MAX_PAGE, description="Maximum number of entries per page; `Link` says if there are more.")
+    ] = MAX_PAGE
 
 
 class ControlStrategyValidationRequest(Model):

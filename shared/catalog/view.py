@@ -1,9 +1,10 @@
 """The catalog as one question sees it: the reference datasets, replaced by ingested ones of the same name. Immutable and pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 
 from shared.catalog.entries import CellTypeEntry, ConditionEntry, DatasetEntry
+from shared.catalog.exposure import strength
 from shared.catalog.ontology import cell_ontology, lineage_of
 from shared.catalog.reference import perturbations as reference_perturbations
 from shared.catalog.schemas import CellTypeInfo, DatasetInfo, PerturbationInfo
@@ -16,6 +17,7 @@ class CatalogView:
     def __init__(self, reference: Iterable[DatasetEntry], ingested: Iterable[DatasetEntry] = ()) -> None:
         entries = {entry.name: entry for entry in reference} | {entry.name: entry for entry in ingested}
         self._entries = dict(sorted(entries.items()))
+        self._perturbations: dict[str | None, list[PerturbationInfo]] = {}
 
     @cached_property
     def datasets(self) -> tuple[DatasetEntry, ...]:
@@ -67,7 +69,7 @@ class CatalogView:
             genes=entry.n_genes,
             donors=entry.donors,
             control_conditions=control_labels(entry),
-            perturbations=len(self.perturbations(name)),
+            perturbations=len(entry.counts.labels),
             cell_types=len(self.cell_types(name)),
         )
 
@@ -79,12 +81,9 @@ class CatalogView:
         Raises:
             DatasetNotFound: the dataset is unknown.
         """
-        found: dict[str, list[tuple[DatasetEntry, ConditionEntry]]] = {}
-        for entry in self._selected(dataset):
-            for condition in entry.conditions:
-                if condition.perturbation is not None and not condition.is_control:
-                    found.setdefault(condition.perturbation, []).append((entry, condition))
-        return [_perturbation_info(name, found[name]) for name in sorted(found, key=_by_name)]
+        if dataset not in self._perturbations:
+            self._perturbations[dataset] = _perturbation_infos(self._selected(dataset))
+        return list(self._perturbations[dataset])
 
     def cell_types(self, dataset: str | None = None) -> list[CellTypeInfo]:
         """List the cell types of one dataset or of all, ordered by name; labels of the same Cell Ontology term are one cell type.
@@ -108,30 +107,79 @@ class CatalogView:
 
 def cells_in(entry: DatasetEntry, *, conditions: Iterable[str] | None = None, cell_type: str | None = None) -> int:
     """Count the cells of a dataset in these conditions and of this cell type, by label; None means any."""
-    wanted = None if conditions is None else frozenset(conditions)
-    return sum(
-        group.cells
-        for group in entry.groups
-        if (wanted is None or group.condition in wanted) and (cell_type is None or group.cell_type == cell_type)
-    )
+    counts = entry.counts
+    if conditions is None:
+        return counts.cell_types.total() if cell_type is None else counts.cell_types[cell_type]
+    wanted = frozenset(conditions)
+    if cell_type is None:
+        return counts.cells(wanted)
+    return sum(group.cells for group in counts.groups(wanted, cell_type))
 
 
-def control_labels(entry: DatasetEntry) -> list[str]:
-    """Return the labels of a dataset's control conditions."""
-    return [condition.label for condition in entry.conditions if condition.is_control]
+def control_labels(entry: DatasetEntry, perturbation: str | None = None) -> list[str]:
+    """Return the labels of a dataset's control conditions.
+
+    Args:
+        perturbation: only those that belong to the perturbation of this canonical name; None: all.
+    """
+    labels = entry.counts.controls
+    if perturbation is None or not entry.counts.has_own_controls:
+        return list(labels)
+    own = {label for each in _conditions_of(entry, perturbation) for label in each.controls or labels}
+    return [label for label in labels if label in own] if own else list(labels)
+
+
+def own_controls(entry: DatasetEntry) -> dict[str, tuple[str, ...]]:
+    """Return the labels of the control conditions of each condition; empty if all conditions share those of the dataset."""
+    if not entry.counts.has_own_controls:
+        return {}
+    labels = control_labels(entry)
+    return {each.label: tuple(each.controls or labels) for each in entry.conditions if not each.is_control}
 
 
 def perturbation_labels(entry: DatasetEntry, name: str) -> list[str]:
-    """Return the condition labels in a dataset for the perturbation of this canonical name."""
-    return [c.label for c in entry.conditions if c.perturbation == name and not c.is_control]
+    """Return the condition labels in a dataset for the perturbation of this canonical name.
+
+    If the dataset has it only in several doses or at several times, these are the labels of `default_name`.
+    """
+    return list(entry.counts.labels.get(default_name(entry, name), ()))
+
+
+def default_name(entry: DatasetEntry, name: str) -> str:
+    """Return the perturbation of a dataset that answers for this name: of several doses the highest, and of these the latest time."""
+    counts = entry.counts
+    if name in counts.labels or name not in counts.names_by_agent:
+        return name
+
+    def exposure(each: str) -> tuple[float, float]:
+        condition = counts.conditions[each][0]
+        return strength(condition.dose, condition.time)
+
+    return max(counts.names_by_agent[name], key=exposure)
+
+
+def _conditions_of(entry: DatasetEntry, name: str) -> Sequence[ConditionEntry]:
+    return entry.counts.conditions.get(default_name(entry, name), ())
 
 
 def _by_name(name: str) -> tuple[str, str]:
     return name.casefold(), name
 
 
-def _perturbation_info(name: str, places: list[tuple[DatasetEntry, ConditionEntry]]) -> PerturbationInfo:
-    known = reference_perturbations().get(name)
+def _perturbation_infos(entries: Sequence[DatasetEntry]) -> list[PerturbationInfo]:
+    found: dict[str, list[tuple[DatasetEntry, ConditionEntry]]] = {}
+    for entry in entries:
+        for condition in entry.conditions:
+            if condition.perturbation is not None and not condition.is_control:
+                found.setdefault(condition.perturbation, []).append((entry, condition))
+    controls = {entry.name: cells_in(entry, conditions=control_labels(entry)) for entry in entries if entry.ingested}
+    return [_perturbation_info(name, found[name], controls) for name in sorted(found, key=_by_name)]
+
+
+def _perturbation_info(
+    name: str, places: list[tuple[DatasetEntry, ConditionEntry]], controls: Mapping[str, int]
+) -> PerturbationInfo:
+    known = reference_perturbations().get(name) or reference_perturbations().get(places[0][1].agent or name)
     ingested = list({entry.name: entry for entry, _ in places if entry.ingested}.values())
     return PerturbationInfo(
         name=name,
@@ -142,8 +190,14 @@ def _perturbation_info(name: str, places: list[tuple[DatasetEntry, ConditionEntr
         family=known.family if known else None,
         datasets=list(dict.fromkeys(entry.name for entry, _ in places)),
         cell_count=sum(cells_in(e, conditions=perturbation_labels(e, name)) for e in ingested) if ingested else None,
-        control_count=sum(cells_in(e, conditions=control_labels(e)) for e in ingested) if ingested else None,
+        control_count=sum(_control_count(entry, name, controls) for entry in ingested) if ingested else None,
     )
+
+
+def _control_count(entry: DatasetEntry, name: str, controls: Mapping[str, int]) -> int:
+    if not entry.counts.has_own_controls:
+        return controls[entry.name]
+    return cells_in(entry, conditions=control_labels(entry, name))
 
 
 def _cell_type_info(places: list[tuple[DatasetEntry, CellTypeEntry]]) -> CellTypeInfo:

@@ -11,13 +11,11 @@ from google.cloud.batch_v1.services.batch_service.transports import BatchService
 
 from shared.errors import SubmitRejected, Unavailable
 from shared.gcp.connection import Connection
-from shared.runs.jobs import JobReport, JobRequest, JobState
+from shared.runs.jobs import MACHINE_LOST, JobKind, JobReport, JobRequest, JobState, Machine
 from shared.settings import Settings
 
-COMMANDS: Final = ("python", "-m", "orchestrator.main")
-MACHINE_TYPE: Final = "e2-standard-4"
-CPU_MILLI: Final = 4000
-MEMORY_MIB: Final = 16384
+# How often Batch repeats an ingest whose machine was lost.
+INGEST_RETRIES: Final = 2
 JOB_ID: Final = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
 # Creating a job takes Batch a second or two.
 ATTEMPT_SECONDS: Final = 10.0
@@ -26,6 +24,9 @@ TOTAL_SECONDS: Final = 25.0
 
 # The root of Batch's default VM image for containers is read-only. Buckets mount below /mnt/disks, and are bound into the container.
 _HOST_ATLASES: Final = "/mnt/disks/atlases"
+# Batch mounts as root, and the image runs as another user, who sees the mount only with allow_other. Batch rejects `-o rw,allow_other` as a
+# shell injection. --implicit-dirs shows the folders that no object stands for.
+MOUNT_OPTIONS: Final = ("-o allow_other", "--implicit-dirs")
 _RETRIED: Final = (exceptions.ServiceUnavailable, exceptions.DeadlineExceeded, exceptions.Aborted)
 # BadRequest stands for INVALID_ARGUMENT, FAILED_PRECONDITION and OUT_OF_RANGE.
 _REFUSALS: Final = (exceptions.BadRequest, exceptions.PermissionDenied, exceptions.NotFound)
@@ -129,13 +130,14 @@ class GoogleBatchJobs:
 
 
 def job_spec(request: JobRequest, settings: Settings) -> batch_v1.Job:
-    """Return the Batch job for a request: one task with one container, which Batch does not retry.
+    """Return the Batch job for a request: one task with one container.
 
     Args:
-        request: what to run, and for how many seconds.
-        settings: image, service account, topic, atlas bucket, secrets, and what the job's own settings are built from.
+        request: what to run, on which machine, and for how many seconds.
+        settings: image, service accounts, topic, atlas bucket, secrets, and what the job's own settings are built from.
     """
-    container: dict[str, Any] = {"image_uri": settings.job_image, "commands": COMMANDS}
+    ingest, machine = request.kind is JobKind.INGEST, request.machine
+    container: dict[str, Any] = {"image_uri": settings.job_image, "commands": request.command}
     environment = {
         "variables": {**request.environment, **job_environment(settings)},
         # Batch inserts the values when the job starts: a job's specification, which anyone who lists jobs can read, holds no key.
@@ -144,30 +146,39 @@ def job_spec(request: JobRequest, settings: Settings) -> batch_v1.Job:
         },
     }
     task: dict[str, Any] = {
-        "compute_resource": {"cpu_milli": CPU_MILLI, "memory_mib": MEMORY_MIB},
+        "compute_resource": {"cpu_milli": machine.cpu_milli, "memory_mib": machine.memory_mib},
         "max_run_duration": {"seconds": request.max_run_seconds},
         "max_retry_count": 0,
         "runnables": [{"container": container, "environment": environment}],
     }
-    if settings.atlas_bucket:
-        # --implicit-dirs shows the folders that no object stands for. Batch mounts buckets writable, so the container binds it read-only.
-        gcs, options = {"remote_path": settings.atlas_bucket}, ["--implicit-dirs"]
-        task["volumes"] = [{"gcs": gcs, "mount_path": _HOST_ATLASES, "mount_options": options}]
+    if ingest:
+        # An ingest has no reconciler, which would submit the next attempt. Other failures repeat themselves: they end the task.
+        lost = {"action": "RETRY_TASK", "action_condition": {"exit_codes": MACHINE_LOST}}
+        task |= {"max_retry_count": INGEST_RETRIES, "lifecycle_policies": [lost]}
+    elif settings.atlas_bucket:
+        # Batch mounts buckets writable, so the container binds it read-only.
+        gcs = {"remote_path": settings.atlas_bucket}
+        task["volumes"] = [{"gcs": gcs, "mount_path": _HOST_ATLASES, "mount_options": MOUNT_OPTIONS}]
         container["volumes"] = [f"{_HOST_ATLASES}:{settings.atlas_dir}:ro"]
     allocation: dict[str, Any] = {
-        "instances": [{"policy": {"machine_type": MACHINE_TYPE, "provisioning_model": "STANDARD"}}],
+        "instances": [{"policy": _policy(machine)}],
         "location": {"allowed_locations": [f"regions/{settings.region}"]},
         "labels": request.labels,
     }
-    if settings.job_service_account:
-        allocation["service_account"] = {"email": settings.job_service_account}
+    account = settings.ingest_service_account if ingest else settings.job_service_account
+    if account:
+        allocation["service_account"] = {"email": account}
+    if settings.job_network:
+        interface: dict[str, Any] = {"network": settings.job_network, "subnetwork": settings.job_subnetwork}
+        interface["no_external_ip_address"] = not settings.job_external_ip
+        allocation["network"] = {"network_interfaces": [interface]}
     notification = {"pubsub_topic": settings.job_topic, "message": {"type_": "JOB_STATE_CHANGED"}}
     return batch_v1.Job(
         task_groups=[{"task_spec": task, "task_count": 1, "parallelism": 1}],
         allocation_policy=allocation,
         labels=request.labels,
         logs_policy={"destination": "CLOUD_LOGGING"},
-        notifications=[notification] if settings.job_topic else [],
+        notifications=[notification] if settings.job_topic and not ingest else [],
     )
 
 
@@ -176,6 +187,13 @@ def job_environment(settings: Settings) -> dict[str, str]:
     names = ("project", "region", "store", "sqlite_path", "results_bucket", "firestore_database", "atlas_dir")
     values = {name.upper(): str(getattr(settings, name)) for name in names}
     return {name: value for name, value in values.items() if value}
+
+
+def _policy(machine: Machine) -> dict[str, Any]:
+    policy: dict[str, Any] = {"machine_type": machine.machine_type, "provisioning_model": "STANDARD"}
+    if machine.boot_disk_gb:
+        policy["boot_disk"] = {"size_gb": machine.boot_disk_gb, "type_": "pd-balanced"}
+    return policy
 
 
 def _state(state: batch_v1.JobStatus.State) -> JobState:

@@ -4,8 +4,10 @@
 # mypy: allow-untyped-calls
 
 import asyncio
+import base64
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -13,8 +15,9 @@ from typing import Final, cast
 from urllib.parse import quote
 
 import google.auth
+import google_crc32c
 import requests
-from google.api_core.exceptions import ClientError, GoogleAPIError
+from google.api_core.exceptions import ClientError, GoogleAPIError, NotFound, PreconditionFailed
 from google.auth import iam
 from google.auth.credentials import AnonymousCredentials, Credentials
 from google.auth.exceptions import GoogleAuthError
@@ -82,7 +85,7 @@ class GoogleResultFiles:
         self._endpoint = settings.storage_emulator_host.rstrip("/")
         self._credentials = credentials
         self._request = partial(transport or HttpRequest(), timeout=IAM_TIMEOUT)
-        # An upload may be repeated, because the same bytes go to the same name.
+        # An upload may be repeated: the precondition lets only one of the attempts write.
         self._retry = DEFAULT_RETRY.with_timeout(upload_deadline).with_delay(initial=upload_pause)
         self._upload_timeout = upload_timeout
         self._sign_deadline = sign_deadline
@@ -90,9 +93,13 @@ class GoogleResultFiles:
         self._signer: Credentials | None = None
         self._lock = threading.RLock()
 
-    async def upload(self, run_id: str, path: Path, media_type: str) -> StoredFile:
+    async def upload(self, folder: str, path: Path, media_type: str) -> StoredFile:
         """See `ResultFiles.upload`; the size and the CRC32C are those that Cloud Storage reports."""
-        return await asyncio.to_thread(self._upload, run_id, path, media_type)
+        return await asyncio.to_thread(self._upload, folder, path, media_type)
+
+    async def delete(self, run_id: str) -> None:
+        """See `ResultFiles.delete`."""
+        await asyncio.to_thread(self._delete, run_id)
 
     async def sign(self, files: Sequence[StoredFile], expires_at: datetime) -> Sequence[str]:
         """See `ResultFiles.sign`.
@@ -116,28 +123,51 @@ class GoogleResultFiles:
         if self._client is not None:
             self._client.close()
 
-    def _upload(self, run_id: str, path: Path, media_type: str) -> StoredFile:
+    def _upload(self, folder: str, path: Path, media_type: str) -> StoredFile:
         try:
             try:
-                return self._upload_once(run_id, path, media_type)
+                return self._upload_once(folder, path, media_type)
             except ClientError as error:
                 if error.code not in _SESSION_LOST:
                     raise
                 # For example because the answer to the last piece was lost: upload all pieces again.
-                return self._upload_once(run_id, path, media_type)
+                return self._upload_once(folder, path, media_type)
         except _UPLOAD_ERRORS as error:
             raise Unavailable("Cloud Storage") from error
 
-    def _upload_once(self, run_id: str, path: Path, media_type: str) -> StoredFile:
+    def _delete(self, run_id: str) -> None:
+        options = {"timeout": self._upload_timeout, "retry": self._retry}
+        try:
+            for blob in list(self._bucket().list_blobs(prefix=f"runs/{run_id}/", **options)):
+                with suppress(NotFound):  # another request deleted it
+                    blob.delete(**options)
+        except _UPLOAD_ERRORS as error:
+            raise Unavailable("Cloud Storage") from error
+
+    def _bucket(self) -> storage.Bucket:
         with self._lock:
             if self._client is None:
                 self._client = self._new_client(AnonymousCredentials() if self._endpoint else self._own_credentials())
-            bucket = self._client.bucket(self._settings.results_bucket)
-        blob = bucket.blob(f"runs/{run_id}/{path.name}", chunk_size=CHUNK_BYTES)
+            return cast("storage.Bucket", self._client.bucket(self._settings.results_bucket))
+
+    def _upload_once(self, folder: str, path: Path, media_type: str) -> StoredFile:
+        bucket = self._bucket()
+        blob = bucket.blob(f"runs/{folder}/{path.name}", chunk_size=CHUNK_BYTES)
         blob.content_disposition = disposition(path.name, media_type)
-        blob.upload_from_filename(
-            str(path), content_type=media_type, checksum="crc32c", timeout=self._upload_timeout, retry=self._retry
-        )
+        try:
+            blob.upload_from_filename(
+                str(path),
+                content_type=media_type,
+                if_generation_match=0,  # must not exist
+                checksum="crc32c",
+                timeout=self._upload_timeout,
+                retry=self._retry,
+            )
+        except PreconditionFailed:
+            # The answer to an earlier attempt of this very upload may have been lost.
+            blob.reload(timeout=self._upload_timeout, retry=self._retry)
+            if blob.crc32c != _crc32c(path):
+                raise
         return StoredFile(
             name=path.name, object_name=blob.name, media_type=media_type, size=blob.size, crc32c=blob.crc32c
         )
@@ -183,6 +213,14 @@ class GoogleResultFiles:
         if self._credentials is None:
             self._credentials, _ = google.auth.default(scopes=_SCOPES)
         return self._credentials
+
+
+def _crc32c(path: Path) -> str:
+    checksum = google_crc32c.Checksum()
+    with path.open("rb") as file:
+        for _ in checksum.consume(file, CHUNK_BYTES):
+            pass
+    return base64.b64encode(checksum.digest()).decode()
 
 
 def disposition(name: str, media_type: str) -> str:

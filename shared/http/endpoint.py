@@ -141,7 +141,9 @@ def _allowed_origins() -> tuple[str, ...]:
 
 def _add_headers(request: Request, response: Response, request_id: str, milliseconds: float) -> None:
     """Add the headers of every response, and compress it."""
-    response.headers.update({"X-Request-Id": request_id, **SECURITY_HEADERS})
+    response.headers["X-Request-Id"] = request_id
+    for name, value in SECURITY_HEADERS.items():
+        response.headers.setdefault(name, value)  # a page has its own Content-Security-Policy
     response.headers["Server-Timing"] = f"total;dur={milliseconds}"
     response.headers.setdefault("Cache-Control", "no-store")
     if "origin" in request.headers:

@@ -8,7 +8,7 @@ from typing import Final
 
 from starlette.responses import Response
 
-from shared.errors import HaystackError, InvalidRequest, QuestionNotAnswerable
+from shared.errors import HaystackError, InvalidRequest, QuestionNotAnswerable, TooManyRuns
 
 MEDIA_TYPE: Final = "application/problem+json"
 
@@ -24,6 +24,7 @@ STATUS_OF: Final = MappingProxyType(
         "run_not_found": 404,
         "dataset_not_found": 404,
         "method_not_allowed": 405,
+        "run_not_finished": 409,
         "body_too_large": 413,
         "media_type_unsupported": 415,
         "invalid_request": 422,
@@ -85,6 +86,10 @@ class UnknownPath(HaystackError):
     detail = "This path does not exist. The API is under /api/v1."
 
 
+# Ends every 404: a person who follows a wrong link learns where the service begins.
+SIGNPOST: Final = " The page of the service is at /; a local service documents the API at /docs."
+
+
 def problem(error: HaystackError, request_id: str) -> Response:
     """Return the response for an error. An error whose slug is not in the table is a bug, so its detail is not shown."""
     code = error.slug if error.slug in STATUS_OF else "internal"
@@ -93,7 +98,7 @@ def problem(error: HaystackError, request_id: str) -> Response:
         "type": f"urn:haystack:problem:{code}",
         "title": HTTPStatus(status).phrase,
         "status": status,
-        "detail": INTERNAL_DETAIL if code == "internal" else error.detail,
+        "detail": INTERNAL_DETAIL if code == "internal" else error.detail + SIGNPOST * (status == 404),
         "code": code,
         "request_id": request_id,
     }
@@ -105,6 +110,8 @@ def problem(error: HaystackError, request_id: str) -> Response:
             "reasons": error.reasons,
             "suggestions": error.suggestions,
         }
+    if isinstance(error, TooManyRuns):
+        content["limit"] = error.limit
     response = Response(json.dumps(content, ensure_ascii=False), status, media_type=MEDIA_TYPE)
     if isinstance(error, MethodNotAllowed):
         response.headers["Allow"] = ", ".join(error.allow)

@@ -34,13 +34,18 @@ _GZIP_REFUSED: Final = re.compile(r"gzip\s*;\s*q=0(\.0*)?\s*(,|$)")
 
 def json_response(request: Request, content: "BaseModel | Sequence[BaseModel | str]", **headers: str) -> Response:
     """Return content as JSON with a strong ETag, or 304 if `If-None-Match` names it; headers have underscores for hyphens."""
-    body = _encode(content)
-    extra = {name.replace("_", "-"): value for name, value in headers.items()} | {"ETag": _etag(body)}
+    extra = {name.replace("_", "-"): value for name, value in headers.items()}
+    return body_response(request, _encode(content), "application/json", extra)
+
+
+def body_response(request: Request, body: bytes, media_type: str, headers: Mapping[str, str]) -> Response:
+    """Return a body with a strong ETag, or 304 if `If-None-Match` names it."""
+    extra = {**headers, "ETag": _etag(body)}
     if request.method in {"GET", "HEAD"} and _matches(request, body):
         if _gains_from_gzip(body, request.headers.get("accept-encoding", "")):
             extra["ETag"] = _etag_of_gzip(extra["ETag"])  # as the 200 response would have it (RFC 9110, section 15.4.5)
         return Response(status_code=304, headers=extra)
-    return Response(body, headers=extra, media_type="application/json")
+    return Response(body, headers=extra, media_type=media_type)
 
 
 def run_response(request: Request, status: "RunStatus", **headers: str) -> Response:

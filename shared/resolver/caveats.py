@@ -113,6 +113,22 @@ def second_cell_type(text: str, answered: str) -> Caveat:
     return caveat(CaveatCode.SECOND_CELL_TYPE, text, detail)
 
 
+def default_exposure(code: CaveatCode, name: str, used: str, measured: Sequence[str]) -> Caveat:
+    """Return the caveat for a question that names no dose or time of a perturbation that was measured in several."""
+    kind, most = ("dose", "highest") if code is CaveatCode.DOSE else ("time", "latest")
+    of_all = f"{used} is the {most} of the measured {kind}s {_listed(measured, 'and')}"
+    detail = f"The question names no {kind}. The answer is for {name}: {of_all}."
+    return caveat(code, "", detail)
+
+
+def other_exposure(code: CaveatCode, text: str, name: str, used: str, measured: Sequence[str]) -> Caveat:
+    """Return the caveat for a dose or time that the atlas did not measure."""
+    kind = "dose" if code is CaveatCode.DOSE else "time"
+    more = f" Measured {kind}s: {_listed(measured, 'and')}." if len(measured) > 1 else ""
+    detail = f"The {kind} ({text}) is not taken into account: the answer is for {name}, measured at {used}.{more}"
+    return caveat(code, text, detail)
+
+
 def cell_state(text: str, name: str) -> Caveat:
     """Return the caveat for a state of the cells that the atlas does not distinguish."""
     return caveat(

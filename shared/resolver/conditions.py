@@ -1,21 +1,43 @@
-"""Find the condition of an ingested atlas that is exactly what a question describes: a combination, a knockout, a dose.
+"""Find the condition of an ingested atlas that is exactly what a question describes: a combination, a knockout.
 
-Such a condition is an ordinary perturbation, whatever words describe it.
+Such a condition is an ordinary perturbation, whatever words describe it. A condition answers for all that it names together, never for
+one of its members.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from itertools import islice, product
+from types import MappingProxyType
+from typing import Final
 
+from shared.catalog.entries import ConditionEntry
 from shared.catalog.interpretation import CaveatCode
-from shared.catalog.normalize import compact, split
+from shared.catalog.normalize import compact
 from shared.catalog.schemas import MatchedTerm
 from shared.catalog.view import CatalogView
 from shared.resolver.agents import Agent
 from shared.resolver.causes import Causes, Relation
+from shared.resolver.genes import gene_symbols
+from shared.resolver.guides import Modality, targets_of
+from shared.resolver.labels import COMBINATION, GENE, condition_entry
 from shared.resolver.manipulations import Manipulation, manipulation_of
-from shared.resolver.perturbation_names import reference_names
 from shared.resolver.resolve import Found
 
-_JOINED = frozenset({"and", "plus", "with", "combo", "combination", "x", "n"})
+_CODES: Final = MappingProxyType(
+    {
+        Modality.KNOCKOUT: CaveatCode.KNOCKOUT,
+        Modality.KNOCKDOWN: CaveatCode.KNOCKDOWN,
+        Modality.OVEREXPRESSION: CaveatCode.OVEREXPRESSION,
+    }
+)
+_MANIPULATIONS: Final = frozenset({*_CODES.values(), CaveatCode.INHIBITION})
+_CHOICE: Final = frozenset({"or", "versus", "vs", "than"})
+_AND: Final = frozenset({"and", "plus", "both"})
+_SIGNS: Final = frozenset({"+", "&", "/", ","})
+# A question can name many things with several meanings each.
+_MOST_READINGS: Final = 64
+# What a condition does, in a form that ignores order: the code of a manipulation ("" for adding things) and the names concerned.
+Key = tuple[str, frozenset[str]]
 
 
 def atlas_condition(
@@ -23,66 +45,124 @@ def atlas_condition(
 ) -> MatchedTerm | None:
     """Return the perturbation of an ingested atlas that is what the question combines or manipulates, or None."""
     combined = causes.asked if causes.relation is Relation.COMBINED and not manipulations else ()
-    if not combined and len(manipulations) != 1:
+    genes = [targets_of(piece, is_screen=bool(manipulations)) for piece in _pieces(causes.asked, found)]
+    joined = _joined_genes(causes.asked, manipulations, found) if manipulations else []
+    more = [found.question.words[index].text for index in joined]
+    if causes.asked and all(genes):
+        keys = _manipulated(manipulations, [*more, *(gene for each in genes if each for gene in each.genes)], found)
+    elif combined:
+        keys = _combinations(combined, found)
+    elif manipulations and not causes.asked:
+        keys = _manipulated(manipulations, more, found)
+    else:
         return None
-    question = found.question
+    spans = [*((each.start, each.end) for each in causes.asked), *((each.start, each.end) for each in manipulations)]
+    spans += [(index, index + 1) for index in joined]
+    start, end = min(first for first, _ in spans), max(last for _, last in spans)
+    if _CHOICE.intersection(word.key for word in found.question.words[start:end]):
+        return None
+    measured = _measured(view)
+    condition = next((measured[key] for key in islice(keys, _MOST_READINGS) if key in measured), None)
+    if condition is None or condition.perturbation is None:
+        return None
+    return MatchedTerm(
+        name=condition.agent or condition.perturbation,
+        matched_text=found.question.piece(start, end),
+        match="synonym",
+        kind=condition.kind,
+    )
+
+
+@lru_cache(maxsize=4)
+def _measured(view: CatalogView) -> dict[Key, ConditionEntry]:
+    """Return the conditions of all ingested atlases that combine or manipulate something, by what they do; the first of equal ones."""
+    found: dict[Key, ConditionEntry] = {}
     for entry in view.ingested:
         for condition in entry.conditions:
-            if condition.is_control or condition.perturbation is None:
-                continue
-            if combined:
-                fits = _is_combination(condition.label, combined, found)
-                start, end = combined[0].start, combined[-1].end
-            else:
-                fits = not causes.asked and _is_manipulation(condition.label, manipulations[0], found)
-                start, end = manipulations[0].start, manipulations[0].end
-            if fits:
-                text = question.piece(start, end)
-                return MatchedTerm(name=condition.perturbation, matched_text=text, match="synonym", kind=condition.kind)
-    return None
+            if not condition.is_control and condition.perturbation is not None:
+                for key in _keys_of(condition):
+                    found.setdefault(key, condition)
+    return found
 
 
-def _is_combination(label: str, combined: Sequence[Agent], found: Found) -> bool:
-    """Return whether a label names exactly these agents."""
-    wanted = [
-        {compact(name) for name in agent.means} | {compact(found.question.piece(agent.start, agent.end))}
-        for agent in combined
+def _keys_of(condition: ConditionEntry) -> Iterator[Key]:
+    # Atlases of before conditions had members have only the label.
+    read = condition if condition.members else condition_entry(condition.label)
+    if read.kind == GENE and read.members:
+        action = next(
+            (code for name, code in _CODES.items() if (read.perturbation or "").endswith(name)), CaveatCode.KNOCKOUT
+        )
+        yield action, frozenset(map(compact, read.members))
+    elif read.kind == COMBINATION:
+        yield "", frozenset(map(compact, read.members))
+    elif (
+        condition.kind not in {"cytokine", "compound"} and (code := manipulation_of(condition.label)) in _MANIPULATIONS
+    ):
+        yield code, frozenset({_without_action(condition.label)})
+
+
+def _without_action(label: str) -> str:
+    """Return what the words of a label say was manipulated: the TNF of "anti-TNF"."""
+    key = compact(label)
+    for action in ("anti", "inhibitor", "inhibition", "blockade", "blocking", "antibody"):
+        key = key.removeprefix(action).removesuffix(action)
+    return key
+
+
+def _combinations(combined: Sequence[Agent], found: Found) -> Iterator[Key]:
+    """Yield what the agents of a question may mean together."""
+    meanings = [
+        [*map(compact, agent.means), compact(found.question.piece(agent.start, agent.end))] for agent in combined
     ]
-    parts: list[set[str]] = []
-    keys = [word.key for word in split(label)]
-    while keys:
-        if keys[0] in _JOINED:
-            keys = keys[1:]
-            continue
-        length, part = _first_part(keys, wanted)
-        if not length:
-            return False
-        parts.append(part)
-        keys = keys[length:]
-    return len(parts) == len(wanted) > 1 and all(any(part & each for part in parts) for each in wanted)
+    for names in product(*meanings):
+        if len(set(names)) == len(combined):
+            yield "", frozenset(names)
 
 
-def _first_part(keys: Sequence[str], wanted: Sequence[set[str]]) -> tuple[int, set[str]]:
-    """Return the longest name at the start of a label: its number of words (0 if there is none) and its compact forms."""
-    for end in range(len(keys), 0, -1):
-        key = compact(" ".join(keys[:end]))
-        known = reference_names().find(key)
-        if known:
-            return end, {key, *(compact(name) for name in known.means)}
-        if any(key in each for each in wanted):
-            return end, {key}
-    return 0, set()
+def _pieces(agents: Sequence[Agent], found: Found) -> list[str]:
+    return [found.question.piece(agent.start, agent.end) for agent in agents]
 
 
-def _is_manipulation(label: str, manipulation: Manipulation, found: Found) -> bool:
-    """Return whether a label says the same was done to the same target: "STAT1_KO" for "knockout of STAT1"."""
-    if manipulation.code not in {
-        CaveatCode.KNOCKOUT,
-        CaveatCode.KNOCKDOWN,
-        CaveatCode.OVEREXPRESSION,
-        CaveatCode.INHIBITION,
-    }:
-        return False
-    targets = compact(" ".join(found.question.words[index].text for index in sorted(manipulation.targets)))
-    keys = [word.key for word in split(label)]
-    return bool(targets) and compact("".join(keys)).find(targets) >= 0 and manipulation_of(label) is manipulation.code
+def _joined_genes(asked: Sequence[Agent], manipulations: Sequence[Manipulation], found: Found) -> list[int]:
+    """Return the words of genes that stand beside a target as a further one: KLF1 in "KLF1 and CEBPA knockout"."""
+    words = found.question.words
+    taken = {index for each in asked for index in range(each.start, each.end)}
+    taken |= {index for each in manipulations for index in each.targets}
+    no_genes = {index for cells in found.cells for index in cells.span}
+    joined: list[int] = []
+    places = sorted(taken)
+    while places:
+        place = places.pop()
+        for step in (-1, 1):
+            index = place + step
+            while 0 <= index < len(words) and words[index].key in _AND:
+                index += step
+            if not 0 <= index < len(words) or index in taken | no_genes or words[index].text not in gene_symbols():
+                continue
+            if abs(index - place) > 1 or found.question.gap(max(index, place)).strip() in _SIGNS:
+                taken.add(index)
+                joined.append(index)
+                places.append(index)
+    return sorted(joined)
+
+
+def _manipulated(manipulations: Sequence[Manipulation], genes: Sequence[str], found: Found) -> Iterator[Key]:
+    """Yield what was done to the targets of a question and to further genes, if it is the same for all."""
+    code = manipulations[0].code if manipulations else CaveatCode.KNOCKOUT
+    if code not in _MANIPULATIONS or any(each.code is not code for each in manipulations):
+        return
+    names = {compact(gene) for gene in genes}
+    for each in manipulations:
+        runs: list[list[str]] = []
+        last = -1
+        for index in sorted(each.targets):
+            text = found.question.words[index].text
+            # Two genes side by side are two targets, the words of one name are one.
+            if index == last + 1 and runs and not (text in gene_symbols() and runs[-1][-1] in gene_symbols()):
+                runs[-1].append(text)
+            else:
+                runs.append([text])
+            last = index
+        names |= {compact(" ".join(words)) for words in runs}
+    if names:
+        yield code, frozenset(names)

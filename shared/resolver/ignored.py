@@ -1,34 +1,42 @@
 """Say what a question names and a run does not take into account: circumstances, earlier treatments, other cells, unknown words."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 from shared.catalog.interpretation import Caveat, CaveatCode
 from shared.catalog.schemas import MatchedTerm
 from shared.resolver import caveats
 from shared.resolver.asked_cells import second_cell_types
-from shared.resolver.circumstances import find_circumstances
+from shared.resolver.circumstances import Circumstance
 from shared.resolver.cues import is_cue
 from shared.resolver.parse import Parsed
 from shared.resolver.plain_words import unknown_words
 
 
-def ignored(parsed: Parsed, cell_type: MatchedTerm | None, own: MatchedTerm | None) -> Iterator[Caveat]:
+def ignored(
+    parsed: Parsed,
+    cell_type: MatchedTerm | None,
+    own: MatchedTerm | None,
+    circumstances: Sequence[Circumstance],
+    *,
+    answered: Collection[str] = (),
+) -> Iterator[Caveat]:
     """Yield what a question names and a run does not take into account, and other species, which block.
 
     Args:
         cell_type: the cells that it asks about.
         own: the condition of an atlas that is exactly what the question describes, if there is one.
+        circumstances: what `find_circumstances` returns.
+        answered: texts of doses and times that are taken into account.
     """
     found, causes = parsed.found, parsed.causes
     question = found.question
     yield from (
         caveats.about_text(CaveatCode.PRETREATMENT, question.piece(span.start, span.stop)) for span in causes.earlier
     )
-    circumstances = find_circumstances(question, parsed.terms, found.covered)
     in_name = own.name.casefold() if own else ""
     for each in circumstances:
         text = question.text[each.start : each.end]
-        if text.casefold() not in in_name or not own:
+        if text not in answered and (text.casefold() not in in_name or not own):
             yield caveats.about_text(each.code, text)
     if cell_type:
         yield from (caveats.second_cell_type(text, cell_type.matched_text) for text in second_cell_types(parsed))

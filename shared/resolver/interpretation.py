@@ -35,7 +35,9 @@ from shared.catalog.view import CatalogView, cells_in, perturbation_labels
 from shared.resolver import caveats
 from shared.resolver.asked_cells import asked_cell_type
 from shared.resolver.asked_perturbation import about_perturbation, asked_perturbation
+from shared.resolver.circumstances import find_circumstances
 from shared.resolver.conditions import atlas_condition
+from shared.resolver.exposures import asked_exposure, settle, with_exposure
 from shared.resolver.genes import asked_genes
 from shared.resolver.ignored import ignored
 from shared.resolver.manipulations import written
@@ -77,7 +79,12 @@ def read(query: str, view: CatalogView, proposed: Resolution | None = None) -> R
     own = None if proposed else atlas_condition(parsed.found, parsed.causes, parsed.manipulations, view)
     cell_type, state = asked_cell_type(parsed, resolution.cell_type, view)
     perturbation = own or (resolution.perturbation if proposed else asked_perturbation(parsed, view))
+    circumstances = find_circumstances(parsed.found.question, parsed.terms, parsed.found.covered)
+    asked = asked_exposure(parsed.found.question, circumstances)
+    perturbation = with_exposure(perturbation, asked, view) if perturbation else None
     plan = _plan(cell_type, perturbation, view)
+    exposure = settle(perturbation, asked, plan) if perturbation else None
+    perturbation = exposure.term if exposure else None
     notes = [] if own else _what_was_done(parsed, perturbation, view)
     if cell_type is None:
         notes.append(caveats.no_cell_type(resolution.unrecognized))
@@ -85,7 +92,8 @@ def read(query: str, view: CatalogView, proposed: Resolution | None = None) -> R
         notes = [note for note in notes if note.code not in _ABOUT_NAMES]
     if cell_type and plan is None:
         notes += _unavailable(cell_type, perturbation, view, is_blocked=any(note.blocking for note in notes))
-    notes += ignored(parsed, cell_type, own)
+    notes += exposure.notes if exposure else []
+    notes += ignored(parsed, cell_type, own, circumstances, answered=exposure.answered if exposure else ())
     if state and cell_type:
         notes.append(caveats.cell_state(state, cell_type.name))
     if plan and cell_type and perturbation:
@@ -97,7 +105,9 @@ def read(query: str, view: CatalogView, proposed: Resolution | None = None) -> R
     interpretation = Interpretation(
         answerable=used is not None,
         dataset=used.dataset.name if used else None,
-        cell_type=_interpreted_cell_type(cell_type, used) if cell_type else None,
+        cell_type=_interpreted_cell_type(cell_type, used, perturbation.name if perturbation else None)
+        if cell_type
+        else None,
         perturbation=_interpreted_perturbation(perturbation, used) if perturbation and not is_unclear else None,
         genes=genes[:MAX_GENES],
         caveats=_sorted(notes)[:MAX_CAVEATS],
@@ -139,7 +149,8 @@ def _unavailable(
         entry
         for entry in atlases or view.ingested
         if any(
-            near.may_stand_in and control_cells(entry, near.entry.label) >= MIN_QUERY_CELLS
+            near.may_stand_in
+            and control_cells(entry, near.entry.label, perturbation.name if perturbation else None) >= MIN_QUERY_CELLS
             for near in near_cell_types(entry, key)
         )
     ]
@@ -167,7 +178,7 @@ def _nearest_labels(view: CatalogView, key: str) -> list[str]:
 
 def _about_cells(cell_type: MatchedTerm, perturbation: MatchedTerm, plan: QueryPlan) -> Iterator[Caveat]:
     """Yield what narrows the answer by the cells that are there."""
-    used = _used(plan)
+    used = _used(plan, perturbation.name)
     if cell_type.cell_ontology_id in MIXTURES and used.relation is not Relation.EXACT:
         yield caveats.mixture(cell_type.matched_text, used)
     elif used.relation is not Relation.EXACT:
@@ -184,17 +195,17 @@ def _about_cells(cell_type: MatchedTerm, perturbation: MatchedTerm, plan: QueryP
         yield caveats.semi_synthetic(plan.dataset.name)
 
 
-def _interpreted_cell_type(term: MatchedTerm, plan: QueryPlan | None) -> InterpretedCellType:
+def _interpreted_cell_type(term: MatchedTerm, plan: QueryPlan | None, perturbation: str | None) -> InterpretedCellType:
     return InterpretedCellType(
         name=term.name,
         cell_ontology_id=term.cell_ontology_id,
         matched_text=term.matched_text,
         match=term.match,
-        used=_used(plan) if plan else None,
+        used=_used(plan, perturbation) if plan else None,
     )
 
 
-def _used(plan: QueryPlan) -> UsedCells:
+def _used(plan: QueryPlan, perturbation: str | None) -> UsedCells:
     near = plan.query
     return UsedCells(
         label=near.entry.label,
@@ -202,7 +213,7 @@ def _used(plan: QueryPlan) -> UsedCells:
         cell_ontology_id=near.entry.cell_ontology_id,
         relation=near.relation,
         distance=near.distance,
-        cells=control_cells(plan.dataset, near.entry.label),
+        cells=control_cells(plan.dataset, near.entry.label, plan.related.name if plan.related else perturbation),
     )
 
 
@@ -221,9 +232,7 @@ def _evidence(term: MatchedTerm, plan: QueryPlan) -> Evidence:
     if plan.related or term.match == "related":
         return Evidence.RELATED_PERTURBATION
     labels = perturbation_labels(plan.dataset, term.name)
-    groups = [
-        each for each in plan.dataset.groups if each.condition in labels and each.cell_type == plan.query.entry.label
-    ]
+    groups = plan.dataset.counts.groups(labels, plan.query.entry.label)
     is_usable = any(max(group.donors, default=0) >= MIN_GROUP_CELLS for group in groups)
     return Evidence.MEASURED_IN_CELL_TYPE if is_usable else Evidence.MEASURED_IN_OTHER_CELL_TYPES
 

@@ -39,12 +39,19 @@ _PAIRS: Final = (
     ("forced", "express", CaveatCode.OVEREXPRESSION),
     ("ectopic", "express", CaveatCode.OVEREXPRESSION),
     ("gain", "of", CaveatCode.OVEREXPRESSION),
-    ("knock", "in", CaveatCode.OVEREXPRESSION),
     ("opposite", "of", CaveatCode.INHIBITION),
     ("expression", "vector", CaveatCode.OVEREXPRESSION),
     ("expression", "plasmid", CaveatCode.OVEREXPRESSION),
     ("expression", "construct", CaveatCode.OVEREXPRESSION),
 )
+# Cues of two whole words: "a knockout in monocytes" is no knock-in.
+_WHOLE_PAIRS: Final = {
+    ("k", "o"): CaveatCode.KNOCKOUT,
+    ("fl", "fl"): CaveatCode.KNOCKOUT,
+    ("knock", "in"): CaveatCode.OVEREXPRESSION,
+    ("knocked", "in"): CaveatCode.OVEREXPRESSION,
+    ("knocking", "in"): CaveatCode.OVEREXPRESSION,
+}
 # Cues of one word: how it starts, and what it says; the first that fits counts.
 _STARTS: Final = (
     (KNOCKDOWN, CaveatCode.KNOCKDOWN),
@@ -158,8 +165,8 @@ def _cue(sentence: Sentence, index: int) -> tuple[CaveatCode | None, int]:
     for first, second, code in _PAIRS:
         if key.startswith(first) and following.startswith(second):
             return code, 2
-    if (key, following) in {("k", "o"), ("fl", "fl")}:
-        return CaveatCode.KNOCKOUT, 2
+    if pair := _WHOLE_PAIRS.get((key, following)):
+        return pair, 2
     if (key in _LACKS and _is_lacked(sentence, index + 1)) or _is_genotype(sentence, index):
         return CaveatCode.KNOCKOUT, 1
     if _is_gene_transfer(sentence, index):

@@ -167,12 +167,15 @@ def names_with(datasets: Iterable[DatasetEntry]) -> PerturbationNames:
     names = PerturbationNames(base)
     for entry in datasets:
         for condition in entry.conditions:
-            if condition.perturbation is None or condition.is_control or is_control(condition.label):
+            if condition.perturbation is None or condition.is_control or condition.members:
+                continue  # members are found by what is combined or manipulated, never by one name
+            if is_control(condition.label):
                 continue
-            if not base.has(condition.perturbation):
-                names.add_canonical(condition.perturbation, condition.kind)
-            if base.find(compact(condition.label)) is None:
-                names.add_synonym(condition.label, (condition.perturbation,))
+            name = condition.agent or condition.perturbation
+            if not base.has(name) and not names.has(name):
+                names.add_canonical(name, condition.kind)
+            if condition.label != name and condition.agent is None and base.find(compact(condition.label)) is None:
+                names.add_synonym(condition.label, (name,))
     return names
 
 

@@ -1,14 +1,15 @@
 """Suggest answerable questions near to one that cannot be answered."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
+from heapq import nsmallest
 from itertools import islice
 from typing import Final
 
 from shared.catalog.interpretation import CaveatCode, Interpretation
 from shared.catalog.plans import MIN_QUERY_CELLS, control_cells, near_cell_types
 from shared.catalog.reference import perturbations as reference_perturbations
-from shared.catalog.view import CatalogView, cells_in, perturbation_labels
+from shared.catalog.view import CatalogView, cells_in
 from shared.resolver.interpretation import Reading, cell_type_key, read
 
 MAX_SUGGESTIONS: Final = 3
@@ -75,25 +76,32 @@ def _cells(reading: Reading, view: CatalogView) -> list[str]:
 
 def _perturbations(reading: Reading, view: CatalogView) -> list[str]:
     """Return the named perturbations that the atlases have, else those related to them, else the ones with most cells."""
-    sizes = {
-        name: cells_in(entry, conditions=perturbation_labels(entry, name))
-        for entry in view.ingested
-        for name in (each.perturbation for each in entry.conditions if not each.is_control)
-        if name
-    }
+    sizes, largest = _sizes(view)
     named = [name for name in reading.named if name in sizes]
     known = reference_perturbations()
     families = {known[name].family for name in reading.named if name in known} - {None}
-    relatives = [name for name in sizes if name in known and known[name].family in families]
-    largest = sorted(
-        sizes, key=lambda name: (-sizes[name], _FAMILIAR.index(name) if name in _FAMILIAR else len(_FAMILIAR), name)
-    )
+    relatives = [name for name in sizes if name in known and known[name].family in families] if families else []
     ranked = (
         named
         if len(named) > 1 or (named and not _wants_another(reading.interpretation))
         else [*named, *relatives, *largest]
     )
     return list(dict.fromkeys(ranked))[:MAX_SUGGESTIONS]
+
+
+@lru_cache(maxsize=4)
+def _sizes(view: CatalogView) -> tuple[Mapping[str, int], Sequence[str]]:
+    """Return the number of cells of each perturbation of the atlases, and the largest perturbations, built once per view."""
+    sizes = {
+        name: cells_in(entry, conditions=labels)
+        for entry in view.ingested
+        for name, labels in entry.counts.labels.items()
+    }
+
+    def rank(name: str) -> tuple[int, int, str]:
+        return -sizes[name], _FAMILIAR.index(name) if name in _FAMILIAR else len(_FAMILIAR), name
+
+    return sizes, nsmallest(MAX_SUGGESTIONS + _MOST_TRIED, sizes, key=rank)
 
 
 def _wants_another(interpretation: Interpretation) -> bool:

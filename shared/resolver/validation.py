@@ -132,7 +132,7 @@ def _match(plan: QueryPlan, near: NearCellType, perturbation: str) -> MatchedCon
     entry, label = plan.dataset, near.entry.label
     by_condition = [_usable_cells(entry, label, condition) for condition in perturbation_labels(entry, perturbation)]
     perturbed = [any(counts) for counts in zip(*by_condition, strict=True)]
-    controls = {condition: _usable_cells(entry, label, condition) for condition in control_labels(entry)}
+    controls = {condition: _usable_cells(entry, label, condition) for condition in control_labels(entry, perturbation)}
     paired = [d for d, is_perturbed in enumerate(perturbed) if is_perturbed and any(c[d] for c in controls.values())]
     return MatchedControls(
         plan=plan,
@@ -146,10 +146,9 @@ def _match(plan: QueryPlan, near: NearCellType, perturbation: str) -> MatchedCon
 def _usable_cells(entry: DatasetEntry, cell_type: str, condition: str) -> list[int]:
     """Count the cells of a type in a condition per donor, by label; 0 for a donor with too few to be used."""
     totals = [0] * len(entry.donors)
-    for group in entry.groups:
-        if (group.cell_type, group.condition) == (cell_type, condition):
-            for donor, cells in enumerate(group.donors):
-                totals[donor] += cells
+    for group in entry.counts.groups([condition], cell_type):
+        for donor, cells in enumerate(group.donors):
+            totals[donor] += cells
     return [cells if cells >= MIN_GROUP_CELLS else 0 for cells in totals]
 
 

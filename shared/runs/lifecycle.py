@@ -1,16 +1,16 @@
 """What happens to a run between its submission and its end.
 
-Users cancel a run. The job begins, reports progress and finishes through its `RunLease`. `shared/runs/submission.py` creates runs, and
-`shared/runs/reconciler.py` finds and finishes what fails halfway.
+Users cancel a run, and delete one that ended. The job begins, reports progress and finishes through its `RunLease`.
+`shared/runs/submission.py` creates runs, and `shared/runs/reconciler.py` finds and finishes what fails halfway.
 """
 
 from shared import logs
 from shared.catalog.interpretation import Interpretation
-from shared.errors import RunAlreadyFinished, RunNotFound, Unavailable
+from shared.errors import RunAlreadyFinished, RunNotFinished, RunNotFound, Unavailable
 from shared.fields import Clock, ControlStrategy
 from shared.logs import Severity
 from shared.runs import states
-from shared.runs.ports import BatchJobs, RunStore
+from shared.runs.ports import BatchJobs, ResultFiles, RunStore
 from shared.runs.records import NO_PROGRESS, Compute, Failure, Iteration, Run, RunOutcome
 from shared.runs.states import Actor, ComputeState, Phase, RunState
 
@@ -44,6 +44,27 @@ async def cancel(run_id: str, owner: str, *, store: RunStore, jobs: BatchJobs, c
         except Unavailable as error:
             logs.log(Severity.WARNING, "the reconciler will release this job", error=error, run_id=run_id)
     return run
+
+
+async def delete(run_id: str, owner: str, *, store: RunStore, files: ResultFiles) -> None:
+    """Delete the owner's finished run and its files.
+
+    The files go first: if something fails between the two, the run is still listed, and deleting it again finishes the work.
+
+    Raises:
+        RunNotFound: the owner has no such run.
+        RunNotFinished: it is active, or its machine may still be at work.
+    """
+    run = await store.get(run_id) if states.RUN_ID.fullmatch(run_id) else None
+    if run is None or run.user_email != owner:
+        raise RunNotFound(run_id)
+    if not run.status.done:
+        raise RunNotFinished(run_id, f"is {run.status.value}. Cancel it first.")
+    # A job that Batch has not stopped yet could write files that nobody would delete.
+    if run.compute.state is not ComputeState.RELEASED:
+        raise RunNotFinished(run_id, "still has a machine, which is being released. Try again in a minute.")
+    await files.delete(run_id)
+    await store.delete(run_id)
 
 
 async def fail(
@@ -169,6 +190,7 @@ class RunLease:
                 actor=Actor.JOB,
                 reason=outcome.termination_reason,
                 outcome=outcome,
+                confidence=None if outcome.evidence is None else outcome.evidence.confidence,
                 control_strategy_effective=outcome.control_strategy_effective,
                 current_phase=None,
                 compute=_in_state(run, ComputeState.RELEASED),

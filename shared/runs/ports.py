@@ -26,27 +26,36 @@ class RunFilter(NamedTuple):
         statuses: only runs in these states; empty: all.
         created_after: only runs created at or after this time.
         created_before: only runs created before this time.
+        label: only runs with this label; None: all.
     """
 
     owner: str
     statuses: tuple[RunState, ...] = ()
     created_after: datetime | None = None
     created_before: datetime | None = None
+    label: str | None = None
 
 
 class RunStore(Protocol):
     """Store of runs. Every method may raise `Unavailable`."""
 
-    async def create(self, run: Run, *, max_active: int = 0) -> None:
-        """Store a new run.
+    async def create(self, run: Run, *, max_active: int = 0, replaces: str | None = None) -> None:
+        """Store a new run, and in the same transaction that its idempotency key, if it has one, stands for it.
 
         Args:
             max_active: maximum number of unfinished runs of the owner, this one included, counted in the same transaction, so that
                 the limit holds under simultaneous creates; 0: no limit.
+            replaces: the run that the key stood for until now, as `run_of_key` returned it.
 
         Raises:
-            RunExists: a run with this id exists; it is unchanged.
+            RunExists: a run with this id exists, or the key stands for another run than `replaces`; nothing was stored.
             TooManyRuns: the owner has `max_active` unfinished runs; nothing was stored.
+        """
+
+    async def run_of_key(self, key: str) -> str | None:
+        """Return the id of the last run that was created with the idempotency key of this digest, or None.
+
+        The run itself may be deleted. Costs one document read.
         """
 
     async def get(self, run_id: str) -> Run | None:
@@ -66,6 +75,9 @@ class RunStore(Protocol):
             RunNotFound: there is no such run.
             TransitionRefused: the change of status is not in the transition table; nothing is written.
         """
+
+    async def delete(self, run_id: str) -> None:
+        """Delete a run; a missing run is not an error."""
 
     async def page(
         self, wanted: RunFilter, *, limit: int, after: Cursor | None = None, offset: int = 0
@@ -128,8 +140,17 @@ class BatchJobs(Protocol):
 class ResultFiles(Protocol):
     """Results bucket. Every method may raise `Unavailable`."""
 
-    async def upload(self, run_id: str, path: Path, media_type: str) -> StoredFile:
-        """Upload a file to `runs/{run_id}/{path.name}`, replace an earlier one, and verify the checksum."""
+    async def upload(self, folder: str, path: Path, media_type: str) -> StoredFile:
+        """Upload a file to `runs/{folder}/{path.name}` and verify the checksum; a file that exists is never replaced.
+
+        A repeated upload of the same bytes is not an error.
+
+        Raises:
+            Unavailable: also if other bytes have this name.
+        """
+
+    async def delete(self, run_id: str) -> None:
+        """Delete everything under `runs/{run_id}/`; missing files are not an error."""
 
     async def sign(self, files: Sequence[StoredFile], expires_at: datetime) -> Sequence[str]:
         """Return a V4 signed GET URL for each file, in order, valid until `expires_at` (at most seven days)."""

@@ -17,7 +17,7 @@ from shared.errors import RunNotFound, SubmitRejected, Unavailable
 from shared.fields import Clock
 from shared.logs import Severity
 from shared.runs import lifecycle, states
-from shared.runs.jobs import JobReport, JobState, failure_for, failure_of
+from shared.runs.jobs import LOST, JobReport, JobState, failure_for, failure_of
 from shared.runs.ports import BatchJobs, RunStore
 from shared.runs.records import NO_PROGRESS, Compute, Failure, Run
 from shared.runs.states import Actor, ComputeState, FailureReason, RunState
@@ -38,6 +38,7 @@ _MESSAGES: Final = MappingProxyType(
         FailureReason.JOB_VANISHED: "The job disappeared from Google Cloud Batch before it finished.",
         FailureReason.ORCHESTRATOR_ERROR: "The job ended without a result.",
         FailureReason.PREEMPTED: "The machine of the job was lost before the job finished.",
+        FailureReason.INTERRUPTED: "The job was interrupted before it finished.",
         FailureReason.TIMEOUT: "The job reached its time limit.",
         FailureReason.OUT_OF_MEMORY: "The job ran out of memory.",
         FailureReason.IMAGE_PULL: "The container image of the job could not be pulled.",
@@ -238,10 +239,10 @@ class Reconciler:
 
 
 def _may_retry(run: Run, failure: Failure) -> bool:
-    """Return whether the run lost its machine, or never had one, and may use another job.
+    """Return whether the run lost its machine or its job, or never had one, and may use another job.
 
     A job that somebody cancelled or deleted in Batch was ended on purpose, so it gets no successor.
     """
     if failure.reason is FailureReason.JOB_VANISHED or run.compute.attempt >= states.MAX_ATTEMPTS:
         return False
-    return failure.reason is FailureReason.PREEMPTED or (run.status is RunState.PENDING and failure.retryable)
+    return failure.reason in LOST or (run.status is RunState.PENDING and failure.retryable)

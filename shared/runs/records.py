@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field
 
 from shared.catalog.interpretation import Direction, Interpretation
 from shared.fields import Answer, ControlStrategy, LlmProvider, Model, Score, Timestamp
-from shared.runs.evidence import RunEvidence
+from shared.runs.evidence import Confidence, RunEvidence
 from shared.runs.states import Actor, ComputeState, FailureReason, Phase, RunState, next_check, next_expiry
 
 # More entries than any legal life has; a flood of late reports cannot make the document grow.
@@ -142,6 +142,7 @@ class RunSummary(Model):
     """What the owner sees of a run before its result; polls and lists read only this.
 
     `interpretation` is None for a run with a language model until the job has read the question, and for runs of before it was stored.
+    `confidence` is None until the run is completed, and for runs of before it was stored here.
     """
 
     run_id: str
@@ -151,12 +152,18 @@ class RunSummary(Model):
     control_strategy: ControlStrategy
     control_strategy_effective: ControlStrategy | None = None
     max_iterations: int
+    score_threshold: int
+    llm_provider: LlmProvider | None = None
+    llm_model: str | None = None
+    random_seed: int | None = None
+    label: str | None = None
     status: RunState = RunState.PENDING
     current_iteration: int = 0
     current_phase: Phase | None = None
     iterations: list[Iteration] = []
     error_message: str | None = None
     failure: Failure | None = None
+    confidence: Confidence | None = None
     compute: Compute
     created_at: Timestamp
     updated_at: Timestamp
@@ -170,10 +177,6 @@ class Run(RunSummary):
     storing the key.
     """
 
-    score_threshold: int
-    llm_provider: LlmProvider | None = None
-    llm_model: str | None = None
-    random_seed: int | None = None
     outcome: RunOutcome | None = None
     transitions: list[Transition]
     idempotency_key: str | None = None

@@ -12,8 +12,8 @@ from pydantic_core import PydanticCustomError
 
 from shared.catalog.interpretation import Direction, Interpretation
 from shared.catalog.schemas import ControlStrategyValidation
-from shared.fields import Answer, ControlStrategy, LlmProvider, Model, Query, RunId, Score, Timestamp
-from shared.runs.evidence import RunEvidence
+from shared.fields import Answer, ControlStrategy, Label, LlmProvider, Model, Query, RunId, Score, Timestamp
+from shared.runs.evidence import Confidence, RunEvidence
 from shared.runs.states import FailureReason, Phase, RunState
 
 RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
@@ -75,6 +75,9 @@ class CreateRunRequest(Model):
     random_seed: Annotated[int, Field(ge=0, le=2**32 - 1, strict=True), BeforeValidator(_whole)] | None = Field(
         None, description="Random seed, for reproducible results."
     )
+    label: Label | None = Field(
+        None, description="Name of your own for a group of runs, up to 100 characters; lists can be filtered by it."
+    )
     validate_only: Annotated[bool, Field(strict=True)] = Field(
         False, description="Validate the request and return a RunPreview, without storing or submitting anything."
     )
@@ -95,6 +98,13 @@ class RunStatus(Model):
         description="Number of the current iteration, starting at 1; 0 before the first iteration."
     )
     max_iterations: int = Field(description="Maximum number of iterations.")
+    score_threshold: int = Field(description="Grounding score at which the run stops.")
+    llm_provider: LlmProvider | None = Field(
+        description="Language model provider that interprets the question, if any."
+    )
+    llm_model: str | None = Field(description="Model of the provider; null for its default.")
+    random_seed: int | None = Field(description="Requested random seed; null if none was requested.")
+    label: str | None = Field(description="Label of the run, if any.")
     current_phase: Phase | None = Field(description="Phase of the current iteration; null unless the run is running.")
     grounding_scores: list[Score | None] = Field(
         description="Grounding score of each finished iteration, in order; null if nothing could be judged."
@@ -105,6 +115,9 @@ class RunStatus(Model):
     )
     error_message: str | None = Field(description="Error message of a failed run; null for other runs.")
     failure: Failure | None = Field(description="Machine-readable reason of a failed run; null for other runs.")
+    confidence: Confidence | None = Field(
+        description="Confidence in the answer of a completed run; null for other runs, and for runs older than this field."
+    )
     attempt: int = Field(
         description="Number of the current attempt, starting at 1; a lost job may get a second attempt."
     )
@@ -130,6 +143,13 @@ class CancelAnswer(Model):
 
     status: RunState = Field(description="Always `cancelled`.")
     run_id: RunId = Field(description="Id of the run.")
+
+
+class DeleteAnswer(Model):
+    """Confirmation that a run and its files are deleted."""
+
+    deleted: bool = Field(description="Always true.")
+    run_id: RunId = Field(description="Id of the deleted run.")
 
 
 class ScorePart(Model):
@@ -240,6 +260,7 @@ class ListQuery(Model):
     ] = 1
     page_size: Annotated[int, Field(ge=1, le=100, description="Maximum number of runs per page.")] = 20
     status: Annotated[list[RunState], Field(description="Only runs in this state; repeat for several.")] = []
+    label: Annotated[Label | None, Field(description="Only runs with this label.")] = None
     created_after: Annotated[Moment | None, Field(description="Only runs created at or after this time.")] = None
     created_before: Annotated[Moment | None, Field(description="Only runs created before this time.")] = None
     page_token: Annotated[

@@ -66,6 +66,7 @@ class FailureReason(StrEnum):
     """Stable names of the reasons why a run failed."""
 
     PREEMPTED = "PREEMPTED"
+    INTERRUPTED = "INTERRUPTED"
     IMAGE_PULL = "IMAGE_PULL"
     TIMEOUT = "TIMEOUT"
     OUT_OF_MEMORY = "OUT_OF_MEMORY"
@@ -92,6 +93,8 @@ ACTIVE: Final = tuple(state for state, targets in TRANSITIONS.items() if targets
 RUN_ID: Final = re.compile(r"run_[0-9a-f]{12}")
 _JOB_ID: Final = re.compile(r"haystack-([0-9a-f]{12})-[1-9][0-9]?")
 
+# How long an idempotency key stands for the same run.
+KEY_LIFETIME: Final = timedelta(hours=24)
 # The reconciler checks a pending run that was silent for this long.
 PENDING_LIMIT: Final = timedelta(minutes=2)
 # The reconciler checks a running run whose job was silent for this long.
@@ -123,6 +126,15 @@ def job_id(run_id: str, attempt: int) -> str:
     Batch ids match `^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`: no underscore.
     """
     return f"haystack-{run_id.removeprefix('run_')}-{attempt}"
+
+
+def results_folder(run_id: str, attempt: int, owner: str) -> str:
+    """Return the folder of the results of one process of an attempt, below `runs/`; no two processes share it.
+
+    Args:
+        owner: the process's `lease_owner`.
+    """
+    return f"{run_id}/attempt-{attempt}-{owner[:12]}"
 
 
 def check_transition(run_id: str, old: RunState, new: RunState) -> None:

@@ -3,16 +3,15 @@
 The record names its Batch job before the job exists, and the job id follows from the run id, so every crash between the two steps
 leaves something that a retry or the reconciler can finish, and nothing that runs twice.
 
-Idempotency needs no second record and no lock: the run id follows from the owner and the key, so create-if-absent in the store is
-enough. A key expires after 24 hours: its next use derives the next id.
+A run and what its idempotency key stands for are stored in one transaction, which fails if the key has come to stand for another run in
+the meantime. A key expires after 24 hours: its next use creates another run. Run ids are random and never used again, so that no run meets
+the job of a deleted one.
 """
 
 import hashlib
 import json
-from collections.abc import Iterator
 from datetime import timedelta
-from itertools import count
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from shared import logs
 from shared.catalog.interpretation import ReadQuestion
@@ -26,9 +25,6 @@ from shared.runs.records import Compute, Run, Transition
 from shared.runs.schemas import CreateRunRequest
 from shared.runs.states import Actor, FailureReason, RunState
 from shared.settings import LLM_KEYS
-
-# How long an idempotency key stands for the same run.
-KEY_LIFETIME: Final = timedelta(hours=24)
 
 
 class RunLimits(NamedTuple):
@@ -97,7 +93,6 @@ class RunSubmission:
                 environment={
                     "RUN_ID": run.run_id,
                     "ATTEMPT": str(run.compute.attempt),
-                    "USER_EMAIL": run.user_email,
                     "CONTROL_STRATEGY": run.control_strategy.value,
                     "MAX_ITERATIONS": str(run.max_iterations),
                 },
@@ -132,40 +127,29 @@ class RunSubmission:
         digest = None if key is None else key_digest(owner, key)
         request_digest = fingerprint(request)
         while True:
-            stored, free_id = await self._find(digest)
-            if stored is not None:
+            earlier = None if digest is None else await self._store.run_of_key(digest)
+            stored = None if earlier is None else await self._store.get(earlier)
+            if stored is not None and stored.idempotency_key == digest and self._is_recent(stored):
                 if stored.request_fingerprint != request_digest:
                     raise IdempotencyMismatch
                 return stored, True
-            run = self._new_run(free_id, request, question, owner, digest)
+            run = self._new_run(request, question, owner, digest)
             try:
-                await self._store.create(run, max_active=self._limits.max_active)
+                await self._store.create(run, max_active=self._limits.max_active, replaces=earlier)
             except RunExists:
                 continue  # another request with this key came first, or 48 random bits collided: look again
             return run, False
 
-    async def _find(self, digest: str | None) -> tuple[Run | None, str]:
-        """Return the run that a key stands for now, if any, and the id for a new one."""
-        if digest is None:
-            return None, states.new_run_id()
-        now = self._clock()
-        for run_id in run_ids(digest):
-            stored = await self._store.get(run_id)
-            if stored is None:
-                return None, run_id
-            if stored.idempotency_key == digest and now - stored.created_at <= KEY_LIFETIME:
-                return stored, run_id
-        raise AssertionError("the ids of a key never end")
+    def _is_recent(self, run: Run) -> bool:
+        return self._clock() - run.created_at <= states.KEY_LIFETIME
 
-    def _new_run(
-        self, run_id: str, request: CreateRunRequest, question: ReadQuestion, owner: str, digest: str | None
-    ) -> Run:
+    def _new_run(self, request: CreateRunRequest, question: ReadQuestion, owner: str, digest: str | None) -> Run:
         interpretation = question.interpretation
         if request.llm_provider is None and not interpretation.answerable:
             raise QuestionNotAnswerable(
                 interpretation.reasons, interpretation.model_dump(mode="json"), question.suggestions
             )
-        now, retention = self._clock(), self._limits.retention
+        now, retention, run_id = self._clock(), self._limits.retention, states.new_run_id()
         compute = Compute(job_id=states.job_id(run_id, 1))
         accepted = Transition(
             at=now, from_status=None, to_status=RunState.PENDING, actor=Actor.USER, reason="the question was accepted"
@@ -181,6 +165,7 @@ class RunSubmission:
             llm_provider=request.llm_provider,
             llm_model=request.llm_model,
             random_seed=request.random_seed,
+            label=request.label,
             compute=compute,
             transitions=[accepted],
             idempotency_key=digest,
@@ -194,16 +179,12 @@ class RunSubmission:
 
 def fingerprint(request: CreateRunRequest) -> str:
     """Return the SHA-256 of a request with its defaults: equal for requests that mean the same."""
-    content = json.dumps(request.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
+    # Without a label, the digest is that of before there were labels, so that a deployment forgets no key.
+    fields = request.model_dump(mode="json", exclude=None if request.label else {"label"})
+    content = json.dumps(fields, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(content.encode()).hexdigest()
 
 
 def key_digest(owner: str, key: str) -> str:
     """Return the SHA-256 of an owner's idempotency key."""
     return hashlib.sha256(f"{owner}\n{key}".encode()).hexdigest()
-
-
-def run_ids(digest: str) -> Iterator[str]:
-    """Yield the run ids of a key, one per generation; the first whose run is younger than `KEY_LIFETIME` counts."""
-    for generation in count():
-        yield "run_" + hashlib.sha256(f"{digest}\n{generation}".encode()).hexdigest()[:12]

@@ -108,7 +108,7 @@ async def list_runs(query: ListQuery, owner: str, *, token_key: str = "", store:
     Raises:
         InvalidPageToken: the token does not belong to this owner and these filters.
     """
-    wanted = RunFilter(owner, tuple(sorted(set(query.status))), query.created_after, query.created_before)
+    wanted = RunFilter(owner, tuple(sorted(set(query.status))), query.created_after, query.created_before, query.label)
     place = None if query.page_token is None else _open(query.page_token, wanted, token_key)
     number = place.page if place else query.page
     seen = place.seen if place else (number - 1) * query.page_size
@@ -140,12 +140,18 @@ def run_status(run: RunSummary) -> RunStatus:
         interpretation=run.interpretation,
         current_iteration=run.current_iteration,
         max_iterations=run.max_iterations,
+        score_threshold=run.score_threshold,
+        llm_provider=run.llm_provider,
+        llm_model=run.llm_model,
+        random_seed=run.random_seed,
+        label=run.label,
         current_phase=run.current_phase,
         grounding_scores=[iteration.score for iteration in run.iterations],
         control_strategy=run.control_strategy,
         control_strategy_effective=run.control_strategy_effective,
         error_message=run.error_message,
         failure=None if run.failure is None else _failure(run.failure),
+        confidence=run.confidence,
         attempt=run.compute.attempt,
         user_email=run.user_email,
         created_at=run.created_at,
@@ -260,5 +266,6 @@ def _open(token: str, wanted: RunFilter, key: str) -> Place:
 def _mac(content: bytes, wanted: RunFilter, key: str) -> bytes:
     # Page tokens are valid only for the owner and the filters of the list that issued them.
     times = [rfc3339(moment) if moment else None for moment in (wanted.created_after, wanted.created_before)]
-    bound = json.dumps([wanted.owner, wanted.statuses, *times]).encode() + b"\n" + content
+    labels = [] if wanted.label is None else [wanted.label]
+    bound = json.dumps([wanted.owner, wanted.statuses, *times, *labels]).encode() + b"\n" + content
     return hmac.new(key.encode(), bound, hashlib.sha256).digest()[:_MAC_BYTES]

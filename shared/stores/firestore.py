@@ -1,4 +1,4 @@
-"""Runs and the catalog in Firestore: one document per run in `runs`, and one document for the whole catalog.
+"""Runs in Firestore: one document per run in `runs`.
 
 A change is a read, and a commit whose precondition is the `update_time` that was read: for one document that is a transaction's guarantee,
 without its additional round trip and without its lock, for which the emulator makes two readers wait two seconds.
@@ -9,19 +9,19 @@ import hashlib
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
-from shared.catalog.entries import DatasetEntry
 from shared.errors import RunExists, RunNotFound, TooManyRuns, Unavailable
 from shared.runs.ports import Cursor, RunFilter
 from shared.runs.records import Run, RunSummary
-from shared.runs.states import ACTIVE, check_transition
-from shared.stores.firestore_client import DocumentExists, FirestoreDatabase, Raw, decode_fields, encode, write
+from shared.runs.states import ACTIVE, KEY_LIFETIME, check_transition
+from shared.stores.firestore_client import DocumentExists, FirestoreDatabase, Raw, decode_fields, delete, encode, write
 
 RUNS: Final = "runs"
 # The name in stored databases and in firestore.indexes.json.
 USER_LOCKS: Final = "user_locks"
-CATALOG: Final = "catalog/ingested"
+# A document for each idempotency key: the run that it stands for.
+KEYS: Final = "idempotency_keys"
 # The outcome and the history are most of a run's document, and decoding them would be most of the cost of a poll.
 SUMMARY_FIELDS: Final = tuple(RunSummary.model_fields)
 # Streams that may break before a watch fails.
@@ -34,26 +34,38 @@ class FirestoreRunStore:
     def __init__(self, database: FirestoreDatabase) -> None:
         self._database = database
 
-    async def create(self, run: Run, *, max_active: int = 0) -> None:
+    async def create(self, run: Run, *, max_active: int = 0, replaces: str | None = None) -> None:
         """See `RunStore.create`."""
 
         async def attempt() -> None:
             writes = [write(self._name(run.run_id), run.model_dump(), replaces=None)]
+            if run.idempotency_key is not None:
+                # A key that stood for no run needs no second read: its document must not exist.
+                found = None if replaces is None else await self._database.read(self._key_name(run.idempotency_key))
+                if found is not None and decode_fields(found)["run_id"] != replaces:
+                    await self._is_stored(run, replaces)  # raises unless an earlier attempt stored it
+                    return
+                writes.append(self._key(run, run.idempotency_key, found))
             if max_active:
                 # All creates of a user write the user's lock. If two count the same runs, the second commit finds the lock changed,
                 # and counts again.
                 writes.append(await self._lock_user(run))
                 if await self.count(RunFilter(run.user_email, ACTIVE)) >= max_active:
-                    if not await self._is_stored(run):
+                    if not await self._is_stored(run, replaces):
                         raise TooManyRuns(max_active)
                     return
             try:
                 await self._database.commit(*writes)
             except DocumentExists:
-                if not await self._is_stored(run):
+                if not await self._is_stored(run, replaces):
                     raise
 
         await self._database.change(attempt)
+
+    async def run_of_key(self, key: str) -> str | None:
+        """See `RunStore.run_of_key`."""
+        found = await self._database.read(self._key_name(key))
+        return None if found is None else str(decode_fields(found)["run_id"])
 
     async def get(self, run_id: str) -> Run | None:
         """See `RunStore.get`."""
@@ -81,6 +93,11 @@ class FirestoreRunStore:
             return new
 
         return await self._database.change(attempt)
+
+    async def delete(self, run_id: str) -> None:
+        """See `RunStore.delete`."""
+        # Repeated after a lost answer, it finds nothing to delete. No run gets this id again except by its own idempotency key.
+        await self._database.change(lambda: self._database.commit(delete(self._name(run_id))))
 
     async def page(
         self, wanted: RunFilter, *, limit: int, after: Cursor | None = None, offset: int = 0
@@ -127,14 +144,24 @@ class FirestoreRunStore:
     def _name(self, run_id: str) -> str:
         return f"{self._database.documents}/{RUNS}/{run_id}"
 
-    async def _is_stored(self, run: Run) -> bool:
+    def _key_name(self, key: str) -> str:
+        return f"{self._database.documents}/{KEYS}/{key}"
+
+    def _key(self, run: Run, key: str, found: Raw | None) -> Raw:
+        # Twice the lifetime, so that no clock of another machine finds a key deleted that is still in force.
+        fields = {"run_id": run.run_id, "expire_at": run.created_at + 2 * KEY_LIFETIME}
+        return write(self._key_name(key), fields, replaces=found)
+
+    async def _is_stored(self, run: Run, replaces: str | None) -> bool:
         """Return whether this very run is stored, because the answer to an earlier attempt was lost.
 
         Raises:
-            RunExists: another run with its id is stored.
+            RunExists: another run with its id is stored, or its key stands for another run than `replaces`.
         """
         stored = await self.get(run.run_id)
         if stored is not None and stored != run:
+            raise RunExists(run.run_id)
+        if stored is None and run.idempotency_key and await self.run_of_key(run.idempotency_key) != replaces:
             raise RunExists(run.run_id)
         return stored is not None
 
@@ -142,38 +169,6 @@ class FirestoreRunStore:
         """Return a write to the lock of the run's owner that holds only if no other create of this user comes first."""
         name = f"{self._database.documents}/{USER_LOCKS}/{hashlib.sha256(run.user_email.encode()).hexdigest()}"
         return write(name, {"last_run": run.run_id}, replaces=await self._database.read(name))
-
-
-class FirestoreCatalog:
-    """The `Catalog` port on Firestore: a field for each ingested dataset in one document, so that a cold function reads it in one call."""
-
-    def __init__(self, database: FirestoreDatabase) -> None:
-        self._database = database
-        self._name = f"{database.documents}/{CATALOG}"
-
-    async def load(self) -> Sequence[DatasetEntry]:
-        """See `Catalog.load`."""
-        _, entries = await self._read()
-        return [DatasetEntry.from_stored(entries[name]) for name in sorted(entries)]
-
-    async def put(self, entry: DatasetEntry) -> None:
-        """See `Catalog.put`."""
-        await self._change(lambda entries: {**entries, entry.name: entry.model_dump()})
-
-    async def remove(self, name: str) -> None:
-        """See `Catalog.remove`."""
-        await self._change(lambda entries: {key: value for key, value in entries.items() if key != name})
-
-    async def _read(self) -> tuple[Raw | None, dict[str, Any]]:
-        found = await self._database.read(self._name)
-        return found, {} if found is None else decode_fields(found)
-
-    async def _change(self, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
-        async def attempt() -> None:
-            found, entries = await self._read()
-            await self._database.commit(write(self._name, change(entries), replaces=found))
-
-        await self._database.change(attempt)
 
 
 def _run(document: Raw) -> Run:
@@ -188,6 +183,8 @@ def _matching(wanted: RunFilter) -> dict[str, object]:
     filters = [_field("user_email", "EQUAL", wanted.owner)]
     if wanted.statuses:
         filters.append(_field("status", "IN", [state.value for state in wanted.statuses]))
+    if wanted.label is not None:
+        filters.append(_field("label", "EQUAL", wanted.label))
     if wanted.created_after is not None:
         filters.append(_field("created_at", "GREATER_THAN_OR_EQUAL", wanted.created_after))
     if wanted.created_before is not None:

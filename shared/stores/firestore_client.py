@@ -117,7 +117,7 @@ class FirestoreDatabase:
         return types.Document.pb(found)
 
     async def commit(self, *writes: Raw) -> None:
-        """Write all or nothing. Every write needs a precondition, because a commit whose answer is lost is repeated.
+        """Write all or nothing. One write needs a precondition, because a commit whose answer is lost is repeated.
 
         Raises:
             DocumentExists: a document to create exists.
@@ -233,8 +233,18 @@ def write(name: str, data: Mapping[str, object], *, replaces: Raw | None) -> Raw
     return _Write(update=document, current_document=unchanged)
 
 
+def overwrite(name: str, data: Mapping[str, object]) -> Raw:
+    """Return the write of a whole document, whatever is there; another write of its commit has the precondition."""
+    return _Write(update=_Document(name=name, fields={key: encode(item) for key, item in data.items()}))
+
+
+def delete(name: str) -> Raw:
+    """Return the deletion of a document, if it is there; another write of its commit has the precondition."""
+    return _Write(delete=name)
+
+
 def encode(data: object) -> Raw:
-    """Return the Firestore value of plain data: None, bool, int, float, str, an enum of these, an aware datetime, a list or a mapping.
+    """Return the Firestore value of plain data: None, bool, int, float, str, bytes, an enum, an aware datetime, a list or a mapping.
 
     Raises:
         TypeError: anything else, or a datetime without time zone.
@@ -287,7 +297,7 @@ def _put(value: Raw, data: object) -> None:
         raise TypeError(f"Firestore cannot hold a {type(data).__name__}")
 
 
-_SCALARS: Final = {str: "string_value", int: "integer_value", float: "double_value"}
+_SCALARS: Final = {str: "string_value", int: "integer_value", float: "double_value", bytes: "bytes_value"}
 _READERS: Final[Mapping[str, Callable[[Raw], object]]] = {
     **{kind: attrgetter(kind) for kind in (*_SCALARS.values(), "boolean_value")},
     "map_value": lambda value: decode_fields(value.map_value),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from shared.catalog.entries import DatasetEntry
+from shared.catalog.packing import Known, parse
 from shared.errors import RunExists, RunNotFound, TooManyRuns, Unavailable
 from shared.fields import rfc3339
 from shared.runs.ports import Cursor, RunFilter
@@ -30,6 +31,7 @@ create table if not exists runs (
 create index if not exists runs_of_owner on runs (user_email, created_at desc, run_id desc);
 create index if not exists runs_of_owner_in_status on runs (user_email, status, created_at desc, run_id desc);
 create index if not exists runs_due on runs (check_at) where check_at is not null;
+create table if not exists idempotency_keys (digest text primary key, run_id text not null) strict;
 create table if not exists datasets (name text primary key, body text not null) strict;
 """
 # A summary does not need the long parts of a run.
@@ -103,11 +105,12 @@ class SqliteRunStore:
     def __init__(self, database: SqliteDatabase) -> None:
         self._database = database
 
-    async def create(self, run: Run, *, max_active: int = 0) -> None:
+    async def create(self, run: Run, *, max_active: int = 0, replaces: str | None = None) -> None:
         """See `RunStore.create`."""
 
         def insert(connection: sqlite3.Connection) -> None:
-            if _find(connection, run.run_id) is not None:
+            key = run.idempotency_key
+            if _find(connection, run.run_id) is not None or (key and _run_of_key(connection, key) != replaces):
                 raise RunExists(run.run_id)
             if max_active and _count(connection, RunFilter(run.user_email, ACTIVE)) >= max_active:
                 raise TooManyRuns(max_active)
@@ -116,8 +119,16 @@ class SqliteRunStore:
                 " values (:run_id, :user_email, :status, :created_at, :check_at, :body)",
                 _row(run),
             )
+            if key:
+                connection.execute(
+                    "insert or replace into idempotency_keys (digest, run_id) values (?, ?)", (key, run.run_id)
+                )
 
         await self._database.write(insert)
+
+    async def run_of_key(self, key: str) -> str | None:
+        """See `RunStore.run_of_key`."""
+        return await self._database.read(lambda connection: _run_of_key(connection, key))
 
     async def get(self, run_id: str) -> Run | None:
         """See `RunStore.get`."""
@@ -145,6 +156,11 @@ class SqliteRunStore:
             return new
 
         return await self._database.write(transact)
+
+    async def delete(self, run_id: str) -> None:
+        """See `RunStore.delete`."""
+        delete = "delete from runs where run_id = ?"
+        await self._database.write(lambda connection: connection.execute(delete, (run_id,)))
 
     async def page(
         self, wanted: RunFilter, *, limit: int, after: Cursor | None = None, offset: int = 0
@@ -193,12 +209,13 @@ class SqliteCatalog:
 
     def __init__(self, database: SqliteDatabase) -> None:
         self._database = database
+        self._known: Known[str] = Known()
 
     async def load(self) -> Sequence[DatasetEntry]:
         """See `Catalog.load`."""
-        query = "select body from datasets order by name"
+        query = "select name, body from datasets"
         rows = await self._database.read(lambda connection: connection.execute(query).fetchall())
-        return [DatasetEntry.from_stored_json(body) for (body,) in rows]
+        return self._known.replace({name: (body, self._known.get(name, body) or parse(body)) for name, body in rows})
 
     async def put(self, entry: DatasetEntry) -> None:
         """See `Catalog.put`."""
@@ -228,6 +245,11 @@ def _find(connection: sqlite3.Connection, run_id: str) -> Run | None:
     return None if row is None else Run.from_stored_json(row[0])
 
 
+def _run_of_key(connection: sqlite3.Connection, key: str) -> str | None:
+    row = connection.execute("select run_id from idempotency_keys where digest = ?", (key,)).fetchone()
+    return None if row is None else str(row[0])
+
+
 def _count(connection: sqlite3.Connection, wanted: RunFilter) -> int:
     where, values = _where(wanted)
     query = f"select count(*) from runs where {where}"  # noqa: S608  # fixed text; values are bound
@@ -239,6 +261,9 @@ def _where(wanted: RunFilter) -> tuple[str, list[str | int]]:
     if wanted.statuses:
         terms.append(f"status in ({', '.join('?' for _ in wanted.statuses)})")
         values += [state.value for state in wanted.statuses]
+    if wanted.label is not None:
+        terms.append("json_extract(body, '$.label') = ?")
+        values.append(wanted.label)
     for moment, term in ((wanted.created_after, "created_at >= ?"), (wanted.created_before, "created_at < ?")):
         if moment is not None:
             terms.append(term)

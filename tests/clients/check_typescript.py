@@ -34,7 +34,7 @@ async def test_a_typescript_client_follows_a_run_and_downloads_its_files(tmp_pat
     await npm("run", "generate", log=tmp_path / "generate.log")
     await npm("run", "build", log=tmp_path / "build.log")
     data_dir = tmp_path / "data"
-    await asyncio.to_thread(demo.make_atlas, data_dir)
+    await asyncio.to_thread(demo.make_atlases, data_dir)
     service = await start(data_dir, "sqlite")
     try:
         printed = await npm("run", "ask", "--", service.url, log=tmp_path / "ask.log")

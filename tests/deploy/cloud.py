@@ -3,7 +3,9 @@
 Operations finish immediately. A missing resource is 404, an existing one 409.
 """
 
+import base64
 import hashlib
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,9 +22,10 @@ ID_PARAMETERS: Final = ("databaseId", "repositoryId", "secretId")
 LIST_KEYS: Final = {"compute": "items", "run": "items", "storage": "items", "serviceAccounts": "accounts"}
 LONG_RUNNING: Final = frozenset({"firestore", "artifactregistry"})
 COLLECTIONS: Final = frozenset({
-    "addresses", "alertPolicies", "b", "backendServices", "databases", "dockerImages", "fields", "forwardingRules", "indexes", "jobs",
-    "networkEndpointGroups", "notificationChannels", "repositories", "secrets", "serviceAccounts", "services", "sslCertificates",
-    "subscriptions", "targetHttpProxies", "targetHttpsProxies", "topics", "urlMaps",
+    "addresses", "alertPolicies", "b", "backendServices", "builds", "databases", "dockerImages", "fields", "forwardingRules",
+    "indexes", "jobs", "networkEndpointGroups", "networks", "notificationChannels", "repositories", "secrets",
+    "serviceAccounts", "services", "sslCertificates", "subscriptions", "targetHttpProxies", "targetHttpsProxies", "topics",
+    "urlMaps",
 })  # fmt: skip
 
 
@@ -47,25 +50,44 @@ class Cloud:
     Attributes:
         project: project id.
         number: project number.
+        organization: the domain of the project's organization; empty if it has none.
+        folder: whether the project is in a folder of the organization.
         resources: everything in it, by API and path.
         policies: IAM policies, by API and path of their resource.
         enabled: the enabled APIs.
         builds: the builds of the job's image.
         images: the images that Cloud Build has pushed.
+        secrets: the newest version of each secret that was given a value.
+        org_policies: effective organization policies, by constraint.
+        billing: whether billing is enabled.
+        objects: the objects of buckets that have some.
+        denied: permission that is missing, by a pattern of `API/path`; empty: the API is disabled.
     """
 
     project: str
     number: str
+    organization: str = "example.org"
+    folder: bool = False
     resources: dict[str, Resource] = field(default_factory=dict)
     policies: dict[str, Resource] = field(default_factory=dict)
     enabled: set[str] = field(default_factory=set)
     builds: list[Resource] = field(default_factory=list)
     images: list[dict[str, str]] = field(default_factory=list)
+    secrets: dict[str, str] = field(default_factory=dict)
+    org_policies: dict[str, Resource] = field(default_factory=dict)
+    billing: bool = True
+    objects: dict[str, list[Resource]] = field(default_factory=dict)
+    denied: dict[str, str] = field(default_factory=dict)
     _ids: Any = field(default_factory=lambda: count(7_000_000_001))
 
     def answer(self, method: str, api: str, path: str, query: Mapping[str, str], body: Any) -> Answer:  # noqa: ANN401
         """Apply a request and return the response."""
         place = VERSION.sub("", path).replace("projects/-/", f"projects/{self.project}/")
+        if refusal := self._refused(f"{api}/{place}"):
+            return refusal
+        if place.endswith(":getEffectiveOrgPolicy"):
+            constraint = body["constraint"].removeprefix("constraints/")
+            return 200, {"constraint": body["constraint"], **self.org_policies.get(constraint, {})}
         if isinstance(body, Upload):
             size = str(len(body.content))  # gcloud compares it with the size of the file
             return 200, {"bucket": place.split("/")[1], "name": query["name"], "generation": "1", "size": size}
@@ -93,6 +115,29 @@ class Cloud:
             for member in binding["members"]
         }
 
+    def _refused(self, key: str) -> Answer | None:
+        """Return the refusal of a caller who lacks a permission, or whose project lacks the API."""
+        for pattern, permission in self.denied.items():
+            if re.search(pattern, key) and not permission:
+                api = key.partition("/")[0]
+                message = f"{api}.googleapis.com has not been used in project {self.number} before or it is disabled."
+                reason = {
+                    "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+                    "reason": "SERVICE_DISABLED",
+                    "domain": "googleapis.com",
+                    "metadata": {"service": f"{api}.googleapis.com", "consumer": f"projects/{self.number}"},
+                }
+                code, body = _error(403, "PERMISSION_DENIED", message)
+                return code, {"error": {**body["error"], "details": [reason]}}
+            if re.search(pattern, key):
+                message = f"Permission '{permission}' denied on resource '{key}' (or it may not exist)."
+                return _error(403, "PERMISSION_DENIED", message)
+        return None
+
+    def _cloudbilling(self, *_: object) -> Answer:
+        account = "billingAccounts/012345-6789AB-CDEF01" if self.billing else ""
+        return 200, {"projectId": self.project, "billingAccountName": account, "billingEnabled": self.billing}
+
     def _plain(self, method: str, api: str, place: str, query: Mapping[str, str], body: Any) -> Answer:  # noqa: ANN401
         key = f"{api}/{place}"
         if method == "GET":
@@ -119,6 +164,9 @@ class Cloud:
 
     def _deleted(self, api: str, place: str) -> Answer:
         del self.resources[f"{api}/{place}"]
+        if "/repositories/" in place:  # its tags go with it
+            for key in [key for key in self.resources if key.startswith(f"{api}/{place}/")]:
+                del self.resources[key]
         if api == "compute" or api in LONG_RUNNING:
             return 200, {**self._operation(api, place, {}), "operationType": "delete"}
         return 200, {}
@@ -184,8 +232,17 @@ class Cloud:
     # Special cases of each API; None means the plain response.
 
     def _cloudresourcemanager(self, method: str, place: str, *_: object) -> Answer | None:
+        organization = {"type": "organization", "id": "1234567890"}
+        parent = {"type": "folder", "id": "987"} if self.folder else organization
         if method == "GET" and place == f"projects/{self.project}":
-            return 200, {"projectId": self.project, "projectNumber": self.number, "lifecycleState": "ACTIVE"}
+            project = {"projectId": self.project, "projectNumber": self.number, "lifecycleState": "ACTIVE"}
+            return 200, {**project, "parent": parent} if self.organization else project
+        if place == f"projects/{self.project}:getAncestry":
+            above = [parent, organization] if self.folder else [organization]
+            chain = [{"type": "project", "id": self.project}, *(above if self.organization else [])]
+            return 200, {"ancestor": [{"resourceId": each} for each in chain]}
+        if place == f"organizations/{organization['id']}" and self.organization:
+            return 200, {"name": place, "displayName": self.organization, "lifecycleState": "ACTIVE"}
         return None
 
     def _serviceusage(self, method: str, place: str, _: object, body: Any) -> Answer | None:  # noqa: ANN401
@@ -213,7 +270,11 @@ class Cloud:
             return self._stored("iam", f"{place}/{email}", account)
         return None
 
-    def _artifactregistry(self, method: str, place: str, *_: object) -> Answer | None:
+    def _artifactregistry(self, method: str, place: str, query: Mapping[str, str], body: Any) -> Answer | None:  # noqa: ANN401
+        if "/tags" in place:
+            return self._tags(method, place, query, body)
+        if method == "PATCH":  # the API writes durations without a fraction
+            return self._changed("artifactregistry", place, json.loads(json.dumps(body).replace('.0s"', 's"')))
         if method == "GET" and place.endswith("/packages"):
             return 200, {}
         if method == "GET" and place.endswith("/versions"):
@@ -221,7 +282,15 @@ class Cloud:
             versions = [
                 {
                     "name": f"{place}/{image['digest']}",
-                    "relatedTags": [{"name": f"{package}/tags/{image['tag']}"}],
+                    "relatedTags": [
+                        {"name": f"{package}/tags/{image['tag']}"},
+                        *(
+                            {"name": key.removeprefix("artifactregistry/")}
+                            for key, tag in self.resources.items()
+                            if key.startswith(f"artifactregistry/{package}/tags/")
+                            and tag["version"].endswith(image["digest"])
+                        ),
+                    ],
                     "updateTime": "2026-01-01T00:00:00Z",
                 }
                 for image in self.images
@@ -229,6 +298,16 @@ class Cloud:
             ]
             return (200, {"versions": versions}) if versions else _missing(place)
         return None
+
+    def _tags(self, method: str, place: str, query: Mapping[str, str], body: Any) -> Answer:  # noqa: ANN401
+        """Create, return or delete a tag of an image; these are no operations."""
+        key = f"artifactregistry/{place}"
+        if method == "POST":
+            self.resources[f"{key}/{query['tagId']}"] = body
+            return 200, body
+        if key not in self.resources:
+            return _missing(place)
+        return 200, self.resources.pop(key) if method == "DELETE" else self.resources[key]
 
     def _firestore(self, method: str, place: str, query: Mapping[str, str], body: Any) -> Answer | None:  # noqa: ANN401
         """Change a field's index or its time-to-live; a mask that the body lacks removes the setting."""
@@ -250,12 +329,21 @@ class Cloud:
             self.resources[f"iap/{place}"] = body
         return 200, {"name": place, **self.resources.get(f"iap/{place}", {})}
 
-    def _compute(self, _: str, place: str, *__: object) -> Answer | None:
+    def _compute(self, method: str, place: str, _: object, body: Any) -> Answer | None:  # noqa: ANN401
+        if method in {"POST", "PATCH"} and isinstance(body.get("iap"), dict):
+            body["iap"] = self._iap_of_backend(place, body["iap"])
         if place.endswith("/validate"):
             return 200, {"result": {"loadSucceeded": True, "testPassed": True}}
         if "/operations/" in place:
             return 200, self._operation("compute", place, {})
         return None
+
+    def _iap_of_backend(self, place: str, sent: Resource) -> Resource:
+        """Return IAP's state of a backend: the hash stands for the secret, and what is not sent stays."""
+        state = {**self.resources.get(f"compute/{place}", {}).get("iap", {}), **sent}
+        if secret := state.pop("oauth2ClientSecret", None):
+            state["oauth2ClientSecretSha256"] = hashlib.sha256(secret.encode()).hexdigest()
+        return state
 
     def _run(self, method: str, place: str, _: object, body: Any) -> Answer | None:  # noqa: ANN401
         if place.endswith("builds:submit"):
@@ -281,12 +369,21 @@ class Cloud:
             }
         return None
 
-    def _secretmanager(self, method: str, place: str, *_: object) -> Answer | None:
+    def _secretmanager(self, method: str, place: str, _: object, body: Any) -> Answer | None:  # noqa: ANN401
+        if method == "GET" and place.endswith("/versions/latest:access"):
+            secret = self.secrets.get(place.split("/")[3])
+            payload = {"data": base64.b64encode((secret or "").encode()).decode()}
+            return (200, {"name": place, "payload": payload}) if secret else _missing(place)
         if method == "POST" and place.endswith(":addVersion"):
-            return 200, {"name": place.replace(":addVersion", "/versions/1"), "state": "ENABLED"}
+            name = place.removesuffix(":addVersion").rpartition("/")[2]
+            self.secrets[name] = base64.b64decode(body["payload"]["data"]).decode()
+            version = {"name": place.replace(":addVersion", "/versions/1"), "state": "ENABLED"}
+            return 200, {**version, "clientSpecifiedPayloadChecksum": True}
         return (200, {}) if place.endswith("/versions") else None
 
     def _storage(self, method: str, place: str, *_: object) -> Answer | None:
+        if method == "GET" and place.endswith("/o") and (objects := self.objects.get(place.split("/")[1])):
+            return 200, {"items": objects}
         empty = method == "GET" and place.endswith(("/o", "/storageLayout", "/managedFolders"))
         return (200, {}) if empty else None
 
@@ -306,6 +403,8 @@ class Cloud:
         if method == "GET" and "operations" in place:
             results = {"images": [{"name": "image", "digest": f"sha256:{'a' * 64}"}]}
             return 200, {"name": place, "done": True, "response": {**build, "results": results}}
+        if method == "GET" and place.endswith("/builds"):
+            return 200, {"builds": self.builds}
         return (200, self.builds[-1]) if method == "GET" else None
 
 

@@ -158,3 +158,15 @@ def answering(*answers: object, commands: list[Sequence[str]] | None = None) -> 
         return answer if isinstance(answer, Answer) else Answer(0, json.dumps(answer), "")
 
     return run
+
+
+def running(recorder: Recorder, binaries: Path, folder: Path) -> Callable[[Sequence[str], str], Answer]:
+    """Return a function that runs gcloud like a step of the deployment, pointed at the recorder."""
+    environment = recorder.environment(folder / "gcloud-config")
+    environment["PATH"] = f"{binaries}{os.pathsep}{environment['PATH']}"
+
+    def run(command: Sequence[str], stdin: str) -> Answer:
+        done = subprocess.run(command, input=stdin, env=environment, capture_output=True, text=True, check=False)
+        return Answer(done.returncode, done.stdout, done.stderr)
+
+    return run

@@ -21,6 +21,8 @@ DOMAIN: Final = ".recorder"
 # The APIs that gcloud sends here, with the path that each override must end with.
 ENDPOINTS: Final = {
     "artifactregistry": "",
+    "batch": "",
+    "cloudbilling": "",
     "cloudbuild": "",
     "cloudresourcemanager": "",
     "cloudscheduler": "",

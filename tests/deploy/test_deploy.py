@@ -3,6 +3,7 @@
 One file, because parallel workers take whole files and each would run its own deployment.
 """
 
+import hashlib
 import io
 import json
 import os
@@ -10,19 +11,21 @@ import re
 import subprocess
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from deploy import alerts, buckets, database
-from deploy.gcloud import Answer, Gcloud, covers
+from deploy import alerts, buckets, cleanup, database, iam, policies
+from deploy.checks import access, jobs, project
+from deploy.checks.finding import Level
+from deploy.gcloud import Gcloud, covers
 from deploy.iam import bindings
 from deploy.target import RUNTIME, SPECS, START_COMMAND, Target
-from shared.routes import DEFAULT_FUNCTION, FUNCTIONS, ROUTES
+from shared.routes import FUNCTIONS, PAGES, ROUTES
 from shared.settings import Settings
+from tests.deploy.checks.conftest import Check, Examination
 from tests.deploy.cloud import Upload
 from tests.deploy.conftest import (
     DOMAIN,
@@ -40,12 +43,13 @@ from tests.deploy.conftest import (
     Deployment,
     deploy,
     repository_in,
+    running,
 )
-from tests.deploy.recorder import Recorder, Request, recording
+from tests.deploy.recorder import Request, recording
 
 pytestmark = pytest.mark.timeout(600)  # about 130 commands, each with a second or more for the start of gcloud
 
-BALANCED = sorted({route.function for route in ROUTES if not route.internal})
+BALANCED = sorted({route.function for route in (*ROUTES, PAGES) if not route.internal})
 TARGET = Target(
     project=PROJECT,
     number=NUMBER,
@@ -131,6 +135,22 @@ def test_a_function_s_settings_are_complete_and_known(deployment: Deployment, fu
     assert bool(settings.signer_email) == (function == "result")
 
 
+def test_operators_get_the_settings_of_ingests_on_batch(deployment: Deployment) -> None:
+    (path,) = re.findall(r"settings for ingests on Batch: (\S+)", deployment.first.stdout)
+    shell = subprocess.run(
+        ["/bin/sh", "-c", f". {path} && env"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PATH": os.environ["PATH"]},
+    )
+    settings = Settings.from_env(dict(line.split("=", 1) for line in shell.stdout.splitlines()))
+    created = environ(deployment, "create")
+    assert settings.ingest_service_account == f"haystack-ingest{ACCOUNT}"
+    assert (settings.job_image, settings.atlas_bucket) == (created["JOB_IMAGE"], created["ATLAS_BUCKET"])
+    assert (settings.project, settings.region, settings.firestore_database) == (PROJECT, REGION, "(default)")
+
+
 def test_reconcile_takes_tokens_of_the_invoker_made_out_to_itself(deployment: Deployment) -> None:
     given = environ(deployment, "reconcile")
     assert given["RECONCILE_AUDIENCE"] == RECONCILE_URL
@@ -172,6 +192,25 @@ def test_jobs_run_an_image_that_is_named_by_its_digest(deployment: Deployment) -
         assert environ(deployment, function)["JOB_IMAGE"] == f"{image['package']}@{image['digest']}"
 
 
+def test_old_images_and_sources_go_and_the_image_in_use_stays(deployment: Deployment) -> None:
+    cloud = deployment.recorder.cloud
+    repository = cloud.of("artifactregistry", "repositories")["haystack"]
+    wanted = {each["name"]: {"action": each["action"]["type"]} for each in cleanup.POLICIES}
+    assert covers(repository["cleanupPolicies"], wanted)
+    assert repository["cleanupPolicyDryRun"] is False
+    (tag,) = cloud.of("artifactregistry", "tags").values()
+    assert environ(deployment, "create")["JOB_IMAGE"].endswith(last(tag["version"]))
+    sources = cloud.of("storage", "b")[f"run-sources-{PROJECT}-{REGION}"]
+    assert covers(sources["lifecycle"]["rule"], [buckets.OLD_SOURCES])
+    uploaded = {
+        each.query["name"]
+        for each in deployment.first.requests
+        if each.api == "storage" and isinstance(each.body, Upload)
+    }
+    assert len(uploaded) == len(FUNCTIONS) + 1
+    assert all(name.startswith("services/haystack-") for name in uploaded)
+
+
 def test_the_key_of_page_tokens_comes_from_secret_manager_to_list_alone_and_is_shown_nowhere(
     deployment: Deployment,
 ) -> None:
@@ -190,6 +229,7 @@ def test_iap_is_on_for_each_backend_and_none_is_left_open(deployment: Deployment
     for backend in backends.values():
         assert backend["iap"]["enabled"] is True
         assert backend["loadBalancingScheme"] == "EXTERNAL_MANAGED"
+        assert backend["logConfig"] == {"enable": True, "sampleRate": 0.1}
     made = [
         each for each in deployment.first.requests if each.method == "POST" and last(each.path) == "backendServices"
     ]
@@ -213,19 +253,21 @@ def test_nothing_is_open_to_everyone(deployment: Deployment) -> None:
 
 def test_what_is_granted_is_the_table_of_bindings_and_not_one_more(deployment: Deployment) -> None:
     granted = Counter(
-        (binding["role"], member)
+        (binding["role"], member, binding.get("condition", {}).get("expression", ""))
         for key, policy in deployment.recorder.cloud.policies.items()
         if not key.startswith("iap/")
         for binding in policy.get("bindings", [])
         for member in binding["members"]
     )
-    assert granted == Counter((each.role, each.member) for each in bindings(TARGET))
+    assert granted == Counter((each.role, each.member, each.expression(PROJECT)) for each in bindings(TARGET))
 
 
-def test_the_members_may_pass_iap(deployment: Deployment) -> None:
-    policies = [policy for key, policy in deployment.recorder.cloud.policies.items() if key.startswith("iap/")]
-    granted = {(each["role"], *each["members"]) for policy in policies for each in policy["bindings"]}
-    assert granted == {("roles/iap.httpsResourceAccessor", MEMBER)}
+def test_the_members_may_pass_iap_to_the_backends_of_this_environment_and_to_no_other(deployment: Deployment) -> None:
+    cloud = deployment.recorder.cloud
+    granted = {last(key) for key, policy in cloud.policies.items() if key.startswith("iap/") and policy["bindings"]}
+    assert granted == {f"haystack-{function}" for function in BALANCED}
+    for function in BALANCED:
+        assert cloud.granted("iap", f"haystack-{function}") == {("roles/iap.httpsResourceAccessor", MEMBER)}
 
 
 def test_every_index_is_created_and_every_exempt_field_is_exempt(deployment: Deployment) -> None:
@@ -241,7 +283,10 @@ def test_every_index_is_created_and_every_exempt_field_is_exempt(deployment: Dep
     fields = {(key.split("/")[6], last(key)): field for key, field in firestore.items() if "/fields/" in key}
     assert set(fields) == {(each["collectionGroup"], each["fieldPath"]) for each in wanted["fieldOverrides"]}
     assert all(field["indexConfig"] == {} for field in fields.values())
-    assert [name for name, field in fields.items() if "ttlConfig" in field] == [("runs", "expire_at")]
+    assert [name for name, field in fields.items() if "ttlConfig" in field] == [
+        ("runs", "expire_at"),
+        ("idempotency_keys", "expire_at"),
+    ]
 
 
 def test_the_database_is_protected_against_deletion(deployment: Deployment) -> None:
@@ -259,10 +304,10 @@ def test_every_route_reaches_its_backend_and_every_backend_its_function(deployme
     }
     assert behind == {f"haystack-{name}": [f"haystack-{name}"] for name in BALANCED}
     url_map = cloud.of("compute", "urlMaps")["haystack-front"]
-    assert last(url_map["defaultService"]) == f"haystack-{DEFAULT_FUNCTION}"
+    assert last(url_map["defaultService"]) == f"haystack-{PAGES.function}"
     rules = url_map["pathMatchers"][0]["routeRules"]
     reached = {last(rule["service"]) for rule in rules}
-    assert reached | {f"haystack-{DEFAULT_FUNCTION}"} == set(behind)
+    assert reached | {f"haystack-{PAGES.function}"} == set(behind)
 
 
 def test_https_is_served_with_a_certificate_and_http_is_sent_there(deployment: Deployment) -> None:
@@ -430,10 +475,10 @@ def test_what_is_no_longer_asked_for_is_taken_back_and_what_people_added_stays(
         database.set_up(cloud, target)
         buckets.set_up(cloud, target)
         alerts.set_up(cloud, target)
-        assert cloud.changes == 3
-        fields = recorder.cloud.of("firestore", "fields")
-        assert "ttlConfig" not in fields["expire_at"]
-        assert fields["expire_at"]["indexConfig"] == {}
+        assert cloud.changes == 4
+        fields = [field for key, field in recorder.cloud.resources.items() if key.endswith("/fields/expire_at")]
+        assert len(fields) == 2
+        assert all("ttlConfig" not in field and field["indexConfig"] == {} for field in fields)
         results = recorder.cloud.of("storage", "b")[f"{PROJECT}-haystack-results"]
         assert "Delete" not in {rule["action"]["type"] for rule in results["lifecycle"]["rule"]}
         assert results["cors"][0]["origin"] == [f"https://{DOMAIN}"]
@@ -445,16 +490,82 @@ def test_what_is_no_longer_asked_for_is_taken_back_and_what_people_added_stays(
         assert after["slow-answers"] == tuned
 
 
-def running(recorder: Recorder, binaries: Path, folder: Path) -> Callable[[Sequence[str], str], Answer]:
-    """Return a function that runs gcloud like a step of the deployment, pointed at the recorder."""
-    environment = recorder.environment(folder / "gcloud-config")
-    environment["PATH"] = f"{binaries}{os.pathsep}{environment['PATH']}"
+def test_bindings_that_no_release_wants_any_more_are_removed(
+    deployment: Deployment, gcloud: Path, tmp_path: Path
+) -> None:
+    with deployment.copied() as recorder:
+        job, policies_of = f"serviceAccount:haystack-job{ACCOUNT}", recorder.cloud.policies
+        project = policies_of[f"cloudresourcemanager/projects/{PROJECT}"]["bindings"]
+        wanted = recorder.cloud.granted("cloudresourcemanager", PROJECT)
+        once = {"title": "once", "expression": 'resource.name != "a,b"', "description": "by hand, with a comma"}
+        people = {"role": "roles/editor", "members": ["user:ada@example.org"]}
+        project += [{"role": "roles/editor", "members": [job]}, people]
+        project.append({"role": "roles/run.developer", "members": [job], "condition": once})
+        opened = policies_of[next(key for key in policies_of if key.startswith("run/") and key.endswith("-list"))]
+        opened["bindings"].append({"role": "roles/run.invoker", "members": ["allUsers"]})
+        target = replace(TARGET, work=tmp_path, llm_providers=("anthropic",))
+        cloud = Gcloud(PROJECT, run=running(recorder, gcloud, tmp_path))
+        stale = [*iam.bind_resources(cloud, target), *iam.bind_functions(cloud, target, FUNCTIONS)]
+        policies.remove(cloud, target, stale)
+        assert cloud.changes == 4
+        left = recorder.cloud.granted("cloudresourcemanager", PROJECT)
+        assert left == wanted | {("roles/editor", "user:ada@example.org")}
+        assert recorder.cloud.granted("secretmanager", LLM_SECRETS["openai"]) == set()
+        assert "allUsers" not in json.dumps(policies_of)
 
-    def run(command: Sequence[str], stdin: str) -> Answer:
-        done = subprocess.run(command, input=stdin, env=environment, capture_output=True, text=True, check=False)
-        return Answer(done.returncode, done.stdout, done.stderr)
 
-    return run
+def test_a_project_that_may_not_build_in_its_region_builds_elsewhere_and_jobs_find_their_network(
+    deployment: Deployment, gcloud: Path
+) -> None:
+    with deployment.copied() as recorder:
+        recorder.cloud.resources[f"compute/projects/{PROJECT}/regions/{REGION}/subnetworks/inside"] = {
+            "name": "inside",
+            "privateIpGoogleAccess": True,
+        }
+        options = (
+            "--build-region=us-central1",
+            "--network=lab",
+            "--subnet=inside",
+            "--no-external-ip",
+            "--only=create",
+        )
+        run = deploy(recorder, deployment.repository, gcloud, *UP, *options)
+        assert run.code == 0, run.stderr
+        (build,) = [each for each in run.requests if each.method == "POST" and each.path.endswith("/builds")]
+        assert "/locations/us-central1/" in build.path
+        assert build.body["steps"][0]["args"][0] == "build"
+        created = recorder.cloud.of("run", "services")["haystack-create"]
+        container = created["spec"]["template"]["spec"]["containers"][0]
+        assert container["image"] == build.body["substitutions"]["_IMAGE"]
+        given = {each["name"]: each.get("value", "") for each in container["env"]}
+        assert given["JOB_SUBNETWORK"] == f"projects/{PROJECT}/regions/{REGION}/subnetworks/inside"
+        again = deploy(recorder, deployment.repository, gcloud, *UP, *options)
+        assert "# nothing to change" in again.stdout
+
+
+def test_people_outside_an_organization_sign_in_with_the_operator_s_client_whose_secret_is_shown_nowhere(
+    deployment: Deployment, gcloud: Path
+) -> None:
+    with deployment.copied() as recorder:
+        recorder.cloud.organization = ""
+        client, secret = "123456789012-abc.apps.googleusercontent.com", "GOCSPX-of-the-test"
+        options = (*UP, "--only=list", f"--iap-client-id={client}")
+        planned = deploy(recorder, deployment.repository, gcloud, *options, "--dry-run", typed=secret)
+        first = deploy(recorder, deployment.repository, gcloud, *options, typed=f"{secret}\n")
+        assert first.code == 0, first.stderr
+        assert recorder.cloud.secrets["haystack-iap-client-secret"] == secret
+        backends = recorder.cloud.of("compute", "backendServices")
+        state = {"enabled": True, "oauth2ClientId": client}
+        state["oauth2ClientSecretSha256"] = hashlib.sha256(secret.encode()).hexdigest()
+        assert [backends[f"haystack-{name}"]["iap"] for name in BALANCED] == [state] * len(BALANCED)
+        for later in (("--only=list",), (*options[len(UP) :],)):  # without the option, and without the secret
+            again = deploy(recorder, deployment.repository, gcloud, *UP, *later)
+            assert "# nothing to change" in again.stdout, again.stderr
+        assert planned.stdout.count("--flags-file=-") == first.stdout.count("--flags-file=-") == len(BALANCED)
+        assert secret not in planned.stdout + planned.stderr + first.stdout + first.stderr
+        logs = [path.read_text() for path in (deployment.repository / "gcloud-config").rglob("*.log")]
+        assert logs
+        assert not [text for text in logs if secret in text]
 
 
 def test_destroy_deletes_nothing_until_the_project_is_named(deployment: Deployment, gcloud: Path) -> None:
@@ -468,6 +579,8 @@ def test_destroy_deletes_nothing_until_the_project_is_named(deployment: Deployme
 def test_destroy_takes_everything_down_but_the_data(deployment: Deployment, gcloud: Path) -> None:
     with deployment.copied() as recorder:
         before = {key for key in recorder.cloud.resources if key.startswith(DATA)}
+        secret = f"projects/{PROJECT}/secrets/haystack-iap-client-secret"
+        recorder.cloud.resources[f"secretmanager/{secret}"] = {"name": secret}
         run = deploy(recorder, deployment.repository, gcloud, "destroy", *WHERE, typed=f"{PROJECT}\n")
         assert run.code == 0, run.stderr
         left = {key for key in recorder.cloud.resources if not key.startswith(LEFT)}
@@ -506,3 +619,15 @@ def test_a_dry_run_prints_commands_and_changes_nothing(deployment: Deployment, g
         assert commands[0].startswith("gcloud scheduler jobs create http haystack-sweep ")
         assert not [each for each in recorder.requests if each.method != "GET" and "IamPolicy" not in each.path]
         assert not [each for each in recorder.requests if "setIamPolicy" in each.path]
+
+
+@pytest.mark.parametrize(
+    "check", [access.functions, access.proxy, access.members, jobs.atlases, jobs.notifications, project.apis]
+)
+def test_the_doctor_finds_what_was_deployed_complete(
+    deployment: Deployment, gcloud: Path, tmp_path: Path, check: Check
+) -> None:
+    with deployment.copied() as recorder:
+        findings = Examination(recorder, gcloud, tmp_path / "gcloud-config").findings(check)
+    assert findings[0].level is Level.OK, findings
+    assert Level.FIX not in {finding.level for finding in findings}

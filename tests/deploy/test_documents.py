@@ -12,11 +12,13 @@ from typing import Any
 import pytest
 
 from deploy.iam import bindings
+from deploy.plan import APIS
 from deploy.target import Target
 
 ROOT = Path(__file__).parent.parent.parent
 DEPLOY = (ROOT / "docs" / "deploy.md").read_text()
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
+TERRAFORM = (ROOT / "deploy" / "terraform" / "README.md").read_text()
 PLACE = Target(
     project="P",
     number="N",
@@ -80,7 +82,7 @@ def gcloud_tree() -> dict[str, Any]:
     return tree
 
 
-@pytest.mark.parametrize("document", [DEPLOY, OPERATIONS], ids=["deploy", "operations"])
+@pytest.mark.parametrize("document", [DEPLOY, OPERATIONS, TERRAFORM], ids=["deploy", "operations", "terraform"])
 def test_every_gcloud_command_that_is_named_exists_with_its_flags(document: str, gcloud_tree: dict[str, Any]) -> None:
     for words in commands(document):
         node, flags = gcloud_tree, set(gcloud_tree["flags"])
@@ -91,6 +93,30 @@ def test_every_gcloud_command_that_is_named_exists_with_its_flags(document: str,
             elif word.startswith("--"):
                 assert word.partition("=")[0] in flags | INHERITED, words
         assert not node["commands"], f"{words} is not a command"
+
+
+# The APIs behind commands that only people run.
+APIS_OF = {
+    ("billing", "budgets"): {"billingbudgets"},
+    ("iam", "workload-identity-pools"): {"iam", "iamcredentials", "sts"},
+}
+# These belong to gcloud itself, or to every project.
+WITHOUT_API = {"auth", "billing", "components", "config", "projects", "services"}
+API_NAMES = {
+    "artifacts": "artifactregistry",
+    "batch": "batch",
+    "builds": "cloudbuild",
+    "scheduler": "cloudscheduler",
+    "secrets": "secretmanager",
+}
+
+
+@pytest.mark.parametrize("document", [DEPLOY, OPERATIONS], ids=["deploy", "operations"])
+def test_every_api_that_a_command_calls_is_enabled(document: str) -> None:
+    for words in commands(document):
+        group = words[0]
+        wanted = APIS_OF.get((group, words[1]), set() if group in WITHOUT_API else {API_NAMES.get(group, group)})
+        assert wanted <= set(APIS), words
 
 
 INHERITED = {"--project", "--format", "--limit", "--filter"}

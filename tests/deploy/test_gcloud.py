@@ -96,6 +96,53 @@ def test_it_is_not_asked_for_ever() -> None:
     assert 1 < len(run.commands) < 10
 
 
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        "BUILD FAILURE: could not resolve source: googleapi: Error 403: no storage.objects.get access",
+        "ERROR: (gcloud.run.deploy) Permission denied on secret: projects/1/secrets/key/versions/latest for Revision service account a@b.",
+        'BUILD FAILURE: denied: Permission "artifactregistry.repositories.uploadArtifacts" denied on resource',
+    ],
+)
+def test_a_new_permission_is_waited_for_and_the_user_is_told_once(
+    refusal: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Regression: the first deployment to a new project failed with 403."""
+    run = Shell(said(refusal), said(refusal), said(refusal), Answer(0, "", ""))
+    cloud(run).change("builds submit", "folder")
+    assert len(run.commands) == 4
+    told = capsys.readouterr().out
+    assert told.count("New permissions are not yet in force") == 1
+    assert refusal in told
+
+
+def test_a_permission_is_waited_for_two_minutes_however_long_a_command_takes() -> None:
+    refused = said("could not resolve source: 403")
+    waited: list[float] = []
+    quick = Shell(refused)
+    with pytest.raises(CommandFailed, match="could not resolve source"):
+        Gcloud("my-project", run=quick, wait=waited.append, clock=lambda: 0.0).change("builds submit")
+    assert sum(waited) == 120
+    slow, now = Shell(refused), iter(range(0, 10_000, 100))
+    with pytest.raises(CommandFailed):
+        Gcloud("my-project", run=slow, wait=lambda _: None, clock=lambda: float(next(now))).change("builds submit")
+    assert 2 <= len(slow.commands) <= 3
+
+
+@pytest.mark.parametrize(
+    ("failure", "todo"),
+    [
+        ("FAILED_PRECONDITION: due to quota restrictions, cannot run builds in this region", "--build-region"),
+        ("FAILED_PRECONDITION: One or more users named in the policy do not belong to a permitted customer.", "domain"),
+        ("FAILED_PRECONDITION: 'us-west1' violates constraint constraints/gcp.resourceLocations", "--region"),
+    ],
+)
+def test_a_known_failure_says_what_to_do(failure: str, todo: str) -> None:
+    with pytest.raises(CommandFailed) as failed:
+        cloud(Shell(said(failure))).change("builds submit")
+    assert todo in str(failed.value).splitlines()[-1]
+
+
 def test_a_dry_run_takes_an_api_that_is_not_enabled_for_empty() -> None:
     run = Shell(said(DISABLED))
     assert cloud(run, dry_run=True).items("run services list") == []

@@ -57,12 +57,20 @@ def test_help_shows_the_options_without_any_tool(tmp_path: Path, arguments: tupl
         assert option in helped.stdout
     for option in ("--member", "--notify", "--origins", "--retention-days", "--llm-secrets"):
         assert option in helped.stdout
+    for option in ("--build-region", "--network", "--subnet", "--no-external-ip"):
+        assert option in helped.stdout
 
 
 def test_a_missing_gcloud_is_told(tmp_path: Path) -> None:
     refused = run(*UP, PATH=without_gcloud(tmp_path))
     assert refused.returncode == 2
     assert "gcloud is required" in refused.stderr
+
+
+def test_verify_needs_no_gcloud_and_no_project(tmp_path: Path) -> None:
+    refused = run("verify", "--url=http://127.0.0.1:9", PATH=without_gcloud(tmp_path))
+    assert (refused.returncode, refused.stderr) == (1, "")
+    assert "nothing listens there" in refused.stdout
 
 
 def test_a_dry_run_needs_neither_gcloud_nor_access(tmp_path: Path) -> None:
@@ -91,9 +99,21 @@ def test_a_dry_run_needs_neither_gcloud_nor_access(tmp_path: Path) -> None:
         ((*UP, "--dryrun"), "--dryrun"),
         ((*UP, "--origins=https://app.example.org/"), "is not an origin"),
         ((*UP, "--origins=http://app.example.org"), "is not an origin"),
+        ((*UP, "--network=a/b"), "is not a network"),
+        ((*UP, "--subnet=projects/p/x"), "is not a subnet"),
+        ((*UP, "--network=lab"), "pass --network and --subnet together"),
+        ((*UP, "--no-external-ip"), "Private Google Access"),
+        ((*UP, "--build-region=nowhere"), "is not a region"),
+        ((*UP, "--frontend=/nowhere"), "has no index.html"),
         ((*UP, "--notify=operators"), "is not an e-mail address"),
         ((*UP, "--member=bob"), "is not an IAM member"),
         ((*UP, "--retention-days=6"), "is not a number of days of at least 7"),
+        (("doctor", UP[0]), "--region"),
+        (("doctor", *UP[:2], "--network=lab"), "pass --network and --subnet together"),
+        (("verify",), "pass --project and --domain of a deployed service, or --url of a local one"),
+        (("verify", UP[2]), "--domain needs --project"),
+        (("verify", "--url=127.0.0.1:8080"), "is not an address"),
+        (("verify", UP[0], UP[2], "--service-account=me"), "is not an e-mail address"),
         ((*UP, "--llm-secrets=anthropic,google"), "there is no language model 'google'"),
     ],
 )

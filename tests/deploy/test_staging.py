@@ -28,12 +28,13 @@ ASKED = {
     "metadata": ("GET", "/api/v1/metadata/datasets", 200, "parse_pbmc"),
     "health": ("GET", "/api/v1/health/ready", 200, "connected"),
     "reconcile": ("POST", "/api/v1/reconcile", 401, "code"),
+    "web": ("GET", "/runs", 200, "<title>"),
 }
 
 
 @pytest.fixture(scope="module")
 def staged(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Stage the nine functions."""
+    """Stage all functions."""
     into = tmp_path_factory.mktemp("staged")
     return {name: staging.stage(name, into) for name in FUNCTIONS}
 
@@ -155,7 +156,13 @@ def test_the_requirements_are_complete_and_fit_each_other(environment: Path, tmp
 def test_a_staged_folder_holds_main_shared_and_requirements_and_nothing_else(
     name: str, staged: dict[str, Path]
 ) -> None:
-    assert {path.name for path in staged[name].iterdir()} == {"Procfile", "main.py", "requirements.txt", "shared"}
+    pages = {"web"} if name == "web" else set()
+    assert {path.name for path in staged[name].iterdir()} == {
+        "Procfile",
+        "main.py",
+        "requirements.txt",
+        "shared",
+    } | pages
     assert (staged[name] / "main.py").read_bytes() == (staging.ROOT / f"functions/{name}/main.py").read_bytes()
 
 
@@ -167,7 +174,7 @@ def test_all_of_shared_that_git_keeps_is_staged_but_what_is_only_read_by_people(
 
 
 def test_caches_hidden_files_and_leftovers_stay_out(staged: dict[str, Path]) -> None:
-    files = [path for folder in staged.values() for path in folder.rglob("*")]
+    files = [path for name, folder in staged.items() if name != "web" for path in folder.rglob("*")]
     assert not [path for path in files if path.name.startswith(".") or path.name == "__pycache__"]
     assert {path.suffix for path in files if path.is_file()} == staging.SUFFIXES | {""}  # the Procfile
 
@@ -214,3 +221,18 @@ def test_a_function_that_does_not_exist_is_refused_and_nothing_is_removed(name: 
     with pytest.raises(ValueError, match="There is no function"):
         staging.stage(name, tmp_path)
     assert (tmp_path / "kept").exists()
+
+
+def test_the_built_in_page_is_staged_whole_and_another_front_end_takes_its_place(
+    staged: dict[str, Path], tmp_path: Path
+) -> None:
+    listed = run(["git", "ls-files", "--cached", "--others", "--exclude-standard", "web"], staging.ROOT).splitlines()
+    folder = staged["web"]
+    assert {path.relative_to(folder).as_posix() for path in folder.glob("web/**/*") if path.is_file()} == set(listed)
+    own = tmp_path / "out"
+    (own / ".git").mkdir(parents=True)
+    (own / ".git" / "config").write_text("private")
+    (own / "index.html").write_text("own")
+    other = staging.stage("web", tmp_path / "staged", own)
+    assert [path.name for path in other.rglob("web/**/*")] == ["index.html"]
+    assert staging.content_hash(other) != staging.content_hash(folder)

@@ -72,28 +72,37 @@ TABLE: list[tuple[str, str, str]] = [
     ("OPTIONS", f"{META}/cell-types", "metadata"),
     ("OPTIONS", "/api/v1/health", "health"),
     ("OPTIONS", "/api/v1/health/ready", "health"),
-    ("OPTIONS", "*", "health"),
+    ("OPTIONS", "*", "web"),
     ("DELETE", RUNS, "create"),
     ("PUT", RUN, "status"),
     ("PATCH", f"{META}/datasets/parse_pbmc", "metadata"),
     ("HEAD", f"{RUN}/cancel", "cancel"),
     ("GET", f"{RUN}/cancel", "cancel"),
     ("POST", RUN, "status"),
+    ("DELETE", RUN, "cancel"),
+    ("DELETE", f"{RUN}/", "cancel"),
     ("TRACE", RUNS, "create"),
-    ("TRACE", "/", "health"),
+    ("TRACE", "/", "web"),
     ("get", RUNS, "create"),
     # a path without parameters belongs to its route alone; elsewhere its words are ordinary ids
     ("GET", f"{RUNS}/validate-control-strategy", "validate"),
     ("POST", f"{RUNS}/validate-control-strategy/cancel", "cancel"),
     ("GET", f"{RUNS}/result/result", "result"),
     # unknown paths
-    ("GET", "/", "health"),
-    ("GET", "/robots.txt", "health"),
+    ("GET", "/api/", "health"),
+    ("GET", "/api", "health"),
     ("POST", "/api/v1", "health"),
     ("GET", "/api/v2/runs", "health"),
     ("GET", f"{RUN}/result/x", "health"),
     ("POST", f"{RUNS}x", "health"),
-    ("GET", f"/x{RUNS}", "health"),
+    # the front end has every path outside the API
+    ("GET", "/", "web"),
+    ("HEAD", "/robots.txt", "web"),
+    ("POST", "/", "web"),
+    ("GET", "/runs/run_0123456789ab", "web"),
+    ("GET", "/_next/static/chunks/app-1a2b*=.js", "web"),
+    ("GET", "/apis", "web"),
+    ("GET", f"/x{RUNS}", "web"),
     # internal routes
     ("POST", "/api/v1/reconcile", "health"),
     ("POST", "/api/v1/reconcile/", "health"),
@@ -111,7 +120,7 @@ TABLE: list[tuple[str, str, str]] = [
     ("GET", f"{RUNS}/a%3Fb/result", "result"),
     # slashes and dots: neither side normalizes a path
     ("GET", f"{RUNS}//", "health"),
-    ("GET", f"/{RUNS}", "health"),
+    ("GET", f"/{RUNS}", "web"),
     ("GET", "/api//v1/runs", "health"),
     ("GET", f"{RUNS}//result", "health"),
     ("GET", f"{RUNS}/..", "status"),
@@ -119,7 +128,7 @@ TABLE: list[tuple[str, str, str]] = [
     ("GET", f"{RUNS}/../health", "health"),
     ("GET", f"{RUNS}/../runs/x", "health"),
     # paths and ids are case-sensitive
-    ("POST", "/API/v1/runs", "health"),
+    ("POST", "/API/v1/runs", "web"),
     ("GET", "/api/V1/runs", "health"),
     ("GET", f"{RUNS}/RUN_0123456789AB", "status"),
     ("GET", f"{RUN}/Result", "health"),
@@ -133,7 +142,7 @@ TABLE: list[tuple[str, str, str]] = [
     ("POST", f"{RUNS}/?x=/result", "create"),
     ("GET", f"{RUN}?wait=20", "status"),
     ("GET", f"{RUN}/result?path=/api/v1/health", "result"),
-    ("GET", f"/?next={RUNS}", "health"),
+    ("GET", f"/?next={RUNS}", "web"),
     # very long
     ("GET", f"{RUNS}/{'x' * 6000}", "status"),
     ("GET", f"{META}/datasets/{'x' * 6000}/", "metadata"),
@@ -161,6 +170,7 @@ def matches(criteria: dict[str, Any], method: str, path: str) -> bool:
     """Return whether a request meets every criterion of a match rule; an unknown criterion is an error, not a match."""
     known: dict[str, Callable[[Any], bool]] = {
         "fullPathMatch": path.__eq__,
+        "prefixMatch": path.startswith,
         "pathTemplateMatch": lambda template: matches_template(template, path),
         "headerMatches": lambda headers: all(matches_header(header, method) for header in headers),
     }
@@ -248,7 +258,7 @@ async def test_the_gateway_chooses_by_the_path_as_it_came() -> None:
             (f"{RUNS}/a%2Fresult", "status"),
             ("/api/v1/run%73", "health"),
             (f"{RUNS}/../health", "health"),
-            (f"/{RUNS}", "health"),
+            (f"/{RUNS}", "web"),
             (f"{RUN}/result?x=/cancel", "result"),
         ]:
             assert await get(url, target) == function
@@ -286,7 +296,7 @@ def test_rules_keep_what_the_reference_asks_of_them() -> None:
 
 
 def test_every_service_is_a_backend_and_every_public_function_has_one() -> None:
-    services = {rule["service"].removeprefix(PREFIX) for rule in rules()}
+    services = {rule["service"].removeprefix(PREFIX) for rule in (*rules(), {"service": URL_MAP["defaultService"]})}
     assert services == set(generated.FUNCTIONS) == set(FUNCTIONS) - INTERNAL
 
 

@@ -37,12 +37,25 @@ def test_every_supported_python_is_checked(jobs: dict[str, Any]) -> None:
     assert steps(jobs["check"], ".ci/run")[0]["env"] == {"PYTHON": f"python{version}"}
 
 
-def test_only_a_tag_is_deployed_and_only_after_the_check(jobs: dict[str, Any]) -> None:
-    assert (jobs["deploy"]["if"], jobs["deploy"]["needs"]) == ("github.ref_type == 'tag'", "check")
+def test_only_a_tag_is_deployed_and_only_after_every_check(jobs: dict[str, Any]) -> None:
+    assert jobs["deploy"]["if"] == "github.ref_type == 'tag'"
+    assert jobs["deploy"]["needs"] == [name for name in jobs if name != "deploy"]
     (run,) = steps(jobs["deploy"], "./deploy.sh")
     assert {"--project", "--region", "--domain", "$OPTIONS"} <= set(run["run"].split())
-    for job in jobs.values():  # deploy.sh uses preview commands, and nobody confirms their installation
+    for job in (
+        jobs["check"],
+        jobs["deploy"],
+    ):  # deploy.sh uses preview commands, and nobody confirms their installation
         assert {"alpha", "beta"} <= set(steps(job, "setup-gcloud")[0]["with"]["install_components"].split(","))
+
+
+def test_the_terraform_module_is_validated_against_the_real_provider_without_a_backend(jobs: dict[str, Any]) -> None:
+    commands = [step["run"] for step in jobs["terraform"]["steps"] if "run" in step]
+    inside = "terraform -chdir=deploy/terraform"
+    assert commands == [f"{inside} init -backend=false -input=false", f"{inside} validate"]
+    assert (ROOT / "deploy" / "terraform" / "versions.tf").is_file()
+    for job in (jobs["check"], jobs["terraform"]):  # the tests of the module fail in CI without Terraform
+        assert steps(job, "setup-terraform")[0]["with"] == {"terraform_version": "1.11.4", "terraform_wrapper": False}
 
 
 def test_deploying_uses_federation_and_no_key(jobs: dict[str, Any]) -> None:
@@ -55,8 +68,8 @@ def test_deploying_uses_federation_and_no_key(jobs: dict[str, Any]) -> None:
 
 def test_every_action_is_pinned_by_its_commit_with_the_version_as_a_comment() -> None:
     used = re.findall(r"uses: *(.+)", FILE.read_text())
-    assert len(used) == 8
-    pinned = re.compile(r"(actions|google-github-actions)/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
+    assert len(used) == 11
+    pinned = re.compile(r"(actions|google-github-actions|hashicorp)/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
     assert [line for line in used if not pinned.fullmatch(line)] == []
     assert len({line.partition("@")[0] for line in used}) == len(set(used)), "one action in two versions"
 
@@ -68,7 +81,7 @@ def test_a_checkout_leaves_no_token_behind(jobs: dict[str, Any]) -> None:
 
 def test_dependabot_watches_every_kind_of_dependency() -> None:
     updates = yaml.safe_load((ROOT / ".github" / "dependabot.yml").read_text())["updates"]
-    assert {each["package-ecosystem"] for each in updates} == {"pip", "npm", "github-actions", "docker"}
+    assert {each["package-ecosystem"] for each in updates} == {"pip", "npm", "github-actions", "docker", "terraform"}
     for each in updates:
         for folder in each.get("directories", [each.get("directory")]):
             assert (ROOT / folder.removeprefix("/")).is_dir()

@@ -1,4 +1,4 @@
-"""The local service as a user starts it: `python -m local up` in its own process, on the demo atlas."""
+"""The local service as a user starts it: `python -m local up` in its own process, on the demo atlases."""
 
 import asyncio
 import os
@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from local import demo, processes
+from local import processes
 from local.processes import Child
 
 ROOT = Path(__file__).parent.parent.parent
@@ -79,21 +79,8 @@ class Service:
         return content
 
 
-@pytest.fixture(scope="session")
-def ingested(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder with the demo atlas. Without a package registry the tests are skipped, but in CI they fail."""
-    folder = tmp_path_factory.mktemp("demo")
-    try:
-        demo.make_atlas(folder)
-    except SystemExit as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(str(error))
-    return folder
-
-
 def copy_of(ingested: Path, folder: Path) -> Path:
-    """Return another data folder with the same atlas, by hard links."""
+    """Return another data folder with the same atlases, by hard links."""
     shutil.copytree(ingested / "atlases", folder / "atlases", copy_function=os.link)
     return folder
 
@@ -103,9 +90,9 @@ def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "local", *arguments]
 
 
-async def start(data_dir: Path, store: str) -> Service:
+async def start(data_dir: Path, store: str, *options: str) -> Service:
     """Start the service and wait until it prints that it is ready."""
-    up = command("up", "--port", "0", "--store", store, "--data-dir", str(data_dir))
+    up = command("up", "--port", "0", "--store", store, "--data-dir", str(data_dir), *options)
     child = await processes.start(up, log=data_dir / "service.log", cwd=ROOT)
     deadline = time.monotonic() + READY_SECONDS
     while child.running and time.monotonic() < deadline:

@@ -30,6 +30,7 @@ ASKED = {
     "metadata": ("GET", "/api/v1/metadata/datasets", 200),
     "health": ("GET", "/api/v1/health/ready", 200),
     "reconcile": ("POST", "/api/v1/reconcile", 401),
+    "web": ("GET", "/runs/run_0123456789ab", 200),
 }
 
 

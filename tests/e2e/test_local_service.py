@@ -84,8 +84,10 @@ async def test_a_running_run_can_be_cancelled_and_its_job_leaves(service: Servic
 
 
 async def test_unknown_paths_get_404(service: Service) -> None:
-    answer = await service.client.get("/nowhere")
+    answer = await service.client.get("/api/nowhere")
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+    page = await service.client.get("/nowhere")
+    assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
 
 
 @pytest.mark.timeout(120)

@@ -64,7 +64,7 @@ async def test_a_second_service_on_the_same_folder_is_refused_and_the_demo_uses_
         no_atlas = await run("atlas", *folders)
         shutil.move(tmp_path / "atlases", data_dir / "atlases")
         assert no_atlas.returncode == 1
-        assert "the demo atlas cannot be built: the service at" in no_atlas.stderr
+        assert "the demo atlases cannot be built: the service at" in no_atlas.stderr
         taken = await run("up", "--port", first.url.rpartition(":")[2], "--data-dir", str(tmp_path / "other"))
         assert taken.returncode == 1
         assert "is in use; choose another with --port" in taken.stderr

@@ -3,6 +3,9 @@
 import httpx
 import pytest
 
+from shared import wiring
+from tests.support.catalogs import large_entry
+
 VALIDATE = "/api/v1/runs/validate-control-strategy"
 
 
@@ -128,6 +131,31 @@ async def test_a_reference_dataset_is_described_before_it_is_ingested(api: httpx
     body = (await api.get("/api/v1/metadata/datasets/parse_pbmc")).json()
     assert (body["ingested"], body["perturbations"], body["cell_types"]) == (False, 90, 18)
     assert (body["cells"], len(body["donors"]), body["control_conditions"]) == (9697974, 12, ["PBS"])
+
+
+async def test_a_screen_with_10_000_guides_is_listed_by_pages(api: httpx.AsyncClient) -> None:
+    await wiring.container().catalog.put(large_entry(donors=1, cell_types=1))
+    found, path = [], "/api/v1/metadata/perturbations?dataset=guides"
+    while path:
+        answer = await api.get(path)
+        assert answer.status_code == 200
+        assert len(answer.content) < 250_000
+        found += [entry["name"] for entry in answer.json()]
+        path = answer.links.get("next", {}).get("url", "")
+    assert sorted(found) == sorted(f"GENE{number}" for number in range(10_000))
+    assert found == sorted(found, key=str.casefold)
+
+
+async def test_pages_have_bounds_and_a_page_behind_the_last_is_empty(api: httpx.AsyncClient) -> None:
+    known = (await api.get("/api/v1/metadata/perturbations?all=true")).json()
+    first = await api.get("/api/v1/metadata/perturbations?all=true&page_size=10")
+    assert first.json() == known[:10]
+    assert first.links["next"]["url"] == "/api/v1/metadata/perturbations?all=true&page_size=10&page=2"
+    assert (await api.get(first.links["next"]["url"])).json() == known[10:20]
+    last = await api.get("/api/v1/metadata/perturbations?all=true&page=10000")
+    assert (last.json(), "link" in last.headers) == ([], False)
+    for query in ("page=0", "page_size=1001", "page_size=x"):
+        assert (await api.get(f"/api/v1/metadata/cell-types?{query}")).status_code == 422
 
 
 @pytest.mark.parametrize("path", ["datasets/atlantis", "perturbations?dataset=atlantis", "datasets?dataset=atlantis"])

@@ -11,7 +11,7 @@ import pytest
 from google.cloud.firestore_v1.types.query import StructuredQuery
 
 from orchestrator.config import JobConfig
-from orchestrator.ingest import ingest
+from orchestrator.ingest.build import ingest
 from orchestrator.main import Exit, Ports, run_job
 from shared import wiring
 from shared.fields import utc_now
@@ -78,13 +78,13 @@ async def test_create_is_one_commit_of_two_writes_for_the_run_and_its_owners_lim
     assert meter.recorder.calls["Commit"] == 1
 
 
-async def test_a_key_costs_one_read_more_and_its_repetition_one_read_in_all(meter: Meter) -> None:
+async def test_a_key_costs_a_read_and_a_write_more_and_its_repetition_two_reads_in_all(meter: Meter) -> None:
     await meter.run()
     headers = {"Idempotency-Key": "k1"}
     first = await meter.cost("POST", RUNS, json=QUESTION, headers=headers)
-    assert first == {"read": 2, "aggregation": 1, "write": 2}
+    assert first == {"read": 2, "aggregation": 1, "write": 3}
     assert meter.recorder.calls["Commit"] == 1
-    assert await meter.cost("POST", RUNS, json=QUESTION, headers=headers) == {"read": 1}
+    assert await meter.cost("POST", RUNS, json=QUESTION, headers=headers) == {"read": 2}
 
 
 async def test_without_a_limit_create_is_one_write(meter: Meter, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,6 +129,12 @@ async def test_cancel_is_one_transaction_that_reads_once_and_writes_once(meter: 
     assert await meter.cost("POST", cancel) == {"read": 1, "write": 1}
     assert meter.recorder.calls["Commit"] == 1
     assert await meter.cost("POST", cancel) == {"read": 1}
+
+
+async def test_a_deletion_is_one_read_and_one_write(meter: Meter, store: RunDatabase, tmp_path: Path) -> None:
+    run_id = await meter.run()
+    await finish(run_id, store, tmp_path)
+    assert await meter.cost("DELETE", f"{RUNS}/{run_id}") == {"read": 1, "write": 1}
 
 
 async def test_a_result_is_one_read(meter: Meter, store: RunDatabase, tmp_path: Path) -> None:
@@ -206,11 +212,11 @@ async def test_every_query_has_its_index(meter: Meter, store: RunDatabase) -> No
     filters: list[dict[str, Any]] = [{}, {"status": "pending"}, {"status": ["pending", "running"]}]
     for times in ({}, {"created_after": made}, {"created_before": made}):
         for states in filters:
-            for page in ({}, {"page": 2}):
+            for page in ({}, {"page": 2}, {"label": "screen"}):
                 await meter.api.get(RUNS, params={**states, **times, **page})
     await meter.run()
     await store.due(utc_now(), limit=50)
-    assert len(meter.recorder.queries) >= 2 * 3 * 3 * 2 + 2
+    assert len(meter.recorder.queries) >= 2 * 3 * 3 * 3 + 2
     missing = {index for query in meter.recorder.queries if not has_index(index := index_of(query))}
     assert missing == set()
 

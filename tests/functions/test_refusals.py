@@ -16,6 +16,7 @@ from shared.errors import (
     TooManyRuns,
 )
 from shared.fields import utc_now
+from shared.http.problems import SIGNPOST
 from shared.runs import lifecycle, states
 from shared.runs.jobs import failure_for
 from shared.runs.ports import RunDatabase
@@ -180,7 +181,7 @@ async def test_a_body_over_the_limit_is_too_large_announced_or_not(api: httpx.As
     ("method", "path", "allow"),
     [
         ("DELETE", RUNS, "GET, HEAD, POST"),
-        ("PUT", f"{RUNS}/{UNKNOWN_RUN}", "GET, HEAD"),
+        ("PUT", f"{RUNS}/{UNKNOWN_RUN}", "DELETE, GET, HEAD"),
         ("GET", f"{RUNS}/{UNKNOWN_RUN}/cancel", "POST"),
         ("POST", "/api/v1/metadata/datasets", "GET, HEAD"),
         ("POST", "/api/v1/health", "GET, HEAD"),
@@ -201,24 +202,24 @@ async def test_a_method_that_the_framework_refuses_is_a_405_too(api: httpx.Async
     assert answer.headers["allow"]
 
 
-@pytest.mark.parametrize("path", ["/", "/api/v1", "/api/v1/metadata/genes", "/api/v1/runs/a/b/c"])
+@pytest.mark.parametrize("path", ["/api", "/api/v1", "/api/v1/metadata/genes", "/api/v1/runs/a/b/c"])
 async def test_an_unknown_path_gets_the_path_of_the_api(api: httpx.AsyncClient, path: str) -> None:
-    detail = "This path does not exist. The API is under /api/v1."
+    detail = "This path does not exist. The API is under /api/v1." + SIGNPOST
     assert_problem(await api.get(path), body(404, "not_found", detail))
 
 
 def no_such_run(run_id: str) -> dict[str, Any]:
     """Return the 404 for a run."""
-    return body(404, "run_not_found", RunNotFound(run_id).detail)
+    return body(404, "run_not_found", RunNotFound(run_id).detail + SIGNPOST)
 
 
-@pytest.mark.parametrize(("method", "tail"), [("GET", ""), ("GET", "/result"), ("POST", "/cancel")])
+@pytest.mark.parametrize(("method", "tail"), [("GET", ""), ("GET", "/result"), ("POST", "/cancel"), ("DELETE", "")])
 @pytest.mark.parametrize("run_id", [UNKNOWN_RUN, "run_1", "RUN_0123456789AB"])
 async def test_an_unknown_run_is_not_found(api: httpx.AsyncClient, method: str, tail: str, run_id: str) -> None:
     assert_problem(await api.request(method, f"{RUNS}/{run_id}{tail}"), no_such_run(run_id))
 
 
-@pytest.mark.parametrize(("method", "tail"), [("GET", ""), ("GET", "/result"), ("POST", "/cancel")])
+@pytest.mark.parametrize(("method", "tail"), [("GET", ""), ("GET", "/result"), ("POST", "/cancel"), ("DELETE", "")])
 async def test_another_users_run_is_not_found_in_the_same_words(api: httpx.AsyncClient, method: str, tail: str) -> None:
     run_id = (await api.post(RUNS, json={"query": QUESTION})).json()["run_id"]
     eve = {"X-Goog-Authenticated-User-Email": "accounts.google.com:eve@example.com"}
@@ -302,7 +303,7 @@ async def test_an_unknown_state_is_refused_as_a_filter(api: httpx.AsyncClient) -
 
 async def test_an_unknown_dataset_gets_the_known_ones(api: httpx.AsyncClient) -> None:
     known = ["openproblems", "parse_pbmc", "small_pbmc", "tabula_sapiens"]
-    expected = body(404, "dataset_not_found", DatasetNotFound("atlantis", known).detail)
+    expected = body(404, "dataset_not_found", DatasetNotFound("atlantis", known).detail + SIGNPOST)
     assert ", ".join(known) in expected["detail"]
     for subject in ("perturbations", "cell-types", "datasets"):
         assert_problem(await api.get(f"/api/v1/metadata/{subject}?dataset=atlantis"), expected)
@@ -339,7 +340,7 @@ async def test_too_many_active_runs_get_the_advice_to_wait(api: httpx.AsyncClien
     for _ in range(20):
         assert (await api.post(RUNS, json={"query": QUESTION})).status_code == 200
     answer = await api.post(RUNS, json={"query": QUESTION})
-    assert_problem(answer, body(429, "too_many_runs", TooManyRuns(20).detail))
+    assert_problem(answer, body(429, "too_many_runs", TooManyRuns(20).detail) | {"limit": 20})
     assert int(answer.headers["retry-after"]) > 0
 
 

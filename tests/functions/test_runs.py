@@ -21,7 +21,8 @@ QUESTION = "How would CD14 monocytes respond to IFN-gamma?"
 UNANSWERABLE = "Would zork do something to flurbs?"
 STATUS_FIELDS = {
     "run_id", "status", "done", "query", "interpretation", "current_iteration", "max_iterations", "current_phase", "grounding_scores",
-    "control_strategy", "control_strategy_effective", "error_message", "failure", "attempt", "user_email", "created_at", "updated_at",
+    "score_threshold", "llm_provider", "llm_model", "random_seed", "label", "control_strategy", "control_strategy_effective",
+    "error_message", "failure", "confidence", "attempt", "user_email", "created_at", "updated_at",
 }  # fmt: skip
 
 
@@ -281,3 +282,53 @@ async def test_a_valid_request_id_is_returned_and_another_replaced(api: httpx.As
     answer = await api.get(RUNS, headers={"X-Request-Id": given})
     returned = answer.headers["x-request-id"]
     assert returned == given if given == "client-id-7" else len(returned) == 32
+
+
+async def test_a_finished_run_is_deleted_with_its_files(
+    api: httpx.AsyncClient, store: RunDatabase, tmp_path: Path
+) -> None:
+    run_id = (await create(api))["run_id"]
+    refused = await api.delete(f"{RUNS}/{run_id}")
+    assert (refused.status_code, refused.json()["code"]) == (409, "run_not_finished")
+    assert refused.json()["detail"] == f"Run {run_id} is pending. Cancel it first."
+    await finish(run_id, store, tmp_path)
+    url = (await api.get(f"{RUNS}/{run_id}/result")).json()["report_url"]
+    deleted = await api.delete(f"{RUNS}/{run_id}")
+    assert (deleted.status_code, deleted.json()) == (200, {"deleted": True, "run_id": run_id})
+    async with httpx.AsyncClient(trust_env=False) as http:
+        assert (await http.get(url)).status_code == 404
+    for method, path in (("GET", ""), ("GET", "/result"), ("DELETE", ""), ("POST", "/cancel")):
+        assert (await api.request(method, f"{RUNS}/{run_id}{path}")).json()["code"] == "run_not_found"
+    assert (await api.get(RUNS)).json()["total"] == 0
+
+
+async def test_a_run_whose_machine_is_not_released_is_not_deleted_yet(api: httpx.AsyncClient) -> None:
+    run_id = (await create(api))["run_id"]
+    await api.post(f"{RUNS}/{run_id}/cancel")
+    refused = await api.delete(f"{RUNS}/{run_id}")
+    assert (refused.status_code, refused.json()["code"]) == (409, "run_not_finished")
+    assert "Try again in a minute" in refused.json()["detail"]
+
+
+async def test_a_label_is_stored_listed_and_filtered(api: httpx.AsyncClient) -> None:
+    labeled = await create(api, label="screen 1")
+    await create(api)
+    assert labeled["label"] == "screen 1"
+    listed = (await api.get(RUNS, params={"label": "screen 1", "status": "pending", "page_size": 1})).json()
+    assert ([run["run_id"] for run in listed["runs"]], listed["total"]) == ([labeled["run_id"]], 1)
+    assert (await api.get(RUNS, params={"label": "screen"})).json()["total"] == 0
+    for invalid in ("", "x" * 101, "a\nb"):
+        assert (await api.post(RUNS, json={"query": QUESTION, "label": invalid})).status_code == 422
+    second = await create(api, label="screen 1")
+    page = (await api.get(RUNS, params={"label": "screen 1", "page_size": 1})).json()
+    assert page["runs"][0]["run_id"] == second["run_id"]
+    others = {"page_size": 1, "page_token": page["next_page_token"]}
+    assert (await api.get(RUNS, params=others)).json()["code"] == "invalid_page_token"
+    rest = await api.get(RUNS, params={**others, "label": "screen 1"})
+    assert rest.json()["runs"][0]["run_id"] == labeled["run_id"]
+
+
+async def test_the_status_has_what_asking_again_needs(api: httpx.AsyncClient) -> None:
+    options = {"score_threshold": 8, "random_seed": 5, "llm_provider": "anthropic", "llm_model": "m", "label": "a"}
+    run = await create(api, **options)
+    assert {name: run[name] for name in options} == options

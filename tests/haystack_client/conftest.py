@@ -23,6 +23,7 @@ from local.serving import serving
 from shared import wiring
 from shared.catalog.interpretation import Direction
 from shared.fields import Answer, ControlStrategy, utc_now
+from shared.runs.evidence import RunEvidence
 from shared.runs.records import Failure, GeneAnswer, GeneChange, Iteration, PathwayChange, RunOutcome, ScorePart
 from shared.runs.states import FailureReason, Phase
 from tests.functions.conftest import cloud, environment, settings, small_dataset
@@ -114,8 +115,14 @@ async def haystack(environment: dict[str, str]) -> AsyncIterator[Haystack]:
         yield Haystack(url)
 
 
-async def complete(run_id: str, folder: Path) -> None:
-    """Complete a run as its job does, with three small files."""
+async def complete(
+    run_id: str, folder: Path, contents: Mapping[str, bytes] = MappingProxyType({}), evidence: RunEvidence | None = None
+) -> None:
+    """Complete a run as its job does, with small files.
+
+    Args:
+        contents: content of a file by the end of its name; others get a line of text.
+    """
     store = wiring.container().run_store
     await lease(run_id, store=store, clock=utc_now).begin()
     parts = [
@@ -129,11 +136,12 @@ async def complete(run_id: str, folder: Path) -> None:
     files = []
     for end, kind in FILES.items():
         path = folder / f"{run_id}{end}"
-        path.write_bytes(f"content of {path.name}".encode())
+        path.write_bytes(contents.get(end, f"content of {path.name}".encode()))
         files.append(await wiring.container().result_files.upload(run_id, path, kind))
     outcome = RunOutcome(
         answer="Yes: IFN-gamma is predicted to raise CXCL10 in MDC. Overall, it is predicted to raise 12 genes.",
         grounding_score=8,
+        evidence=evidence,
         termination_reason="score_threshold: 8 reaches the threshold of 7",
         control_strategy_effective=ControlStrategy.SYNTHETIC_CONTROL,
         num_de_genes=12,

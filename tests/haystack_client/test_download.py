@@ -126,7 +126,9 @@ async def test_a_result_file_that_was_tampered_with_is_refused(haystack: Haystac
     await complete(run_id, tmp_path)
     report = tmp_path / f"{run_id}_report.html"
     report.write_bytes(report.read_bytes()[::-1])
-    await wiring.container().result_files.upload(run_id, report, "text/html")
+    container = wiring.container()
+    name = f"runs/{run_id}/{report.name}"
+    await asyncio.to_thread(container.objects.upload, report, container.settings.results_bucket, name)
     done = await haystack("result", run_id, "--download", str(tmp_path / "out"), "--json")
     assert (done.code, done.out) == (5, "")
     assert f"{report.name} was discarded" in done.err

@@ -1,10 +1,12 @@
 """Each command, with the output for people and for programs."""
 
 import asyncio
+import json
+import os
 import sys
 from pathlib import Path
 
-from tests.haystack_client.conftest import FILES, QUESTION, UNANSWERABLE, Done, Haystack, complete, ended, fail
+from tests.haystack_client.conftest import FILES, QUESTION, ROOT, UNANSWERABLE, Done, Haystack, complete, ended, fail
 
 NOWHERE = "run_0123456789ab"
 
@@ -196,7 +198,7 @@ async def test_refusals_are_printed_on_standard_error(haystack: Haystack) -> Non
         ("submit", "Why?"): (2, "query: String should have at least 5 characters"),
         ("submit", QUESTION, "--max-iterations", "11"): (2, "max_iterations: "),
         ("submit", QUESTION, "--control-strategy", "none"): (2, "Invalid value for '--control-strategy'"),
-        ("submit",): (2, "Missing argument 'QUESTION'"),
+        ("submit",): (2, "Give one QUESTION, or --file"),
         ("status", "run_1"): (2, "A run id looks like run_0123456789ab"),
         ("status", ""): (2, "A run id looks like run_0123456789ab"),
         ("status", NOWHERE): (3, f"You have no run {NOWHERE}"),
@@ -231,3 +233,66 @@ async def test_the_installed_command_documents_its_exit_codes() -> None:
     assert done.code == 0
     for line in ("0: success", "3: not found", "4: not signed in", "130: interrupted"):
         assert line in done.out
+
+
+LOG = {
+    "interpreted_by": "deterministic resolver", "random_seed": 7, "predictor": "delta transfer", "query_cells": 20,
+    "query_cells_by_donor": {"A": 20}, "iterations": [], "best_iteration": 1, "grounding_score": 8,
+    "termination_reason": "score_threshold: 8 reaches the threshold of 7", "notes": ["A note."],
+}  # fmt: skip
+
+
+def relative(path: Path) -> str:
+    """Return a path as seen from the folder in which the tests run the command."""
+    return os.path.relpath(path, ROOT)
+
+
+async def test_open_downloads_the_report_and_opens_it(haystack: Haystack, tmp_path: Path) -> None:
+    run_id = await haystack.submit()
+    await complete(run_id, tmp_path)
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {tmp_path}/opened\n')
+    browser.chmod(0o755)
+    # The path was relative, as the default folder is, and had no address.
+    arguments = ("open", "last", "--download", relative(tmp_path / "here"))
+    report = tmp_path / "here" / f"{run_id}_report.html"
+    done = await haystack(*arguments, BROWSER=str(browser))
+    assert (done.code, done.out, done.err) == (0, f"{report}\n", "")
+    assert (tmp_path / "opened").read_text() == f"{report.as_uri()}\n"
+    without = await haystack(*arguments, BROWSER="false")
+    assert without.out == f"{report}\nNo browser was found. Open this address in one: {report.as_uri()}\n"
+    as_json = await haystack(*arguments, "--json", BROWSER="false")
+    assert as_json.json == {"run_id": run_id, "path": str(report), "opened": False}
+
+
+async def test_logs_show_the_history_of_a_run(haystack: Haystack, tmp_path: Path) -> None:
+    run_id = await haystack.submit()
+    assert (await haystack("logs", run_id)).out.endswith("  now: pending: waiting for a machine\n")
+    await complete(run_id, tmp_path, {"_log.json": json.dumps(LOG).encode()})
+    told = await haystack("logs", "last")
+    assert "  delivered: iteration 1, score 8\n" in told.out
+    assert told.out.endswith("  note: A note.\n")
+    assert (await haystack("logs", "last", "--json")).json == LOG
+
+
+async def test_retry_asks_the_same_question_with_the_same_options(haystack: Haystack) -> None:
+    options = ("--max-iterations", "3", "--score-threshold", "9", "--seed", "5", "--label", "screen 1")
+    first = (await haystack("submit", QUESTION, *options, "--json")).json
+    again = (await haystack("retry", first["run_id"], "--json")).json
+    assert again["run_id"] != first["run_id"]
+    differ = {"run_id", "created_at", "updated_at"}
+    assert {name: value for name, value in again.items() if name not in differ} == {
+        name: value for name, value in first.items() if name not in differ
+    }
+    listed = (await haystack("list", "--label", "screen 1", "--json")).json
+    assert [run["run_id"] for run in listed["runs"]] == [again["run_id"], first["run_id"]]
+    assert "label: screen 1" in (await haystack("status", "last")).out
+
+
+async def test_a_finished_run_is_deleted(haystack: Haystack, tmp_path: Path) -> None:
+    run_id = await haystack.submit()
+    refused = await haystack("delete", run_id)
+    assert (refused.code, refused.err) == (2, f"error 409: Run {run_id} is pending. Cancel it first.\n")
+    await complete(run_id, tmp_path)
+    assert (await haystack("delete", "last")).out == f"{run_id} and its files are deleted\n"
+    assert (await haystack("status", run_id)).code == 3

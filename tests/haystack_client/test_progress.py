@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from starlette.responses import Response
 
-from haystack_client.progress import describe, fraction
+from haystack_client.progress import PHASES, describe, fraction, moving
 from shared import wiring
 from shared.fields import utc_now
 from shared.runs.states import Phase
@@ -56,7 +58,7 @@ async def line_of(process: Process) -> str:
 async def test_a_watch_without_a_terminal_prints_a_line_for_each_phase(haystack: Haystack, tmp_path: Path) -> None:
     run_id = await haystack.submit()
     process = await haystack.start("watch", run_id)
-    assert await line_of(process) == "pending"
+    assert await line_of(process) == "pending: waiting for a machine"
     store = wiring.container().run_store
     await lease(run_id, store=store, clock=utc_now).begin()
     assert await line_of(process) == "running"
@@ -96,7 +98,7 @@ async def test_a_failed_run_shows_its_reason_and_exits_with_1(haystack: Haystack
 async def test_ctrl_c_stops_watching_and_leaves_the_run_alone(haystack: Haystack) -> None:
     run_id = await haystack.submit()
     process = await haystack.start("watch", run_id)
-    assert await line_of(process) == "pending"
+    assert await line_of(process) == "pending: waiting for a machine"
     process.send_signal(signal.SIGINT)
     done = await ended(process)
     assert done.code == 130
@@ -170,3 +172,40 @@ def test_a_run_is_described_in_a_few_words() -> None:
     run = {"status": "running", "current_phase": "prompt_generation", "current_iteration": 2, "max_iterations": 5}
     assert describe({**run, "grounding_scores": [6]}) == "prompt generation · iteration 2/5 · scores 6"
     assert describe({**run, "grounding_scores": [None, 6]}) == "prompt generation · iteration 2/5 · scores – 6"
+
+
+@given(
+    phase=st.sampled_from([None, *PHASES, "output_generation"]),
+    iteration=st.integers(1, 10),
+    lasted=st.lists(st.floats(0, 1e4), min_size=2).map(sorted),
+)
+def test_a_bar_grows_within_a_phase_and_stays_below_the_next(
+    phase: str | None, iteration: int, lasted: list[float]
+) -> None:
+    run = RUN | {"status": "running", "current_phase": phase, "current_iteration": iteration, "max_iterations": 10}
+    shown = [moving(run, seconds) for seconds in lasted]
+    assert shown == sorted(shown)
+    if phase in PHASES:
+        later = [*PHASES, "prompt_generation"][PHASES.index(phase) + 1]
+        following = run | {"current_phase": later, "current_iteration": iteration + (phase == "evaluation")}
+        assert fraction(run) <= shown[0] <= shown[-1] < fraction(following)
+    assert shown[-1] < 1
+
+
+def test_the_bar_moved_on_a_busy_machine() -> None:
+    """It stayed at 17 % for 18 s, because an evaluation took so long."""
+    run = RUN | {"status": "running", "current_phase": "evaluation", "current_iteration": 1}
+    percents = [round(100 * moving(run, seconds)) for seconds in (0, 6, 18)]
+    assert percents == [17, 20, 22]
+
+
+async def test_a_terminal_counts_the_seconds_of_a_phase(haystack: Haystack) -> None:
+    run_id = await haystack.submit()
+    with terminal() as (slave, shown):
+        process = await haystack.start("watch", run_id, stdout=slave, stderr=slave)
+        text = ""
+        while " 1 s" not in text:
+            text += await asyncio.to_thread(shown)
+        process.send_signal(signal.SIGINT)
+        await process.wait()
+    assert "waiting for a machine · 1 s" in text

@@ -67,7 +67,7 @@ async def test_each_error_has_its_exit_code_and_message() -> None:
         expect(problem(500, "Something went wrong on our side.", "internal"), 5, "request id: request-1", 1),
         expect(PlainTextResponse("<html>hello</html>"), 5, "does not answer like a HAYSTACK service", 1),
         expect(Response("[]", media_type="application/json"), 5, "does not answer like a HAYSTACK service", 1),
-        expect(STRANGER, 4, "HAYSTACK_AUDIENCE", 1),
+        expect(STRANGER, 4, "HAYSTACK_SERVICE_ACCOUNT", 1),
         expect(PlainTextResponse("You may not pass.", 403), 4, "error 403: Forbidden", 1),
         expect(RedirectResponse("https://accounts.google.com/o/oauth2"), 4, "requires you to sign in", 1),
     )

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from local import service
-from local.demo_atlas import DATASET
+from local.comparison import words
+from local.demo_atlas import KANG, SEMI_SYNTHETIC
 from local.lock import locked
-from shared.catalog.entries import ENTRY_FILE, PROFILES_FILE
+from shared.catalog.folders import ENTRY_FILE, PROFILES_FILE
 from tests.functions.conftest import cloud, environment, settings, small_dataset
 from tests.haystack_client.conftest import (
     QUESTION,
@@ -29,12 +30,13 @@ __all__ = ["cloud", "environment", "haystack", "settings", "store_settings"]  # 
 
 @pytest.fixture
 def data_dir(haystack: Haystack, tmp_path: Path) -> Iterator[Path]:
-    """Return the data folder of a running service that has the demo atlas."""
+    """Return the data folder of a running service that has the demo atlases."""
     folder = tmp_path / "data"
-    atlas = service.atlas_dir(folder) / DATASET
-    atlas.mkdir(parents=True)
-    (atlas / ENTRY_FILE).write_text(small_dataset().model_copy(update={"name": DATASET}).model_dump_json())
-    (atlas / PROFILES_FILE).touch()
+    for name in (KANG, SEMI_SYNTHETIC):
+        atlas = service.atlas_dir(folder) / name
+        atlas.mkdir(parents=True)
+        (atlas / ENTRY_FILE).write_text(small_dataset().model_copy(update={"name": name}).model_dump_json())
+        (atlas / PROFILES_FILE).touch()
     with locked(folder) as describe:
         describe(haystack.url, "sqlite")
         yield folder
@@ -71,7 +73,14 @@ async def test_the_demo_shows_how_the_question_is_read_before_it_runs(
         "grounding score: 8 of 10, threshold reached",
     ]
     assert [line for line in lines if line in parts] == parts
-    assert (tmp_path / "results" / run_id / f"{run_id}_report.html").exists()
+    report = tmp_path / "results" / run_id / f"{run_id}_report.html"
+    assert report.exists()
+    assert lines[-2:] == [
+        f"report: {report}",
+        f"To read it, open this address in a browser: {report.as_uri()}",
+    ]
+    assert "withheld" not in "".join(lines)
+    assert words.QUESTION not in lines
 
 
 async def test_a_refused_question_ends_the_demo_with_the_reasons(haystack: Haystack, data_dir: Path) -> None:

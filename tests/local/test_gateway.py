@@ -59,7 +59,7 @@ async def test_nothing_else_is_below_the_page(client: httpx.AsyncClient, path: s
 
 async def test_the_page_takes_no_other_method(client: httpx.AsyncClient) -> None:
     assert (await client.head("/docs")).status_code == 200
-    assert (await client.post("/docs")).status_code == 404
+    assert (await client.post("/docs")).status_code == 405
 
 
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium here")

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from local.demo_atlas import DATASET
+from local.demo_atlas import SEMI_SYNTHETIC
 from local.demo_atlas import build as demo_atlas
 from orchestrator.atlas.atlas import Atlas
 from orchestrator.config import JobConfig
-from orchestrator.ingest import ingest
+from orchestrator.ingest.build import ingest
 from orchestrator.main import Ports
 from orchestrator.question.analysis import Question, analyze
 from orchestrator.search.cells import CellSource
@@ -44,7 +44,7 @@ def atlas_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def demo_entry(demo_h5ad: Path, atlas_root: Path) -> DatasetEntry:
-    return ingest(DATASET, demo_h5ad, atlas_root)
+    return ingest(SEMI_SYNTHETIC, demo_h5ad, atlas_root)
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def ask(demo_view: CatalogView) -> Callable[[str], Question]:
 @pytest.fixture
 def source_of(atlas_root: Path) -> Callable[[Question], CellSource]:
     """Return the cells of a question, with the default config and a fixed seed."""
-    return lambda question: CellSource(Atlas(atlas_root / question.dataset.name), question.target, JobConfig(), 7)
+    return lambda question: CellSource(Atlas(atlas_root / question.dataset.folder), question.target, JobConfig(), 7)
 
 
 @pytest.fixture

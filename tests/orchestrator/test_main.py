@@ -52,7 +52,7 @@ def test_the_first_phase_waits_for_no_scientific_library() -> None:
 
 
 def test_a_run_without_a_language_model_needs_no_package_that_only_tests_have() -> None:
-    assert not loaded_by("orchestrator.workflow, orchestrator.ingest") & NOT_IN_THE_IMAGE
+    assert not loaded_by("orchestrator.workflow, orchestrator.ingest.__main__") & NOT_IN_THE_IMAGE
 
 
 @dataclass(frozen=True)

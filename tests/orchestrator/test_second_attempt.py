@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.ingest import ingest
+from orchestrator.ingest.build import ingest
 from orchestrator.main import Exit, Ports, run_job
 from shared.runs.jobs import JobState
 from shared.runs.ports import RunStore

@@ -17,18 +17,20 @@ import pytest
 from scipy import sparse
 
 from orchestrator.evidence.gene_sets import hallmark
-from orchestrator.ingest import ingest
-from orchestrator.main import UNEXPECTED, Exit, Ports, run_job
-from orchestrator.progress import Progress, Stopped
+from orchestrator.ingest.build import ingest
+from orchestrator.main import ATLAS_GONE, UNEXPECTED, Exit, Ports, run_job
+from orchestrator.progress import LONGEST_PAUSE, PATIENCE, Progress, Stopped, outlast
 from orchestrator.search.search import reason_to_stop
+from shared.catalog.entries import DatasetEntry
 from shared.catalog.interpretation import Direction, Interpretation
-from shared.errors import RunNotCompleted
+from shared.errors import RunNotCompleted, Unavailable
 from shared.fields import Answer, ControlStrategy, LlmProvider
 from shared.runs import views
 from shared.runs.evidence import Confidence
 from shared.runs.records import Run, StoredFile
 from shared.runs.states import Actor, FailureReason, Phase, RunState
 from tests.support.builders import lease
+from tests.support.orchestrator import small_atlas
 from tests.support.orchestrator.world import FolderFiles, ListedCatalog, MemoryRuns, World
 
 MakeRun = Callable[..., Run]
@@ -178,10 +180,10 @@ async def test_a_cancel_between_two_uploads_shows_nothing_of_the_result(make_run
 
     @dataclass
     class CancelledAfterOne(FolderFiles):
-        async def upload(self, run_id: str, path: Path, media_type: str) -> StoredFile:
-            stored = await super().upload(run_id, path, media_type)
+        async def upload(self, folder: str, path: Path, media_type: str) -> StoredFile:
+            stored = await super().upload(folder, path, media_type)
             now = here.ports.clock()
-            here.store.runs[run_id] = here.run.moved(
+            here.store.runs[here.run_id] = here.run.moved(
                 RunState.CANCELLED, now=now, actor=Actor.USER, reason="cancelled by its owner"
             )
             await asyncio.sleep(5)  # longer than the job takes to notice it
@@ -189,7 +191,7 @@ async def test_a_cancel_between_two_uploads_shows_nothing_of_the_result(make_run
 
     files = CancelledAfterOne(here.results)
     assert await run_job(here.run_id, replace(here.ports, files=files)) is Exit.DONE
-    assert [path.name for path in (here.results / "runs" / here.run_id).iterdir()] == [
+    assert [path.name for path in (here.results / "runs" / here.run_id).glob("*/*")] == [
         f"{here.run_id}_predictions.h5ad"
     ]
     assert here.run.outcome is None
@@ -207,6 +209,23 @@ async def test_a_second_copy_of_the_job_finds_the_lease_and_leaves(make_run: Mak
     assert await run_job(here.run_id, here.ports) is Exit.DONE
     assert here.store.writes == 0
     assert here.run == held
+
+
+async def test_regression_two_processes_of_an_attempt_write_no_file_of_each_other(
+    answer_from: Callable[..., World],
+) -> None:
+    """A process that lost its lease while it uploaded replaced files of the one that completed the run."""
+    here = answer_from({"CD14 Mono": ("IFN-beta",)})
+    begun = here.store.runs[here.run_id]
+    assert await run_job(here.run_id, here.ports) is Exit.DONE
+    first = here.run
+    here.store.runs[here.run_id] = begun
+    assert await run_job(here.run_id, here.ports) is Exit.DONE
+    assert first.outcome is not None
+    assert here.run.outcome is not None
+    names = {file.object_name for run in (first, here.run) if run.outcome for file in run.outcome.files}
+    assert len(names) == 2 * len(first.outcome.files)
+    assert all(name.startswith(f"runs/{here.run_id}/attempt-1-") for name in names)
 
 
 async def test_a_run_that_is_over_is_left_alone(make_run: MakeRun, world: MakeWorld) -> None:
@@ -237,6 +256,16 @@ async def test_a_question_that_cannot_be_answered_fails_with_the_reasons_and_its
     assert here.run.interpretation.reasons
     assert [reason for reason in here.run.interpretation.reasons if reason not in here.run.error_message] == []
     assert "ubmit" not in here.run.error_message + here.run.failure.advice
+
+
+async def test_a_run_whose_atlas_was_removed_fails_and_says_so(
+    world: Callable[[Run], World], make_run: Callable[..., Run], demo_entry: DatasetEntry
+) -> None:
+    here = world(make_run("How would CD14 monocytes respond to IFN-gamma?"))
+    await here.ports.catalog.put(demo_entry.model_copy(update={"atlas": f"{demo_entry.name}/v20200101t000000000000"}))
+    assert await run_job(here.run_id, here.ports) is Exit.ERROR
+    assert here.run.status is RunState.FAILED
+    assert here.run.error_message == ATLAS_GONE
 
 
 async def test_an_unexpected_error_fails_the_run_without_internal_details(
@@ -290,6 +319,88 @@ async def test_a_short_outage_of_the_store_does_not_end_the_run(make_run: MakeRu
     assert here.store.updates == here.store.writes + 1
 
 
+@dataclass
+class LateFiles(FolderFiles):
+    """A results bucket that is unavailable for the first calls."""
+
+    failures: int = 0
+
+    async def upload(self, folder: str, path: Path, media_type: str) -> StoredFile:
+        self.failures -= 1
+        if self.failures >= 0:
+            raise Unavailable("Cloud Storage")
+        return await super().upload(folder, path, media_type)
+
+
+async def test_regression_a_bucket_that_comes_back_gets_the_finished_work(answer_from: Callable[..., World]) -> None:
+    here = answer_from({"CD14 Mono": ("IFN-beta",)})
+    files = LateFiles(here.results, failures=2)
+    assert await run_job(here.run_id, replace(here.ports, files=files)) is Exit.DONE
+    assert here.run.status is RunState.COMPLETED
+
+
+async def test_regression_a_bucket_that_stays_away_leaves_the_run_to_another_attempt(
+    answer_from: Callable[..., World],
+) -> None:
+    """The run was failed as an error of the service."""
+    here = answer_from({"CD14 Mono": ("IFN-beta",)})
+    files = LateFiles(here.results, failures=1000)
+    assert await run_job(here.run_id, replace(here.ports, files=files), patience=0) is Exit.UNREACHABLE
+    assert here.run.status is RunState.RUNNING
+
+
+async def test_a_cancel_ends_the_wait_for_the_bucket(answer_from: Callable[..., World]) -> None:
+    here = answer_from({"CD14 Mono": ("IFN-beta",)})
+
+    @dataclass
+    class CancelledMeanwhile(LateFiles):
+        async def upload(self, folder: str, path: Path, media_type: str) -> StoredFile:
+            cancelled = here.run.moved(RunState.CANCELLED, now=here.ports.clock(), actor=Actor.USER, reason="cancelled")
+            here.store.runs[here.run_id] = cancelled
+            return await super().upload(folder, path, media_type)
+
+    files = CancelledMeanwhile(here.results, failures=1000)
+    assert await run_job(here.run_id, replace(here.ports, files=files)) is Exit.DONE
+    assert here.run.status is RunState.CANCELLED
+
+
+class Outage:
+    """A service that is away for some seconds, on a clock that moves only while somebody waits."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds, self.now, self.pauses = seconds, 0.0, list[float]()
+
+    async def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.now += seconds
+
+    async def work(self) -> float:
+        if self.now < self.seconds:
+            raise Unavailable("Cloud Storage")
+        return self.now
+
+
+async def test_finished_work_outlasts_ten_minutes_without_the_bucket() -> None:
+    outage = Outage(600)
+    done = await outlast(outage.work, clock=lambda: outage.now, sleep=outage.sleep)
+    assert done < 600 + LONGEST_PAUSE
+    assert outage.pauses[:6] == [1, 2, 4, 8, 16, LONGEST_PAUSE]
+    with pytest.raises(Unavailable):
+        await outlast(Outage(2 * PATIENCE).work, 0)
+
+
+async def test_without_memory_a_run_fails_and_says_so(answer_from: Callable[..., World]) -> None:
+    @dataclass
+    class Large(FolderFiles):
+        def _put(self, name: str, path: Path) -> bytes:
+            raise MemoryError(name, path)
+
+    here = answer_from({"CD14 Mono": ("IFN-beta",)})
+    assert await run_job(here.run_id, replace(here.ports, files=Large(here.results))) is Exit.ERROR
+    assert here.run.failure is not None
+    assert here.run.failure.reason is FailureReason.OUT_OF_MEMORY
+
+
 async def test_without_matched_controls_the_run_falls_back_and_says_so(
     make_run: MakeRun, tmp_path: Path, ticking: Callable[[], datetime]
 ) -> None:
@@ -298,7 +409,7 @@ async def test_without_matched_controls_the_run_falls_back_and_says_so(
         {"cell_type": "CD14 Mono", "condition": ["PBS"] * 60 + ["IFN-gamma"] * 60, "donor": ["D1"] * 60 + ["D2"] * 60},
         index=[f"c{i}" for i in range(120)],
     )
-    genes = sorted(hallmark()["HALLMARK_INTERFERON_GAMMA_RESPONSE"])[:80] + [f"OTHER{i}" for i in range(300)]
+    genes = sorted(hallmark()["HALLMARK_INTERFERON_GAMMA_RESPONSE"])[:80] + small_atlas.OTHERS
     rates = np.full((120, 380), 2.0)
     rates[60:, :80] = 4.0
     cells = ad.AnnData(sparse.csr_matrix(rng.poisson(rates)), obs=obs, var=pd.DataFrame(index=genes))

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from orchestrator import main
 from orchestrator.atlas.atlas import AtlasUnusable
-from orchestrator.ingest import ingest
+from orchestrator.ingest.build import ingest
 from shared.catalog.entries import DatasetEntry
 from shared.gcp.storage import disposition
 

@@ -3,38 +3,17 @@
 import re
 from pathlib import Path
 
-from deploy.iam import ACCOUNTS, bindings
-from deploy.target import Target
+from deploy.iam import ACCOUNTS
 from shared.routes import FUNCTIONS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGE = (ROOT / "docs" / "security.md").read_text()
-PLACE = Target(
-    project="P",
-    number="N",
-    region="R",
-    domain="D",
-    env="prod",
-    production=False,
-    members=(),
-    root=ROOT,
-    work=ROOT / "build",
-)
 
 
-def row(account: str) -> str:
-    """Return the row of this account in the page's table."""
-    (found,) = (line for line in PAGE.splitlines() if line.startswith(f"| `{account}` |"))
-    return found
-
-
-def test_each_account_is_listed_with_exactly_its_roles() -> None:
-    for account in ACCOUNTS:
-        member = f"serviceAccount:{PLACE.account(account)}"
-        held = {each.role.removeprefix("roles/") for each in bindings(PLACE) if each.member == member}
-        listed = set(re.findall(r"`([a-z]+\.[A-Za-z]+)`", row(account)))
-        optional = {"secretmanager.secretAccessor"} if account == "job" else set()
-        assert listed - optional == held, account
+def test_each_account_is_listed() -> None:
+    """Its roles are in docs/deploy.md (`deploy/test_documents.py`)."""
+    listed = re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE)
+    assert sorted(listed) == sorted(ACCOUNTS)
 
 
 def test_each_function_has_its_callers_and_its_account() -> None:

@@ -22,11 +22,16 @@ RUN = "/api/v1/runs/run_0123456789ab"
         ("GET", f"{RUN}/", "status"),
         ("GET", f"{RUN}/result", "result"),
         ("POST", f"{RUN}/cancel", "cancel"),
+        ("DELETE", RUN, "cancel"),
         ("POST", "/api/v1/runs/validate-control-strategy", "validate"),
         ("GET", "/api/v1/metadata/cell-types", "metadata"),
         ("GET", "/api/v1/health", "health"),
         ("GET", "/api/v1/health/ready/", "health"),
         ("POST", "/api/v1/reconcile", "reconcile"),
+        ("GET", "/", "web"),
+        ("HEAD", "/runs/run_0123456789ab", "web"),
+        ("GET", "/apis/v1/runs", "web"),
+        ("GET", "/v1/api/runs", "web"),
     ],
 )
 def test_a_request_finds_its_function(method: str, path: str, function: str) -> None:
@@ -45,10 +50,11 @@ def test_path_parameters_come_with_the_match() -> None:
     ("method", "path", "allow"),
     [
         ("DELETE", "/api/v1/runs", ("GET", "HEAD", "POST")),
-        ("POST", RUN, ("GET", "HEAD")),
+        ("POST", RUN, ("DELETE", "GET", "HEAD")),
         ("GET", f"{RUN}/cancel", ("POST",)),
         ("GET", "/api/v1/runs/validate-control-strategy", ("POST",)),
         ("get", "/api/v1/health", ("GET", "HEAD")),
+        ("POST", "/runs", ("GET", "HEAD")),
     ],
 )
 def test_a_wrong_method_is_told_what_the_path_allows(method: str, path: str, allow: tuple[str, ...]) -> None:
@@ -58,7 +64,7 @@ def test_a_wrong_method_is_told_what_the_path_allows(method: str, path: str, all
 
 
 @pytest.mark.parametrize(
-    "path", ["", "/", "/api/v1", "/api/v1/runs//", "/api/v2/runs", f"{RUN}/result/x", "/api/v1/run\n"]
+    "path", ["/api", "/api/", "/api/v1", "/api/v1/runs//", "/api/v2/runs", f"{RUN}/result/x", "/api/v1/run\n"]
 )
 def test_a_path_that_is_not_ours_finds_nothing(path: str) -> None:
     assert routes.match("GET", path) is None

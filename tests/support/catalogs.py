@@ -1,6 +1,8 @@
 """Ingested datasets, as the ingest would write them, for tests of everything above the catalog."""
 
 from collections.abc import Container, Mapping
+from functools import cache
+from random import Random
 
 from shared.catalog.entries import DatasetEntry, GroupCount
 from shared.catalog.reference import datasets
@@ -86,7 +88,7 @@ def demo_entry(
         cells: cells of each donor by type, in place of the real ones.
     """
     names = [label for label in (*_DEMO_CONDITIONS, *more) if label not in without]
-    conditions = [labels.condition_entry(label) for label in names]
+    conditions = labels.told_apart([labels.condition_entry(label) for label in names])
     groups = [
         GroupCount(cell_type=label, condition=condition.label, cells=sum(donors), donors=donors)
         for label, donors in cells.items()
@@ -106,6 +108,39 @@ def demo_entry(
         donors=["DonorA", "DonorB", "DonorC"],
         cell_types=[labels.cell_type_entry(label) for label in cells],
         conditions=conditions,
+        groups=groups,
+    )
+
+
+@cache
+def large_entry(
+    name: str = "guides", *, conditions: int = 10_000, cell_types: int = 5, donors: int = 12, cells: int = 300
+) -> DatasetEntry:
+    """Return an ingested dataset as large as real screens: groups of every condition, cell type and donor, with up to `cells` cells.
+
+    The first cell types are CD14 monocytes and NK cells; the conditions are GENE0, GENE1, ... and a non-targeting control.
+    """
+    rng = Random(1)  # noqa: S311  # numbers that compress as badly as real ones
+    types = ["CD14+ Monocytes", "NK", *(f"cluster {number}" for number in range(2, cell_types))][:cell_types]
+    names = ["non-targeting", *(f"GENE{number}" for number in range(conditions))]
+    groups = []
+    for label in types:
+        for condition in names:
+            by_donor = [rng.randint(5, cells) for _ in range(donors)]
+            groups.append(GroupCount(cell_type=label, condition=condition, cells=sum(by_donor), donors=by_donor))
+    return DatasetEntry(
+        name=name,
+        title="A screen",
+        description="For tests.",
+        licence="MIT",
+        source="made up",
+        ingested=True,
+        atlas=name,
+        n_cells=sum(group.cells for group in groups),
+        n_genes=20_000,
+        donors=[f"donor_{number}" for number in range(donors)],
+        cell_types=[labels.cell_type_entry(label) for label in types],
+        conditions=[labels.condition_entry(label) for label in names],
         groups=groups,
     )
 

@@ -1,11 +1,14 @@
 """Emulate Identity-Aware Proxy: requests with a token that it issued get a signed assertion."""
 
 import time
-from typing import Final
+from collections.abc import Callable, Collection
+from typing import Any, Final
 from uuid import uuid4
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
+from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from local.tokens import KeySet, key_set
@@ -13,6 +16,9 @@ from shared.auth.identity import ASSERTION_HEADER, ISSUER, MAX_LIFETIME
 
 AUDIENCE: Final = "/projects/1234/global/backendServices/5678"
 KEY_ID: Final = "iap-emulator"
+SIGN_IN: Final = "https://accounts.google.com/o/oauth2/v2/auth"
+LONGEST_JWT_SECONDS: Final = 3600
+SKEW_SECONDS: Final = 30
 
 
 class IapEmulator:
@@ -46,3 +52,64 @@ class IapEmulator:
         now = int(time.time())
         claims = {"iss": ISSUER, "aud": AUDIENCE, "email": email, "iat": now, "exp": now + MAX_LIFETIME}
         return jwt.encode(claims, self._key, algorithm="ES256", headers={"kid": KEY_ID}).encode()
+
+
+class IapGate(IapEmulator):
+    """IAP as documented for programs and expired sessions: it answers for the functions unless the caller is a member.
+
+    Sources of the rules: https://cloud.google.com/iap/docs/authentication-howto and https://cloud.google.com/iap/docs/sessions-howto.
+
+    Args:
+        app: what it protects.
+        members: the e-mail addresses that may use it.
+        account_keys: returns the public keys of a service account.
+    """
+
+    def __init__(self, app: ASGIApp, members: Collection[str], account_keys: Callable[[str], KeySet]) -> None:
+        super().__init__(app)
+        self._members = members
+        self._account_keys = account_keys
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Forward preflights, and the request of a member with an assertion; refuse every other one."""
+        if scope["method"] == "OPTIONS":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        refusal: Response | None = None
+        email = ""
+        if scheme != "Bearer":
+            # A fetch could not follow the redirect to another origin.
+            fetch = headers.get("x-requested-with") == "XMLHttpRequest"
+            refusal = PlainTextResponse("Sign in again", 401) if fetch else RedirectResponse(SIGN_IN, 302)
+        else:
+            try:
+                email = self._verified(token, headers["host"])
+            except (jwt.PyJWTError, LookupError, ValueError) as error:
+                refusal = PlainTextResponse(f"Invalid IAP credentials: {error}", 401)
+        if refusal is None and email not in self._members:
+            refusal = PlainTextResponse("You don't have access", 403)
+        if refusal is not None:
+            await refusal(scope, receive, send)
+            return
+        assertion = (ASSERTION_HEADER.encode(), self.assertion(email))
+        await self._app({**scope, "headers": [*scope["headers"], assertion]}, receive, send)
+
+    def _verified(self, token: str, host: str) -> str:
+        issuer = str(jwt.decode(token, options={"verify_signature": False}).get("iss"))
+        key_id = jwt.get_unverified_header(token).get("kid")
+        keys = jwt.PyJWKSet.from_dict(dict(self._account_keys(issuer)))  # without keys, it raises
+        claims: dict[str, Any] = jwt.decode(
+            token,
+            keys[str(key_id)],
+            algorithms=["RS256"],
+            audience=f"https://{host}/*",
+            leeway=SKEW_SECONDS,
+            options={"require": ["iss", "sub", "aud", "iat", "exp"]},
+        )
+        if claims["sub"] != issuer:
+            raise ValueError("sub is not iss")
+        if claims["exp"] - claims["iat"] > LONGEST_JWT_SECONDS:
+            raise ValueError("longer than an hour")
+        return issuer

@@ -173,7 +173,7 @@ async def sweep_what_was_cancelled_but_not_released(world: World, store: RunStor
 
 async def notify_of_a_failed_job(world: World, store: RunStore, jobs: BatchJobs) -> None:
     run = await world.begun()
-    world.batch.put(run.compute.job_id, JobState.FAILED, exit_codes=(137,))
+    world.batch.put(run.compute.job_id, JobState.FAILED, exit_codes=(1,))
     name = f"projects/p/locations/r/jobs/{run.compute.job_id}"
     await make_reconciler(store, jobs, world.clock).notified(name)
 

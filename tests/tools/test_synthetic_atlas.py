@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from orchestrator.ingest import ingest
+from orchestrator.ingest.build import ingest
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -37,7 +37,8 @@ from local.tokens import key_server, key_set
 from shared.auth.identity import ASSERTION_HEADER, ISSUER, MAX_LIFETIME
 from shared.routes import FUNCTIONS
 from shared.runs.records import Run
-from shared.stores.firestore import FirestoreCatalog, FirestoreRunStore
+from shared.stores.firestore import FirestoreRunStore
+from shared.stores.firestore_catalog import FirestoreCatalog
 from shared.stores.firestore_client import FirestoreDatabase
 from tools import ROOT
 from tools.benchmarks import runs

@@ -30,7 +30,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse, stats
 
-from local.demo_atlas import DATASET
+from local.demo_atlas import SEMI_SYNTHETIC
 from local.demo_atlas import build as demo_atlas
 from orchestrator.atlas.atlas import Atlas, Group
 from orchestrator.atlas.expression import Floats, profile
@@ -41,7 +41,7 @@ from orchestrator.evidence.gene_sets import program_genes
 from orchestrator.evidence.grounding import Origin
 from orchestrator.evidence.inference import Response, response_of
 from orchestrator.evidence.permutation import program_p_value
-from orchestrator.ingest import ingest
+from orchestrator.ingest.build import ingest
 from orchestrator.prediction.delta_transfer import DeltaTransfer, shifted
 from orchestrator.prediction.transfer import extrapolation
 from orchestrator.question.analysis import analyze
@@ -74,7 +74,7 @@ class Data:
     """An ingested atlas."""
 
     def __init__(self, name: str, entry: DatasetEntry, root: Path) -> None:
-        self.name, self.entry, self.atlas = name, entry, Atlas(root / entry.name)
+        self.name, self.entry, self.atlas = name, entry, Atlas(root / entry.folder)
         self.perturbations = sorted({each.perturbation for each in entry.conditions if each.perturbation})
 
     def cells(self, cell_type: str, conditions: Sequence[str]) -> int:
@@ -276,7 +276,7 @@ def scores(data: Data, cell_type: str, perturbation: str, seeds: int) -> Row:
 def demo(folder: Path) -> Data:
     """Build and ingest the demo atlas in a folder."""
     path = demo_atlas.build(folder / "demo.h5ad", folder)
-    return Data("demo (simulated)", ingest(DATASET, path, folder), folder)
+    return Data("demo (simulated)", ingest(SEMI_SYNTHETIC, path, folder), folder)
 
 
 def kang(path: Path, folder: Path) -> Data:

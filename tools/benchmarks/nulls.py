@@ -18,7 +18,7 @@ from scipy import sparse
 
 from orchestrator.atlas.atlas import Atlas
 from orchestrator.config import JobConfig
-from orchestrator.ingest import ingest
+from orchestrator.ingest.build import ingest
 from orchestrator.prediction.delta_transfer import DeltaTransfer
 from orchestrator.progress import Progress
 from orchestrator.question.analysis import analyze

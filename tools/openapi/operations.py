@@ -19,6 +19,7 @@ from shared.fields import Model
 from shared.runs.schemas import (
     CancelAnswer,
     CreateRunRequest,
+    DeleteAnswer,
     ListQuery,
     RunList,
     RunPreview,
@@ -61,7 +62,7 @@ class Operation:
     """
 
     name: str
-    method: Literal["GET", "POST"]
+    method: Literal["GET", "POST", "DELETE"]
     path: str
     model: Any
     errors: tuple[HaystackError, ...] = ()
@@ -89,6 +90,7 @@ OPERATIONS: Final = (
     Operation(
         "cancelRun", "POST", f"{RUN}/cancel", CancelAnswer, (*problems.FOREIGN, *problems.RUN, *problems.FINISHED)
     ),
+    Operation("deleteRun", "DELETE", RUN, DeleteAnswer, (*problems.FOREIGN, *problems.RUN, *problems.NOT_FINISHED)),
     Operation(
         "listPerturbations", "GET", f"{METADATA}/perturbations", list[PerturbationInfo], ENTRIES, query=EntriesQuery
     ),

@@ -30,6 +30,7 @@ HEADERS: Final = {
     "CacheControl": "Cache-Control",
     "OptionalCacheControl": "Cache-Control",
     "Location": "Location",
+    "NextPage": "Link",
     "RetryAfterWhileNotDone": "Retry-After",
     "RequestId": "X-Request-Id",
     "RetryAfter": "Retry-After",
@@ -91,12 +92,16 @@ WAIT: Final = (_invalid("query", "wait", "Input should be less than or equal to 
 RUN: Final = (errors.RunNotFound(RUN_ID),)
 NO_RESULT: Final = (errors.RunNotCompleted(RUN_ID, "running", f"Poll /api/v1/runs/{RUN_ID} until it is done."),)
 FINISHED: Final = (errors.RunAlreadyFinished(RUN_ID, "completed"),)
+NOT_FINISHED: Final = (errors.RunNotFinished(RUN_ID, "is running. Cancel it first."),)
 DATASET: Final = (errors.DatasetNotFound("atlantis", ["openproblems", "parse_pbmc", "tabula_sapiens"]),)
 NAME: Final = (_invalid("query", "dataset", "String should have at most 63 characters", "string_too_long"),)
-ALL: Final = (_invalid("query", "all", "Input should be a valid boolean", "bool_type"),)
+ALL: Final = (
+    _invalid("query", "all", "Input should be a valid boolean", "bool_type"),
+    _invalid("query", "page_size", "Input should be less than or equal to 1000", "less_than_equal"),
+)
 # Schemas of the bodies that have more fields than every problem.
 SCHEMAS: Final = {422: "InvalidRequestProblem"}
-SCHEMA_OF: Final = {"question_not_answerable": "QuestionNotAnswerableProblem"}
+SCHEMA_OF: Final = {"question_not_answerable": "QuestionNotAnswerableProblem", "too_many_runs": "TooManyRunsProblem"}
 
 
 def responses(possible: Iterable[HaystackError]) -> dict[str, Json]:

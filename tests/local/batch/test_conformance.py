@@ -198,9 +198,14 @@ async def test_more_than_ten_retries_are_out_of_range(world: World) -> None:
         await world.create("one", job)
 
 
+async def test_two_lifecycle_policies_are_invalid(world: World) -> None:
+    job = world.job("true")
+    job.task_groups[0].task_spec.lifecycle_policies = [batch_v1.LifecyclePolicy(), batch_v1.LifecyclePolicy()]
+    with pytest.raises(exceptions.InvalidArgument, match="lifecycle_policies"):
+        await world.create("one", job)
+
+
 async def test_a_job_that_only_the_real_service_can_run_is_refused_not_run_otherwise(world: World) -> None:
-    retried = world.job("true")
-    retried.task_groups[0].task_spec.max_retry_count = 1
     many = world.job("true")
     many.task_groups[0].task_count = 2
     shell = world.job("true")
@@ -213,7 +218,7 @@ async def test_a_job_that_only_the_real_service_can_run_is_refused_not_run_other
     sealed.task_groups[0].task_spec.environment = batch_v1.Environment(
         encrypted_variables=batch_v1.Environment.KMSEnvMap(key_name="k", cipher_text="c")
     )
-    for job in (retried, many, shell, secret, sealed):
+    for job in (many, shell, secret, sealed):
         with pytest.raises(exceptions.MethodNotImplemented):
             await world.create("one", job)
 

@@ -114,6 +114,33 @@ async def test_a_job_whose_folder_is_gone_fails_without_having_run(start: Start,
     assert "with exit code 50000" in job.status.status_events[-1].description
 
 
+@pytest.mark.parametrize(
+    ("action", "codes", "attempts"),
+    [("RETRY_TASK", [7], 3), ("RETRY_TASK", [8], 1), ("FAIL_TASK", [7], 1), ("FAIL_TASK", [8], 3), (None, [], 3)],
+)
+async def test_a_task_is_repeated_as_its_policy_says_and_at_most_as_often_as_its_limit(
+    world: World, action: str | None, codes: list[int], attempts: int
+) -> None:
+    job = world.job("python", "-c", "import sys; sys.exit(7)")
+    spec = job.task_groups[0].task_spec
+    spec.max_retry_count = 2
+    if action:
+        policy = {"action": action, "action_condition": {"exit_codes": codes}}
+        spec.lifecycle_policies = [batch_v1.LifecyclePolicy(policy)]
+    await world.create("one", job)
+    failed = await world.until("one", "FAILED")
+    assert sum("with exit code 7." in event.description for event in failed.status.status_events) == attempts
+
+
+async def test_a_repeated_task_knows_its_attempt_and_its_job_succeeds(world: World) -> None:
+    code = "import os, sys; attempt = os.environ['BATCH_TASK_RETRY_ATTEMPT']; print(attempt); sys.exit(attempt == '0')"
+    job = world.job("python", "-c", code)
+    job.task_groups[0].task_spec.max_retry_count = 2
+    await world.create("one", job)
+    await world.until("one", "SUCCEEDED")
+    assert world.emulator.log_path("one").read_text() == "1\n"
+
+
 async def test_a_job_over_its_time_is_stopped_with_50005(world: World) -> None:
     await world.run("one", POLITE, seconds=0.6)
     pid = await pid_in_log(world, "one")

@@ -10,6 +10,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from local.batch.faults import StayQueued
 from local.batch.jobs import JobRecord, new_job
+from local.batch.mounts import Mounts
 from local.batch.scheduler import RUN_SECONDS, Scheduler, time_limit
 from shared.runs.jobs import JobState
 
@@ -24,7 +25,9 @@ class Watched:
     """A scheduler for one job at a time, and a record that cancels itself when it reaches a state."""
 
     def __init__(self, folder: Path, leave_at: JobState | None = None) -> None:
-        self.scheduler = Scheduler(log_dir=folder, job_env={}, cwd=folder, max_parallel=1, grace_seconds=1)
+        self.scheduler = Scheduler(
+            log_dir=folder, job_env={}, cwd=folder, max_parallel=1, grace_seconds=1, mounts=Mounts({}, folder)
+        )
         self.states: list[JobState] = []
         self.leave_at = leave_at
         self.left = asyncio.Event()

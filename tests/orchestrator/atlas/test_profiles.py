@@ -11,7 +11,8 @@ from scipy import sparse
 from orchestrator.atlas.atlas import Atlas, AtlasUnusable
 from orchestrator.atlas.expression import profile
 from orchestrator.atlas.profiles import Profile, read_profile, write_profiles
-from shared.catalog.entries import PROFILES_FILE, DatasetEntry
+from shared.catalog.entries import DatasetEntry
+from shared.catalog.folders import PROFILES_FILE
 
 
 def counts(seed: int, n: int = 30, genes: int = 12) -> sparse.csr_matrix:
@@ -53,7 +54,7 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
 
 
 def test_an_atlas_has_the_profile_of_the_cells_of_each_group(demo_entry: DatasetEntry, atlas_root: Path) -> None:
-    atlas = Atlas(atlas_root / demo_entry.name)
+    atlas = Atlas(atlas_root / demo_entry.folder)
     group = max(atlas.groups, key=atlas.size)
     cells = atlas.counts(atlas.rows(group, atlas.size(group), np.random.default_rng(0)))
     assert np.allclose(atlas.profile([group]).expression, profile(cells), rtol=1e-5)
@@ -62,7 +63,7 @@ def test_an_atlas_has_the_profile_of_the_cells_of_each_group(demo_entry: Dataset
 def test_an_atlas_of_before_there_were_profiles_says_what_to_do(
     tmp_path: Path, demo_entry: DatasetEntry, atlas_root: Path
 ) -> None:
-    for file in (atlas_root / demo_entry.name).iterdir():
+    for file in (atlas_root / demo_entry.folder).iterdir():
         if file.name != PROFILES_FILE:
             (tmp_path / file.name).symlink_to(file)
     with pytest.raises(AtlasUnusable, match=r"Run orchestrator\.ingest again"):

@@ -16,14 +16,12 @@ from orchestrator.search.cells import CellSource
 from shared.catalog.entries import DatasetEntry
 from tests.support.orchestrator.held_out import Data, HeldOut, accuracy, first_prompt, kang, scores
 
-KANG = Path(__file__).parents[4] / "shared" / "data" / "kang_ifnb_small.h5ad"
+KANG = Path(__file__).parents[3] / "local" / "demo_atlas" / "data" / "kang_ifnb_small.h5ad"
 SEEDS, ENOUGH = 10, 9
 
 
 @pytest.fixture(scope="module")
 def real(tmp_path_factory: pytest.TempPathFactory) -> Data:
-    if not KANG.exists():
-        pytest.skip("the real interferon-beta data is not beside the repository")
     return kang(KANG, tmp_path_factory.mktemp("kang"))
 
 

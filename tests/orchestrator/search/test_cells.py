@@ -17,7 +17,7 @@ def test_a_group_is_a_profile_of_all_its_cells_and_gives_no_more_cells_than_aske
     ask: Callable[[str], Question], atlas_root: Path
 ) -> None:
     question = ask("How would CD8 T cells respond to TNF?")
-    atlas = Atlas(atlas_root / question.dataset.name)
+    atlas = Atlas(atlas_root / question.dataset.folder)
     source = CellSource(atlas, question.target, JobConfig(), 1)
     largest = max(candidates(question.target, source.available), key=lambda prompt: len(prompt.groups))
     for label in largest.groups[:5]:
@@ -35,7 +35,7 @@ def test_the_query_cells_are_shared_out_over_donors_and_stay_the_same(
     question = ask("How would CD8 T cells respond to TNF?")
     config = replace(JobConfig(), max_query_cells=60)
     one, again = (
-        CellSource(Atlas(atlas_root / question.dataset.name), question.target, config, 1).query for _ in range(2)
+        CellSource(Atlas(atlas_root / question.dataset.folder), question.target, config, 1).query for _ in range(2)
     )
     assert np.array_equal(one.rows, again.rows)
     assert sorted(one.donors.count(donor) for donor in set(one.donors)) == [20, 20, 20]

@@ -140,6 +140,21 @@ async def test_the_caller_is_the_signed_e_mail_in_lower_case(iap: Iap) -> None:
     assert await iap.identity().identify({HEADER: signed(claims())}) == Caller("ada@example.com")
 
 
+@pytest.mark.parametrize(
+    ("signed_email", "email"),
+    [
+        ("\u212aim@example.com", "\u212aim@example.com"),
+        ("\u0130nci@Example.com", "\u0130nci@example.com"),
+        ("\u00c4da@example.com", "\u00c4da@example.com"),
+        (" Kim@example.com\n", "kim@example.com"),
+    ],
+    ids=["Kelvin sign", "dotted capital I", "umlaut", "ASCII"],
+)
+async def test_only_ascii_letters_of_an_e_mail_change_their_case(iap: Iap, signed_email: str, email: str) -> None:
+    """Regression: the Kelvin sign became a "k", so that another account owned the runs of kim@example.com."""
+    assert await iap.identity().identify({HEADER: signed(claims(email=signed_email))}) == Caller(email)
+
+
 FORGERIES: dict[str, str] = {
     "empty": "",
     "not a token": "abc",
@@ -182,6 +197,7 @@ FORGERIES: dict[str, str] = {
     "issue true": signed(claims(iat=True)),
     "an astronomic expiry": signed(claims(exp=10**400)),
     "no e-mail": signed(claims(email=None)),
+    "not valid yet": signed(claims(nbf=SECONDS + 31)),
     "empty e-mail": signed(claims(email=" ")),
     "e-mail a list": signed(claims(email=["ada@example.com"])),
     "17 KiB": signed(claims(padding="x" * 17_000)),

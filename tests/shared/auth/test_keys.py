@@ -174,6 +174,30 @@ async def test_a_server_that_is_down_is_not_flooded_and_is_used_again_when_it_is
     assert await keys.find("one") == ONE
 
 
+async def test_a_failed_fetch_is_repeated_after_a_pause_and_not_before(provider: Provider, watch: Stopwatch) -> None:
+    """Regression: no test noticed requests that each ask a key server that is down, and wait for it."""
+    provider.status = 503
+    keys = PublicKeys(provider.url, clock=watch)
+    for passed, asked in ((0.0, 1), (FAILURE_INTERVAL - 0.5, 1), (0.5, 2), (0.5, 2), (FAILURE_INTERVAL, 3)):
+        watch.now += passed
+        with pytest.raises(Unavailable):
+            await keys.find("one")
+        assert provider.asked == asked
+
+
+async def test_a_failed_fetch_is_repeated_seldom_while_old_keys_are_usable(
+    provider: Provider, watch: Stopwatch
+) -> None:
+    """Regression: no test noticed requests that wait every two seconds for a key server that is down, with their key cached."""
+    keys = PublicKeys(provider.url, clock=watch)
+    await keys.find("one")
+    provider.status = 503
+    for passed, asked in ((FRESH_SECONDS, 2), (MISS_INTERVAL - 1, 2), (1.0, 3), (FAILURE_INTERVAL, 3)):
+        watch.now += passed
+        assert await keys.find("one") == ONE
+        assert provider.asked == asked
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -227,6 +251,20 @@ async def test_unsupported_entries_of_a_set_are_ignored(provider: Provider, watc
     provider.body = json.dumps({"keys": [*strange, *key_set({"one": ONE})["keys"]], "version": 2}).encode()
     keys = PublicKeys(provider.url, clock=watch)
     assert [await keys.find(key_id) for key_id in ("one", "new", "half")] == [ONE, None, None]
+
+
+async def test_a_set_with_two_keys_of_one_id_is_refused_and_the_cached_keys_stay(
+    provider: Provider, watch: Stopwatch
+) -> None:
+    """Regression: the later of two keys with the same id silently replaced the earlier one."""
+    twice = [*key_set({"one": ONE})["keys"], *key_set({"one": TWO})["keys"]]
+    keys = PublicKeys(provider.url, clock=watch)
+    assert await keys.find("one") == ONE
+    provider.body = json.dumps({"keys": twice}).encode()
+    with pytest.raises(Unavailable):
+        await PublicKeys(provider.url, clock=watch).find("one")
+    watch.now += FRESH_SECONDS
+    assert await keys.find("one") == ONE
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,26 @@ def test_the_nearer_cell_type_comes_before_the_larger_atlas() -> None:
     assert query_plans(small_view(large, small), "IFN-gamma", CD14_MONOCYTE)[0].dataset.name == "a_large_one"
 
 
+def test_a_measured_atlas_comes_before_a_nearer_and_larger_semi_synthetic_one() -> None:
+    monocyte = CellTypeEntry(label="MDC", cell_ontology_id=CD14_MONOCYTE, cell_ontology_label="CD14-positive monocyte")
+    small = small_pbmc("a_simulated_one")
+    simulated = small.model_copy(update={"cell_types": [monocyte, *small.cell_types[1:]], "n_cells": 10**6})
+    measured = small_pbmc("measured").model_copy(update={"semi_synthetic": False})
+    plans = query_plans(small_view(simulated, measured), "IFN-gamma", CD14_MONOCYTE)
+    assert [(plan.dataset.name, plan.query.distance) for plan in plans] == [("measured", 2), ("a_simulated_one", 0)]
+    assert [plan.dataset.name for plan in query_plans(small_view(simulated), "IFN-gamma", CD14_MONOCYTE)] == [
+        "a_simulated_one"
+    ]
+
+
+def test_a_related_perturbation_that_was_measured_comes_before_one_that_was_simulated() -> None:
+    simulated = small_pbmc("a_simulated_one").model_copy(update={"conditions": having("IL-4")})
+    measured = small_pbmc("measured").model_copy(update={"semi_synthetic": False, "conditions": having("IL-4")})
+    plan = related_plan(small_view(simulated, measured), "IL-13", B_CELL)
+    assert plan is not None
+    assert plan.dataset.name == "measured"
+
+
 def having(*names: str) -> list[ConditionEntry]:
     control = ConditionEntry(label="PBS", perturbation=None, kind="control", is_control=True)
     return [control, *(ConditionEntry(label=n, perturbation=n, kind="cytokine", is_control=False) for n in names)]

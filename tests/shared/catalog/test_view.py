@@ -4,9 +4,9 @@ import pytest
 
 from shared.catalog.entries import CellTypeEntry, ConditionEntry, DatasetEntry, GroupCount
 from shared.catalog.reference import datasets
-from shared.catalog.view import CatalogView
+from shared.catalog.view import CatalogView, cells_in
 from shared.errors import DatasetNotFound
-from tests.support.catalogs import CELL_TYPES, small_pbmc, small_view
+from tests.support.catalogs import CELL_TYPES, large_entry, small_pbmc, small_view
 
 
 @pytest.fixture(scope="module")
@@ -98,3 +98,39 @@ def test_a_label_without_a_term_is_a_cell_type_by_its_label() -> None:
 def test_an_empty_catalog_has_nothing() -> None:
     view = CatalogView([])
     assert (view.dataset_names(), view.perturbations(), view.cell_types()) == ([], [], [])
+
+
+def test_a_copy_with_other_groups_has_an_index_of_its_own() -> None:
+    entry = small_pbmc()
+    assert cells_in(entry) > 0
+    assert cells_in(entry.model_copy(update={"groups": []})) == 0
+    assert cells_in(entry) == entry.n_cells
+
+
+def test_an_index_counts_like_a_search() -> None:
+    entry = large_entry(conditions=40, cell_types=3, donors=2)
+    some = ["GENE1", "GENE2", "GENE2", "non-targeting", "unknown"]
+    for conditions in (None, some, []):
+        for cell_type in (None, "NK", "unknown"):
+            expected = sum(
+                group.cells
+                for group in entry.groups
+                if (conditions is None or group.condition in conditions) and cell_type in {None, group.cell_type}
+            )
+            assert cells_in(entry, conditions=conditions, cell_type=cell_type) == expected
+
+
+def test_an_entry_is_equal_and_stored_alike_with_and_without_its_index() -> None:
+    entry, other = small_pbmc(), small_pbmc()
+    assert entry.counts.controls == ["PBS"]
+    assert entry == other
+    assert entry.model_dump_json() == other.model_dump_json()
+
+
+def test_the_perturbations_of_a_screen_are_looked_up_and_not_searched() -> None:
+    """A search would take minutes: 10,000 perturbations × 50,000 groups."""
+    view = CatalogView([], [large_entry()])
+    found = {info.name: info for info in view.perturbations()}
+    assert len(found) == 10_000
+    assert found["GENE7"].cell_count == cells_in(large_entry(), conditions=["GENE7"])
+    assert view.describe("guides").perturbations == 10_000

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -14,10 +15,11 @@ import grpc.aio
 import pytest
 from google.cloud import batch_v1
 
+from local.batch.mounts import IMAGE_USER
 from local.batch.service import BatchEmulator
 from shared.errors import SubmitRejected, Unavailable
 from shared.gcp.batch import GoogleBatchJobs, job_spec
-from shared.runs.jobs import JobReport, JobRequest, JobState, failure_of
+from shared.runs.jobs import JobKind, JobReport, JobRequest, JobState, Machine, failure_of
 from shared.runs.ports import BatchJobs
 from shared.runs.states import FailureReason, job_id
 from shared.settings import Settings
@@ -29,6 +31,7 @@ SETTINGS = Settings(
     job_image="europe-docker.pkg.dev/demo/haystack/job:1",
     atlas_dir="/mnt/atlases",
 )
+ROOT = Path(__file__).parents[3]
 JOB = job_id("run_0123456789ab", 1)
 NAME = f"projects/demo/locations/europe-west1/jobs/{JOB}"
 
@@ -65,7 +68,12 @@ async def emulator(tmp_path: Path) -> AsyncIterator[BatchEmulator]:
     (tmp_path / "orchestrator" / "__init__.py").touch()  # a package, which wins over the one of this project
     (tmp_path / "orchestrator" / "main.py").write_text(MAIN)
     server = BatchEmulator(
-        log_dir=tmp_path / "logs", job_env={"PATH": os.environ["PATH"]}, cwd=tmp_path, max_parallel=1, grace_seconds=2
+        log_dir=tmp_path / "logs",
+        job_env={"PATH": os.environ["PATH"]},
+        cwd=tmp_path,
+        max_parallel=1,
+        grace_seconds=2,
+        buckets={"atlases": tmp_path / "bucket"},
     )
     yield server
     await server.stop()
@@ -150,7 +158,7 @@ async def test_a_job_of_another_maker_with_this_id_is_adopted(jobs: GoogleBatchJ
 
 
 @pytest.mark.parametrize(
-    ("step", "reason"), [("1", FailureReason.ORCHESTRATOR_ERROR), ("137", FailureReason.OUT_OF_MEMORY)]
+    ("step", "reason"), [("1", FailureReason.ORCHESTRATOR_ERROR), ("137", FailureReason.INTERRUPTED)]
 )
 async def test_the_report_of_a_failed_job_tells_its_exit_code(
     jobs: GoogleBatchJobs, step: str, reason: FailureReason
@@ -331,7 +339,40 @@ def test_topic_service_account_and_read_only_atlases_come_from_the_settings() ->
     assert notification.message.type_.name == "JOB_STATE_CHANGED"
     assert job.allocation_policy.service_account.email == settings.job_service_account
     assert spec.volumes[0].gcs.remote_path == "atlases"
+    assert spec.volumes[0].mount_path.startswith("/mnt/disks/")
     assert list(spec.runnables[0].container.volumes) == [f"{spec.volumes[0].mount_path}:/data/atlases:ro"]
+
+
+def test_an_ingest_has_its_own_account_disk_and_retries_and_neither_a_topic_nor_the_atlases() -> None:
+    settings = SETTINGS._replace(
+        job_topic="projects/demo/topics/jobs",
+        job_service_account="job@demo.iam.gserviceaccount.com",
+        ingest_service_account="ingest@demo.iam.gserviceaccount.com",
+        atlas_bucket="atlases",
+    )
+    machine = Machine("e2-highmem-8", 8000, 65536, boot_disk_gb=200)
+    job = job_spec(request("0", kind=JobKind.INGEST, command=("python", "-m", "x"), machine=machine), settings)
+    spec, policy = job.task_groups[0].task_spec, job.allocation_policy
+    assert policy.service_account.email == settings.ingest_service_account
+    assert policy.instances[0].policy.machine_type == "e2-highmem-8"
+    assert policy.instances[0].policy.boot_disk.size_gb == 200
+    assert (spec.compute_resource.cpu_milli, spec.compute_resource.memory_mib) == (8000, 65536)
+    assert list(spec.runnables[0].container.commands) == ["python", "-m", "x"]
+    assert spec.max_retry_count == 2
+    [retried] = spec.lifecycle_policies
+    assert retried.action.name == "RETRY_TASK"
+    assert sorted(retried.action_condition.exit_codes) == [50001, 50002, 50003, 50006]
+    assert not job.notifications
+    assert not spec.volumes
+
+
+def test_atlases_are_mounted_for_the_user_of_the_image() -> None:
+    (user,) = set(re.findall(r"(?m)^USER (\S+)$", (ROOT / "orchestrator" / "Dockerfile").read_text()))
+    assert user == str(IMAGE_USER)
+    job = job_spec(request("0"), SETTINGS._replace(atlas_bucket="atlases"))
+    options = list(job.task_groups[0].task_spec.volumes[0].mount_options)
+    # Batch mounts as root: any other user sees nothing without allow_other, written as an option of its own.
+    assert options == (["--implicit-dirs"] if user in {"0", "root"} else ["-o allow_other", "--implicit-dirs"])
 
 
 def test_a_job_finds_those_secrets_that_it_asks_for_and_the_settings_have_by_reference_only() -> None:
@@ -345,12 +386,23 @@ def test_a_job_finds_those_secrets_that_it_asks_for_and_the_settings_have_by_ref
     assert not plain.secret_variables
 
 
+@pytest.mark.parametrize(("external", "hidden"), [(1, False), (0, True)])
+def test_a_job_runs_in_the_network_of_the_settings(external: int, *, hidden: bool) -> None:
+    network, subnet = "projects/demo/global/networks/lab", "projects/demo/regions/europe-west1/subnetworks/jobs"
+    settings = SETTINGS._replace(job_network=network, job_subnetwork=subnet, job_external_ip=external)
+    (interface,) = job_spec(request("0"), settings).allocation_policy.network.network_interfaces
+    assert (interface.network, interface.subnetwork, interface.no_external_ip_address) == (network, subnet, hidden)
+    assert not job_spec(request("0"), SETTINGS).allocation_policy.network.network_interfaces
+
+
 def test_a_request_cannot_point_the_job_at_another_place() -> None:
     job = job_spec(JobRequest(JOB, {"RESULTS_BUCKET": "elsewhere"}), SETTINGS)
     assert job.task_groups[0].task_spec.runnables[0].environment.variables["RESULTS_BUCKET"] == "results"
 
 
-async def test_a_full_production_job_keeps_the_rules_of_the_service(emulator: BatchEmulator) -> None:
+async def test_a_full_production_job_keeps_the_rules_of_the_service_and_sees_its_atlases(
+    emulator: BatchEmulator, tmp_path: Path
+) -> None:
     port = await emulator.start()
     settings = SETTINGS._replace(
         batch_emulator_host=f"127.0.0.1:{port}",
@@ -361,5 +413,6 @@ async def test_a_full_production_job_keeps_the_rules_of_the_service(emulator: Ba
     jobs: BatchJobs = GoogleBatchJobs(settings)
     await jobs.submit(request("0", labels={"run": "run_0123456789ab", "app": "haystack"}))
     await until(jobs, JobState.SUCCEEDED)
+    assert json.loads(emulator.log_path(JOB).read_text())["ATLAS_DIR"] == str(tmp_path / "bucket")
     assert isinstance(jobs, GoogleBatchJobs)
     await jobs.close()

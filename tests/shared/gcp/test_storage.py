@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
+from uuid import uuid4
 
 import google_crc32c
 import httpx
@@ -35,6 +36,7 @@ from shared.errors import SettingsInvalid, Unavailable
 from shared.gcp.storage import GoogleResultFiles
 from shared.runs.ports import ResultFiles
 from shared.runs.records import StoredFile
+from shared.runs.states import results_folder
 from shared.settings import Settings
 
 RUN = "run_0123456789ab"
@@ -84,6 +86,10 @@ def written(folder: Path, name: str, body: bytes) -> Path:
     return path
 
 
+def new_folder() -> str:
+    return results_folder(RUN, 1, uuid4().hex)
+
+
 def checksum(body: bytes) -> str:
     return base64.b64encode(google_crc32c.Checksum(body).digest()).decode()
 
@@ -98,10 +104,11 @@ async def test_what_is_uploaded_comes_back_whole_through_its_signed_url(
     results: GoogleResultFiles, http: httpx.AsyncClient, tmp_path: Path, size: int
 ) -> None:
     body = os.urandom(size)
-    stored = await results.upload(RUN, written(tmp_path, "data é+1.h5ad", body), "application/x-hdf5")
+    folder = new_folder()
+    stored = await results.upload(folder, written(tmp_path, "data é+1.h5ad", body), "application/x-hdf5")
     assert stored == StoredFile(
         name="data é+1.h5ad",
-        object_name=f"runs/{RUN}/data é+1.h5ad",
+        object_name=f"runs/{folder}/data é+1.h5ad",
         media_type="application/x-hdf5",
         size=size,
         crc32c=checksum(body),
@@ -115,7 +122,7 @@ async def test_what_is_uploaded_comes_back_whole_through_its_signed_url(
 async def test_a_browser_shows_reports_and_logs_and_saves_the_rest_by_name(
     results: GoogleResultFiles, http: httpx.AsyncClient, tmp_path: Path, name: str, kind: str
 ) -> None:
-    [url] = await results.sign([await results.upload(RUN, written(tmp_path, name, b"{}"), kind)], in_an_hour())
+    [url] = await results.sign([await results.upload(new_folder(), written(tmp_path, name, b"{}"), kind)], in_an_hour())
     answer = await http.get(url)
     assert answer.headers["content-type"] == kind
     shown = "inline" if name.endswith((".html", ".json")) else "attachment"
@@ -126,7 +133,9 @@ async def test_a_browser_shows_reports_and_logs_and_saves_the_rest_by_name(
 async def test_a_signed_url_is_valid_for_any_name_and_not_when_tampered_with(
     results: GoogleResultFiles, http: httpx.AsyncClient, tmp_path: Path, name: str
 ) -> None:
-    [url] = await results.sign([await results.upload(RUN, written(tmp_path, name, b"{}"), "text/plain")], in_an_hour())
+    [url] = await results.sign(
+        [await results.upload(new_folder(), written(tmp_path, name, b"{}"), "text/plain")], in_an_hour()
+    )
     assert (await http.get(url)).content == b"{}"
     assert (await http.head(url)).status_code == 403
     for tampered in (
@@ -138,13 +147,44 @@ async def test_a_signed_url_is_valid_for_any_name_and_not_when_tampered_with(
         assert (await http.get(tampered)).status_code == 403
 
 
-async def test_an_upload_takes_the_place_of_an_earlier_one(
+async def test_regression_a_late_upload_never_replaces_a_file(
     results: GoogleResultFiles, http: httpx.AsyncClient, tmp_path: Path
 ) -> None:
-    await results.upload(RUN, written(tmp_path, "log.json", b"first"), "application/json")
-    second = await results.upload(RUN, written(tmp_path, "log.json", b"second"), "application/json")
-    [url] = await results.sign([second], in_an_hour())
-    assert (await http.get(url)).content == b"second"
+    """A process that had lost its lease replaced the files of the completed run."""
+    folder, name = new_folder(), "log.json"
+    first = await results.upload(folder, written(tmp_path, name, b"first"), "application/json")
+    assert await results.upload(folder, tmp_path / name, "application/json") == first
+    with pytest.raises(Unavailable):
+        await results.upload(folder, written(tmp_path, name, b"second"), "application/json")
+    [url] = await results.sign([first], in_an_hour())
+    assert (await http.get(url)).content == b"first"
+
+
+@pytest.mark.parametrize("same", [True, False])
+async def test_a_large_file_that_exists_is_compared_and_not_replaced(tmp_path: Path, same: bool) -> None:
+    # The emulator ignores the precondition of an upload in chunks.
+    body = os.urandom(LARGE)
+    asked = []
+
+    async def begin(request: Request) -> Response:
+        asked.append(request.query_params["ifGenerationMatch"])
+        return Response(status_code=412)
+
+    stored = {"name": "large", "size": str(LARGE), "crc32c": checksum(body if same else b"other")}
+    routes = [
+        Route("/upload/storage/v1/b/results/o", begin, methods=["POST"]),
+        Route("/storage/v1/b/results/o/{name:path}", lambda _: JSONResponse(stored)),
+    ]
+    async with serving(Starlette(routes=routes)) as url:
+        results = GoogleResultFiles(Settings(project="p", results_bucket="results", storage_emulator_host=url))
+        upload = results.upload(new_folder(), written(tmp_path, "large", body), "text/plain")
+        if same:
+            assert (await upload).crc32c == checksum(body)
+        else:
+            with pytest.raises(Unavailable):
+                await upload
+        results.close()
+    assert asked == ["0"]
 
 
 async def test_a_signed_url_names_the_stand_in_the_object_and_its_end(
@@ -174,13 +214,13 @@ async def test_seven_days_are_allowed(results: GoogleResultFiles) -> None:
 
 async def test_a_file_that_is_not_there_is_the_caller_s_fault(results: GoogleResultFiles, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        await results.upload(RUN, tmp_path / "none", "text/plain")
+        await results.upload(new_folder(), tmp_path / "none", "text/plain")
 
 
 async def test_a_bucket_that_is_not_there_is_unavailable(settings: Settings, tmp_path: Path) -> None:
     results = GoogleResultFiles(settings._replace(results_bucket="none"))
     with pytest.raises(Unavailable, match="Cloud Storage"):
-        await results.upload(RUN, written(tmp_path, "a", b"a"), "text/plain")
+        await results.upload(new_folder(), written(tmp_path, "a", b"a"), "text/plain")
     results.close()
 
 
@@ -188,7 +228,7 @@ async def test_a_server_that_is_away_is_unavailable_once_the_deadline_is_over(tm
     away = Settings(project="p", results_bucket="results", storage_emulator_host="http://127.0.0.1:9")
     results = GoogleResultFiles(away, upload_deadline=0.2)
     with pytest.raises(Unavailable, match="Cloud Storage"):
-        await results.upload(RUN, written(tmp_path, "a", b"a"), "text/plain")
+        await results.upload(new_folder(), written(tmp_path, "a", b"a"), "text/plain")
     results.close()
 
 
@@ -211,7 +251,7 @@ async def test_a_server_that_stores_something_else_than_was_sent_is_found_out(tm
     async with serving(Starlette(routes=routes)) as url:
         results = GoogleResultFiles(Settings(project="p", results_bucket="results", storage_emulator_host=url))
         with pytest.raises(Unavailable) as found_out:
-            await results.upload(RUN, written(tmp_path, "large", os.urandom(LARGE)), "text/plain")
+            await results.upload(new_folder(), written(tmp_path, "large", os.urandom(LARGE)), "text/plain")
         assert isinstance(found_out.value.__cause__, DataCorruption)
         results.close()
 
@@ -300,7 +340,7 @@ def in_the_cloud(settings: Settings, url: str) -> GoogleResultFiles:
 
 async def uploaded(results: GoogleResultFiles, folder: Path, count: int) -> Sequence[StoredFile]:
     paths = [written(folder, f"{number}.txt", f"file {number}".encode()) for number in range(count)]
-    return [await results.upload(RUN, path, "text/plain") for path in paths]
+    return [await results.upload(new_folder(), path, "text/plain") for path in paths]
 
 
 async def test_in_the_cloud_iam_signs_each_url_by_one_call_all_at_once(
@@ -411,3 +451,23 @@ asyncio.run(main())
     )
     output, errors = await process.communicate()
     assert output.decode().split() == ["Cloud", "Storage"] * 2, errors.decode()
+
+
+async def test_the_files_of_a_deleted_run_are_gone_and_no_others(
+    results: GoogleResultFiles, http: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    other = RUN[:-1] + ("0" if RUN[-1] != "0" else "1")
+    gone = [await results.upload(RUN, written(tmp_path, name, b"x"), "text/plain") for name in ("a.txt", "b.txt")]
+    kept = await results.upload(other, written(tmp_path, "a.txt", b"x"), "text/plain")
+    for _ in range(2):  # deleting nothing is no error
+        await results.delete(RUN)
+    urls = await results.sign([*gone, kept], in_an_hour())
+    assert [(await http.get(url)).status_code for url in urls] == [404, 404, 200]
+
+
+async def test_files_that_cannot_be_deleted_are_unavailable(settings: Settings) -> None:
+    nowhere = settings._replace(storage_emulator_host="http://127.0.0.1:9")
+    results = GoogleResultFiles(nowhere, upload_deadline=0.2, upload_pause=0.05)
+    with pytest.raises(Unavailable):
+        await results.delete(RUN)
+    results.close()

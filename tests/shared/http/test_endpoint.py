@@ -123,7 +123,7 @@ async def test_another_origin_may_not_read_it(short: httpx.AsyncClient, origin: 
 async def test_a_preflight_needs_no_identity_and_gets_methods_and_headers(short: httpx.AsyncClient) -> None:
     preflight = await short.options(PATH, headers={"Origin": ORIGIN, "Access-Control-Request-Method": "GET"})
     assert (preflight.status_code, preflight.content) == (204, b"")
-    assert preflight.headers["access-control-allow-methods"] == "GET, HEAD"
+    assert preflight.headers["access-control-allow-methods"] == "DELETE, GET, HEAD"
     allowed = preflight.headers["access-control-allow-headers"].split(", ")
     assert {"Idempotency-Key", "X-Requested-With"} <= set(
         allowed

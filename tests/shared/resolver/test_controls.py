@@ -12,9 +12,12 @@ from shared.resolver.controls import is_control
     "label",
     [
         "PBS", "pbs", "DMSO", "dmso_0.1%", "Dimethyl Sulfoxide", "dimethyl sulphoxide", "vehicle", "Vehicle control", "vehicle_control_24h",
-        "untreated", "unstimulated", "unstim", "control", "Control_1", "ctrl", "CTL", "mock", "mock-treated", "none", "no treatment",
+        "untreated", "unstimulated", "unstim", "control", "Control_1", "ctrl", "CTL", "mock", "mock-treated", "no treatment",
         "non-treated", "not stimulated", "non-targeting", "NT", "negative control", "control (PBS)", "PBS-24h", "phosphate-buffered saline",
-        "DMSO-treated cells", "medium", "water", "NTC",
+        "DMSO-treated cells", "medium", "water", "NTC", "sgNT", "NT1", "sgNTC-2", "AAVS1", "AAVS1_g1", "safe-targeting_3",
+        "NegCtrl10_NegCtrl0",
+        "non-targeting_12", "isotype", "ctrl+ctrl", "CTRL_rep1", "un-stimulated", "mock-infected", "mock_24hpi", "siCtrl", "H2O",
+        "INTERGENIC_1216", "sham", "PBS_plate2", "NO-TARGET", "empty vector",
     ],
 )  # fmt: skip
 def test_is_a_control(label: str) -> None:
@@ -25,7 +28,7 @@ def test_is_a_control(label: str) -> None:
     "label",
     [
         "", "IFN-gamma", "stim", "stimulated", "positive control", "DMSO + dasatinib", "control IL-2", "PBS+IL-4", "24h", "1", "LPS",
-        "Control Freak", "knockout", "high dose", "treated",
+        "Control Freak", "knockout", "high dose", "treated", "none", "None", "negative", "KLF1+ctrl",
     ],
 )  # fmt: skip
 def test_is_not_a_control(label: str) -> None:

@@ -76,8 +76,8 @@ def test_a_label_that_names_no_cell_type_has_no_term(label: str) -> None:
         ("LIGHT", "LIGHT", "cytokine"),
         ("light", "LIGHT", "cytokine"),
         ("stim", "stim", "other"),
-        ("STAT1_KO", "STAT1_KO", "other"),
-        ("IFN-gamma+TNF", "IFN-gamma+TNF", "other"),
+        ("STAT1_KO", "STAT1 knockout", "gene"),
+        ("IFN-gamma+TNF", "IFN-gamma + TNF-alpha", "combination"),
         ("TNFSF1", "TNFSF1", "other"),  # a synonym of two cytokines
         ("sf", "sf", "other"),
     ],
@@ -99,3 +99,15 @@ def test_any_label_has_an_entry_that_keeps_it(label: str) -> None:
     entry = condition_entry(label)
     assert entry.label == label
     assert entry.is_control == (entry.perturbation is None)
+
+
+def test_the_second_sample_of_interferon_beta_is_not_called_by_an_old_name_of_il_6() -> None:
+    assert condition_entry("IFNb_1").perturbation == "IFN-beta"
+    assert condition_entry("IFNb_2").perturbation != "IL-6"
+
+
+def test_a_numbered_cluster_is_of_its_cell_type() -> None:
+    assert cell_type_entry("CD14 Mono_2").cell_ontology_label == "CD14-positive monocyte"
+    assert cell_type_entry("NK-3").cell_ontology_label == "natural killer cell"
+    assert cell_type_entry("M_2").cell_ontology_id is None
+    assert cell_type_entry("12").cell_ontology_id is None

@@ -27,11 +27,13 @@ def report(*events: str, codes: tuple[int, ...] = (), state: JobState = JobState
         (50005, FailureReason.TIMEOUT),
         (50006, FailureReason.PREEMPTED),
         (125, FailureReason.IMAGE_PULL),
-        (137, FailureReason.OUT_OF_MEMORY),
+        (75, FailureReason.INTERRUPTED),
+        (137, FailureReason.INTERRUPTED),
+        (139, FailureReason.ORCHESTRATOR_ERROR),
         (1, FailureReason.ORCHESTRATOR_ERROR),
         (2, FailureReason.ORCHESTRATOR_ERROR),
         (127, FailureReason.ORCHESTRATOR_ERROR),
-        (143, FailureReason.ORCHESTRATOR_ERROR),
+        (143, FailureReason.INTERRUPTED),
         (50000, FailureReason.ORCHESTRATOR_ERROR),
     ],
 )
@@ -78,8 +80,33 @@ def test_an_image_that_cannot_be_pulled_is_told_whatever_the_exit_code() -> None
 
 
 def test_the_last_try_decides() -> None:
-    assert failure_of(report(codes=(50001, 137))).reason is FailureReason.OUT_OF_MEMORY
+    assert failure_of(report(codes=(50001, 137))).reason is FailureReason.INTERRUPTED
     assert failure_of(report(codes=(137, 50001))).reason is FailureReason.PREEMPTED
+
+
+@pytest.mark.parametrize("codes", [(), (1,), (137,), (143,), (50000,)])
+def test_regression_a_preemption_is_told_without_a_code_or_with_the_containers(codes: tuple[int, ...]) -> None:
+    delayed = "Quota checking process decides to delay scheduling for the job j-1 due to inadequate quotas"
+    for event in (
+        "Task state is updated from RUNNING to FAILED on zones/l-b/instances/8 due to Spot VM preemption.",
+        "A preemption notice has been received and will be processed.",
+        "VM reporting timeout: no updates received from the VM.",
+        "VM is rebooted during task execution.",
+    ):
+        assert failure_of(report(delayed, event, codes=codes)).reason is FailureReason.PREEMPTED
+
+
+def test_the_quota_of_preemptible_machines_is_no_preemption() -> None:
+    assert (
+        failure_of(report("Instance i creation failed: Quota PREEMPTIBLE_CPUS exceeded.")).reason is FailureReason.QUOTA
+    )
+
+
+@pytest.mark.parametrize("codes", [(), (137,)])
+def test_regression_more_memory_is_advised_only_where_an_event_says_that_memory_ran_out(codes: tuple[int, ...]) -> None:
+    for event in ("The container was OOMKilled.", "Memory cgroup out of memory: Killed process 7 (python)."):
+        assert failure_of(report(event, codes=codes)).reason is FailureReason.OUT_OF_MEMORY
+    assert "memory" not in failure_of(report(EVENT, codes=(137,))).advice
 
 
 def test_a_job_that_was_taken_away_has_vanished() -> None:
@@ -105,6 +132,7 @@ def test_each_reason_comes_with_a_sentence_that_says_what_to_do(reason: FailureR
 def test_only_what_may_go_away_by_itself_is_retryable() -> None:
     assert {reason for reason in FailureReason if failure_for(reason).retryable} == {
         FailureReason.PREEMPTED,
+        FailureReason.INTERRUPTED,
         FailureReason.QUOTA,
         FailureReason.SUBMIT_FAILED,
         FailureReason.JOB_VANISHED,

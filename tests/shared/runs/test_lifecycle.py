@@ -5,12 +5,14 @@ import pytest
 from shared.catalog.interpretation import Interpretation
 from shared.errors import RunAlreadyFinished, Unavailable
 from shared.fields import ControlStrategy
-from shared.runs import lifecycle
+from shared.runs import lifecycle, states
+from shared.runs.evidence import Confidence, GroundingEvidence, RunEvidence
 from shared.runs.jobs import failure_for
 from shared.runs.records import Iteration, Run
 from shared.runs.schemas import CreateRunRequest
 from shared.runs.states import Actor, ComputeState, FailureReason, Phase, RunState
 from shared.runs.submission import RunSubmission
+from shared.runs.views import run_status
 from shared.stores.sqlite import SqliteDatabase, SqliteRunStore
 from tests.support.builders import ADA, ANSWERABLE, lease, outcome
 from tests.support.fakes import FakeBatch, TestClock
@@ -48,6 +50,28 @@ async def test_a_whole_life(store: SqliteRunStore, run: Run, clock: TestClock) -
     assert (done.current_phase, done.compute.state, done.check_at) == (None, ComputeState.RELEASED, None)
 
 
+async def test_the_confidence_of_a_completed_run_is_seen_without_its_result(
+    store: SqliteRunStore, run: Run, clock: TestClock
+) -> None:
+    assert run_status(run).confidence is None
+    evidence = RunEvidence(
+        expected_accuracy=None,
+        expected_accuracy_note="Nothing can be left out.",
+        grounding=GroundingEvidence(score=6, p_value=0.01, permutations=199),
+        confidence=Confidence.LOW,
+        confidence_reason="One donor.",
+        donors=1,
+        cell_types=1,
+        cells=100,
+    )
+    await lease(run.run_id, store=store, clock=clock).begin()
+    found = outcome(run.run_id).model_copy(update={"evidence": evidence})
+    await lease(run.run_id, store=store, clock=clock).complete(found)
+    summary = await store.summary(run.run_id)
+    assert summary is not None
+    assert run_status(summary).confidence is Confidence.LOW
+
+
 async def test_beginning_twice_changes_nothing(store: SqliteRunStore, run: Run, clock: TestClock) -> None:
     first = await lease(run.run_id, store=store, clock=clock).begin()
     clock.move(seconds=1)
@@ -61,6 +85,21 @@ async def test_a_second_copy_of_a_living_job_gets_no_lease(store: SqliteRunStore
     assert second == first
     assert second.compute.lease_owner == "one"
     assert second.compute.lease_owner != "two"
+
+
+async def test_heartbeats_keep_the_lease_of_a_long_phase(store: SqliteRunStore, run: Run, clock: TestClock) -> None:
+    """Regression: no test noticed a lease that counts from the last phase: a copy takes over in the middle of a long one."""
+    first = lease(run.run_id, owner="one", store=store, clock=clock)
+    await first.begin()
+    for _ in range(2):
+        clock.move(minutes=2)
+        beaten = await first.heartbeat()
+    assert clock.now - beaten.updated_at > states.LEASE
+    clock.now += states.LEASE
+    assert await lease(run.run_id, owner="two", store=store, clock=clock).begin() == beaten
+    clock.move(seconds=1)
+    second = await lease(run.run_id, owner="two", store=store, clock=clock).begin()
+    assert second.compute.lease_owner == "two"
 
 
 async def test_a_copy_of_a_job_that_fell_silent_takes_over_and_the_first_is_heard_no_more(
@@ -117,6 +156,18 @@ async def test_the_job_replaces_the_interpretation_of_the_request_and_later_prog
     await process.progress(phase=Phase.PROMPT_GENERATION, iteration=1, interpretation=READ)
     after = await process.progress(phase=Phase.INFERENCE, iteration=1)
     assert after.interpretation == READ
+
+
+async def test_the_owner_sees_the_control_strategy_once_it_is_decided_and_later_progress_keeps_it(
+    store: SqliteRunStore, run: Run, clock: TestClock
+) -> None:
+    """Regression: no test noticed progress that forgets the control strategy to which the job fell back."""
+    process = lease(run.run_id, store=store, clock=clock)
+    assert (await process.begin()).control_strategy_effective is None
+    effective = ControlStrategy.QUERY_AS_CONTROL
+    decided = await process.progress(phase=Phase.INFERENCE, iteration=1, control_strategy_effective=effective)
+    later = await process.progress(phase=Phase.EVALUATION, iteration=1)
+    assert [run_status(each).control_strategy_effective for each in (decided, later)] == [effective, effective]
 
 
 async def test_a_heartbeat_is_not_seen_by_the_owner(store: SqliteRunStore, run: Run, clock: TestClock) -> None:

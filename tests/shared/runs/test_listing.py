@@ -75,6 +75,13 @@ async def test_a_token_holds_for_its_filter_only(store: SqliteRunStore) -> None:
         await ask(store, page_size=3, page_token=token)
 
 
+async def test_a_token_holds_however_often_and_in_which_order_its_states_are_named(store: SqliteRunStore) -> None:
+    """Regression: no test noticed a client that repeats a status and gets 400 for its own page token."""
+    token = (await ask(store, page_size=3, status=["pending", "running", "pending"])).next_page_token
+    for same in (["pending", "running"], ["running", "pending"], ["running", "running", "pending"]):
+        assert (await ask(store, page_size=3, status=same, page_token=token)).page == 2
+
+
 @pytest.mark.parametrize(
     "damage",
     [

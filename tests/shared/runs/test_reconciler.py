@@ -163,9 +163,27 @@ async def test_a_job_that_failed_before_it_began_gets_another_try(service: Servi
     assert (after.status, after.compute.attempt) == (RunState.PENDING, 2)
 
 
+@pytest.mark.parametrize("code", [75, 137, 143])
+async def test_regression_an_interrupted_job_gets_another_try_and_the_run_is_told_so(
+    service: Service, code: int
+) -> None:
+    """SIGTERM was an error of the service, SIGKILL a lack of memory, and neither got a second attempt."""
+    first = await service.running()
+    service.jobs.put(first.compute.job_id, JobState.FAILED, exit_codes=(code,))
+    await service.sweep(minutes=6)
+    second = await service.now()
+    assert (second.status, second.compute.attempt) == (RunState.RUNNING, 2)
+    service.jobs.put(second.compute.job_id, JobState.FAILED, exit_codes=(code,))
+    await service.sweep(minutes=6)
+    failed = await service.now()
+    assert failed.failure is not None
+    assert (failed.failure.reason, failed.failure.retryable) == (FailureReason.INTERRUPTED, True)
+    assert failed.error_message == "The job was interrupted before it finished."
+
+
 async def test_a_job_that_ran_out_of_memory_gets_no_other_try(service: Service) -> None:
     run = await service.running()
-    service.jobs.put(run.compute.job_id, JobState.FAILED, exit_codes=(137,))
+    service.jobs.put(run.compute.job_id, JobState.FAILED, "The container was OOMKilled.", exit_codes=(137,))
     await service.sweep(minutes=6)
     assert await service.reason() is FailureReason.OUT_OF_MEMORY
 
@@ -181,7 +199,7 @@ async def test_of_two_sweeps_at_once_one_gives_the_next_attempt(service: Service
 
 async def test_of_two_sweeps_at_once_one_fails_the_run(service: Service) -> None:
     run = await service.running()
-    service.jobs.put(run.compute.job_id, JobState.FAILED, exit_codes=(137,))
+    service.jobs.put(run.compute.job_id, JobState.FAILED, exit_codes=(1,))
     service.clock.move(minutes=6)
     reports = await asyncio.gather(service.sweep(), service.sweep())
     assert [report.looked_at for report in reports] == [1, 1]
@@ -213,7 +231,7 @@ async def test_a_deleted_run_does_not_stop_the_sweep_of_the_others(service: Serv
 
     deleted, other = await service.running(), await service.running()
     for run in (deleted, other):
-        service.jobs.put(run.compute.job_id, JobState.FAILED, exit_codes=(137,))
+        service.jobs.put(run.compute.job_id, JobState.FAILED, exit_codes=(1,))
     service.store = Deleting(sqlite)
     assert (await service.sweep(minutes=6)).failed == [other.run_id]
 
@@ -338,3 +356,30 @@ async def test_a_notification_is_only_a_hint(service: Service) -> None:
 )
 async def test_a_notification_of_a_job_that_is_not_ours_is_let_go(service: Service, name: str) -> None:
     assert await make_reconciler(service.store, service.jobs, service.clock).notified(name) is None
+
+
+async def test_a_late_notification_about_the_first_attempt_says_nothing_about_the_second(service: Service) -> None:
+    """Regression: no test noticed when a repeated notification counted for the present job, which Batch does not know yet."""
+    first = await service.running()
+    service.jobs.put(first.compute.job_id, JobState.FAILED, exit_codes=(50001,))
+    await service.sweep(minutes=6)
+    second = await service.now()
+    assert second.compute.attempt == 2
+    service.clock.move(minutes=6)
+    late = f"projects/p/locations/r/jobs/{first.compute.job_id}"
+    reconciler_ = make_reconciler(service.store, service.jobs, service.clock)
+    del service.jobs.jobs[second.compute.job_id]
+    assert await reconciler_.notified(late) == second
+    service.jobs.fault = Unavailable("Batch")  # it is not even asked
+    assert await reconciler_.notified(late) == second == await service.now()
+
+
+async def test_a_cancel_that_batch_works_on_is_not_sent_again(service: Service) -> None:
+    """Regression: no test noticed a sweep that sends another CancelJob until the job is gone."""
+    run = await service.running()
+    await lifecycle.cancel(run.run_id, ADA, store=service.store, jobs=service.jobs, clock=service.clock)
+    for _ in range(3):
+        service.jobs.put(run.compute.job_id, JobState.CANCELLATION_IN_PROGRESS)
+        assert (await service.sweep(seconds=30)).looked_at == 1
+    assert service.jobs.cancelled == [run.compute.job_id]
+    assert (await service.now()).compute.state is ComputeState.RELEASING

@@ -29,6 +29,9 @@ class SignsNothing:
         """Not used in these tests."""
         raise AssertionError(f"unexpected upload for {run_id}: {path} {media_type}")
 
+    async def delete(self, run_id: str) -> None:
+        raise NotImplementedError
+
     async def sign(self, files: Sequence[StoredFile], expires_at: datetime) -> Sequence[str]:
         """Return a URL with the object and the time."""
         return [f"https://example.com/{file.object_name}?until={expires_at.isoformat()}" for file in files]

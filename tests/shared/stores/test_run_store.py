@@ -18,6 +18,8 @@ from shared.runs.views import run_status
 from shared.settings import SHORTEST_RETENTION
 from tests.support.builders import START, caveat, completed_run, interpretation, make_run
 
+KEY = "5e" * 32
+
 
 def summary_of(run: Run) -> RunSummary:
     """Return the summary of a run."""
@@ -135,6 +137,37 @@ async def test_the_limit_is_used_up_and_holds_under_simultaneous_creates(run_sto
     assert await run_store.count(RunFilter("ada@example.com")) == 4
 
 
+async def test_a_key_stands_for_its_last_run(run_store: RunDatabase) -> None:
+    assert await run_store.run_of_key(KEY) is None
+    first, second = make_run(idempotency_key=KEY), make_run(idempotency_key=KEY)
+    await run_store.create(first)
+    assert await run_store.run_of_key(KEY) == first.run_id
+    await run_store.create(second, replaces=first.run_id)
+    assert await run_store.run_of_key(KEY) == second.run_id
+
+
+async def test_a_create_stores_nothing_if_its_key_came_to_stand_for_another_run(run_store: RunDatabase) -> None:
+    first, second, late = (make_run(idempotency_key=KEY) for _ in range(3))
+    await run_store.create(first)
+    for replaces in (None, "run_000000000000"):
+        with pytest.raises(RunExists):
+            await run_store.create(late, replaces=replaces)
+    await run_store.create(second, replaces=first.run_id)
+    with pytest.raises(RunExists):
+        await run_store.create(late, replaces=first.run_id)
+    assert (await run_store.get(late.run_id), await run_store.run_of_key(KEY)) == (None, second.run_id)
+
+
+@pytest.mark.parametrize("limit", [0, 1])
+async def test_of_simultaneous_creates_with_one_key_one_wins_and_the_limit_refuses_none(
+    run_store: RunDatabase, limit: int
+) -> None:
+    runs = [make_run(idempotency_key=KEY) for _ in range(8)]
+    outcomes = await asyncio.gather(*(run_store.create(run, max_active=limit) for run in runs), return_exceptions=True)
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["NoneType", *["RunExists"] * 7]
+    assert await run_store.run_of_key(KEY) == runs[outcomes.index(None)].run_id
+
+
 async def test_an_allowed_transition_is_kept_with_its_history(run_store: RunDatabase) -> None:
     run = make_run()
     await run_store.create(run)
@@ -195,6 +228,23 @@ async def test_simultaneous_updates_lose_nothing(run_store: RunDatabase) -> None
         return old.changed(START, current_iteration=old.current_iteration + 1)
 
     await asyncio.gather(*(run_store.update(run.run_id, count_up) for _ in range(6)))
+    after = await run_store.get(run.run_id)
+    assert after is not None
+    assert after.current_iteration == 6
+
+
+async def test_two_processes_that_change_a_run_at_the_same_time_lose_nothing(
+    run_store: RunDatabase, rival_store: RunDatabase
+) -> None:
+    """Regression: no test noticed a change that reads without the write lock, and fails if another process writes in between."""
+    run = make_run()
+    await run_store.create(run)
+
+    def count_up(old: Run) -> Run:
+        return old.changed(START, current_iteration=old.current_iteration + 1)
+
+    for _ in range(3):
+        await asyncio.gather(*(store.update(run.run_id, count_up) for store in (run_store, rival_store)))
     after = await run_store.get(run.run_id)
     assert after is not None
     assert after.current_iteration == 6
@@ -307,9 +357,35 @@ async def test_due_runs_come_longest_overdue_first_and_settled_ones_never(run_st
     for run in (later, settled, late, early):
         await run_store.create(run)
     now = START + timedelta(minutes=5)
+    # The fixture of SQLite reverses what has no order of its own.
     assert list(await run_store.due(now, limit=10)) == [early, late]
     assert list(await run_store.due(now, limit=1)) == [early]
 
 
 async def test_a_database_that_is_there_answers_a_ping(run_store: RunDatabase) -> None:
     await run_store.ping()
+
+
+async def test_a_deleted_run_is_gone_and_deleting_it_again_is_no_error(run_store: RunDatabase) -> None:
+    kept, deleted = make_run(), make_run()
+    for run in (kept, deleted):
+        await run_store.create(run)
+    for _ in range(2):
+        await run_store.delete(deleted.run_id)
+    assert (await run_store.get(deleted.run_id), await run_store.get(kept.run_id)) == (None, kept)
+    with pytest.raises(RunNotFound):
+        await run_store.update(deleted.run_id, lambda run: run)
+
+
+async def test_runs_are_selected_by_their_label(run_store: RunDatabase) -> None:
+    screen = "Screen 1: \u201cIL-2\u201d, 'a' % _"
+    made = [make_run(minutes=i, label=label) for i, label in enumerate([screen, None, "other", screen])]
+    for run in made:
+        await run_store.create(run)
+    await run_store.update(made[0].run_id, to(RunState.CANCELLED))
+    wanted = RunFilter(made[0].user_email, label=screen)
+    assert [run.run_id for run in await run_store.page(wanted, limit=9)] == [made[3].run_id, made[0].run_id]
+    assert await run_store.count(wanted) == 2
+    pending = wanted._replace(statuses=(RunState.PENDING, RunState.RUNNING))
+    assert [run.label for run in await run_store.page(pending, limit=9)] == [screen]
+    assert await run_store.count(wanted._replace(label="Screen")) == 0

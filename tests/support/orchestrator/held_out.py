@@ -19,7 +19,7 @@ from orchestrator.evidence.gene_sets import program_genes
 from orchestrator.evidence.grounding import Origin
 from orchestrator.evidence.inference import Response, response_of
 from orchestrator.evidence.permutation import program_p_value
-from orchestrator.ingest import ingest
+from orchestrator.ingest.build import ingest
 from orchestrator.prediction.delta_transfer import DeltaTransfer, shifted
 from orchestrator.prediction.predictor import Prediction
 from orchestrator.question.analysis import Question, analyze
@@ -51,7 +51,7 @@ class HeldOut:
         text = f"How would {entry.cell_ontology_label or cell_type} respond to {perturbation}?"
         question = analyze(text, CatalogView(datasets(), [data.entry]))
         self.target, self.label, self.perturbation = question.target, question.query_type.label, perturbation
-        self.atlas = Atlas(data.root / data.entry.name)
+        self.atlas = Atlas(data.root / data.entry.folder)
         self.source = CellSource(self.atlas, self.target, CONFIG, seed)
         sizes = {
             group: self.atlas.size(group)

@@ -8,10 +8,14 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from orchestrator.evidence.gene_sets import hallmark
+from orchestrator.evidence.gene_sets import hallmark, reactome
+from shared.resolver.genes import gene_symbols
 
 RESPONDERS = sorted(hallmark()["HALLMARK_INTERFERON_ALPHA_RESPONSE"])[:60]
-GENES = [*RESPONDERS, "IFNAR1", "IFNAR2", *(f"OTHER{i}" for i in range(300))]
+_NOT_IN_SETS = sorted(gene_symbols().difference(*hallmark().values(), *reactome().values()))
+# Known genes of no gene set, in their usual case.
+OTHERS = [gene for gene in _NOT_IN_SETS if "ORF" not in gene][:300]
+GENES = [*RESPONDERS, "IFNAR1", "IFNAR2", *OTHERS]
 
 
 def write(

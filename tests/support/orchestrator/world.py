@@ -28,11 +28,15 @@ class MemoryRuns:
     unavailable_at: frozenset[int] = frozenset()
     before: Callable[[Run], Run] = lambda run: run
 
-    async def create(self, run: Run, *, max_active: int = 0) -> None:
+    async def create(self, run: Run, *, max_active: int = 0, replaces: str | None = None) -> None:
         assert not max_active
+        assert replaces is None
         if run.run_id in self.runs:
             raise RunExists(run.run_id)
         self.runs[run.run_id] = run
+
+    async def run_of_key(self, key: str) -> str | None:
+        raise NotImplementedError("the job creates no runs")
 
     async def get(self, run_id: str) -> Run | None:
         return self.runs.get(run_id)
@@ -54,6 +58,9 @@ class MemoryRuns:
             self.runs[run_id] = new
             self.writes += 1
         return self.runs[run_id]
+
+    async def delete(self, run_id: str) -> None:
+        raise NotImplementedError("the job deletes nothing")
 
     async def page(
         self, wanted: RunFilter, *, limit: int, after: Cursor | None = None, offset: int = 0
@@ -84,8 +91,8 @@ class FolderFiles:
 
     folder: Path
 
-    async def upload(self, run_id: str, path: Path, media_type: str) -> StoredFile:
-        name = f"runs/{run_id}/{path.name}"
+    async def upload(self, folder: str, path: Path, media_type: str) -> StoredFile:
+        name = f"runs/{folder}/{path.name}"
         content = await asyncio.to_thread(self._put, name, path)
         return StoredFile(name=path.name, object_name=name, media_type=media_type, size=len(content), crc32c="AAAAAA==")
 
@@ -94,6 +101,9 @@ class FolderFiles:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content := path.read_bytes())
         return content
+
+    async def delete(self, run_id: str) -> None:
+        raise NotImplementedError("the job deletes nothing")
 
     async def sign(self, files: Sequence[StoredFile], expires_at: datetime) -> Sequence[str]:
         raise NotImplementedError("the job signs nothing")
@@ -142,4 +152,5 @@ class World:
         return found
 
     def file(self, suffix: str) -> Path:
-        return self.results / "runs" / self.run_id / f"{self.run_id}_{suffix}"
+        name = f"{self.run_id}_{suffix}"
+        return next(self.results / file.object_name for file in self.outcome.files if file.name == name)

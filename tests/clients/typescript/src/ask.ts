@@ -1,5 +1,5 @@
 // Submits a question and polls its run until it is done, with types generated from docs/openapi.yaml.
-// Usage: node build/ask.js URL [TOKEN]; TOKEN is an identity token for a service behind IAP.
+// Usage: node build/ask.js URL [TOKEN]; TOKEN is for a service behind IAP, from `haystack token`.
 
 import createClient from "openapi-fetch";
 import type { components, paths } from "./api.js";

@@ -16,9 +16,12 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from orchestrator.atlas.atlas import Atlas, AtlasUnusable, Group
-from orchestrator.ingest import Description, ingest
+from orchestrator.ingest.build import examine, ingest
+from orchestrator.ingest.options import Options
 from shared.catalog.entries import DatasetEntry
 from shared.stores.sqlite import SqliteCatalog, SqliteDatabase
+
+GENES = ["ISG15", "IFI6", "MX1", "STAT1", "CD14", "CD3E", "ACTB", "GAPDH"]
 
 
 def small_atlas(**changes: np.ndarray) -> ad.AnnData:
@@ -34,9 +37,7 @@ def small_atlas(**changes: np.ndarray) -> ad.AnnData:
         index=[f"c{i}" for i in range(n)],
     )
     counts = (np.arange(n)[:, None] + np.arange(8)[None, :]) % 5
-    cells = ad.AnnData(
-        sparse.csr_matrix(counts.astype(np.float32)), obs=obs, var=pd.DataFrame(index=[f"G{i}" for i in range(8)])
-    )
+    cells = ad.AnnData(sparse.csr_matrix(counts.astype(np.float32)), obs=obs, var=pd.DataFrame(index=GENES))
     cells.obs = cells.obs.assign(**changes)
     return cells
 
@@ -102,25 +103,18 @@ def shared_small(tmp_path_factory: pytest.TempPathFactory) -> tuple[Atlas, Any]:
 def test_counts_are_found_in_a_layer_when_x_is_normalized(tmp_path: Path) -> None:
     cells = small_atlas()
     cells.layers["counts"] = cells.X.copy()
-    cells.X = cells.X.log1p()
+    cells.X = cells.X.sqrt()
     ingest("layered", written(cells, tmp_path), tmp_path)
     read = Atlas(tmp_path / "layered").counts(np.arange(60))
     assert np.array_equal(read.toarray(), cells.layers["counts"].toarray())
 
 
-def test_gene_symbols_stand_in_for_ensembl_ids(tmp_path: Path) -> None:
-    cells = small_atlas()
-    cells.var = pd.DataFrame({"gene_symbol": ["A", "B", "A", *"DEFGH"]}, index=[f"ENSG{i:011d}" for i in range(8)])
-    ingest("named", written(cells, tmp_path), tmp_path)
-    assert Atlas(tmp_path / "named").genes == ["A", "B", "A-1", *"DEFGH"]
-
-
-def test_cells_without_a_label_are_skipped_and_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_cells_without_a_label_are_skipped_and_counted(tmp_path: Path) -> None:
     cells = small_atlas()
     cells.obs["donor"] = cells.obs["donor"].where(np.arange(60) >= 4)
-    entry = ingest("holes", written(cells, tmp_path), tmp_path)
-    assert entry.n_cells == 56
-    assert "4 cells" in capsys.readouterr().err
+    found = examine("holes", written(cells, tmp_path))
+    assert found.entry.n_cells == 56
+    assert found.meaning.left_out == {"a missing label": 4}
 
 
 def test_a_condition_can_be_named_as_control_by_hand(tmp_path: Path) -> None:
@@ -128,16 +122,15 @@ def test_a_condition_can_be_named_as_control_by_hand(tmp_path: Path) -> None:
     path = written(cells, tmp_path)
     with pytest.raises(AtlasUnusable, match=r"--control.*arm A"):
         ingest("arms", path, tmp_path)
-    entry = ingest("arms", path, tmp_path, Description(controls=("arm A",)))
+    entry = ingest("arms", path, tmp_path, Options(controls=("arm A",)))
     assert [each.label for each in entry.conditions if each.is_control] == ["arm A"]
 
 
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda cells: setattr(cells, "X", cells.X.log1p()), "not counts"),
-        (lambda cells: setattr(cells, "X", cells.X.toarray()), "csr_matrix is needed"),
-        (lambda cells: setattr(cells, "X", cells.X.tocsc()), "csc_matrix"),
+        (lambda cells: setattr(cells, "X", cells.X * 0.7 + cells.X.power(0.3)), "X holds values that are not counts"),
+        (lambda cells: setattr(cells, "X", -cells.X), "negative"),
         (lambda cells: cells.obs.drop(columns="condition", inplace=True), "--condition-column"),
     ],
 )
@@ -195,7 +188,7 @@ def test_the_command_puts_the_dataset_into_the_catalog(tmp_path: Path) -> None:
         "Small",
     ]
     done = subprocess.run(
-        command, env=settings, capture_output=True, text=True, timeout=50, check=False, cwd=Path(__file__).parents[2]
+        command, env=settings, capture_output=True, text=True, timeout=50, check=False, cwd=Path(__file__).parents[3]
     )
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -232,3 +225,14 @@ def test_donor_labels_that_name_the_condition_are_the_same_donor(
     labels = np.array([donors[each][i % len(donors[each])] for each, i in zip(condition, second, strict=True)])
     entry = ingest("named", written(small_atlas(donor=labels), tmp_path), tmp_path / "atlases")
     assert entry.donors == wanted
+
+
+def test_cells_without_counts_are_left_out_and_counted(tmp_path: Path) -> None:
+    """Regression: empty cells stayed in their groups, and made responses smaller and less certain."""
+    cells = small_atlas()
+    cells.X = sparse.vstack([cells.X[:3] * 0, cells.X[3:]], format="csr")
+    path = written(cells, tmp_path)
+    assert examine("holes", path).meaning.left_out == {"no counts": 3}
+    assert ingest("holes", path, tmp_path).n_cells == 57
+    atlas = Atlas(tmp_path / "holes")
+    assert sum(atlas.size(group) for group in atlas.groups) == 57

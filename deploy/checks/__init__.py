@@ -1,0 +1,1 @@
+"""What `./deploy.sh doctor` checks: each module asks about one concern, reads only, and yields findings."""

@@ -1,0 +1,113 @@
+# The same as the options of deploy.sh; see "Options" in docs/deploy.md.
+
+variable "project" {
+  description = "Project id."
+  type        = string
+}
+
+variable "region" {
+  description = "Region of functions, jobs and buckets, such as us-central1."
+  type        = string
+}
+
+variable "domain" {
+  description = "Host name of the service."
+  type        = string
+}
+
+variable "env" {
+  description = "Environment: prod, or dev, whose resources have their own names."
+  type        = string
+  default     = "prod"
+
+  validation {
+    condition     = contains(["prod", "dev"], var.env)
+    error_message = "env must be prod or dev."
+  }
+}
+
+variable "job_image" {
+  description = "Image of the job, by digest. `python -m deploy.terraform images` builds it."
+  type        = string
+  default     = ""
+}
+
+variable "function_images" {
+  description = "Image of each function. `python -m deploy.terraform images` builds them."
+  type        = map(string)
+  default     = {}
+}
+
+variable "production" {
+  description = "Keep an instance of create, list and status warm, and a week of Firestore history."
+  type        = bool
+  default     = false
+}
+
+variable "members" {
+  description = "IAM members who may use the service, such as group:lab@example.org."
+  type        = set(string)
+  default     = []
+}
+
+variable "origins" {
+  description = "Other web origins that may call the API, such as https://app.example.org."
+  type        = list(string)
+  default     = []
+}
+
+variable "notify" {
+  description = "E-mail addresses that receive alerts."
+  type        = set(string)
+  default     = []
+}
+
+variable "retention_days" {
+  description = "Delete runs and results after this number of days; 0 keeps them."
+  type        = number
+  default     = 0
+
+  validation {
+    condition     = var.retention_days == 0 || var.retention_days >= local.shortest_retention
+    error_message = "retention_days must be 0 or at least ${local.shortest_retention}."
+  }
+}
+
+variable "llm_providers" {
+  description = "Language model providers whose keys are in Secret Manager: anthropic, openai, google_genai."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = length(setsubtract(var.llm_providers, keys(local.llm))) == 0
+    error_message = "llm_providers must be some of: ${join(", ", keys(local.llm))}."
+  }
+}
+
+variable "network" {
+  description = "Network of jobs: a name, or projects/P/global/networks/N; empty: the default network."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = (var.network == "") == (var.subnet == "")
+    error_message = "Set network and subnet together."
+  }
+}
+
+variable "subnet" {
+  description = "Subnet of jobs in the region: a name, or projects/P/regions/R/subnetworks/S."
+  type        = string
+  default     = ""
+}
+
+variable "no_external_ip" {
+  description = "Give jobs no external address; their subnet needs Private Google Access."
+  type        = bool
+  default     = false
+
+  validation {
+    condition     = !var.no_external_ip || var.subnet != ""
+    error_message = "no_external_ip needs network and subnet of a subnet with Private Google Access."
+  }
+}

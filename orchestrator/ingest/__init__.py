@@ -1,0 +1,1 @@
+"""Adding an atlas to the catalog: `python -m orchestrator.ingest`."""

@@ -1,0 +1,316 @@
+"""Guess which columns of an atlas say the cell type, the condition, the donor, the dose and the time, from their names and their labels."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import pandas as pd
+
+from orchestrator.atlas.errors import AtlasUnusable
+from orchestrator.ingest.options import NO_COLUMN, Options
+from shared.resolver.context import is_term
+from shared.resolver.controls import is_control
+from shared.resolver.guides import is_screen
+from shared.resolver.labels import OTHER, cell_type_entry, condition_entry
+from shared.resolver.placeholders import is_unassigned, is_unnamed
+
+CELL_TYPE_COLUMNS: Final = (
+    "cell_type", "cell_types", "celltype", "cell_ontology_class", "cluster_id", "cell_type_annotations", "annotation", "annotations",
+    "celltypes", "cell_label", "predicted_celltype", "majority_voting", "cell", "celltype_l2", "celltype.l2", "predicted.celltype.l2",
+    "cell_line",
+)  # fmt: skip
+CONDITION_COLUMNS: Final = (
+    "condition", "cytokine", "perturbation", "sm_name", "treatment", "stimulation", "stimulus", "group_id", "stim", "drug", "compound",
+    "perturbation_name", "gene", "guide", "guide_identity", "guide_id", "target_gene", "target", "sgrna", "grna", "group", "agent",
+    "status", "label",
+)  # fmt: skip
+DONOR_COLUMNS: Final = (
+    "donor_id", "donor", "donors", "donor_name", "individual", "individual_id", "subject", "subject_id", "patient", "patient_id",
+    "participant", "participant_id", "person", "ind", "animal", "animal_id", "mouse", "mouse_id",
+)  # fmt: skip
+# A sample is often of one donor in one condition.
+SAMPLE_COLUMNS: Final = ("sample_id", "sample", "sample_name", "orig.ident", "orig_ident")
+REPLICATE_COLUMNS: Final = (
+    "replicate",
+    "replicate_id",
+    "rep",
+    "batch",
+    "batch_id",
+    "plate",
+    "well",
+    "library",
+    "library_id",
+    "lane",
+    "pool",
+)
+_DOSE: Final = re.compile(
+    r"(?:dose|dosage|conc|concentration|drug_dose|cytokine_dose|compound_dose)(?:[_. ]?(?:val|value|level|amount))?(?P<unit>[_. ].*)?",
+    re.IGNORECASE,
+)
+_TIME: Final = re.compile(
+    r"(?:time|timepoint|time[_ .]?point|hours?|hrs?|duration|treatment[_ .]?time|stim(?:ulation)?[_ .]?time|exposure[_ .]?time|"
+    r"hours?[_ .]?post.*|hpi|hps|time[_ .]?(?:h|hr|hrs|hours?|min|minutes?|d|days?)|day|days)",
+    re.IGNORECASE,
+)
+_UNIT_COLUMNS: Final = ("dose_unit", "dose_units", "dose_uom", "concentration_unit", "conc_unit", "unit", "units")
+_WELL: Final = re.compile(r"[A-P](?:0?[1-9]|1\d|2[0-4])")
+# Columns of CELLxGENE's schema that describe donors and samples, not what was done to the cells.
+_DESCRIBING: Final = (
+    "disease", "tissue", "assay", "sex", "development_stage", "organism", "self_reported_ethnicity", "suspension_type", "tissue_type",
+    "observation_joinid", "is_primary_data", "phase",
+)  # fmt: skip
+_NO_CELL_TYPES: Final = frozenset(
+    {*DONOR_COLUMNS, *SAMPLE_COLUMNS, *REPLICATE_COLUMNS, *_UNIT_COLUMNS, "condition", "treatment"}
+)
+_MOST_LABELS: Final = 200_000
+_LABELS_READ: Final = 300  # of each column, to judge it
+_MOST_DOSES = 60
+_KNOWN: Final = 0.5
+_SURE: Final = 4  # the highest grade of a column as one of conditions
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A column and why it was chosen."""
+
+    column: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns that give the cells their meaning."""
+
+    cell_type: Choice
+    condition: Choice
+    donor: Choice | None
+    dose: Choice | None
+    dose_unit: str | None  # a column
+    time: Choice | None
+    replicate: str | None
+    cell_type_id: str | None  # a column with Cell Ontology ids
+    described: tuple[str, ...]  # columns that describe donors and samples
+
+
+def choose_columns(obs: pd.DataFrame, options: Options) -> Columns:
+    """Return the columns that give the cells their meaning, given or guessed.
+
+    Raises:
+        AtlasUnusable: a given column does not exist, or no cell type or condition is found.
+    """
+    cell_type = _given(obs, options.cell_type_column, "--cell-type-column") or _cell_type(obs)
+    condition = _given(obs, options.condition_column, "--condition-column") or _condition(obs, {cell_type.column})
+    taken = {cell_type.column, condition.column}
+    donor = None
+    if options.donor_column != NO_COLUMN:
+        donor = _given(obs, options.donor_column, "--donor-column") or _donor(obs, taken)
+    dose = _exposure(obs, options.dose_column, "--dose-column", _DOSE, taken)
+    time = _exposure(obs, options.time_column, "--time-column", _TIME, taken)
+    term_ids = f"{cell_type.column}_ontology_term_id"
+    return Columns(
+        cell_type=cell_type,
+        condition=condition,
+        donor=donor,
+        dose=dose,
+        dose_unit=_named(obs, _UNIT_COLUMNS) if dose else None,
+        time=time,
+        replicate=_named(obs, [name for name in REPLICATE_COLUMNS if donor is None or name != donor.column]),
+        cell_type_id=term_ids if term_ids in obs else None,
+        described=tuple(name for name in _DESCRIBING[:6] if name in obs and name not in taken),
+    )
+
+
+def other_conditions(obs: pd.DataFrame, columns: Columns) -> list[str]:
+    """Return further columns that say what was done to the cells, by their names or labels, such as a second treatment."""
+    chosen = (columns.cell_type, columns.condition, columns.donor, columns.dose, columns.time)
+    skipped = {each.column for each in chosen if each} | {*_DESCRIBING, *_UNIT_COLUMNS}
+    found = []
+    for name in map(str, obs.columns):
+        is_other = name in skipped or name.casefold() in {*DONOR_COLUMNS, *SAMPLE_COLUMNS, *REPLICATE_COLUMNS}
+        if is_other or not _is_label_column(obs[name]) or name.endswith("_term_id"):
+            continue
+        if _DOSE.fullmatch(name) or _TIME.fullmatch(name):
+            continue
+        is_named = name.casefold() in CONDITION_COLUMNS and len(labels_of(obs[name])) <= _MOST_DOSES
+        if is_named or _grade(obs[name], len(obs))[0] == _SURE:
+            found.append(name)
+    return found
+
+
+def labels_of(column: "pd.Series[object]") -> list[str]:
+    """Return the distinct labels of a column as text, without missing ones."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return [as_label(each) for each in column.cat.categories]
+    return [as_label(each) for each in column.dropna().unique()[:_MOST_LABELS]]
+
+
+def as_label(value: object) -> str:
+    """Return a value of a column as text without spaces around it; whole numbers without a decimal point."""
+    if isinstance(value, bytes):
+        return value.decode(errors="replace").strip()
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value).strip()  # "P1 " is the donor P1
+
+
+def unit_in_name(column: str) -> str:
+    """Return the unit that the name of a dose or time column says: "ng_ml" of "dose_ng_ml", "h" of "time_h"."""
+    if (match := _DOSE.fullmatch(column)) and match["unit"]:
+        return match["unit"].strip("_. ()").replace("_", "/")
+    words = set(re.findall(r"[a-z]+", column.casefold()))
+    if words & {"h", "hr", "hrs", "hour", "hours", "hpi", "hps"}:
+        return "h"
+    if words & {"min", "minute", "minutes"}:
+        return "min"
+    return "d" if words & {"d", "day", "days"} else ""
+
+
+def _given(obs: pd.DataFrame, name: str | None, option: str) -> Choice | None:
+    if name is None:
+        return None
+    if name not in obs:
+        raise AtlasUnusable(f"obs has no column {name}. Give another one with {option}; available: {_listed(obs)}.")
+    return Choice(name, "given")
+
+
+def _named(obs: pd.DataFrame, names: Iterable[str]) -> str | None:
+    """Return the first column with one of these names, in any case."""
+    by_name = {str(column).casefold(): str(column) for column in reversed(obs.columns)}
+    return next((by_name[name] for name in names if name in by_name), None)
+
+
+def _is_label_column(column: "pd.Series[object]") -> bool:
+    return not pd.api.types.is_float_dtype(column.dtype) and not pd.api.types.is_datetime64_any_dtype(column.dtype)
+
+
+def _is_count(label: str) -> bool:
+    # A column of 0 and 1 with missing values is one of floats.
+    return label.isdigit()
+
+
+def _sampled(column: "pd.Series[object]", n_cells: int) -> list[str]:
+    """Return labels to judge a column by; none if nearly every cell has its own."""
+    labels = labels_of(column)
+    if not labels or (len(labels) > _LABELS_READ and len(labels) * 4 > n_cells):
+        return []
+    return labels[:: max(1, len(labels) // _LABELS_READ)]
+
+
+def _cell_type(obs: pd.DataFrame) -> Choice:
+    found: list[tuple[tuple[bool, bool, int], Choice]] = []
+    named = [name for each in CELL_TYPE_COLUMNS if (name := _named(obs, (each,)))]
+    for place, name in enumerate(dict.fromkeys([*named, *map(str, obs.columns)])):
+        if not _is_label_column(obs[name]) and name not in named:
+            continue
+        labels = [label for label in _sampled(obs[name], len(obs)) if not is_unassigned(label)]
+        if not labels or (name.casefold().endswith("_ontology_term_id")) or name in _DESCRIBING:
+            continue
+        if name.casefold() in _NO_CELL_TYPES:  # "r1" is also the name of a photoreceptor
+            continue
+        terms = {cell_type_entry(label).cell_ontology_id for label in labels} - {None}
+        share = sum(cell_type_entry(label).cell_ontology_id is not None for label in labels) / len(labels)
+        is_known = share >= _KNOWN and bool(terms)
+        if is_known or name in named:
+            is_number = all(re.fullmatch(r"\d+", label) for label in labels)
+            why = f"{round(100 * share)}% of its {len(labels)} labels are known cell types" if is_known else "its name"
+            rank = (
+                is_known,
+                not is_number,
+                len(terms) if name not in named else len(terms) + len(obs.columns) * 1000 - place,
+            )
+            found.append((rank, Choice(name, why)))
+    if not found and (ids := _named(obs, ("cell_type_ontology_term_id", "cell_ontology_id"))):
+        return Choice(ids, "Cell Ontology ids; no column has names of cell types")
+    if not found:
+        raise AtlasUnusable(
+            "obs has no column of cell types: none has a usual name or labels that are known cell types. Name one with "
+            f"--cell-type-column; available: {_listed(obs)}."
+        )
+    return max(found, key=lambda each: each[0])[1]
+
+
+def _condition(obs: pd.DataFrame, taken: set[str]) -> Choice:
+    found: list[tuple[tuple[int, int], Choice]] = []
+    named = [name for each in CONDITION_COLUMNS if (name := _named(obs, (each,))) and name not in taken]
+    skipped = {*taken, *_DESCRIBING, *_UNIT_COLUMNS}
+    for name in dict.fromkeys([*named, *map(str, obs.columns)]):
+        usual = len(named) - named.index(name) if name in named else 0
+        is_other = name in skipped or name.casefold() in {*DONOR_COLUMNS, *SAMPLE_COLUMNS, *REPLICATE_COLUMNS}
+        is_exposure = bool(_DOSE.fullmatch(name) or _TIME.fullmatch(name))
+        is_label = _is_label_column(obs[name]) or (usual and all(map(_is_count, labels_of(obs[name]))))
+        if ((is_other or is_exposure) and not usual) or not is_label or name.endswith("_term_id"):
+            continue
+        grade, why = _grade(obs[name], len(obs))
+        if grade > 1 or (usual and grade) or (usual and not found):
+            found.append(((grade, usual), Choice(name, why if grade else "its name")))
+    if not found:
+        raise AtlasUnusable(
+            "obs has no column of conditions: none has a usual name or labels that are a control and perturbations. Name one with "
+            f"--condition-column; available: {_listed(obs)}."
+        )
+    return max(found, key=lambda each: each[0])[1]
+
+
+def _grade(column: "pd.Series[object]", n_cells: int) -> tuple[int, str]:
+    """Return how much the labels of a column look like conditions, and why."""
+    labels = [label for label in _sampled(column, n_cells) if not is_unassigned(label)]
+    if len(labels) < 2 and not (labels and len(_sampled(column, n_cells)) > 1):
+        return 0, ""
+    controls = [label for label in labels if is_control(label)]
+    others = [label for label in labels if label not in controls]
+    if pd.api.types.is_bool_dtype(column.dtype):
+        return 1, "it says yes or no"
+    known = [label for label in others if _is_known(label)]
+    guides = is_screen(labels)
+    if controls and (known or guides):
+        what = "genes that guides target" if guides and not known else "perturbations"
+        return _SURE, f"its labels are a control ({controls[0]}) and known {what}"
+    if controls and others and all(map(is_unnamed, others)):
+        return 2, f"its labels are a control ({controls[0]}) and another"
+    if controls:
+        return 3, f"its labels include a control ({controls[0]})"
+    return (2, "its labels are known perturbations") if len(known) >= _KNOWN * len(labels) and known else (0, "")
+
+
+def _is_known(label: str) -> bool:
+    entry = condition_entry(label)
+    name = (entry.agent or entry.perturbation or "").casefold()
+    return entry.kind not in {OTHER, "control"} or (entry.kind == OTHER and is_term(name))
+
+
+def _donor(obs: pd.DataFrame, taken: set[str]) -> Choice | None:
+    for name in (_named(obs, (each,)) for each in DONOR_COLUMNS):
+        if name and name not in taken:
+            return Choice(name, "its name")
+    for name in (_named(obs, (each,)) for each in SAMPLE_COLUMNS):
+        labels = labels_of(obs[name]) if name else []
+        # Seurat writes the name of the project into orig.ident.
+        if name and name not in taken and labels != ["SeuratProject"] and not _are_wells(labels):
+            return Choice(name, "its name; no column is named after donors")
+    return None
+
+
+def _are_wells(labels: Sequence[str]) -> bool:
+    """Return whether labels are wells of a plate: "A1", "B12". The samples "P1" and "P2" are not."""
+    return all(map(_WELL.fullmatch, labels)) and len({label[0] for label in labels}) > 1
+
+
+def _exposure(
+    obs: pd.DataFrame, given: str | None, option: str, pattern: re.Pattern[str], taken: set[str]
+) -> Choice | None:
+    if given == NO_COLUMN:
+        return None
+    if given is not None:
+        return _given(obs, given, option)
+    for name in map(str, obs.columns):
+        if name not in taken and pattern.fullmatch(name) and 1 < len(labels_of(obs[name])) <= _MOST_DOSES:
+            return Choice(name, "its name")
+    for name in map(str, obs.columns):
+        if name not in taken and pattern.fullmatch(name) and len(labels_of(obs[name])) == 1:
+            return Choice(name, "its name")
+    return None
+
+
+def _listed(obs: pd.DataFrame) -> str:
+    return ", ".join(map(str, obs.columns)) or "none"

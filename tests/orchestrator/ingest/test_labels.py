@@ -1,0 +1,431 @@
+"""What the columns of many kinds of files are taken for."""
+
+from collections.abc import Sequence
+from itertools import cycle, islice
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from orchestrator.atlas.errors import AtlasUnusable
+from orchestrator.ingest.labels import ONE_DONOR, Meaning, understand
+from orchestrator.ingest.options import Options
+from orchestrator.ingest.summary import WIDTH, summary
+
+CELLS = 240
+
+
+def obs(**columns: Sequence[object] | None) -> pd.DataFrame:
+    """Return cells of two types in two donors, ctrl and IFN-beta, with these columns instead; None takes a column away."""
+    labels: dict[str, Sequence[object] | None] = {
+        "cell_type": ["CD14 Mono", "B"],
+        "condition": ["ctrl", "ctrl", "IFN-beta", "IFN-beta"],
+        "donor": ["P1"] * 4 + ["P2"] * 4,
+        **columns,
+    }
+    return pd.DataFrame({name: list(islice(cycle(each), CELLS)) for name, each in labels.items() if each is not None})
+
+
+def named(found: Meaning) -> dict[str, str | None]:
+    """Return the perturbation of each condition label; None for a control."""
+    return {each.label: each.perturbation for each in found.conditions}
+
+
+def refusal(cells: pd.DataFrame, options: Options | None = None) -> str:
+    with pytest.raises(AtlasUnusable) as refused:
+        understand(cells, options or Options())
+    return str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("labels", "wanted"),
+    [
+        (["ctrl", "IFN-beta", "TNF-alpha", "IFN-beta+TNF-alpha"], "IFN-beta + TNF-alpha"),
+        (["PBS", "IFNb", "IFNb_TNFa"], "IFN-beta + TNF-alpha"),
+        (["PBS", "IFNB & TNF"], "IFN-beta + TNF-alpha"),
+        (["PBS", "TGFb1/IL-6"], "IL-6 + TGF-beta1"),
+        (["PBS", "IFN-gamma and foobarin"], "foobarin + IFN-gamma"),
+        (["DMSO", "DMSO + Dabrafenib"], "Dabrafenib"),
+        (["unstim", "IFNb_10ng", "IFNb_100ng"], "IFN-beta 100 ng/mL"),
+        (["unstim", "IFNb_6h", "IFNb_24h"], "IFN-beta, 6 h"),
+        (["unstim", "IFNb_10ng_6h", "IFNb_1ng_24h"], "IFN-beta 10 ng/mL, 6 h"),
+        (["ctrl", "KLF1+ctrl", "KLF1+MAP2K6"], "KLF1 + MAP2K6 knockout"),
+        (["sgNT-1", "sgNT-2", "sgKLF1-1", "sgKLF1-2"], "KLF1 knockout"),
+        (["AAVS1", "KLF1_g1", "STAT1_g2"], "STAT1 knockout"),
+        (["non-targeting", "KLF1", "STAT1"], "KLF1 knockout"),
+        (["NegCtrl0_NegCtrl0", "KLF1_NegCtrl0", "KLF1_STAT1"], "KLF1 + STAT1 knockout"),
+        (["safe-targeting", "STAT1_KO"], "STAT1 knockout"),
+        (["NT", "IFNG", "TNF"], "IFN-gamma"),
+    ],
+)
+def test_conditions_are_kept_apart_and_named_canonically(labels: list[str], wanted: str) -> None:
+    found = understand(obs(condition=labels, cell_type=["CD14 Mono"], donor=None), Options())
+    assert wanted in named(found).values()
+    assert sum(each.is_control for each in found.conditions) >= 1
+    assert found.n_cells == CELLS
+
+
+def test_doses_in_a_column_of_their_own_are_conditions_of_their_own() -> None:
+    """Regression: a high dose was averaged with a low one that does nothing."""
+    found = understand(obs(dose=[0.01, 0.01, 0.01, 100.0]), Options())
+    assert named(found) == {
+        "ctrl": None,
+        "IFN-beta dose 0.01": "IFN-beta dose 0.01",
+        "IFN-beta dose 100": "IFN-beta dose 100",
+    }
+    assert {each.agent for each in found.conditions if not each.is_control} == {"IFN-beta"}
+    assert understand(obs(dose=[0.01, 0.01, 0.01, 100.0]), Options(dose_column="none")).conditions[0].dose is None
+
+
+@pytest.mark.parametrize(
+    ("column", "doses"),
+    [
+        ({"dose_ng_ml": [0, 0, 10, 100]}, {"10 ng/mL", "100 ng/mL"}),
+        ({"concentration": ["", "", "10 nM", "1uM"]}, {"10 nM", "1 µM"}),
+        ({"dose": [None, None, 5, 50], "dose_unit": ["nM"]}, {"5 nM", "50 nM"}),
+        ({"dose": ["NA", "NA", "low", "high"]}, {"low dose", "high dose"}),
+    ],
+)
+def test_units_of_doses_are_read(column: dict[str, list[object]], doses: set[str]) -> None:
+    found = understand(obs(**column), Options())
+    assert {each.dose for each in found.conditions if not each.is_control} == doses
+
+
+def test_times_have_the_controls_of_the_same_time() -> None:
+    found = understand(obs(time=["6h", "24h", "6h", "24h"], cell_type=["B"]), Options())
+    controls = {each.perturbation: each.controls for each in found.conditions if not each.is_control}
+    assert controls == {"IFN-beta, 24 h": ["ctrl, 24 h"], "IFN-beta, 6 h": ["ctrl, 6 h"]}
+
+
+def test_cells_at_dose_0_of_a_drug_are_left_out() -> None:
+    found = understand(obs(dose=[0, 0, 0, 5], cell_type=["B"]), Options())
+    assert found.n_cells == CELLS * 3 // 4
+    assert any("dose 0" in note for note in found.notes)
+
+
+def test_several_kinds_of_controls_demand_a_choice() -> None:
+    """Regression: a vehicle and untreated cells were pooled, and the vehicle's effect was reported as the perturbation's."""
+    cells = obs(condition=["DMSO", "untreated", "IFN-beta"])
+    text = refusal(cells)
+    assert "--control DMSO --exclude untreated" in text
+    assert "--control-for IFN-beta=DMSO" in text
+    chosen = understand(cells, Options(controls=("DMSO",), excluded=("untreated",)))
+    assert named(chosen) == {"DMSO": None, "IFN-beta": "IFN-beta"}
+    only = understand(cells, Options(controls=("DMSO",)))
+    assert named(only) == named(chosen)
+    assert any("untreated" in warning for warning in only.warnings)
+
+
+def test_a_condition_can_have_a_control_of_its_own() -> None:
+    cells = obs(condition=["DMSO", "untreated", "IFN-beta", "Dabrafenib"])
+    options = Options(controls=("untreated",), controls_for={"Dabrafenib": "DMSO"})
+    found = {each.label: each for each in understand(cells, options).conditions}
+    assert found["Dabrafenib"].controls == ["DMSO"]
+    assert found["IFN-beta"].controls == ["untreated"]
+    assert found["DMSO"].is_control
+    assert "Dabrafenib" not in refusal(obs(condition=["DMSO", "untreated", "IFN-beta"]))
+    assert "no condition" in refusal(cells, Options(controls_for={"IFN-beta": "PBS", "Dabrafenib": "DMSO"}))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("ctrl", "Control"), ("PBS", "PBS_2"), ("DMSO 0.1%", "DMSO"), ("sgNT", "AAVS1")]
+)
+def test_spellings_of_one_control_are_pooled_with_a_note(one: str, other: str) -> None:
+    found = understand(obs(condition=[one, other, "IFN-beta"]), Options())
+    assert sorted(label for label, name in named(found).items() if name is None) == sorted([one, other])
+    assert any("pooled" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(
+    "label", ["None", "nan", "unassigned", "Unknown", "Doublet", "Negative", "ambiguous", "NA", "", "no guide"]
+)
+def test_unassigned_cells_are_left_out_and_counted(label: str) -> None:
+    """Regression: cells without a guide were taken as controls."""
+    found = understand(obs(condition=["ctrl", label, "IFN-beta"]), Options())
+    assert named(found) == {"ctrl": None, "IFN-beta": "IFN-beta"}
+    assert found.left_out == {f"condition {label!r}": CELLS // 3}
+    kept = understand(obs(condition=[label, "IFN-beta"]), Options(controls=(label,)))
+    assert named(kept) == {label: None, "IFN-beta": "IFN-beta"}
+
+
+def test_cell_types_that_were_not_assigned_are_left_out() -> None:
+    found = understand(obs(cell_type=["B", "B", "doublets", "NK"]), Options())
+    assert [each.label for each in found.cell_types] == ["B", "NK"]
+    assert found.left_out == {"cell_type 'doublets'": CELLS // 4}
+
+
+@pytest.mark.parametrize("label", ["stim", "treated", "1", "stimulated", "yes"])
+def test_a_condition_without_a_name_must_be_named(label: str) -> None:
+    text = refusal(obs(condition=["ctrl", label]))
+    assert f"--rename {label}=IFN-beta" in text
+    found = understand(obs(condition=["ctrl", label]), Options(renamed={label: "IFN-beta"}))
+    assert named(found) == {"ctrl": None, "IFN-beta": "IFN-beta"}
+
+
+def test_a_column_of_true_and_false_needs_a_name_and_has_its_control() -> None:
+    cells = obs(condition=None, stim=[True, False])
+    assert "--rename True=IFN-beta" in refusal(cells)
+    assert named(understand(cells, Options(renamed={"True": "IFNb"}))) == {"False": None, "IFNb": "IFN-beta"}
+
+
+def test_another_column_may_name_the_condition() -> None:
+    found = understand(obs(condition=None, stim=[True, False], agonist=["IFNb"]), Options())
+    assert named(found) == {"False": None, "IFN-beta": "IFN-beta"}
+    assert any("agonist" in note for note in found.notes)
+
+
+def test_a_column_with_names_is_preferred_to_one_without() -> None:
+    found = understand(obs(condition=None, group=["ctrl", "stim"], cytokine=["PBS", "IFN-gamma"]), Options())
+    assert found.columns.condition.column == "cytokine"
+
+
+def test_conditions_are_found_by_what_they_say() -> None:
+    found = understand(obs(condition=None, arm_of_trial=["PBS", "IFN-gamma", "TNF-alpha"]), Options())
+    assert found.columns.condition.column == "arm_of_trial"
+    assert "control" in found.columns.condition.why
+
+
+def test_annotated_names_are_preferred_to_numbers_of_clusters() -> None:
+    cells = obs(cell_type=None, cluster_id=[1, 2], seurat_clusters=["0", "1"], my_names=["CD14+ Monocytes", "NK cells"])
+    found = understand(cells, Options())
+    assert found.columns.cell_type.column == "my_names"
+
+
+def test_replicates_are_no_cell_types() -> None:
+    """Regression: "r1" and "r2" were taken for photoreceptors, and the cell line was not."""
+    found = understand(obs(cell_type=["A549"], replicate=["r1", "r2"]), Options())
+    assert (found.columns.cell_type.column, found.columns.replicate) == ("cell_type", "replicate")
+
+
+def test_cellxgene_columns_are_used_as_they_are() -> None:
+    cells = obs(
+        cell_type=["classical monocyte", "natural killer cell"],
+        cell_type_ontology_term_id=["CL:0000860", "CL:0000623"],
+        donor=None,
+        donor_id=["D1", "D1", "D1", "D1", "D2"],
+        disease=["normal", "COVID-19"],
+        tissue=["blood"],
+    )
+    found = understand(cells, Options())
+    assert {each.label: each.cell_ontology_id for each in found.cell_types} == {
+        "classical monocyte": "CL:0000860",
+        "natural killer cell": "CL:0000623",
+    }
+    assert found.columns.donor is not None
+    assert (found.columns.condition.column, found.columns.donor.column) == ("condition", "donor_id")
+    assert found.columns.described == ("disease", "tissue")
+
+
+def test_a_disease_is_a_condition_only_if_a_person_says_so() -> None:
+    cells = obs(condition=None, disease=["normal", "COVID-19"])
+    assert "--condition-column" in refusal(cells)
+    found = understand(cells, Options(condition_column="disease", controls=("normal",)))
+    assert set(named(found)) == {"normal", "COVID-19"}
+
+
+def test_without_a_donor_column_all_cells_are_of_one_donor() -> None:
+    found = understand(obs(donor=None), Options())
+    assert {group.donor for group in found.rows} == {ONE_DONOR}
+    assert any("one donor" in note for note in found.notes)
+
+
+def test_a_donor_column_is_preferred_to_samples() -> None:
+    found = understand(obs(sample_id=["s1", "s2", "s3", "s4"], donor=None, patient=["A"] * 4 + ["B"] * 4), Options())
+    assert found.columns.donor is not None
+    assert found.columns.donor.column == "patient"
+    assert found.arms.both == ["A", "B"]
+
+
+def test_wells_are_no_donors() -> None:
+    found = understand(obs(donor=None, sample_id=["A1", "A2", "B1", "B2"]), Options())
+    assert found.columns.donor is None
+
+
+def test_sample_names_that_contain_the_condition_are_repaired() -> None:
+    found = understand(
+        obs(donor=None, sample_id=["ctrl101", "ctrl107", "stim101", "stim107"], cell_type=["B"]), Options()
+    )
+    assert found.arms.both == ["101", "107"]
+
+
+def test_donors_that_decide_the_condition_are_said_loudly() -> None:
+    """Regression: two people, one per arm, made an answer about the perturbation."""
+    cells = obs(donor=["P1", "P1", "P2", "P2"])
+    found = understand(cells, Options())
+    assert found.arms.both == []
+    lines = summary("x", found)
+    assert lines[1].startswith("WARNING       NO DONOR HAS BOTH ARMS")
+    assert understand(cells, Options(donor_column="none")).arms.both == [ONE_DONOR]
+
+
+def test_a_donor_in_one_arm_only_is_a_warning() -> None:
+    found = understand(obs(donor=["P1", "P1", "P1", "P2"]), Options())
+    assert any("Donors without control cells: P2" in warning for warning in found.warnings)
+
+
+def test_a_cell_type_with_too_few_controls_is_a_warning() -> None:
+    cells = obs(cell_type=["B", "B", "B", "pDC"])
+    cells = cells[~((cells["cell_type"] == "pDC") & (np.arange(CELLS) % 8 == 3))]
+    cells = cells[~((cells["cell_type"] == "B") & (cells["condition"] == "ctrl") & (np.arange(len(cells)) > 10))]
+    found = understand(cells, Options())
+    assert any("cannot be asked about" in warning and "B" in warning for warning in found.warnings)
+
+
+@pytest.mark.parametrize(
+    ("technique", "action"),
+    [(["CRISPRa"], "overexpression"), (["CRISPRi"], "knockdown"), (["CRISPR-cas9"], "knockout")],
+)
+def test_the_technique_of_a_screen_is_read(technique: list[str], action: str) -> None:
+    found = understand(obs(condition=["non-targeting", "KLF1"], perturbation_type=technique), Options())
+    assert f"KLF1 {action}" in named(found).values()
+    given = understand(obs(condition=["non-targeting", "KLF1"]), Options(guides="overexpression"))
+    assert "KLF1 overexpression" in named(given).values()
+
+
+def test_labels_that_the_file_lacks_are_refused() -> None:
+    for options in (Options(controls=("PBS",)), Options(excluded=("stimm",)), Options(renamed={"stimm": "IFN-beta"})):
+        assert "its labels: ctrl, IFN-beta" in refusal(obs(), options)
+
+
+def test_a_file_without_perturbed_cells_is_refused() -> None:
+    assert "nothing to predict" in refusal(obs(condition=["ctrl", "Control"]))
+
+
+def test_the_rows_of_all_groups_are_all_cells_once() -> None:
+    cells = obs(condition=["ctrl", "IFN-beta", "None"], donor=["P1", "P2", None, "P2", "P1"])
+    found = understand(cells, Options())
+    rows = np.concatenate(list(found.rows.values()))
+    wanted = np.flatnonzero((cells["condition"] != "None") & cells["donor"].notna())
+    assert sorted(rows.tolist()) == wanted.tolist()
+    for group, own in found.rows.items():
+        assert (cells["donor"].to_numpy()[own] == group.donor).all()
+        assert (cells["condition"].to_numpy()[own] == group.condition).all()
+        assert np.array_equal(own, np.sort(own))
+
+
+def test_a_summary_fits_80_columns_and_says_every_choice() -> None:
+    many = ["ctrl", *(f"compound number {number} of a very long name" for number in range(30))]
+    for cells in (obs(), obs(condition=many), obs(dose=[1, 1, 1, 10])):
+        lines = summary("x", understand(cells, Options()), [("genes", "1,500, 80% known")])
+        assert all(len(line) <= WIDTH for line in lines)
+        text = "\n".join(lines)
+        assert all(name in text for name in ("cell type", "condition", "donor", "controls", "cells of", "1,500"))
+        assert "\x1b" not in text
+
+
+def test_10_000_guides_are_read_from_their_labels_not_from_cells() -> None:
+    labels = ["non-targeting", *(f"KLF{number}_g1" for number in range(9_999))]
+    codes = np.random.default_rng(0).integers(0, len(labels), 200_000)
+    cells = pd.DataFrame(
+        {"guide": pd.Categorical.from_codes(codes, labels), "cell_type": pd.Categorical(["B"] * 200_000)}
+    )
+    found = understand(cells, Options())
+    assert len(found.conditions) == len(np.unique(codes))
+    assert found.n_cells == 200_000
+
+
+def test_spaces_around_labels_make_no_donors_types_or_conditions_of_their_own() -> None:
+    found = understand(
+        obs(
+            cell_type=["B", "B "],
+            condition=["ctrl"] * 2 + ["ctrl "] * 2 + ["IFN-beta"] * 2 + [" IFN-beta"] * 2,
+            donor=["P1", "P1", "P1 ", "P1 ", "P2", "P2 ", "P2", "P2 ", "P2"],
+        ),
+        Options(),
+    )
+    assert {(each.donor, each.cell_type, each.condition) for each in found.rows} == {
+        (donor, "B", condition) for donor in ("P1", "P2") for condition in ("ctrl", "IFN-beta")
+    }
+
+
+@pytest.mark.parametrize("column", ["cell_type", "cell_type_ontology_term_id"])
+def test_cell_ontology_ids_alone_name_cell_types(column: str) -> None:
+    found = understand(obs(**{"cell_type": None, column: ["CL:0001054", "CL:0000236"]}), Options())
+    assert found.columns.cell_type.column == column
+    assert [each.cell_ontology_label for each in found.cell_types] == ["B cell", "CD14-positive monocyte"]
+
+
+@pytest.mark.parametrize(
+    ("name", "labels"),
+    [
+        ("perturbation_2", ["control", "IFNg", "control", "IFNg", "IFNg"]),
+        ("drug", ["none", "Ruxolitinib", "none"]),
+        ("drug", [None, "Ruxolitinib", None]),
+        ("genotype", ["WT", "STAT1_KO", "WT"]),
+    ],
+)
+def test_a_second_treatment_is_a_warning(name: str, labels: list[str | None]) -> None:
+    (warning,) = understand(obs(**{name: labels}), Options()).warnings
+    assert f"The column {name} also looks like conditions" in warning
+
+
+@pytest.mark.parametrize(
+    ("name", "labels"),
+    [
+        ("treatment", ["PBS", "PBS", "cytokine", "cytokine"]),
+        ("guide_id", ["sgNT-1", "sgNT-2", "sgSTAT1-1", "sgSTAT1-2"]),
+        ("guide_id", ["sgNT-1", None, "sgSTAT1-1", None]),
+    ],
+)
+def test_a_column_that_repeats_or_refines_the_conditions_is_no_second_treatment(
+    name: str, labels: list[str | None]
+) -> None:
+    cells = obs(condition=["ctrl", "ctrl", "STAT1", "STAT1"], **{name: labels})
+    assert not any("also looks" in each for each in understand(cells, Options(condition_column="condition")).warnings)
+
+
+def test_the_project_that_seurat_writes_into_every_cell_is_no_donor() -> None:
+    found = understand(obs(donor=None, **{"orig.ident": ["SeuratProject"]}), Options())
+    assert found.columns.donor is None
+
+
+def test_conditions_of_0_and_1_are_found_in_a_column_of_floats() -> None:
+    assert "--rename 1=IFN-beta" in refusal(obs(condition=[0.0, 0.0, 1.0, 1.0]))
+
+
+def test_doses_of_one_number_in_several_units_stay_apart() -> None:
+    found = understand(
+        obs(
+            condition=["DMSO", "Dabrafenib", "Dabrafenib", "DMSO"],
+            dose=[0.0, 10.0, 10.0, 0.0],
+            dose_unit=["%", "nM", "uM", "%"],
+        ),
+        Options(),
+    )
+    assert {each.perturbation for each in found.conditions} == {None, "Dabrafenib 10 nM", "Dabrafenib 10 µM"}
+
+
+def test_a_cell_without_several_labels_is_counted_once() -> None:
+    found = understand(
+        obs(
+            condition=[None, "ctrl", "ctrl", "IFN-beta", "IFN-beta"],
+            donor=[None, "P1", "P2", "P1", "P2"],
+            cell_type=["B"],
+        ),
+        Options(),
+    )
+    assert sum(found.left_out.values()) == found.n_file - found.n_cells == CELLS // 5
+
+
+def test_a_dose_of_0_in_a_label_is_no_perturbation() -> None:
+    cells = obs(condition=["PBS", "PBS", "IFN-beta 0 ng/mL", "IFN-beta 10 ng/mL", "IFN-beta 10 ng/mL"])
+    found = understand(cells, Options())
+    assert named(found) == {"PBS": None, "IFN-beta 10 ng/mL": "IFN-beta"}
+    assert "--control 'IFN-beta 0 ng/mL'" in found.warnings[0]
+    found = understand(cells, Options(controls=("IFN-beta 0 ng/mL",)))
+    assert named(found) == {"IFN-beta 0 ng/mL": None, "IFN-beta 10 ng/mL": "IFN-beta"}
+
+
+def test_subtypes_that_are_taken_as_one_perturbation_are_a_warning() -> None:
+    (warning,) = understand(obs(condition=["ctrl", "IFN-alpha1", "IFN-alpha2"]), Options()).warnings
+    assert warning.startswith("IFN-alpha1, IFN-alpha2 are taken as one perturbation, IFN-alpha1")
+
+
+def test_accession_numbers_of_samples_hide_no_donors() -> None:
+    samples = ["GSM100_P1_ctrl", "GSM101_P1_stim", "GSM102_P2_ctrl", "GSM103_P2_stim"]
+    found = understand(obs(donor=None, sample=samples, condition=["ctrl", "IFN-beta"]), Options())
+    assert found.arms.both == ["P-1", "P-2"]
+    found = understand(
+        obs(donor=None, sample=["GSM100_ctrl", "GSM101_stim"], condition=["ctrl", "IFN-beta"]), Options()
+    )
+    assert not found.arms.both

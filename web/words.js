@@ -1,0 +1,77 @@
+// Words and numbers for people.
+
+export const PHASES = [
+  ["query_analysis", "Read the question"],
+  ["prompt_generation", "Choose cells"],
+  ["inference", "Predict"],
+  ["evaluation", "Evaluate"],
+  ["output_generation", "Write the results"],
+];
+
+export const STATUSES = {
+  pending: "waiting",
+  running: "running",
+  completed: "completed",
+  failed: "failed",
+  cancelled: "cancelled",
+};
+
+export const STRATEGIES = {
+  synthetic_control: "compare with a control that is predicted from matched control cells",
+  query_as_control: "compare with the cells of the question themselves",
+};
+
+const RELATIVE = new Intl.RelativeTimeFormat("en", { numeric: "auto", style: "long" });
+
+export function age(time) {
+  const seconds = (Date.parse(time) - Date.now()) / 1000;
+  for (const [unit, length] of [["day", 86400], ["hour", 3600], ["minute", 60]]) {
+    if (Math.abs(seconds) >= length) return RELATIVE.format(Math.trunc(seconds / length), unit);
+  }
+  return "just now";
+}
+
+export function elapsed(from, to = Date.now()) {
+  const seconds = Math.max(0, Math.round((to - Date.parse(from)) / 1000));
+  const minutes = Math.floor(seconds / 60);
+  if (minutes >= 60) return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  return minutes ? `${minutes} min ${seconds % 60} s` : `${seconds} s`;
+}
+
+export const number = (value) => (value === null || value === undefined ? "unknown" : value.toLocaleString("en"));
+export const signed = (value) => (value === null ? "–" : `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`);
+export const size = (bytes) => (bytes < 1024 ** 2 ? `${Math.ceil(bytes / 1024)} KiB` : `${(bytes / 1024 ** 2).toFixed(1)} MiB`);
+export const count = (n, one, many = `${one}s`) => `${number(n)} ${n === 1 ? one : many}`;
+export const geneSet = (name) => name.replace(/^(HALLMARK|REACTOME)_/, "").replaceAll("_", " ").toLowerCase();
+
+export function pValue(value) {
+  if (value === null) return "–";
+  if (value >= 0.001) return value.toFixed(3);
+  const [digits, exponent] = value.toExponential(0).split("e-");
+  return value === 0 ? "< 1e−300" : `${digits}e−${exponent}`;
+}
+
+// What a run that is not done waits for.
+export function waitingFor(run) {
+  if (run.status === "pending") {
+    return run.attempt > 1
+      ? "The machine was lost. Waiting for another one; the run starts over."
+      : "Waiting in the queue for a machine. A machine takes about a minute to start.";
+  }
+  const phase = PHASES.find(([name]) => name === run.current_phase)?.[1].toLowerCase() ?? "start";
+  const of = run.current_iteration ? `, iteration ${run.current_iteration} of at most ${run.max_iterations}` : "";
+  return `Working: ${phase}${of}.`;
+}
+
+const KNOWN = { cell_types: "cell types", donors: "donors", perturbations: "perturbations" };
+
+export function accuracy(evidence) {
+  const expected = evidence.expected_accuracy;
+  if (!expected) return `Expected accuracy: unknown. ${evidence.expected_accuracy_note ?? ""}`;
+  const { median, low, high } = expected.pearson;
+  const between = low === high ? "" : ` (${low.toFixed(2)} to ${high.toFixed(2)})`;
+  const simple = expected.baselines.nearest_cell_type ?? expected.baselines.mean_delta;
+  const other = expected.baselines.nearest_cell_type ? "copying the most similar cell type" : "the mean of the others";
+  return `Expected accuracy: r = ${median.toFixed(2)}${between} with a measurement, judged on ${expected.n} ${KNOWN[expected.held_out]} ` +
+    `where the answer is known. For comparison, ${other} reaches r = ${simple.pearson.median.toFixed(2)}.`;
+}
