@@ -4,13 +4,12 @@ PYTHON ?= $(shell for version in 3.13 3.12 3.11; do python$$version -c "" 2>/dev
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
-PIP_AUDIT := 2.10.1
 # Locks are universal: one file for every supported Python and platform. Existing pins stay until their input asks for others.
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url
 export PYTHONUNBUFFERED = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up atlas ingest test test-clients test-stack bench load check format audit openapi terraform derived lock mutants clean
+.PHONY: help install demo up atlas ingest test test-clients test-stack bench load check format audit sbom openapi terraform derived lock mutants clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -99,11 +98,14 @@ format: install ## Format the code and fix what ruff can fix
 	@! command -v terraform >/dev/null || terraform fmt deploy/terraform
 
 audit: install ## Look up known vulnerabilities of the pinned packages (needs the network)
-	@for file in requirements.txt orchestrator/requirements.txt orchestrator/requirements-llm.txt requirements-dev.txt; do \
+	@for file in $(wildcard requirements*.txt */requirements*.txt); do \
 		echo "$$file:"; \
-		$(BIN)/uv tool run --quiet pip-audit@$(PIP_AUDIT) --strict --disable-pip --no-deps --progress-spinner off -r $$file || \
+		$(BIN)/pip-audit --strict --disable-pip --require-hashes --progress-spinner off -r $$file || \
 			{ echo "$$file: pip-audit listed a vulnerability above, or could not read PyPI's list."; exit 1; }; \
 	done
+
+sbom: install ## Write bills of materials (CycloneDX) of the functions and the job's images into sbom/
+	@$(BIN)/python -m tools.sbom
 
 openapi: install ## Regenerate docs/openapi.yaml from the code
 	@$(BIN)/python -m tools.openapi
@@ -124,4 +126,4 @@ lock: install ## Recompile requirements*.txt from the .in files
 	@test ! -e tools/requirements-load.in || $(COMPILE) tools/requirements-load.in -o tools/requirements-load.txt
 
 clean: ## Remove everything that make created, including .venv
-	@rm -rf $(VENV) .venv-stack .venv-load .local demo-results results mutants build *.egg-info
+	@rm -rf $(VENV) .venv-stack .venv-load .local demo-results results sbom mutants build *.egg-info

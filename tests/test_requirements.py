@@ -11,7 +11,8 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parent.parent
 DEPLOYED = ("requirements.txt", "orchestrator/requirements.txt", "orchestrator/requirements-llm.txt")
-FILES = (*DEPLOYED, "requirements-dev.txt", "requirements-uv.txt", "orchestrator/requirements-stack.txt")
+OTHERS = ("requirements-uv.txt", "orchestrator/requirements-stack.txt", "tools/requirements-load.txt")
+FILES = (*DEPLOYED, "requirements-dev.txt", *OTHERS)
 PYTHONS = ("3.11", "3.12", "3.13")
 
 PERMISSIVE = {
@@ -70,6 +71,11 @@ def licenses(package: Distribution) -> set[str]:
         found = (short for name, short in NAMES.items() if re.fullmatch(name, part.strip("() ").lower()))
         named.add(next(found, part.strip("() ")))
     return named
+
+
+def test_every_lock_file_is_tested() -> None:
+    found = [*ROOT.glob("requirements*.txt"), *ROOT.glob("[!.]*/requirements*.txt")]
+    assert {path.relative_to(ROOT).as_posix() for path in found} - {"mutants/requirements.txt"} == set(FILES)
 
 
 @pytest.mark.parametrize("file", FILES)
