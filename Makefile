@@ -9,7 +9,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-
 export PYTHONUNBUFFERED = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up atlas ingest test test-clients test-stack bench load check format audit sbom openapi terraform derived lock mutants clean
+.PHONY: help install demo up atlas ingest test test-clients test-stack bench load load-faults check format audit sbom openapi terraform derived lock mutants clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,9 @@ bench: install ## Measure cold starts, latency, memory and settings; writes docs
 
 load: install .venv-load/.installed ## Load the local service with locust and check every response
 	@.venv-load/bin/python -m tools.benchmarks.load $(ARGS)
+
+load-faults: install .venv-load/.installed ## The same with services that lose their functions and their store (ten minutes)
+	@$(BIN)/python -m tools.benchmarks.load --faults --users 200 --minutes 3 $(ARGS)
 
 .venv-load/.installed: tools/requirements-load.txt
 	$(python-ok)

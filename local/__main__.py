@@ -19,7 +19,10 @@ app.add_typer(command.app, name="faults")
 Store = Literal["sqlite", "firestore"]
 Strategy = Literal["synthetic_control", "query_as_control"]
 DataDir = Annotated[Path, typer.Option(resolve_path=True, help="Folder for the data of the service.")]
-STORE_HELP = "Run store. sqlite keeps runs across a restart; firestore (the emulator; needs Java and gcloud) does not."
+STORE_HELP = (
+    "Run store. sqlite keeps runs across a restart; firestore (the emulator; needs Java and gcloud) does not, "
+    "unless FIRESTORE_EMULATOR_HOST names one that keeps running."
+)
 
 
 @app.command()
@@ -131,7 +134,7 @@ async def _serve(data_dir: Path, port: int, store: str, frontend: Path | None) -
         for failure in failures:
             service.say_on_stderr(failure)
         service.say_on_stderr("stopping; running jobs get up to 10 seconds to end")
-    if store == "sqlite":
+    if service.survives(store):
         service.say_on_stderr(f"stopped; the next start with --data-dir {data_dir} continues the runs")
     else:
         service.say_on_stderr("stopped; all runs and jobs are lost, because --store firestore keeps them in memory")

@@ -28,6 +28,7 @@ PROJECT: Final = "haystack-local"
 REGION: Final = "europe-west4"
 BUCKET: Final = "haystack-results"
 ATLAS_BUCKET: Final = "haystack-atlases"
+FIRESTORE_HOST: Final = "FIRESTORE_EMULATOR_HOST"
 TOPIC: Final = f"projects/{PROJECT}/topics/batch-notifications"
 
 Say = Callable[[str], None]
@@ -79,8 +80,8 @@ async def running(
             job_env={**_inherited(), **common, "PYTHONPATH": str(ROOT)},
             cwd=ROOT,
             on_notification=partial(_notify, events, data_dir / "jobs", say),
-            # A restart of the Firestore emulator loses the runs, so their jobs are not kept either.
-            journal=data_dir / "batch.db" if store == "sqlite" else None,
+            # The jobs are kept if the runs are: a restart of the service's own Firestore emulator loses them.
+            journal=data_dir / "batch.db" if survives(store) else None,
             buckets={ATLAS_BUCKET: atlas_dir(data_dir)},
         )
         stack.push_async_callback(batch.stop)
@@ -129,6 +130,9 @@ async def _start_store(
         path = data_dir / "runs.db"
         say(f"Run store: SQLite, {path}")
         return {"STORE": "sqlite", "SQLITE_PATH": str(path)}, []
+    if host := os.environ.get(FIRESTORE_HOST):
+        say(f"Run store: the Firestore emulator that already runs at {host}")
+        return {"STORE": "firestore", FIRESTORE_HOST: host}, []
     found = firestore_emulator.find()
     if isinstance(found, str):
         raise RuntimeError(f"the Firestore emulator cannot start: {found}. Or use --store sqlite, the default.")
@@ -137,7 +141,12 @@ async def _start_store(
     stack.push_async_callback(emulator.stop)
     host = await emulator.start()
     say(f"Run store: the Firestore emulator, at {host}; it keeps data in memory, so a restart loses all runs and jobs")
-    return {"STORE": "firestore", "FIRESTORE_EMULATOR_HOST": host}, [emulator.ended]
+    return {"STORE": "firestore", FIRESTORE_HOST: host}, [emulator.ended]
+
+
+def survives(store: str) -> bool:
+    """Return whether runs survive a restart: those in SQLite, or in an emulator that FIRESTORE_EMULATOR_HOST names."""
+    return store == "sqlite" or FIRESTORE_HOST in os.environ
 
 
 async def register_atlases(catalog: Catalog, folder: Path) -> list[str]:

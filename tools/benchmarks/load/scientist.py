@@ -1,73 +1,44 @@
-"""Load on a running service, with every response checked: `python -m tools.benchmarks.load --users 20 --minutes 1`.
+"""The locust file: users who ask questions and check every response.
 
-Locust runs this file, in a virtual environment of its own (`make load`). Its users create runs (some twice, with an `Idempotency-Key`),
-poll, wait, list, cancel, download results, validate questions, read the catalog, and request runs of others. Each response is
-compared with docs/openapi.yaml and with what the user saw before. The service must trust the e-mail header, like the local one.
+They create runs (some twice, with an `Idempotency-Key`), poll, wait, list, cancel, download results, validate questions, read the
+catalog, and request runs of others. Each response is compared with docs/openapi.yaml and with what the user saw before.
+
+With `LOAD_COUNTS`, the name of a file for counts, the service may be away: refused connections and 503 with `Retry-After` are counted
+and repeated, as a careful client does, and are no errors.
 """
 # ruff: noqa: S311  # random choices, no secrets
 # mypy: disable-error-code="import-not-found,misc,untyped-decorator,no-untyped-call"
 
-import argparse
 import base64
+import json
+import os
 import random
 import re
-import subprocess
-import sys
+import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
 import google_crc32c
-import yaml
-from jsonschema import Draft202012Validator
-from locust import HttpUser, between, task
+from locust import HttpUser, between, events, task
 from locust.exception import RescheduleTask
 
+from tools.benchmarks.load.observed import Run, validate
+
 Json = Any
-COMPONENTS: Final[Json] = yaml.safe_load((Path(__file__).parents[2] / "docs" / "openapi.yaml").read_text())[
-    "components"
-]
 RUNS: Final = "/api/v1/runs"
 CELL_TYPES: Final = ("CD14 monocytes", "CD8 T cells", "NK cells")
-FINAL: Final = frozenset({"completed", "failed", "cancelled"})
-NEXT: Final = {"pending": FINAL | {"pending", "running"}, "running": FINAL | {"running"}}
-FIXED: Final = ("run_id", "user_email", "query", "control_strategy", "max_iterations", "created_at")
-INCREASING: Final = ("current_iteration", "attempt", "updated_at")
+COUNTS_FILE: Final = os.environ.get("LOAD_COUNTS")
+LONGEST_OUTAGE: Final = 60.0
 newest_runs: dict[str, str] = {}  # by e-mail address of the owner; no other user may see them
+counts: Counter[str] = Counter(created=0, lost=0, doubled=0, unavailable=0)
 
 
-def validate(content: Json, schema: str) -> None:
-    """Raise AssertionError unless JSON matches a schema of the OpenAPI document."""
-    validator = Draft202012Validator({"$ref": f"#/components/schemas/{schema}", "components": COMPONENTS})
-    if error := next(validator.iter_errors(content), None):
-        raise AssertionError(f"{schema}: {error.json_path}: {error.message}")
-
-
-class Run:
-    """A run as its owner has seen it."""
-
-    def __init__(self, status: Json, etag: str) -> None:
-        self.status, self.etag, self.cancelled = status, etag, False
-        self.followed = random.random() < 0.3  # the users cancel the other runs
-        self.path = f"{RUNS}/{status['run_id']}"
-
-    def observe(self, new: Json, etag: str = "") -> None:
-        """Remember a new status. Raise AssertionError if it contradicts the last one."""
-        old, state = self.status, new["status"]
-        for field in FIXED:
-            assert new[field] == old[field], f"{self.path}: {field} changed from {old[field]} to {new[field]}"
-        for field in INCREASING:
-            assert new[field] >= old[field], f"{self.path}: {field} fell from {old[field]} to {new[field]}"
-        assert state in NEXT.get(old["status"], {old["status"]}), f"{self.path}: {old['status']} became {state}"
-        assert not old["done"] or new == old, f"{self.path} changed after its end: {old} became {new}"
-        assert not self.cancelled or state == "cancelled", f"{self.path} was cancelled and is {state}"
-        assert new["done"] is (state in FINAL), f"{self.path} is {state} with done: {new['done']}"
-        assert (new["failure"] is not None) is (state == "failed"), f"{self.path} is {state}: {new['failure']}"
-        if etag and self.etag:
-            assert (etag == self.etag) is (new == old), f"{self.path}: the ETag does not reflect the change"
-        self.status, self.etag = new, etag or (self.etag if new == old else "")
+class Unavailable(RescheduleTask):
+    """The service was away and said so; the request may be repeated."""
 
 
 class Scientist(HttpUser):
@@ -79,6 +50,7 @@ class Scientist(HttpUser):
         """Choose an identity."""
         self.email = f"user-{uuid4().hex[:8]}@example.com"
         self.runs: dict[str, Run] = {}
+        self.unanswered: tuple[Json, dict[str, str]] | None = None  # a create whose outcome is unknown
 
     @contextmanager
     def sent(self, method: str, path: str, expect: Collection[int] = (200,), **options: Json) -> Iterator[Json]:
@@ -90,9 +62,15 @@ class Scientist(HttpUser):
         options |= {"name": f"{name} {expect}", "catch_response": True, "timeout": 60}
         with self.client.request(method, path, **options) as response:
             try:
+                if COUNTS_FILE is not None and response.status_code in {0, 503}:
+                    assert response.status_code == 0 or "Retry-After" in response.headers, "503 without Retry-After"
+                    counts["unavailable"] += 1
+                    response.success()
+                    raise Unavailable
                 assert response.status_code in expect, f"{response.status_code}: {response.text[:300]}"
                 if name != "download" and response.status_code >= 400:
-                    validate(response.json(), "InvalidRequestProblem" if response.status_code == 422 else "Problem")
+                    invalid = response.json()["code"] == "invalid_request"
+                    validate(response.json(), "InvalidRequestProblem" if invalid else "Problem")
                 yield response
                 response.success()
             except (AssertionError, LookupError, ValueError) as error:
@@ -110,25 +88,29 @@ class Scientist(HttpUser):
 
     @task(6)
     def create(self) -> None:
-        """Create a run unless five are active; with a key, sometimes again."""
-        if sum(not run.status["done"] for run in self.runs.values()) >= 5:
-            return
-        query = f"How would {random.choice(CELL_TYPES)} respond to IFN-gamma?"
-        body = {"query": query, "max_iterations": 1, "random_seed": 1}
-        key = {"Idempotency-Key": uuid4().hex} if random.random() < 0.5 else {}
+        """Create a run unless five are active; with a key, sometimes again. Repeat a create without an answer first."""
+        if self.unanswered is None:
+            if sum(not run.status["done"] for run in self.runs.values()) >= 5:
+                return
+            query = f"How would {random.choice(CELL_TYPES)} respond to IFN-gamma?"
+            with_key = COUNTS_FILE is not None or random.random() < 0.5  # without one, a repeated create is another run
+            key = {"Idempotency-Key": uuid4().hex} if with_key else {}
+            self.unanswered = ({"query": query, "max_iterations": 1, "random_seed": 1}, key)
+        body, key = self.unanswered
         with self.sent("POST", RUNS, json=body, headers=key) as response:
+            self.unanswered = None
             status = response.json()
             validate(status, "RunStatus")
             assert status["run_id"] not in self.runs, f"{status['run_id']} was created twice"
-            assert (status["user_email"], status["query"]) == (self.email, query), f"wrong run: {status}"
+            assert (status["user_email"], status["query"]) == (self.email, body["query"]), f"wrong run: {status}"
             run = self.runs[status["run_id"]] = Run(status, response.headers["ETag"])
             newest_runs[self.email] = status["run_id"]
+            counts["created"] += 1
             assert response.headers["Location"] == run.path, "Location names another run"
         if key and random.random() < 0.5:
             with self.sent("POST", RUNS, json=body, headers=key) as response:
                 run.observe(response.json())
-            body["random_seed"] = 2
-            self.refused("POST", RUNS, 422, "idempotency_mismatch", json=body, headers=key)
+            self.refused("POST", RUNS, 422, "idempotency_mismatch", json={**body, "random_seed": 2}, headers=key)
 
     @task(16)
     def poll(self) -> None:
@@ -152,6 +134,8 @@ class Scientist(HttpUser):
     @task(3)
     def list_runs(self, *, final: bool = False) -> None:
         """List all runs page by page, and compare them with those that this user created."""
+        if self.unanswered:
+            return
         listed: list[Json] = []
         token: str | None = ""
         while token is not None:
@@ -165,7 +149,11 @@ class Scientist(HttpUser):
                     assert status["done"] or not final, f"{status['run_id']} has no final state"
                 ids, times = [each["run_id"] for each in listed], [each["created_at"] for each in listed]
                 assert times == sorted(times, reverse=True), "the list is not sorted by time"
-                assert token or sorted(ids) == sorted(self.runs), "runs are missing or repeated"
+                if token is None:
+                    lost, doubled = (self.runs.keys() - set(ids), Counter(ids) - Counter(self.runs))
+                    counts.update(lost=len(lost), doubled=doubled.total())
+                    assert not lost, f"lost: {lost}"
+                    assert not doubled, f"doubled: {doubled}"
 
     @task(4)
     def cancel(self, run: Run | None = None) -> None:
@@ -207,7 +195,7 @@ class Scientist(HttpUser):
             validate(response.json(), "ControlStrategyValidation")
         with self.sent("POST", RUNS, json={**question, "validate_only": True}) as response:
             validate(response.json(), "RunPreview")
-        self.refused("POST", RUNS, 422, "invalid_request", json={"query": "too short"})
+        self.refused("POST", RUNS, 422, "invalid_request", json={"query": "TNF?"})
         self.refused("POST", path, 415, "media_type_unsupported", data="no JSON")
         for subject, schema in (("perturbations", "PerturbationInfo"), ("cell-types", "CellTypeInfo")):
             with self.sent("GET", f"/api/v1/metadata/{subject}") as response:
@@ -227,24 +215,25 @@ class Scientist(HttpUser):
 
     def on_stop(self) -> None:
         """Cancel what is still active, then check the final state of every run."""
-        with suppress(RescheduleTask):  # a failed check is recorded
-            for run in [run for run in self.runs.values() if not run.status["done"]]:
-                self.cancel(run)
-            self.list_runs(final=True)
+        end = time.monotonic() + LONGEST_OUTAGE
+        while True:
+            try:
+                if self.unanswered:
+                    self.create()
+                for run in [run for run in self.runs.values() if not run.status["done"]]:
+                    self.cancel(run)
+                self.list_runs(final=True)
+            except Unavailable:
+                if time.monotonic() < end:
+                    time.sleep(1)
+                    continue
+            except RescheduleTask:
+                pass  # a failed check is recorded
+            return
 
 
-def main() -> int:
-    """Start Locust, and return its exit code."""
-    parser = argparse.ArgumentParser(prog="python -m tools.benchmarks.load")
-    parser.add_argument("--url", default="http://127.0.0.1:8080", help="address of the service")
-    parser.add_argument("--users", type=int, default=20)
-    parser.add_argument("--minutes", type=float, default=1.0)
-    options = parser.parse_args()
-    command = [sys.executable, "-m", "locust", "--locustfile", __file__, "--headless", "--only-summary"]
-    command += ["--host", options.url, "--users", str(options.users), "--spawn-rate", str(max(options.users / 5, 1))]
-    command += ["--run-time", f"{round(60 * options.minutes)}s", "--stop-timeout", "120s", "--exit-code-on-error", "1"]
-    return subprocess.run(command, check=False).returncode
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+@events.quitting.add_listener
+def write_counts(**_: Json) -> None:
+    """Write the counts of runs and of repeated requests."""
+    if COUNTS_FILE is not None:
+        Path(COUNTS_FILE).write_text(json.dumps(counts))
