@@ -90,10 +90,15 @@ def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "local", *arguments]
 
 
-async def start(data_dir: Path, store: str, *options: str) -> Service:
-    """Start the service and wait until it prints that it is ready."""
+async def start(data_dir: Path, store: str, *options: str, emulator: str | None = None) -> Service:
+    """Start the service and wait until it prints that it is ready.
+
+    Args:
+        emulator: `host:port` of a Firestore emulator that already runs.
+    """
     up = command("up", "--port", "0", "--store", store, "--data-dir", str(data_dir), *options)
-    child = await processes.start(up, log=data_dir / "service.log", cwd=ROOT)
+    env = None if emulator is None else {**os.environ, "FIRESTORE_EMULATOR_HOST": emulator}
+    child = await processes.start(up, log=data_dir / "service.log", cwd=ROOT, env=env)
     deadline = time.monotonic() + READY_SECONDS
     while child.running and time.monotonic() < deadline:
         for line in child.log.read_text().splitlines():

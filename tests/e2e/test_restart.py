@@ -42,6 +42,28 @@ async def test_every_run_is_finished_after_a_restart(ingested: Path, tmp_path: P
         await second.stop()
 
 
+@pytest.mark.timeout(240)
+async def test_runs_survive_in_an_emulator_that_keeps_running(
+    ingested: Path, firestore_host: str, tmp_path: Path
+) -> None:
+    data_dir = copy_of(ingested, tmp_path / "data")
+    first = await start(data_dir, "firestore", emulator=firestore_host)
+    run = await first.create(QUESTION, max_iterations=1, random_seed=1)
+    assert (await first.until(run["run_id"], "running"))["status"] == "running"
+    await first.client.aclose()
+    first.child.kill()
+    await first.child.wait()
+    second = await start(data_dir, "firestore", emulator=firestore_host)
+    try:
+        assert (await second.until(run["run_id"], seconds=150))["status"] == "completed"
+        await second.client.aclose()
+        assert await second.child.stop(grace_seconds=20.0) == 0
+        assert f"already runs at {firestore_host}" in second.child.log.read_text()
+        assert "continues the runs" in second.child.log.read_text()
+    finally:
+        await second.stop()
+
+
 @pytest.mark.timeout(120)
 async def test_a_second_service_on_the_same_folder_is_refused_and_the_demo_uses_the_first(
     ingested: Path, tmp_path: Path
