@@ -118,7 +118,8 @@ class Progress:
         while not self._stopped:
             await asyncio.sleep(interval)
             try:
-                self._stopped = not self._lease.owns(await self._lease.heartbeat())
+                # Repeated, because the next one is a minute away: the first only finds out that its connection is dead.
+                self._stopped = not self._lease.owns(await retry(self._lease.heartbeat))
             except Unavailable as error:
                 logs.log(Severity.WARNING, "a heartbeat did not reach the run store", error=error)
 

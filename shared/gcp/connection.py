@@ -137,8 +137,8 @@ class Connection(Generic[Client]):
     ) -> AsyncGenerator[T]:
         """Yield the messages of a stream that has no deadline, until the stream ends or its connection is dead.
 
-        A quiet stream looks the same on a dead connection, so each quiet period of the length of an attempt ends with a probe, unless
-        another call was answered.
+        A quiet stream looks the same on a dead connection, so a probe follows when the connection has answered nothing, neither the stream
+        nor another call, for the length of an attempt.
 
         Args:
             start: opens the stream.
@@ -153,7 +153,7 @@ class Connection(Generic[Client]):
         following: asyncio.Future[T | None] = asyncio.ensure_future(anext(messages, None))
         try:
             while True:
-                while not (await asyncio.wait([following], timeout=self._attempt_seconds))[0]:
+                while not (await asyncio.wait([following], timeout=self._until_probe(current)))[0]:
                     if time.monotonic() - current.answered_at >= self._attempt_seconds:
                         with suppress(GoogleAPICallError, Unavailable):
                             await self.call(probe, seconds=self._attempt_seconds)
@@ -205,6 +205,11 @@ class Connection(Generic[Client]):
             client = self._client(transport=self._transport(channel=channel))
             self._current = _Channel(channel, client, loop, time.monotonic())
         return self._current
+
+    def _until_probe(self, current: _Channel[Client]) -> float:
+        quiet = time.monotonic() - current.answered_at
+        # The shortest wait lets a new stream on an idle connection answer, and spaces probes that could not be sent.
+        return max(self._attempt_seconds - quiet, self._attempt_seconds * _MEANINGFUL_SHARE)
 
     def _replace(self, dead: _Channel[Client]) -> None:
         if self._current is not dead:

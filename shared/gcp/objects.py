@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final
 
+import google.auth
 import requests
 from google.api_core.exceptions import Forbidden as ForbiddenByGoogle
 from google.api_core.exceptions import GoogleAPIError, PreconditionFailed
 from google.api_core.exceptions import NotFound as NotFoundByGoogle
-from google.auth.credentials import AnonymousCredentials
+from google.auth.credentials import AnonymousCredentials, Credentials
 from google.auth.exceptions import GoogleAuthError
 from google.cloud import storage
 from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
@@ -21,12 +22,11 @@ from google.cloud.storage.retry import DEFAULT_RETRY
 
 from shared.catalog.objects import OnBytes, StoredObject
 from shared.errors import Forbidden, NotFound, Unavailable
+from shared.gcp.sessions import TIMEOUT, storage_client
 from shared.settings import Settings
 
 # All attempts of one request together.
 DEADLINE: Final = 120.0
-# To connect, and to receive the next piece of an answer.
-TIMEOUT: Final = (5.0, 60.0)
 # Large files are uploaded in pieces of this size, each held in memory once.
 CHUNK_BYTES: Final = 16 * 1024 * 1024
 
@@ -121,9 +121,8 @@ class GoogleObjects:
     def _bucket(self, name: str) -> storage.Bucket:
         with self._lock:
             if self._client is None:
-                options = {"api_endpoint": self._endpoint} if self._endpoint else None
-                credentials = AnonymousCredentials() if self._endpoint else None
-                self._client = storage.Client(self._project, credentials, client_options=options)
+                credentials = AnonymousCredentials() if self._endpoint else _own_credentials()
+                self._client = storage_client(self._project, credentials, self._endpoint)
             bucket: storage.Bucket = self._client.bucket(name)
             return bucket
 
@@ -141,6 +140,11 @@ class _Counted:
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._file, name)
+
+
+def _own_credentials() -> Credentials:
+    credentials, _ = google.auth.default(scopes=storage.Client.SCOPE)
+    return credentials
 
 
 def _found(bucket: str, blob: storage.Blob) -> StoredObject:

@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Final, cast
 from urllib.parse import quote
@@ -21,7 +20,6 @@ from google.api_core.exceptions import ClientError, GoogleAPIError, NotFound, Pr
 from google.auth import iam
 from google.auth.credentials import AnonymousCredentials, Credentials
 from google.auth.exceptions import GoogleAuthError
-from google.auth.transport import Request
 from google.auth.transport.requests import Request as HttpRequest
 from google.cloud import storage
 from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
@@ -29,6 +27,7 @@ from google.cloud.storage.retry import DEFAULT_RETRY
 from google.oauth2 import service_account
 
 from shared.errors import SettingsInvalid, Unavailable
+from shared.gcp.sessions import TIMEOUT, RepeatedRequest, storage_client
 from shared.runs.records import StoredFile
 from shared.settings import Settings
 
@@ -36,12 +35,10 @@ from shared.settings import Settings
 MAX_LIFETIME: Final = timedelta(days=7)
 # For all URLs of a request together.
 SIGN_DEADLINE: Final = 15.0
-# For one call to IAM or to the token server.
-IAM_TIMEOUT: Final = 10.0
+# For one request to IAM or to the token server, which is made twice at most.
+IAM_TIMEOUT: Final = 5.0
 # For one request of an upload with all its retries. The library's own retries have none.
 UPLOAD_DEADLINE: Final = 120.0
-# To connect, and to receive an answer, for each attempt of a request.
-UPLOAD_TIMEOUT: Final = (5.0, 60.0)
 # Longest pause before the second attempt; later ones double.
 UPLOAD_PAUSE: Final = 1.0
 # Large files are uploaded in pieces of this size, each held in memory once.
@@ -75,16 +72,16 @@ class GoogleResultFiles:
         settings: Settings,
         *,
         credentials: Credentials | None = None,
-        transport: Request | None = None,
+        transport: HttpRequest | None = None,
         upload_deadline: float = UPLOAD_DEADLINE,
-        upload_timeout: tuple[float, float] = UPLOAD_TIMEOUT,
+        upload_timeout: tuple[float, float] = TIMEOUT,
         upload_pause: float = UPLOAD_PAUSE,
         sign_deadline: float = SIGN_DEADLINE,
     ) -> None:
         self._settings = settings
         self._endpoint = settings.storage_emulator_host.rstrip("/")
         self._credentials = credentials
-        self._request = partial(transport or HttpRequest(), timeout=IAM_TIMEOUT)
+        self._request = RepeatedRequest(transport or HttpRequest(), timeout=IAM_TIMEOUT)
         # An upload may be repeated: the precondition lets only one of the attempts write.
         self._retry = DEFAULT_RETRY.with_timeout(upload_deadline).with_delay(initial=upload_pause)
         self._upload_timeout = upload_timeout
@@ -173,8 +170,7 @@ class GoogleResultFiles:
         )
 
     def _new_client(self, credentials: Credentials) -> storage.Client:
-        options = {"api_endpoint": self._endpoint} if self._endpoint else None
-        return storage.Client(self._settings.project, credentials, client_options=options)
+        return storage_client(self._settings.project, credentials, self._endpoint)
 
     def _ready_to_sign(self, expires_at: datetime) -> Callable[[str], str]:
         """Return a function that signs the URL of an object, with the key file or else with IAM, because functions have no private key."""

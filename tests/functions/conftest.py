@@ -50,9 +50,15 @@ def store_settings(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, 
     """Return the settings of an empty store, once for each kind."""
     if request.param == "sqlite":
         return {"STORE": "sqlite", "SQLITE_PATH": str(tmp_path / "runs.db")}
-    database: FirestoreDatabase = request.getfixturevalue("firestore")
-    host: str = request.getfixturevalue("firestore_host")
-    return {"STORE": "firestore", "FIRESTORE_EMULATOR_HOST": host, "PROJECT": database.name.split("/")[1]}
+    found: dict[str, str] = request.getfixturevalue("firestore_settings")
+    return found
+
+
+@pytest.fixture
+def firestore_settings(firestore: FirestoreDatabase, firestore_host: str) -> dict[str, str]:
+    """Return the settings of an empty Firestore database."""
+    project = firestore.name.split("/")[1]
+    return {"STORE": "firestore", "FIRESTORE_EMULATOR_HOST": firestore_host, "PROJECT": project}
 
 
 @pytest.fixture
