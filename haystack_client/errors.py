@@ -7,6 +7,7 @@ HaystackError       base class of every error below
 ├── NotFound        the dataset or the run does not exist, or the run belongs to another user
 ├── NotSignedIn     the token is missing, not accepted, or cannot be signed
 ├── Unavailable     the service or a result file cannot be reached, or the response cannot be used
+│   └── TooManyWaits           too many requests of the caller wait for changes; the client handles it
 └── Interrupted     the user stopped a command with Ctrl-C; only the command line raises it
 """
 
@@ -106,6 +107,10 @@ class Unavailable(HaystackError):
         super().__init__(message, *details)
         self.retryable = retryable
         self.retry_after = retry_after
+
+
+class TooManyWaits(Unavailable):
+    """Too many requests of the caller wait for changes; a request that does not wait gets an answer."""
 
 
 class Interrupted(HaystackError):

@@ -18,7 +18,7 @@ from uuid import uuid4
 import httpx
 
 from haystack_client.download import Json
-from haystack_client.errors import RequestRefused, RetryPolicy, Unavailable
+from haystack_client.errors import RequestRefused, RetryPolicy, TooManyWaits, Unavailable
 from haystack_client.questions import OPTIONS
 from haystack_client.transport import LOOPBACK, connection_error, foreign_response, response_error, retry_after
 
@@ -210,7 +210,10 @@ class Following:
         began = time.monotonic()
         headers = {"If-None-Match": self._tag} if self._tag else {}
         options = {"params": {"wait": wait}, "headers": headers, "timeout": TIMEOUT_SECONDS + wait}
-        response = yield from self._operations.request("GET", self._path, **options)
+        try:
+            response = yield from self._operations.request("GET", self._path, **options)
+        except TooManyWaits:  # for example because a program waits for many runs
+            response = yield from self._operations.request("GET", self._path, headers=headers)
         held = time.monotonic() - began >= WAIT_SECONDS
         changed = response.status_code != 304
         run = self._operations.content(response, dict) if changed else None

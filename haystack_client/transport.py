@@ -12,6 +12,7 @@ from haystack_client.errors import (
     QuestionNotAnswerable,
     RequestRefused,
     TooManyRuns,
+    TooManyWaits,
     Unavailable,
 )
 from haystack_client.identity import ADVICE
@@ -102,7 +103,9 @@ def _error(response: httpx.Response, problem: Mapping[str, Any]) -> HaystackErro
         return NotSignedIn(message, *details, ADVICE)
     if status >= 500 and "request_id" in problem:
         details.append(f"request id: {problem['request_id']}")
-    # `too_many_runs` is the only 429 of the service itself. It ends when a run ends, not within seconds.
+    if problem.get("code") == "too_many_waiting_requests":
+        return TooManyWaits(message, retryable=False, retry_after=retry_after(response))
+    # Other limits end within seconds, this one when a run ends.
     retryable = status in TRANSIENT and problem.get("code") != "too_many_runs"
     if retryable or status >= 500:
         return Unavailable(message, *details, retryable=retryable, retry_after=retry_after(response))

@@ -16,7 +16,10 @@ HaystackError
 │   ├── RunNotCompleted
 │   ├── RunAlreadyFinished
 │   └── RunNotFinished
-├── TooManyRuns                    the limit of active runs is reached
+├── LimitReached                   a limit of one user
+│   ├── TooManyRuns                of active runs
+│   ├── TooManyRequests            of requests per minute
+│   └── TooManyWaitingRequests     of requests that wait at the same time
 ├── Unavailable                    Firestore, Batch or Cloud Storage does not answer; a retry helps
 ├── CatalogFull                    an entry is too large for the catalog
 ├── SubmitRejected                 Batch will never accept this job
@@ -180,14 +183,51 @@ class RunNotFinished(Conflict):
         super().__init__(f"Run {run_id} {why}")
 
 
-class TooManyRuns(HaystackError):
-    """The caller has reached the limit of active runs, `limit`."""
+class LimitReached(HaystackError):
+    """The caller has reached `limit`; another attempt may succeed after `retry_after` seconds."""
+
+    retry_after = 30
+
+    def __init__(self, limit: int, detail: str) -> None:
+        super().__init__(detail)
+        self.limit = limit
+
+
+class TooManyRuns(LimitReached):
+    """The caller has reached the limit of active runs."""
 
     slug = "too_many_runs"
 
     def __init__(self, limit: int) -> None:
-        super().__init__(f"You have {limit} active runs, which is the limit. Wait for one to finish, or cancel one.")
-        self.limit = limit
+        super().__init__(
+            limit, f"You have {limit} active runs, which is the limit. Wait for one to finish, or cancel one."
+        )
+
+
+class TooManyRequests(LimitReached):
+    """The caller has used up the requests per minute."""
+
+    slug = "too_many_requests"
+
+    def __init__(self, limit: int, retry_after: int) -> None:
+        super().__init__(
+            limit,
+            f"You have sent {limit} requests within a minute, which is the limit. Wait {retry_after} s, and send fewer.",
+        )
+        self.retry_after = retry_after
+
+
+class TooManyWaitingRequests(LimitReached):
+    """As many requests of the caller wait for changes as may."""
+
+    slug = "too_many_waiting_requests"
+    retry_after = 5
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            limit,
+            f"{limit} of your requests wait for changes, which is the limit. Ask without `wait`, or wait for fewer runs.",
+        )
 
 
 class Unavailable(HaystackError):

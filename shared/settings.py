@@ -49,6 +49,8 @@ class Settings(NamedTuple):
         storage_emulator_host: URL of a Cloud Storage emulator; empty: Google Cloud.
         cors_origins: origins of other web pages that may call the API, separated by commas; empty: none.
         max_active_runs: maximum number of unfinished runs of a user; 0: no limit.
+        max_requests_per_minute: maximum number of requests of a user per minute and instance; 0: no limit.
+        max_waiting_requests: maximum number of requests of a user that wait at the same time, per instance; 0: no limit.
         run_retention_days: days after which Firestore deletes a run, if the deployment enables it; 0: never.
         page_token_key: secret that signs page tokens; empty: tokens are bound by the owner's email address alone.
     """
@@ -83,6 +85,8 @@ class Settings(NamedTuple):
     storage_emulator_host: str = ""
     cors_origins: str = ""
     max_active_runs: int = 20
+    max_requests_per_minute: int = 600
+    max_waiting_requests: int = 20
     run_retention_days: int = 0
     page_token_key: str = ""
 

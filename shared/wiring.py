@@ -12,6 +12,7 @@ from shared.settings import Settings
 
 if TYPE_CHECKING:
     from shared.auth.identity import Identity
+    from shared.auth.limits import CallerLimits
     from shared.catalog.cache import Catalog, CatalogCache
     from shared.catalog.objects import Objects
     from shared.fields import Clock
@@ -109,6 +110,14 @@ class Container:
             email=self.settings.reconcile_caller,
             keys=PublicKeys(self.settings.oidc_keys_url),
         )
+
+    @cached_property
+    def caller_limits(self) -> "CallerLimits":
+        """Limits of the requests of each user."""
+        from shared.auth.limits import CallerLimits
+
+        settings = self.settings
+        return CallerLimits(requests_per_minute=settings.max_requests_per_minute, waiting=settings.max_waiting_requests)
 
     @cached_property
     def submission(self) -> "RunSubmission":

@@ -2,6 +2,7 @@
 
 const BASE = "/api/v1";
 const WAITS = [1, 2, 4, 8, 15];
+const BUSY = new Set([502, 503, 504]);
 
 // What the service refused, with its problem (RFC 9457).
 export class Refused extends Error {
@@ -44,7 +45,7 @@ export async function call(path, { method = "GET", body, headers = {}, signal } 
       connection({ signedOut: true });
       throw new SignedOut();
     }
-    if (response !== null && response.status !== 503 && response.status !== 502 && response.status !== 504) {
+    if (response !== null && !BUSY.has(response.status) && !(await isTooFast(response))) {
       connection({});
       return await read(response);
     }
@@ -52,6 +53,13 @@ export async function call(path, { method = "GET", body, headers = {}, signal } 
     connection({ offline: response === null, seconds });
     await pause(seconds, signal, response === null);
   }
+}
+
+// Whether the service asks for a pause: the limits of requests end within seconds, the limit of active runs does not.
+async function isTooFast(response) {
+  if (response.status !== 429) return false;
+  const { code } = await response.clone().json().catch(() => ({}));
+  return code !== "too_many_runs";
 }
 
 async function read(response) {

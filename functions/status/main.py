@@ -14,16 +14,23 @@ from shared.runs.views import run_status
 @endpoint("status")
 async def handle(call: Call) -> Response:
     query = requests.parse_query(call.request, StatusQuery)
-    run_id, store = call.params["run_id"], wiring.container().run_store
+    container = wiring.container()
+    run_id, store = call.params["run_id"], container.run_store
     if query.wait == 0:
         run = await views.summary(run_id, call.user.email, store=store)
-    else:
-        has_etag = "if-none-match" in call.request.headers
-        run = await views.await_change(
-            run_id,
-            call.user.email,
-            seconds=query.wait,
-            is_known=(lambda run: matches_etag(call.request, run_status(run))) if has_etag else None,
-            store=store,
+        return run_response(call.request, run_status(run))
+    has_etag = "if-none-match" in call.request.headers
+    with container.caller_limits.waiting(call.user):
+        changed = await requests.unless_disconnected(
+            call.request,
+            views.await_change(
+                run_id,
+                call.user.email,
+                seconds=query.wait,
+                is_known=(lambda run: matches_etag(call.request, run_status(run))) if has_etag else None,
+                store=store,
+            ),
         )
-    return run_response(call.request, run_status(run))
+    if changed is None:
+        return Response(status_code=requests.CLIENT_CLOSED_REQUEST)
+    return run_response(call.request, run_status(changed))

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from shared.errors import Forbidden
 
-EXPOSED_HEADERS: Final = "ETag, Link, Location, Retry-After, X-Request-Id, Server-Timing"
+EXPOSED_HEADERS: Final = "ETag, Link, Location, RateLimit, RateLimit-Policy, Retry-After, Server-Timing, X-Request-Id"
 # With `X-Requested-With: XMLHttpRequest`, IAP answers an expired session with 401 instead of a redirect.
 ALLOWED_HEADERS: Final = "Content-Type, Idempotency-Key, If-None-Match, X-Request-Id, X-Requested-With"
 PREFLIGHT_SECONDS: Final = "3600"

@@ -18,10 +18,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from shared import logs, routes, wiring
-from shared.errors import HaystackError, SettingsInvalid, Unavailable
+from shared.errors import HaystackError, SettingsInvalid, TooManyRequests, Unavailable
 from shared.http import cors, startup
 from shared.http.problems import MethodNotAllowed, UnknownPath, problem
-from shared.http.responses import compress
+from shared.http.responses import compress, rate_limit_headers
 from shared.logs import Severity
 
 if TYPE_CHECKING:
@@ -84,10 +84,11 @@ class _Endpoint(NamedTuple):
     async def respond(self, request: Request) -> Response:
         """Respond to a request, whatever happens."""
         started = time.perf_counter()
+        headers: dict[str, str] = {}
         request_id = _request_id(request)
         with logs.fields(request_id=request_id, function=self.function, **_trace(request)):
             try:
-                response = await self._dispatch(request, request_id)
+                response = await self._dispatch(request, request_id, headers)
             except HaystackError as error:
                 response = problem(error, request_id)
                 if response.status_code >= 500:
@@ -98,6 +99,7 @@ class _Endpoint(NamedTuple):
             except Exception as error:  # noqa: BLE001  # otherwise the framework responds with plain text
                 logs.log(Severity.ERROR, "unexpected error", error=error)
                 response = problem(HaystackError("unexpected"), request_id)
+            response.headers.update(headers)
             milliseconds = round((time.perf_counter() - started) * 1000, 2)
             _add_headers(request, response, request_id, milliseconds)
             severity = Severity.ERROR if response.status_code >= 500 else Severity.INFO
@@ -105,7 +107,8 @@ class _Endpoint(NamedTuple):
         startup.finish()
         return response  # the server omits the body for HEAD
 
-    async def _dispatch(self, request: Request, request_id: str) -> Response:
+    async def _dispatch(self, request: Request, request_id: str, headers: dict[str, str]) -> Response:
+        """Respond to a request, and put the headers of every response to its caller, also of errors, into `headers`."""
         found = routes.match(request.method, request.scope["path"])  # `request.url` drops line breaks
         if found is None:
             raise UnknownPath
@@ -124,6 +127,11 @@ class _Endpoint(NamedTuple):
             identity = container.service_identity if found.route.internal else container.identity
             caller = await identity.identify(_joined(request.headers))
             logs.add(user=logs.user_hash(caller.email))
+            allowance = None if found.route.internal else container.caller_limits.admit(caller)
+            if allowance is not None:
+                headers |= rate_limit_headers(allowance)
+                if not allowance.admitted:
+                    raise TooManyRequests(allowance.quota, allowance.reset_seconds)
         return await self.handler(Call(request, found.params, request_id, caller))
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from starlette.responses import Response
 
-from shared.errors import HaystackError, InvalidRequest, QuestionNotAnswerable, TooManyRuns
+from shared.errors import HaystackError, InvalidRequest, LimitReached, QuestionNotAnswerable
 
 MEDIA_TYPE: Final = "application/problem+json"
 
@@ -32,11 +32,13 @@ STATUS_OF: Final = MappingProxyType(
         "idempotency_mismatch": 422,
         "question_not_answerable": 422,
         "too_many_runs": 429,
+        "too_many_requests": 429,
+        "too_many_waiting_requests": 429,
         "internal": 500,
         "unavailable": 503,
     }
 )
-RETRY_AFTER: Final = MappingProxyType({429: "30", 503: "5"})
+RETRY_AFTER_UNAVAILABLE: Final = 5
 INTERNAL_DETAIL: Final = "The service failed unexpectedly. Try again; if it fails again, report the request_id."
 
 
@@ -110,15 +112,17 @@ def problem(error: HaystackError, request_id: str) -> Response:
             "reasons": error.reasons,
             "suggestions": error.suggestions,
         }
-    if isinstance(error, TooManyRuns):
+    if isinstance(error, LimitReached):
         content["limit"] = error.limit
     response = Response(json.dumps(content, ensure_ascii=False), status, media_type=MEDIA_TYPE)
     if isinstance(error, MethodNotAllowed):
         response.headers["Allow"] = ", ".join(error.allow)
     if isinstance(error, ContentCodingUnsupported):
         response.headers["Accept-Encoding"] = "identity"  # RFC 9110, section 15.5.16
-    if status in RETRY_AFTER:
-        response.headers["Retry-After"] = RETRY_AFTER[status]
+    if isinstance(error, LimitReached):
+        response.headers["Retry-After"] = str(error.retry_after)
+    if status == 503:
+        response.headers["Retry-After"] = str(RETRY_AFTER_UNAVAILABLE)
     if status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
     return response

@@ -1,8 +1,10 @@
 """Parse a request's body, query parameters and Idempotency-Key, or raise an error that says what to correct."""
 
+import asyncio
 import json
 import re
 from collections import Counter
+from collections.abc import Coroutine
 from typing import Final, TypeVar, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -19,7 +21,10 @@ MAX_ERRORS: Final = 20
 MAX_NAME_LENGTH: Final = 100
 IDEMPOTENCY_KEY: Final = re.compile(r"[!-~]{1,255}")
 _NOUNS: Final = {"body": "field", "query": "parameter"}
+# Status in the log of a request whose client left; nobody reads the response.
+CLIENT_CLOSED_REQUEST: Final = 499
 M = TypeVar("M", bound=BaseModel)
+T = TypeVar("T")
 
 
 async def read(request: Request) -> bytes:
@@ -108,6 +113,26 @@ def idempotency_key(request: Request) -> str | None:
         }
         raise InvalidRequest("Send an Idempotency-Key of 1 to 255 visible ASCII characters, or none.", [error])
     return key
+
+
+async def unless_disconnected(request: Request, work: Coroutine[None, None, T]) -> T | None:
+    """Return the result of the work, or None if the client disconnects first, which cancels the work.
+
+    Servers do not cancel a request whose client left: a page that asks again would soon have many requests that wait.
+    """
+    tasks = working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(_disconnection(request))
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        return working.result() if working.done() else None
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(working, leaving, return_exceptions=True)
+
+
+async def _disconnection(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def _details(error: ValidationError) -> list[ErrorDetails]:

@@ -12,9 +12,10 @@ from starlette.responses import Response
 
 from shared.runs.states import Phase
 
-if TYPE_CHECKING:  # the health function starts without pydantic
+if TYPE_CHECKING:  # the health function starts without pydantic, and without limits
     from pydantic import BaseModel
 
+    from shared.auth.limits import Allowance
     from shared.runs.schemas import RunStatus
 
 # Seconds until a pending run is worth polling again: a machine takes a minute to start.
@@ -59,6 +60,17 @@ def run_response(request: Request, status: "RunStatus", **headers: str) -> Respo
 def matches_etag(request: Request, content: "BaseModel") -> bool:
     """Return whether `If-None-Match` names this content."""
     return _matches(request, _encode(content))
+
+
+def rate_limit_headers(allowance: "Allowance") -> dict[str, str]:
+    """Return what is left of a caller's requests as headers.
+
+    https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/
+    """
+    return {
+        "RateLimit-Policy": f'"requests";q={allowance.quota};w={allowance.window_seconds}',
+        "RateLimit": f'"requests";r={allowance.remaining};t={allowance.reset_seconds}',
+    }
 
 
 def compress(response: Response, accept_encoding: str) -> None:

@@ -162,7 +162,12 @@ def sensible(keys: Iterator[int], case: schemathesis.Case[Any]) -> None:
 
 @pytest.fixture
 def store_settings(tmp_path: Path) -> dict[str, str]:
-    return {"STORE": "sqlite", "SQLITE_PATH": str(tmp_path / "runs.db"), "MAX_ACTIVE_RUNS": "0"}
+    return {
+        "STORE": "sqlite",
+        "SQLITE_PATH": str(tmp_path / "runs.db"),
+        "MAX_ACTIVE_RUNS": "0",
+        "MAX_REQUESTS_PER_MINUTE": "0",
+    }
 
 
 @pytest.fixture

@@ -152,6 +152,21 @@ async def test_polling_waits_at_the_service_and_sends_the_entity_tag() -> None:
     assert seconds >= 1.0  # the service did not wait, so the command paused as Retry-After asked
 
 
+async def test_a_program_that_waits_for_too_many_runs_polls_instead() -> None:
+    first = Response(json.dumps(RUN), media_type="application/json", headers={"ETag": '"one"', "Retry-After": "1"})
+    full = problem(429, "20 of your requests wait.", "too_many_waiting_requests", **{"Retry-After": "5"})
+    unchanged = Response(status_code=304, headers={"ETag": '"one"', "Retry-After": "1"})
+    last = Response(json.dumps(RUN | {"done": True, "status": "completed"}), media_type="application/json")
+    script = Script(first, full, unchanged, full, last)
+    async with script.served() as haystack:
+        began = asyncio.get_running_loop().time()
+        done = await haystack("watch", "run_0123456789ab")
+        seconds = asyncio.get_running_loop().time() - began
+    assert (done.code, "20 of your requests" in done.err) == (0, False)
+    assert [request.query_params.get("wait") for request in script.requests] == ["0", "20", None, "20", None]
+    assert seconds >= 1.0
+
+
 @pytest.mark.parametrize(
     ("status", "phase", "iteration", "least", "most"),
     [

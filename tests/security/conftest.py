@@ -19,4 +19,9 @@ ADA, EVE = ({"X-Goog-Authenticated-User-Email": f"accounts.google.com:{name}@exa
 
 @pytest.fixture
 def store_settings(tmp_path: Path) -> dict[str, str]:
-    return {"STORE": "sqlite", "SQLITE_PATH": str(tmp_path / "runs.db"), "MAX_ACTIVE_RUNS": "0"}
+    return {
+        "STORE": "sqlite",
+        "SQLITE_PATH": str(tmp_path / "runs.db"),
+        "MAX_ACTIVE_RUNS": "0",
+        "MAX_REQUESTS_PER_MINUTE": "0",
+    }

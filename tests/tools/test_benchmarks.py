@@ -17,7 +17,10 @@ def run(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("module", ["tools.benchmarks", "tools.benchmarks.atlas_scale", "tools.benchmarks.held_out"])
+@pytest.mark.parametrize(
+    "module",
+    ["tools.benchmarks", "tools.benchmarks.atlas_scale", "tools.benchmarks.fairness", "tools.benchmarks.held_out"],
+)
 def test_a_benchmark_explains_itself(module: str) -> None:
     done = run(module, "--help")
     assert done.returncode == 0, done.stderr

@@ -89,7 +89,8 @@ def _operation(operation: Operation, found: Schemas, text: Json) -> Json:
     }
     if match.route.anonymous:
         content["security"] = []
-    header_names = [*text.get("headers", ["ETag", "CacheControl"]), "RequestId"]
+    limits = () if match.route.anonymous else problems.LIMITS
+    header_names = [*text.get("headers", ["ETag", "CacheControl"]), *limits, "RequestId"]
     cached = operation.method == "GET" and "ETag" in header_names
     parameters = [*text.get("parameters", ()), *(["IfNoneMatch"] if cached else []), "RequestId"]
     content["parameters"] = [{"$ref": f"#/components/parameters/{name}"} for name in parameters]

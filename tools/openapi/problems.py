@@ -35,6 +35,8 @@ HEADERS: Final = {
     "RequestId": "X-Request-Id",
     "RetryAfter": "Retry-After",
     "Authenticate": "WWW-Authenticate",
+    "RateLimit": "RateLimit",
+    "RateLimitPolicy": "RateLimit-Policy",
 }
 
 
@@ -46,7 +48,8 @@ def _invalid(place: str, name: str, msg: str, kind: str) -> InvalidRequest:
 
 # Errors of every operation, and of those that authenticate the caller and read the store.
 ANY: Final = (HaystackError("unexpected"),)
-AUTHENTICATED: Final = (errors.Unauthenticated(), errors.Unavailable("Firestore"))
+AUTHENTICATED: Final = (errors.Unauthenticated(), errors.TooManyRequests(600, 5), errors.Unavailable("Firestore"))
+LIMITS: Final = ("RateLimit", "RateLimitPolicy")
 FOREIGN: Final = (errors.Forbidden(cors.FOREIGN_PAGE),)
 BODY: Final = (
     *FOREIGN,
@@ -88,7 +91,10 @@ LIST: Final = (
     _invalid("query", "page_size", "Input should be less than or equal to 100", "less_than_equal"),
     errors.InvalidPageToken(),
 )
-WAIT: Final = (_invalid("query", "wait", "Input should be less than or equal to 30", "less_than_equal"),)
+WAIT: Final = (
+    _invalid("query", "wait", "Input should be less than or equal to 30", "less_than_equal"),
+    errors.TooManyWaitingRequests(20),
+)
 RUN: Final = (errors.RunNotFound(RUN_ID),)
 NO_RESULT: Final = (errors.RunNotCompleted(RUN_ID, "running", f"Poll /api/v1/runs/{RUN_ID} until it is done."),)
 FINISHED: Final = (errors.RunAlreadyFinished(RUN_ID, "completed"),)
@@ -100,8 +106,8 @@ ALL: Final = (
     _invalid("query", "page_size", "Input should be less than or equal to 1000", "less_than_equal"),
 )
 # Schemas of the bodies that have more fields than every problem.
-SCHEMAS: Final = {422: "InvalidRequestProblem"}
-SCHEMA_OF: Final = {"question_not_answerable": "QuestionNotAnswerableProblem", "too_many_runs": "TooManyRunsProblem"}
+SCHEMAS: Final = {422: "InvalidRequestProblem", 429: "LimitReachedProblem"}
+SCHEMA_OF: Final = {"question_not_answerable": "QuestionNotAnswerableProblem"}
 
 
 def responses(possible: Iterable[HaystackError]) -> dict[str, Json]:
@@ -119,6 +125,7 @@ def headers(components: Iterable[str]) -> Json:
 def _response(status: int, answers: list[Response]) -> Json:
     examples = {content["code"]: {"value": content} for content in (json.loads(bytes(each.body)) for each in answers)}
     sent = [name for name in ("RetryAfter", "Authenticate") if HEADERS[name] in answers[0].headers]
+    sent += LIMITS if status == HTTPStatus.TOO_MANY_REQUESTS else ()
     names = dict.fromkeys(SCHEMA_OF.get(code, SCHEMAS.get(status, "Problem")) for code in examples)
     references = [{"$ref": f"#/components/schemas/{name}"} for name in names]
     return {
