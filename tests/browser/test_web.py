@@ -222,6 +222,27 @@ async def test_without_a_connection_the_page_says_so_and_goes_on_afterwards(brow
         await expect(page.locator("#connection")).to_be_empty()
 
 
+async def test_a_refused_request_too_many_is_repeated_after_its_pause(browser: Browser, service: Service) -> None:
+    async with visiting(browser, service, expected="429") as visit:
+        page, refused = visit.page, [1, 2]
+
+        async def answer(route: Route) -> None:
+            if refused:
+                refused.pop()
+                problem = {"code": "too_many_requests", "detail": "You have sent 600 requests."}
+                await route.fulfill(status=429, headers={"Retry-After": "1"}, json=problem)
+            else:
+                await route.fallback()
+
+        await page.route("**/api/v1/runs/validate-control-strategy", answer)
+        await visit.open("/")
+        await page.fill("#question", SIMULATED)
+        await expect(page.locator("#connection")).to_contain_text("Trying again in 1 s")
+        await expect(page.locator("#reading h2")).to_have_text("This question can be answered")
+        await expect(page.locator("#connection")).to_be_empty()
+        assert not refused
+
+
 @pytest.mark.parametrize("status", [401, 302])
 async def test_a_signed_out_session_leads_to_the_sign_in(browser: Browser, service: Service, status: int) -> None:
     async with visiting(browser, service, expected="401") as visit:
