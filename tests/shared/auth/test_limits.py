@@ -11,7 +11,12 @@ from shared.auth.identity import Caller
 from shared.auth.limits import MAX_CALLERS, PAUSE_SECONDS, WINDOW_SECONDS, Allowance, CallerLimits
 from shared.errors import TooManyWaitingRequests
 
-ADA, BOB = Caller("ada@example.com"), Caller("bob@example.com")
+
+def named(name: str) -> Caller:
+    return Caller(name)
+
+
+ADA, BOB = named("ada@example.com"), named("bob@example.com")
 
 
 class Stopwatch:
@@ -102,7 +107,7 @@ def test_forgetting_full_buckets_changes_no_answer(requests: list[tuple[int, flo
     alone = [CallerLimits(requests_per_minute=5, waiting=0, clock=watch) for _ in range(6)]
     for number, pause in requests:
         watch.now += pause
-        assert shared.admit(Caller(str(number))) == alone[number].admit(Caller(str(number)))
+        assert shared.admit(named(str(number))) == alone[number].admit(named(str(number)))
 
 
 def test_the_memory_does_not_grow_with_the_number_of_callers(
@@ -110,7 +115,7 @@ def test_the_memory_does_not_grow_with_the_number_of_callers(
 ) -> None:
     limits = make(2)
     for number in range(MAX_CALLERS + 100):
-        limits.admit(Caller(str(number)))
+        limits.admit(named(str(number)))
     assert len(limits._buckets) == MAX_CALLERS
     assert "0" not in limits._buckets  # the oldest
     watch.now += WINDOW_SECONDS
