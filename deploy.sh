@@ -3,7 +3,7 @@
 #
 #   ./deploy.sh --project P --region R --domain D [--env dev|prod] [--production] [--only create,status]
 #               [--member group:G] [--notify ops@example.org] [--origins https://app.example.org,...]
-#               [--retention-days N] [--llm-secrets anthropic,openai] [--skip-image] [--dry-run]
+#               [--retention-days N] [--queue-limit MINUTES] [--llm-secrets anthropic,openai] [--skip-image] [--dry-run]
 #               [--build-region us-central1] [--network N --subnet S [--no-external-ip]] [--iap-client-id ID]
 #               [--frontend FOLDER]
 #   ./deploy.sh destroy --project P --region R [--env dev|prod] [--dry-run] [--yes] [--data --yes-delete-data]

@@ -21,7 +21,7 @@ from deploy.signin import CLIENT_ID, CLIENT_SECRET, GOOGLE
 from deploy.target import ENVIRONMENTS, Target
 from deploy.verify import Place, Verification
 from shared.routes import FUNCTIONS
-from shared.settings import LLM_KEYS, SHORTEST_RETENTION
+from shared.settings import DEFAULT_QUEUE_MINUTES, LLM_KEYS, LONGEST_QUEUE_MINUTES, SHORTEST_RETENTION
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 PROJECT: Final = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
@@ -67,6 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         origins=getattr(args, "origins", ()),
         operators=tuple(getattr(args, "notify", ())),
         retention_days=getattr(args, "retention_days", 0),
+        queue_minutes=getattr(args, "queue_limit", DEFAULT_QUEUE_MINUTES),
         llm_providers=getattr(args, "llm_secrets", ()),
         build_region=getattr(args, "build_region", ""),
         network=getattr(args, "network", ""),
@@ -247,6 +248,10 @@ def _parser() -> argparse.ArgumentParser:
     add("--no-external-ip", action="store_true", help=inside)
     retention = "delete runs and results after N days (default: never)"
     add("--retention-days", type=_retention, default=0, metavar="N", help=retention)
+    waits = (
+        f"minutes that a job may wait for its machine; 0: two days, Batch's limit (default: {DEFAULT_QUEUE_MINUTES})"
+    )
+    add("--queue-limit", type=_queue_limit, default=DEFAULT_QUEUE_MINUTES, metavar="MINUTES", help=waits)
     add(
         "--llm-secrets",
         type=_known("language model", LLM_KEYS),
@@ -345,6 +350,12 @@ def _frontend(text: str) -> Path:
 def _retention(text: str) -> int:
     if not text.isdecimal() or int(text) < SHORTEST_RETENTION.days:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of days of at least {SHORTEST_RETENTION.days}")
+    return int(text)
+
+
+def _queue_limit(text: str) -> int:
+    if not text.isdecimal() or int(text) > LONGEST_QUEUE_MINUTES:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of minutes of at most {LONGEST_QUEUE_MINUTES}")
     return int(text)
 
 

@@ -58,6 +58,7 @@ def environment(target: Target, function: str, audience: str, job_image: str) ->
     }
     if function == RECONCILE:
         values |= {"RECONCILE_AUDIENCE": target.reconcile_url, "RECONCILE_CALLER": target.account("invoker")}
+        values["QUEUE_LIMIT_MINUTES"] = str(target.queue_minutes)
     else:
         values["IAP_AUDIENCE"] = audience
         if target.origins:

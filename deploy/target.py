@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from shared.routes import PAGES, ROUTES
-from shared.settings import LLM_KEYS
+from shared.settings import DEFAULT_QUEUE_MINUTES, LLM_KEYS
 
 PRODUCT: Final = "haystack"
 ENVIRONMENTS: Final = ("prod", "dev")
@@ -80,6 +80,7 @@ class Target:
         origins: other web origins that may call the API (`https://app.example.org`).
         operators: e-mail addresses that receive alerts.
         retention_days: days after which runs and results are deleted; 0 keeps them forever.
+        queue_minutes: minutes that a job may wait for its machine; 0: as long as Batch lets it.
         llm_providers: language model providers that runs may use.
         build_region: region of builds; empty: the region of the service.
         network: network of jobs, as a name or from `projects/` on; empty: the default network.
@@ -102,6 +103,7 @@ class Target:
     origins: tuple[str, ...] = ()
     operators: tuple[str, ...] = ()
     retention_days: int = 0
+    queue_minutes: int = DEFAULT_QUEUE_MINUTES
     llm_providers: tuple[str, ...] = ()
     build_region: str = ""
     network: str = ""

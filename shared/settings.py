@@ -17,6 +17,11 @@ ENVIRONMENTS = ("production", "development")
 # No run is deleted sooner than this after its creation or, while unfinished, after its last write.
 SHORTEST_RETENTION: Final = timedelta(days=7)
 
+# Minutes after which a job that still waits for its machine fails.
+DEFAULT_QUEUE_MINUTES: Final = 24 * 60
+# Batch itself fails a job that was queued for two days, so a longer limit would have no effect.
+LONGEST_QUEUE_MINUTES: Final = 2 * 24 * 60
+
 # Environment variable of each `LlmProvider`'s key; the names that the providers' own libraries read.
 LLM_KEYS: Final[Mapping[str, str]] = MappingProxyType(
     {"anthropic": "ANTHROPIC_API_KEY", "openai": "OPENAI_API_KEY", "google_genai": "GOOGLE_API_KEY"}
@@ -36,6 +41,7 @@ class Settings(NamedTuple):
         job_network: network of jobs (`projects/P/global/networks/N`); empty: the default network.
         job_subnetwork: subnet of jobs (`projects/P/regions/R/subnetworks/S`), if they have a network.
         job_external_ip: 0 gives jobs no external address; their subnet then needs Private Google Access.
+        queue_limit_minutes: minutes that a job may wait for its machine; 0: as long as Batch lets it, two days.
         job_secrets: secrets that jobs may get, as `NAME=projects/P/secrets/S/versions/V`, separated by commas; empty: none.
         iap_audience: `/projects/NUMBER/global/backendServices/ID` of this function's backend service.
         iap_keys_url: URL of IAP's public keys, a set of JSON web keys.
@@ -72,6 +78,7 @@ class Settings(NamedTuple):
     job_subnetwork: str = ""
     job_external_ip: int = 1
     job_max_run_seconds: int = 3600
+    queue_limit_minutes: int = DEFAULT_QUEUE_MINUTES
     job_secrets: str = ""
     iap_audience: str = ""
     iap_keys_url: str = "https://www.gstatic.com/iap/verify/public_key-jwk"
@@ -129,6 +136,8 @@ class Settings(NamedTuple):
         errors += [f"{name.upper()} is missing" for name in required if not getattr(self, name)]
         if 0 < self.run_retention_days < SHORTEST_RETENTION.days:
             errors.append(f"RUN_RETENTION_DAYS must be {SHORTEST_RETENTION.days} or more, or 0 to never delete runs")
+        if self.queue_limit_minutes > LONGEST_QUEUE_MINUTES:
+            errors.append(f"QUEUE_LIMIT_MINUTES must be at most {LONGEST_QUEUE_MINUTES}, Batch's own limit")
         if not all(map(SECRET.fullmatch, _listed(self.job_secrets))):
             errors.append("JOB_SECRETS must list NAME=projects/P/secrets/S/versions/V")
         return errors
@@ -147,6 +156,11 @@ class Settings(NamedTuple):
     def retention(self) -> timedelta | None:
         """How long a run is stored; None: forever."""
         return timedelta(days=self.run_retention_days) if self.run_retention_days else None
+
+    @property
+    def queue_limit(self) -> timedelta | None:
+        """How long a job may wait for its machine; None: as long as Batch lets it."""
+        return timedelta(minutes=self.queue_limit_minutes) if self.queue_limit_minutes else None
 
     @property
     def atlas_root(self) -> Path:

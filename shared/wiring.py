@@ -142,7 +142,9 @@ class Container:
         """Finds and finishes runs that something left halfway."""
         from shared.runs.reconciler import Reconciler
 
-        return Reconciler(self.run_store, self.batch_jobs, self.submission, self.clock)
+        return Reconciler(
+            self.run_store, self.batch_jobs, self.submission, self.clock, queue_limit=self.settings.queue_limit
+        )
 
     @cached_property
     def _firestore(self) -> "FirestoreDatabase":

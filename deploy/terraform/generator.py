@@ -17,7 +17,7 @@ from deploy.policies import Binding
 from deploy.secrets import PAGE_TOKEN_KEY, llm_key_versions
 from deploy.target import PRODUCT, RECONCILE_PATH, SPECS, Target
 from deploy.url_map import https_redirect, url_map
-from shared.settings import LLM_KEYS, SHORTEST_RETENTION
+from shared.settings import DEFAULT_QUEUE_MINUTES, LLM_KEYS, LONGEST_QUEUE_MINUTES, SHORTEST_RETENTION
 
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
 FOLDER: Final = ROOT / "deploy" / "terraform"
@@ -34,6 +34,13 @@ class _RetentionDays(int):
 
     def __str__(self) -> str:
         return "${var.retention_days}"
+
+
+class _QueueMinutes(int):
+    """A number of minutes that is known to Terraform only."""
+
+    def __str__(self) -> str:
+        return "${var.queue_limit}"
 
 
 class TemplateTarget(Target):
@@ -73,6 +80,7 @@ TARGET: Final = TemplateTarget(
     env="prod",
     production=False,
     members=(),
+    queue_minutes=_QueueMinutes(DEFAULT_QUEUE_MINUTES),
     root=ROOT,
     work=FOLDER,
 )
@@ -120,6 +128,7 @@ def _tables() -> dict[str, Any]:
         "cleanup_policies": {each["name"]: _snake(each) for each in cleanup.POLICIES},
         "results_cors": _snake(buckets.RESULTS_CORS),
         "shortest_retention": SHORTEST_RETENTION.days,
+        "longest_queue_minutes": LONGEST_QUEUE_MINUTES,
         "lifecycle": {
             "broken_uploads": _snake(buckets.BROKEN_UPLOADS),
             "old_sources": _snake(buckets.OLD_SOURCES),

@@ -73,6 +73,17 @@ variable "retention_days" {
   }
 }
 
+variable "queue_limit" {
+  description = "Minutes that a job may wait for its machine; 0: two days, Batch's limit."
+  type        = number
+  default     = 1440
+
+  validation {
+    condition     = var.queue_limit >= 0 && var.queue_limit <= local.longest_queue_minutes
+    error_message = "queue_limit must be at most ${local.longest_queue_minutes}."
+  }
+}
+
 variable "llm_providers" {
   description = "Language model providers whose keys are in Secret Manager: anthropic, openai, google_genai."
   type        = list(string)

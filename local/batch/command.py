@@ -7,7 +7,7 @@ import typer
 from pydantic import BaseModel
 
 from local.batch.admin import PATH
-from local.batch.faults import QUEUE_SECONDS, Code, Fail, ImagePull, LoseJob, Moment, Preempt, Rpc, StayQueued
+from local.batch.faults import QUEUE_SECONDS, Because, Code, Fail, ImagePull, LoseJob, Moment, Preempt, Rpc, StayQueued
 
 app = typer.Typer(
     help="Inject faults into the next jobs or calls of the Batch emulator of a running local service.",
@@ -42,10 +42,11 @@ def stay_queued(
             min=0.1, max=QUEUE_SECONDS, help="Fail the job after this many seconds; the default is Batch's own limit."
         ),
     ] = QUEUE_SECONDS,
+    because: Annotated[Because, typer.Option(help="What the job waits for.")] = "quota",
     url: Url = _HERE,
 ) -> None:
-    """Keep a job in the queue, as if quota were missing, until `off` or until it has waited too long."""
-    _send("PUT", url, StayQueued(times=times, seconds=seconds))
+    """Keep a job in the queue, as if quota or a machine were missing, until `off` or until it has waited too long."""
+    _send("PUT", url, StayQueued(times=times, seconds=seconds, because=because))
 
 
 @app.command(name="lose-job")

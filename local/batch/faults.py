@@ -24,6 +24,8 @@ Code = Literal[
 ]
 Rpc = Literal["any", "CreateJob", "GetJob", "CancelJob", "DeleteJob"]
 Moment = Literal["before", "after"]
+# What a queued job waits for: quota, a machine that the zone lacks, or only its turn.
+Because = Literal["quota", "quota-exceeded", "machines", "turn"]
 
 
 class _Fault(BaseModel):
@@ -46,10 +48,11 @@ class ImagePull(_Fault):
 
 
 class StayQueued(_Fault):
-    """The job waits for quota until fault injection ends, or fails after `seconds`."""
+    """The job waits for quota or a machine until fault injection ends, or fails after `seconds`."""
 
     kind: Literal["stay-queued"] = "stay-queued"
     seconds: float = Field(QUEUE_SECONDS, gt=0, le=QUEUE_SECONDS)
+    because: Because = "quota"
 
 
 class LoseJob(_Fault):

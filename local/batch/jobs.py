@@ -1,6 +1,6 @@
 """A job of the Batch emulator, with its states and its status events; and the long-running operations on jobs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Final
@@ -10,7 +10,7 @@ from google.cloud import batch_v1
 from google.longrunning import operations_pb2
 from google.protobuf.message import Message
 
-from local.batch.faults import JobFault
+from local.batch.faults import Because, JobFault
 from shared.runs.jobs import JobState
 
 OnChange = Callable[["JobRecord", JobState], None]
@@ -31,7 +31,23 @@ TRANSITIONS: Final = MappingProxyType(
 )
 
 _MACHINE: Final = "zones/local-a/instances/1"
-_DELAY: Final = "Quota checking process decides to delay scheduling for the job {uid} due to inadequate quotas"
+_QUOTA: Final = "Quota: CPUS, limit: 0, usage: 0, wanted: 4"
+_CREATION: Final = (
+    "VM in Managed Instance Group meets error: Batch Error: code - {code}, description - error count is 4, "
+    "latest message example: "
+)
+# What Batch says of a job that waits (https://cloud.google.com/batch/docs/troubleshooting; nextflow-io/nextflow#3061).
+DELAYS: Final[Mapping[Because, str]] = MappingProxyType(
+    {
+        "quota": "Quota checking process decides to delay scheduling for the job {uid} due to inadequate quotas "
+        f"[{_QUOTA}].",
+        "quota-exceeded": _CREATION.replace("{code}", "CODE_GCE_QUOTA_EXCEEDED")
+        + "Instance '{uid}-group0-0-5pdz' creation failed: Quota 'CPUS' exceeded.  Limit: 0.0 in region local",
+        "machines": _CREATION.replace("{code}", "CODE_GCE_ZONE_RESOURCE_POOL_EXHAUSTED")
+        + "Instance '{uid}-group0-0-5pdz' creation failed: The zone 'projects/p/zones/local-a' does not have enough resources "
+        "available to fulfill the request.  '(resource type:compute)'.",
+    }
+)
 
 
 def new_job(name: str, wanted: batch_v1.Job) -> batch_v1.Job:
@@ -133,9 +149,10 @@ class JobRecord:
         """Add the event of a task that failed and is started again; the job keeps its state."""
         self._add_event("STATUS_CHANGED", self._failed_task(exit_code, cause))
 
-    def delay(self, quota: str) -> None:
-        """Add the event of a job that waits for quota, described in Batch's words."""
-        self._add_event("OPERATIONAL_INFO", f"{_DELAY.format(uid=self.job.uid)} [{quota}].")
+    def delay(self, because: Because) -> None:
+        """Add the event of a job that waits for this, in Batch's words; a job that waits only for its turn has none."""
+        if because in DELAYS:
+            self._add_event("OPERATIONAL_INFO", DELAYS[because].format(uid=self.job.uid))
 
     def _failed_task(self, exit_code: int, cause: str) -> str:
         task_state = "ASSIGNED" if self.state is JobState.SCHEDULED else self.state.name

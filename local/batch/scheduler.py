@@ -24,7 +24,6 @@ NOT_STARTED: Final = 50000
 IMAGE_NOT_STARTED: Final = 125
 # Batch's limit forevery job (https://docs.cloud.google.com/batch/quotas).
 RUN_SECONDS: Final = 14 * 24 * 3600.0
-NO_QUOTA: Final = "Quota: CPUS, limit: 0, usage: 0, wanted: 4"
 
 
 class Ended(NamedTuple):
@@ -68,7 +67,7 @@ class Scheduler:
         limit = QUEUE_SECONDS
         if isinstance(record.fault, StayQueued):
             limit = record.fault.seconds
-            record.delay(NO_QUOTA)
+            record.delay(record.fault.because)
         self._waiting[record] = asyncio.get_running_loop().call_later(limit, self._give_up, record)
         self._fill()
 

@@ -145,7 +145,7 @@ _BY_EXIT_CODE: Final = MappingProxyType(
     }
 )
 
-_IMAGE_TEXT: Final = re.compile(
+IMAGE_TEXT: Final = re.compile(
     r"\b(fail\w*|error|unable|cannot|could not)\b.*\bpull|\bpull\w*\b.*\b(fail\w*|error|denied|back-?off)\b"
     r"|unable to find image|manifest unknown|manifest for .* not found",
     re.IGNORECASE,
@@ -156,18 +156,17 @@ _LOST_TEXT: Final = re.compile(
     r"\bpreempt(ed|ion)\b|\bVM reporting timeout\b|\bVM\b.*\b(rebooted|recreated|stopped reporting)\b|\bhost error\b",
     re.IGNORECASE,
 )
-_QUOTA_TEXT: Final = re.compile(
-    r"quota\b.*\bexceeded|quota_exceeded|inadequate quotas|resource_pool_exhausted|stockout"
-    r"|does not have enough resources",
-    re.IGNORECASE,
-)
+QUOTA_TEXT: Final = re.compile(r"quota\b.*\bexceeded|quota_exceeded|inadequate quotas", re.IGNORECASE)
+# A region or zone that has no machine of this type; the quota would allow it.
+NO_MACHINES_TEXT: Final = re.compile(r"resource_pool_exhausted|stockout|does not have enough resources", re.IGNORECASE)
 _NEVER_STARTED_TEXT: Final = re.compile(r"creation failed|no VM has agent reporting", re.IGNORECASE)
 
 _BY_TEXT: Final = (
-    (_IMAGE_TEXT, FailureReason.IMAGE_PULL),
+    (IMAGE_TEXT, FailureReason.IMAGE_PULL),
     (_MEMORY_TEXT, FailureReason.OUT_OF_MEMORY),
     (_LOST_TEXT, FailureReason.PREEMPTED),
-    (_QUOTA_TEXT, FailureReason.QUOTA),
+    (QUOTA_TEXT, FailureReason.QUOTA),
+    (NO_MACHINES_TEXT, FailureReason.QUOTA),
     (_NEVER_STARTED_TEXT, FailureReason.SUBMIT_FAILED),
 )
 
@@ -188,7 +187,7 @@ def failure_of(report: JobReport) -> Failure:
     """Return why a run failed whose job is dead, or ended without finishing the run.
 
     The reserved exit code of the last execution decides, unless it only says that the job was interrupted. Then the events decide, in this
-    order: image, memory, a lost machine, quota, a machine that never started. Otherwise the job was interrupted, or failed by itself.
+    order: image, memory, a lost machine, no quota, no machine, one that never started. Otherwise the job was interrupted, or failed itself.
     A job with an exit code of its own did start, so an earlier wait for quota is not its reason. The exit codes of a job that SUCCEEDED
     belong to executions that were repeated, and say nothing.
     """

@@ -68,17 +68,30 @@ async def delete(run_id: str, owner: str, *, store: RunStore, files: ResultFiles
 
 
 async def fail(
-    run_id: str, failure: Failure, message: str, *, actor: Actor, release: bool = False, store: RunStore, clock: Clock
+    run_id: str,
+    failure: Failure,
+    message: str,
+    *,
+    actor: Actor,
+    release: bool = False,
+    seen: Run | None = None,
+    store: RunStore,
+    clock: Clock,
 ) -> Run:
     """Fail a run that cannot succeed; after another end, only record the failure in its history.
 
     Args:
         message: one sentence for the owner.
         release: whether Batch may still hold a job for the run; the reconciler then releases it.
+        seen: the run for which this was decided; a run whose job gave a sign of life since is unchanged.
     """
-    return await store.update(
-        run_id, lambda run: _failed(run, failure, message, actor=actor, release=release, clock=clock)
-    )
+
+    def change(run: Run) -> Run | None:
+        if seen is not None and (run.compute != seen.compute or run.heartbeat_at != seen.heartbeat_at):
+            return None
+        return _failed(run, failure, message, actor=actor, release=release, clock=clock)
+
+    return await store.update(run_id, change)
 
 
 class RunLease:

@@ -16,11 +16,11 @@ from shared import logs
 from shared.errors import RunNotFound, SubmitRejected, Unavailable
 from shared.fields import Clock
 from shared.logs import Severity
-from shared.runs import lifecycle, states
+from shared.runs import lifecycle, states, waiting
 from shared.runs.jobs import LOST, JobReport, JobState, failure_for, failure_of
 from shared.runs.ports import BatchJobs, RunStore
 from shared.runs.records import NO_PROGRESS, Compute, Failure, Run
-from shared.runs.states import Actor, ComputeState, FailureReason, RunState
+from shared.runs.states import Actor, ComputeState, FailureReason, RunState, WaitingReason
 from shared.runs.submission import RunSubmission
 
 PAGE: Final = 100
@@ -78,6 +78,7 @@ class Reconciler:
 
     Args:
         submission: submits jobs of runs whose job is missing or lost.
+        queue_limit: how long a job may wait for its machine; None: as long as Batch lets it.
         max_pages: maximum number of pages of `PAGE` runs in a sweep.
         max_seconds: seconds after which a sweep starts no more checks.
     """
@@ -89,6 +90,7 @@ class Reconciler:
         submission: RunSubmission,
         clock: Clock,
         *,
+        queue_limit: timedelta | None = states.QUEUE_LIMIT,
         max_pages: int = MAX_PAGES,
         max_seconds: float = MAX_SECONDS,
     ) -> None:
@@ -96,6 +98,7 @@ class Reconciler:
         self._jobs = jobs
         self._submission = submission
         self._clock = clock
+        self._queue_limit = queue_limit
         self._max_pages = max_pages
         self._max_seconds = max_seconds
 
@@ -150,7 +153,7 @@ class Reconciler:
             return await self._submit(run)
         failure = self._failure(run, report)
         if failure is None:
-            return await self._postpone(run, ComputeState.SUBMITTED)
+            return await self._wait(run, report)
         if _may_retry(run, failure):
             retried = await self._next_attempt(run, failure)
             if retried.compute.state is ComputeState.REQUESTED and not retried.status.done:
@@ -193,6 +196,28 @@ class Reconciler:
         hangs = run.compute.lease_owner is not None and silence > states.SILENCE_LIMIT
         return failure_for(FailureReason.ORCHESTRATOR_ERROR) if hangs else None
 
+    async def _wait(self, run: Run, report: JobReport | None) -> Run:
+        """Check a run again later whose job may still finish it, unless the job has waited too long for its machine."""
+        unstarted = run.compute.lease_owner is None and report is not None and waiting.waits_for_machine(report)
+        if unstarted and states.waited_too_long(run.status, run.requested_at, self._clock(), self._queue_limit):
+            return await self._give_up(run, report)
+        return await self._postpone(run, ComputeState.SUBMITTED, report)
+
+    async def _give_up(self, run: Run, report: JobReport | None) -> Run:
+        """Fail a run whose job waited too long, unless the job begins at this moment; the next sweep cancels the job."""
+        reason = _waiting_reason(run, report)
+        logs.log(Severity.WARNING, "a job waited too long for its machine", run_id=run.run_id, waiting_for=reason)
+        return await lifecycle.fail(
+            run.run_id,
+            waiting.given_up(reason),
+            "The job waited too long for a machine of Google Cloud.",
+            actor=Actor.RECONCILER,
+            release=True,
+            seen=run,
+            store=self._store,
+            clock=self._clock,
+        )
+
     async def _next_attempt(self, seen: Run, failure: Failure) -> Run:
         """Store the id of the next job before that job exists; of two simultaneous calls, the first wins."""
 
@@ -200,11 +225,12 @@ class Reconciler:
             if run.status is not seen.status or run.compute.attempt != seen.compute.attempt:
                 return None
             attempt = run.compute.attempt + 1
-            compute = Compute(job_id=states.job_id(run.run_id, attempt), attempt=attempt)
+            now = self._clock()
+            compute = Compute(job_id=states.job_id(run.run_id, attempt), attempt=attempt, requested_at=now)
             note = f"{failure.reason.value}: attempt {attempt}"
             # Neither the progress nor the silence of the lost attempt counts for the next one.
-            fields = {**NO_PROGRESS, "compute": compute, "heartbeat_at": None}
-            return run.noted(now=self._clock(), actor=Actor.RECONCILER, reason=note, **fields)
+            fields = {**NO_PROGRESS, "compute": compute, "heartbeat_at": None, "waiting_for": WaitingReason.QUEUE}
+            return run.noted(now=now, actor=Actor.RECONCILER, reason=note, **fields)
 
         return await self._store.update(seen.run_id, change)
 
@@ -213,7 +239,8 @@ class Reconciler:
             await self._submission.submit(run)
         except SubmitRejected as error:
             return await self._submission.reject(run, error)
-        return await self._postpone(run, ComputeState.SUBMITTED)
+        # A job that reached Batch only now starts to wait only now.
+        return await self._postpone(run, ComputeState.SUBMITTED, requested_at=self._clock())
 
     async def _release(self, run: Run, report: JobReport | None) -> Run:
         """Make sure that a finished run holds no compute."""
@@ -224,18 +251,33 @@ class Reconciler:
             await self._jobs.cancel(run.compute.job_id)
         return await self._postpone(run, run.compute.state)
 
-    async def _postpone(self, seen: Run, state: ComputeState) -> Run:
-        """Record the state of the job and when to check next; a run that changed in the meantime is unchanged."""
+    async def _postpone(
+        self, seen: Run, state: ComputeState, report: JobReport | None = None, **compute_fields: object
+    ) -> Run:
+        """Record the state of the job, what the run waits for, and when to check next, in one write.
+
+        A run that changed in the meantime is unchanged. Its owner sees a change only if the run waits for something else than before.
+        """
 
         def change(run: Run) -> Run | None:
             if run.status is not seen.status or run.compute.attempt != seen.compute.attempt:
                 return None
-            return run.checked(self._clock(), compute=run.compute.model_copy(update={"state": state}))
+            compute = run.compute.model_copy(update={"state": state, **compute_fields})
+            begun = run.status.done or run.compute.lease_owner is not None
+            reason = None if begun else _waiting_reason(run, report)
+            if reason is run.waiting_for:
+                return run.checked(self._clock(), compute=compute)
+            return run.changed(self._clock(), compute=compute, waiting_for=reason)
 
         try:
             return await self._store.update(seen.run_id, change)
         except RunNotFound:
             return seen  # deleted in the meantime
+
+
+def _waiting_reason(run: Run, report: JobReport | None) -> WaitingReason | None:
+    """Return what a run waits for whose job has not begun: what was known before, if the report does not say."""
+    return (None if report is None else waiting.waiting_reason(report)) or run.waiting_for
 
 
 def _may_retry(run: Run, failure: Failure) -> bool:

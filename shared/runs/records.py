@@ -12,7 +12,16 @@ from pydantic import AfterValidator, Field
 from shared.catalog.interpretation import Direction, Interpretation
 from shared.fields import Answer, ControlStrategy, LlmProvider, Model, Score, Timestamp
 from shared.runs.evidence import Confidence, RunEvidence
-from shared.runs.states import Actor, ComputeState, FailureReason, Phase, RunState, next_check, next_expiry
+from shared.runs.states import (
+    Actor,
+    ComputeState,
+    FailureReason,
+    Phase,
+    RunState,
+    WaitingReason,
+    next_check,
+    next_expiry,
+)
 
 # More entries than any legal life has; a flood of late reports cannot make the document grow.
 MAX_HISTORY: Final = 50
@@ -37,13 +46,15 @@ class Transition(Model):
 class Compute(Model):
     """Batch job of a run. The id is known before the job exists, so that a crash between the two loses nothing.
 
-    `lease_owner` is the process of the job that works on the run: a second copy of the job sees it and exits.
+    `lease_owner` is the process of the job that works on the run: a second copy of the job sees it and exits. `requested_at` is when the
+    job was requested; None: when the run was created.
     """
 
     job_id: str
     attempt: Annotated[int, Field(ge=1)] = 1
     state: ComputeState = ComputeState.REQUESTED
     lease_owner: str | None = None
+    requested_at: Timestamp | None = None
 
 
 class Failure(Model):
@@ -142,7 +153,8 @@ class RunSummary(Model):
     """What the owner sees of a run before its result; polls and lists read only this.
 
     `interpretation` is None for a run with a language model until the job has read the question, and for runs of before it was stored.
-    `confidence` is None until the run is completed, and for runs of before it was stored here.
+    `confidence` is None until the run is completed, and for runs of before it was stored here. `waiting_for` is None once a process of the
+    job has begun, after the end, and for runs of before it was stored.
     """
 
     run_id: str
@@ -164,6 +176,7 @@ class RunSummary(Model):
     error_message: str | None = None
     failure: Failure | None = None
     confidence: Confidence | None = None
+    waiting_for: WaitingReason | None = None
     compute: Compute
     created_at: Timestamp
     updated_at: Timestamp
@@ -185,6 +198,11 @@ class Run(RunSummary):
     check_at: Timestamp | None
     expire_at: Timestamp | None = None
 
+    @property
+    def requested_at(self) -> datetime:
+        """When the job of the current attempt was requested."""
+        return self.compute.requested_at or self.created_at
+
     def changed(self, now: datetime, **fields: object) -> "Run":
         """Return the run with changed fields and `updated_at` set. Fields are not validated: pass the declared types."""
         return self.checked(now, **fields, updated_at=now)
@@ -198,8 +216,12 @@ class Run(RunSummary):
         )
 
     def moved(self, to: RunState, *, now: datetime, actor: Actor, reason: str, **fields: object) -> "Run":
-        """Return the run in another state, with the transition in its history; the store's write checks the transition."""
-        return self.changed(now, status=to, transitions=self._history(now, to, actor, reason), **fields)
+        """Return the run in another state, with the transition in its history; the store's write checks the transition.
+
+        A run that runs or has ended waits for nothing.
+        """
+        history = self._history(now, to, actor, reason)
+        return self.changed(now, status=to, waiting_for=None, transitions=history, **fields)
 
     def noted(self, *, now: datetime, actor: Actor, reason: str, **fields: object) -> "Run":
         """Return the run in the same state with changed fields and the reason in its history."""

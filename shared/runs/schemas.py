@@ -14,7 +14,7 @@ from shared.catalog.interpretation import Direction, Interpretation
 from shared.catalog.schemas import ControlStrategyValidation
 from shared.fields import Answer, ControlStrategy, Label, LlmProvider, Model, Query, RunId, Score, Timestamp
 from shared.runs.evidence import Confidence, RunEvidence
-from shared.runs.states import FailureReason, Phase, RunState
+from shared.runs.states import FailureReason, Phase, RunState, WaitingReason
 
 RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
@@ -48,6 +48,16 @@ class Failure(Model):
     reason: FailureReason = Field(description="Stable name of the reason.")
     retryable: bool = Field(description="Whether the same question may succeed on another attempt.")
     advice: str = Field(description="What to do next.")
+
+
+class WaitingFor(Model):
+    """What a run waits for until its job begins."""
+
+    reason: WaitingReason = Field(
+        description="`queue`: its turn; `quota`: free quota of the service; `machines`: a free machine in the region; "
+        "`machine`: the start of its machine; `image`: the container image."
+    )
+    text: str = Field(description="The same in a sentence.")
 
 
 class CreateRunRequest(Model):
@@ -117,6 +127,10 @@ class RunStatus(Model):
     failure: Failure | None = Field(description="Machine-readable reason of a failed run; null for other runs.")
     confidence: Confidence | None = Field(
         description="Confidence in the answer of a completed run; null for other runs, and for runs older than this field."
+    )
+    waiting_for: WaitingFor | None = Field(
+        description="What the run waits for until its job begins; null once it has begun or the run ended, and for runs older than this "
+        "field."
     )
     attempt: int = Field(
         description="Number of the current attempt, starting at 1; a lost job may get a second attempt."

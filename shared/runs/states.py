@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Final
 
 from shared.errors import TransitionRefused
-from shared.settings import SHORTEST_RETENTION
+from shared.settings import DEFAULT_QUEUE_MINUTES, SHORTEST_RETENTION
 
 
 class RunState(StrEnum):
@@ -77,6 +77,16 @@ class FailureReason(StrEnum):
     QUERY_NOT_UNDERSTOOD = "QUERY_NOT_UNDERSTOOD"
 
 
+class WaitingReason(StrEnum):
+    """Stable names of what a run waits for until a process of its job begins."""
+
+    QUEUE = "queue"  # its turn
+    QUOTA = "quota"  # free quota of the project
+    MACHINES = "machines"  # a zone that has machines of this type
+    MACHINE = "machine"  # the start of its machine
+    IMAGE = "image"  # the container image
+
+
 TRANSITIONS: Final = MappingProxyType(
     {
         RunState.PENDING: frozenset({RunState.RUNNING, RunState.FAILED, RunState.CANCELLED}),
@@ -105,6 +115,9 @@ LEASE: Final = timedelta(minutes=3)
 MAX_ATTEMPTS: Final = 2
 # A job that Batch reports as running but that was silent for longer than this hangs.
 SILENCE_LIMIT: Final = timedelta(minutes=15)
+# A job may wait for its machine this long: as long as an idempotency key lives, so that the next use of the key asks again, and
+# half as long as Batch itself would let it wait (https://docs.cloud.google.com/batch/quotas).
+QUEUE_LIMIT: Final = timedelta(minutes=DEFAULT_QUEUE_MINUTES)
 # The reconciler checks a finished run whose compute is not released after this.
 RELEASE_INTERVAL: Final = timedelta(seconds=30)
 
@@ -145,6 +158,16 @@ def check_transition(run_id: str, old: RunState, new: RunState) -> None:
     """
     if new is not old and new not in TRANSITIONS[old]:
         raise TransitionRefused(run_id, old, new)
+
+
+def waited_too_long(status: RunState, requested_at: datetime, now: datetime, limit: timedelta | None) -> bool:
+    """Return whether a run must fail at `now`, because its job still waits for its machine.
+
+    Args:
+        requested_at: when the job was requested.
+        limit: how long it may wait; None: as long as Batch lets it.
+    """
+    return limit is not None and RunState.FAILED in TRANSITIONS[status] and now - requested_at > limit
 
 
 def next_check(status: RunState, compute: ComputeState, now: datetime) -> datetime | None:

@@ -23,7 +23,7 @@ from shared.runs.jobs import JobRequest, failure_for
 from shared.runs.ports import BatchJobs, RunStore
 from shared.runs.records import Compute, Run, Transition
 from shared.runs.schemas import CreateRunRequest
-from shared.runs.states import Actor, FailureReason, RunState
+from shared.runs.states import Actor, FailureReason, RunState, WaitingReason
 from shared.settings import LLM_KEYS
 
 
@@ -172,6 +172,7 @@ class RunSubmission:
             request_fingerprint=fingerprint(request),
             created_at=now,
             updated_at=now,
+            waiting_for=WaitingReason.QUEUE,
             check_at=states.next_check(RunState.PENDING, compute.state, now),
             expire_at=None if retention is None else now + retention,
         )

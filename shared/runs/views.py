@@ -16,10 +16,11 @@ from typing import Final, NamedTuple, TypeVar
 
 from shared.errors import InvalidPageToken, RunNotCompleted, RunNotFound
 from shared.fields import Clock, rfc3339
-from shared.runs import schemas, states
+from shared.runs import schemas, states, waiting
 from shared.runs.ports import Cursor, ResultFiles, RunDatabase, RunFilter, RunStore
 from shared.runs.records import Failure, GeneAnswer, GeneChange, Iteration, PathwayChange, Run, RunOutcome, RunSummary
 from shared.runs.schemas import ListQuery, ResultFile, RunList, RunResult, RunStatus
+from shared.runs.states import WaitingReason
 
 AnyRun = TypeVar("AnyRun", bound=RunSummary)
 URL_LIFETIME: Final = timedelta(hours=1)
@@ -152,6 +153,7 @@ def run_status(run: RunSummary) -> RunStatus:
         error_message=run.error_message,
         failure=None if run.failure is None else _failure(run.failure),
         confidence=run.confidence,
+        waiting_for=None if run.waiting_for is None else _waiting_for(run.waiting_for),
         attempt=run.compute.attempt,
         user_email=run.user_email,
         created_at=run.created_at,
@@ -204,6 +206,10 @@ def run_result(run: Run, outcome: RunOutcome, urls: Sequence[str], expires_at: d
 
 def _failure(stored: Failure) -> schemas.Failure:
     return schemas.Failure(reason=stored.reason, retryable=stored.retryable, advice=stored.advice)
+
+
+def _waiting_for(reason: WaitingReason) -> schemas.WaitingFor:
+    return schemas.WaitingFor(reason=reason, text=waiting.sentence(reason))
 
 
 def _iteration(stored: Iteration) -> schemas.IterationSummary:

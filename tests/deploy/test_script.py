@@ -55,7 +55,7 @@ def test_help_shows_the_options_without_any_tool(tmp_path: Path, arguments: tupl
     assert helped.returncode == 0
     for option in ("--project", "--region", "--domain", "--env", "--production", "--only", "--dry-run", "--skip-image"):
         assert option in helped.stdout
-    for option in ("--member", "--notify", "--origins", "--retention-days", "--llm-secrets"):
+    for option in ("--member", "--notify", "--origins", "--retention-days", "--queue-limit", "--llm-secrets"):
         assert option in helped.stdout
     for option in ("--build-region", "--network", "--subnet", "--no-external-ip"):
         assert option in helped.stdout
@@ -108,6 +108,7 @@ def test_a_dry_run_needs_neither_gcloud_nor_access(tmp_path: Path) -> None:
         ((*UP, "--notify=operators"), "is not an e-mail address"),
         ((*UP, "--member=bob"), "is not an IAM member"),
         ((*UP, "--retention-days=6"), "is not a number of days of at least 7"),
+        ((*UP, "--queue-limit=2881"), "is not a number of minutes of at most 2880"),
         (("doctor", UP[0]), "--region"),
         (("doctor", *UP[:2], "--network=lab"), "pass --network and --subnet together"),
         (("verify",), "pass --project and --domain of a deployed service, or --url of a local one"),

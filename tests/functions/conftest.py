@@ -62,9 +62,14 @@ def firestore_settings(firestore: FirestoreDatabase, firestore_host: str) -> dic
 
 
 @pytest.fixture
-async def settings(cloud: Cloud, tmp_path: Path, store_settings: dict[str, str]) -> AsyncIterator[dict[str, str]]:
-    """Return the functions' environment: development, an empty store, and a Batch that starts no job."""
-    batch = BatchEmulator(log_dir=tmp_path / "jobs", job_env={}, cwd=tmp_path, max_parallel=0)
+def batch(tmp_path: Path) -> BatchEmulator:
+    """Return a Batch that starts no job."""
+    return BatchEmulator(log_dir=tmp_path / "jobs", job_env={}, cwd=tmp_path, max_parallel=0)
+
+
+@pytest.fixture
+async def settings(cloud: Cloud, batch: BatchEmulator, store_settings: dict[str, str]) -> AsyncIterator[dict[str, str]]:
+    """Return the functions' environment: development, an empty store, and `batch`."""
     port = await batch.start()
     yield {
         "ENVIRONMENT": "development",

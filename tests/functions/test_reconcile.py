@@ -1,10 +1,16 @@
 """Only the service account may reconcile, with a sweep or a notification."""
 
+import asyncio
+
 import httpx
 import pytest
 
+from local.batch.faults import StayQueued
+from local.batch.service import BatchEmulator
 from shared import wiring
 from shared.runs.ports import RunDatabase
+from shared.runs.states import WaitingReason, job_id
+from shared.runs.waiting import sentence
 from tests.functions.conftest import AUDIENCE, Cloud
 
 RECONCILE = "/api/v1/reconcile"
@@ -46,6 +52,30 @@ async def test_a_notification_checks_its_run(api: httpx.AsyncClient, token: dict
     assert (await api.post(RECONCILE, json=push, headers=token)).json() == {"looked_at": 1}
     status = (await api.get(f"/api/v1/runs/{run_id}")).json()
     assert (status["status"], status["failure"]["reason"]) == ("failed", "JOB_VANISHED")
+
+
+async def test_a_held_request_answers_once_the_reason_for_the_wait_changes(
+    api: httpx.AsyncClient, token: dict[str, str], batch: BatchEmulator
+) -> None:
+    batch.faults.begin(StayQueued(because="machines"))
+    created = await api.post("/api/v1/runs", json=QUESTION)
+    run_id = created.json()["run_id"]
+    assert created.json()["waiting_for"]["reason"] == "queue"
+    tag = {"If-None-Match": created.headers["etag"]}
+    held = asyncio.create_task(api.get(f"/api/v1/runs/{run_id}?wait=20", headers=tag))
+    job = job_id(run_id, 1)
+    push = {"message": {"attributes": {"JobName": f"projects/test-project/locations/europe-west4/jobs/{job}"}}}
+    assert (await api.post(RECONCILE, json=push, headers=token)).status_code == 200
+    answer = await held
+    assert answer.status_code == 200
+    assert answer.json()["waiting_for"] == {"reason": "machines", "text": sentence(WaitingReason.MACHINES)}
+    assert answer.json()["updated_at"] > created.json()["updated_at"]
+    assert answer.headers["etag"] != created.headers["etag"]
+    listed = (await api.get("/api/v1/runs")).json()["runs"][0]
+    assert listed["waiting_for"] == answer.json()["waiting_for"]
+    cancelled = await api.post(f"/api/v1/runs/{run_id}/cancel")
+    assert cancelled.status_code == 200
+    assert (await api.get(f"/api/v1/runs/{run_id}")).json()["waiting_for"] is None
 
 
 async def test_a_notification_of_an_unknown_job_is_accepted_and_ignored(

@@ -34,6 +34,14 @@ def test_numbers_are_read_as_numbers_and_blanks_as_not_given() -> None:
     assert (settings.max_active_runs, settings.job_image) == (0, "")
 
 
+def test_a_job_may_wait_a_day_or_as_long_as_the_operator_says_up_to_batchs_own_limit() -> None:
+    assert Settings.from_env(ENOUGH).queue_limit == timedelta(hours=24)
+    assert Settings.from_env({**ENOUGH, "QUEUE_LIMIT_MINUTES": "90"}).queue_limit == timedelta(minutes=90)
+    assert Settings.from_env({**ENOUGH, "QUEUE_LIMIT_MINUTES": "0"}).queue_limit is None
+    with pytest.raises(SettingsInvalid, match="QUEUE_LIMIT_MINUTES must be at most 2880"):
+        Settings.from_env({**ENOUGH, "QUEUE_LIMIT_MINUTES": "2881"})
+
+
 def test_runs_are_kept_for_ever_or_for_a_week_at_least() -> None:
     assert Settings.from_env(ENOUGH).retention is None
     assert Settings.from_env({**ENOUGH, "RUN_RETENTION_DAYS": "7"}).retention == timedelta(days=7)

@@ -186,8 +186,16 @@ def lease(run_id: str, *, attempt: int = 1, owner: str = "process", store: RunSt
 
 
 def make_reconciler(
-    store: RunStore, jobs: BatchJobs, clock: Clock, *, max_pages: int = 20, max_seconds: float = 45
+    store: RunStore,
+    jobs: BatchJobs,
+    clock: Clock,
+    *,
+    queue_limit: timedelta | None = states.QUEUE_LIMIT,
+    max_pages: int = 20,
+    max_seconds: float = 45,
 ) -> Reconciler:
     """Build a reconciler that submits with default limits."""
     submission = RunSubmission(store, jobs, clock)
-    return Reconciler(store, jobs, submission, clock, max_pages=max_pages, max_seconds=max_seconds)
+    return Reconciler(
+        store, jobs, submission, clock, queue_limit=queue_limit, max_pages=max_pages, max_seconds=max_seconds
+    )

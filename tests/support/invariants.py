@@ -107,6 +107,7 @@ class World:
         for run in runs:
             assert run.status.done, run
             assert run.compute.state is ComputeState.RELEASED, run
+            assert run.waiting_for is None, run
             assert (run.outcome is not None) == (run.status is RunState.COMPLETED)
             assert (run.failure is not None) == (run.status is RunState.FAILED)
             assert self.finished.count(run.run_id) <= 1

@@ -8,7 +8,12 @@ import pytest
 
 from deploy.target import SPECS
 from deploy.terraform import generator
-from shared.settings import LLM_KEYS
+from shared.settings import DEFAULT_QUEUE_MINUTES, LLM_KEYS
+
+
+def test_the_default_of_the_queue_limit_is_that_of_the_service() -> None:
+    text = (generator.FOLDER / "variables.tf").read_text()
+    assert f"default     = {DEFAULT_QUEUE_MINUTES}\n" in text
 
 
 def test_the_committed_files_are_generated_from_the_tables() -> None:

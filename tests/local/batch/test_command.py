@@ -37,6 +37,7 @@ async def invoke(*words: str) -> Result:
     [
         ("preempt --times 2 --after 0.5", Preempt(times=2, after_seconds=0.5)),
         ("stay-queued --seconds 30", StayQueued(seconds=30)),
+        ("stay-queued --because machines", StayQueued(because="machines")),
         ("lose-job", LoseJob()),
         (
             "error --code DEADLINE_EXCEEDED --rpc CreateJob --moment after",

@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from local.batch.faults import Code, Fail, ImagePull, LoseJob, Preempt, StayQueued
+from local.batch.faults import Because, Code, Fail, ImagePull, LoseJob, Preempt, StayQueued
 from local.batch.service import BatchEmulator
 from shared.errors import Unavailable
 from shared.gcp.batch import GoogleBatchJobs
 from shared.runs import lifecycle, reconciler, states
 from shared.runs.jobs import JobState
 from shared.runs.schemas import CreateRunRequest
-from shared.runs.states import ComputeState, FailureReason, RunState
+from shared.runs.states import ComputeState, FailureReason, RunState, WaitingReason
 from shared.runs.submission import RunSubmission
+from shared.runs.waiting import sentence
 from shared.settings import Settings
 from shared.stores.sqlite import SqliteRunStore
 from tests.support.builders import ADA, ANSWERABLE, NO_RUN, lease, make_reconciler, outcome
@@ -185,6 +186,31 @@ async def test_a_run_whose_job_waits_stays_pending_until_fault_injection_ends(se
     service.batch.faults.end()
     await service.begin()
     assert (await service.now()).status is RunState.RUNNING
+
+
+@pytest.mark.parametrize(
+    ("because", "reason"),
+    [
+        ("quota", WaitingReason.QUOTA),
+        ("quota-exceeded", WaitingReason.QUOTA),
+        ("machines", WaitingReason.MACHINES),
+        ("turn", WaitingReason.QUEUE),
+    ],
+)
+async def test_a_run_tells_why_its_job_waits_and_is_given_up_after_a_day(
+    service: Service, because: Because, reason: WaitingReason
+) -> None:
+    service.batch.faults.begin(StayQueued(because=because))
+    await service.create()
+    await service.sweep(minutes=3)
+    assert (await service.now()).waiting_for is reason
+    await service.sweep(hours=24)
+    run = await service.now()
+    assert run.failure
+    assert (run.failure.reason, run.failure.retryable) == (FailureReason.QUOTA, True)
+    assert sentence(reason) in run.failure.advice
+    await service.sweep(minutes=1)
+    await service.until_job(1, JobState.CANCELLED)
 
 
 async def test_a_run_whose_jobs_wait_too_long_twice_fails_for_want_of_quota(service: Service) -> None:

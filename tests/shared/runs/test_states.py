@@ -1,7 +1,7 @@
 """Transition table of runs, and ids derived from run ids."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -85,3 +85,15 @@ def test_only_a_finished_run_can_be_near_its_expiry(status: RunState, planned: d
     if planned is not None and expire_at is not None:
         assert expire_at == planned or (not status.done and planned < expire_at == NOW + SHORTEST_RETENTION)
         assert status.done or expire_at >= NOW + SHORTEST_RETENTION
+
+
+@given(any_state, st.timedeltas(timedelta(0), timedelta(days=9)), st.none() | st.timedeltas(timedelta(0), timedelta(2)))
+def test_only_a_run_that_may_fail_can_wait_too_long_and_only_beyond_a_limit(
+    status: RunState, waited: timedelta, limit: timedelta | None
+) -> None:
+    too_long = states.waited_too_long(status, NOW - waited, NOW, limit)
+    assert too_long == (limit is not None and not status.done and waited > limit)
+
+
+def test_a_key_lives_as_long_as_its_job_may_wait() -> None:
+    assert states.QUEUE_LIMIT == states.KEY_LIFETIME

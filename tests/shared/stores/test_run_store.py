@@ -13,7 +13,7 @@ from shared.catalog.interpretation import CaveatCode, Interpretation
 from shared.errors import RunExists, RunNotFound, TooManyRuns, TransitionRefused
 from shared.runs.ports import Cursor, RunDatabase, RunFilter
 from shared.runs.records import GeneAnswer, Iteration, Run, RunOutcome, RunSummary, ScorePart
-from shared.runs.states import Actor, Phase, RunState
+from shared.runs.states import Actor, Phase, RunState, WaitingReason
 from shared.runs.views import run_status
 from shared.settings import SHORTEST_RETENTION
 from tests.support.builders import START, caveat, completed_run, interpretation, make_run
@@ -38,6 +38,26 @@ async def test_a_run_comes_back_as_it_was_kept(run_store: RunDatabase) -> None:
     run = make_run(iterations=[summary], interpretation=read, random_seed=2**32 - 1, heartbeat_at=START)
     await run_store.create(run)
     assert await run_store.get(run.run_id) == run
+
+
+async def test_what_a_run_waits_for_is_stored_and_a_run_of_before_waits_for_nothing_known(
+    run_store: RunDatabase,
+) -> None:
+    class OlderRun(Run):
+        waiting_for: WaitingReason | None = Field(None, exclude=True)
+
+    for reason in WaitingReason:
+        run = make_run(waiting_for=reason)
+        await run_store.create(run)
+        summary = await run_store.summary(run.run_id)
+        assert summary is not None
+        assert (summary.waiting_for, (await run_store.get(run.run_id))) == (reason, run)
+        assert (await run_store.update(run.run_id, to(RunState.RUNNING))).waiting_for is None
+    older = OlderRun(**make_run().model_dump())
+    await run_store.create(older)
+    stored = await run_store.summary(older.run_id)
+    assert stored is not None
+    assert run_status(stored).waiting_for is None
 
 
 async def test_when_a_run_expires_is_kept_and_put_off_while_it_is_unfinished(run_store: RunDatabase) -> None:
