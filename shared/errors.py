@@ -21,6 +21,7 @@ HaystackError
 │   ├── TooManyRequests            of requests per minute
 │   └── TooManyWaitingRequests     of requests that wait at the same time
 ├── Unavailable                    Firestore, Batch or Cloud Storage does not answer; a retry helps
+├── PermissionMissing              a service that this one depends on refuses it; no retry helps
 ├── CatalogFull                    an entry is too large for the catalog
 ├── SubmitRejected                 Batch will never accept this job
 └── SettingsInvalid                settings are missing or invalid
@@ -240,6 +241,18 @@ class Unavailable(HaystackError):
         self.service = service
 
 
+class PermissionMissing(HaystackError):
+    """A service that this one depends on refuses it, because its account lacks a permission or the API is disabled."""
+
+    slug = "permission_missing"
+
+    def __init__(self, service: str) -> None:
+        super().__init__(
+            f"This service may not use {service}. Trying again will not help: its operators must restore the permission."
+        )
+        self.service = service
+
+
 class CatalogFull(HaystackError):
     """A dataset whose entry is too large for the catalog."""
 
@@ -253,7 +266,7 @@ class CatalogFull(HaystackError):
 
 
 class SubmitRejected(HaystackError):
-    """Batch rejects the job permanently (a bad request, no permission, no quota for jobs)."""
+    """Batch rejects the job permanently, because the request is bad."""
 
     slug = "submit_rejected"
 

@@ -17,7 +17,7 @@ from orchestrator.ingest.record import IngestRecord, Phase, Records
 from shared.catalog.cache import Catalog
 from shared.catalog.folders import ENTRY_FILE
 from shared.catalog.objects import Objects
-from shared.errors import Conflict, SettingsInvalid, SubmitRejected, Unavailable
+from shared.errors import Conflict, PermissionMissing, SettingsInvalid, SubmitRejected, Unavailable
 from shared.fields import Clock
 from shared.runs.jobs import JobKind, JobReport, JobRequest, JobState, Machine, failure_of
 from shared.runs.ports import BatchJobs
@@ -78,6 +78,7 @@ class CloudIngests:
             Conflict: another ingest of this dataset runs.
             SettingsInvalid: the settings lack what an ingest on Batch needs.
             SubmitRejected: Batch will never accept this job.
+            PermissionMissing: the operator may not use Batch.
         """
         if missing := [name for name in ("atlas_bucket", "job_image") if not getattr(self._settings, name)]:
             hint = "./deploy.sh writes the settings of an ingest on Batch to build/deploy/PROJECT/ENV/ingest.env"
@@ -193,7 +194,7 @@ class CloudIngests:
         )
         try:
             await self._jobs.submit(request)
-        except SubmitRejected as error:
+        except (SubmitRejected, PermissionMissing) as error:
             failed = record.model_copy(update={"phase": Phase.FAILED, "message": error.detail})
             await asyncio.to_thread(self._records.write, failed, generation)
             raise

@@ -1,19 +1,20 @@
 """Google Cloud Batch behind the `BatchJobs` port."""
 
 import re
-from collections.abc import Iterable
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Final, TypeVar
 from uuid import uuid4
 
 from google.api_core import exceptions
 from google.cloud import batch_v1
 from google.cloud.batch_v1.services.batch_service.transports import BatchServiceGrpcAsyncIOTransport
 
-from shared.errors import SubmitRejected, Unavailable
+from shared.errors import PermissionMissing, SubmitRejected, Unavailable
 from shared.gcp.connection import Connection
 from shared.runs.jobs import MACHINE_LOST, JobKind, JobReport, JobRequest, JobState, Machine
 from shared.settings import Settings
 
+T = TypeVar("T")
 # How often Batch repeats an ingest whose machine was lost.
 INGEST_RETRIES: Final = 2
 JOB_ID: Final = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -29,7 +30,7 @@ _HOST_ATLASES: Final = "/mnt/disks/atlases"
 MOUNT_OPTIONS: Final = ("-o allow_other", "--implicit-dirs")
 _RETRIED: Final = (exceptions.ServiceUnavailable, exceptions.DeadlineExceeded, exceptions.Aborted)
 # BadRequest stands for INVALID_ARGUMENT, FAILED_PRECONDITION and OUT_OF_RANGE.
-_REFUSALS: Final = (exceptions.BadRequest, exceptions.PermissionDenied, exceptions.NotFound)
+_REFUSALS: Final = (exceptions.BadRequest, exceptions.NotFound)
 _EXIT_CODE_TEXT: Final = re.compile(r"with exit code (\d+)")
 
 
@@ -72,7 +73,7 @@ class GoogleBatchJobs:
             request_id=str(uuid4()),
         )
         try:
-            await self._connection.call(
+            await self._call(
                 lambda client, options: client.create_job(create, **options),
                 raises=(exceptions.AlreadyExists, *_REFUSALS),
             )
@@ -86,10 +87,10 @@ class GoogleBatchJobs:
             ) from error
 
     async def describe(self, job_id: str) -> JobReport | None:
-        """See `BatchJobs.describe`; any error but NOT_FOUND is `Unavailable`, because it does not mean that the job is missing."""
+        """See `BatchJobs.describe`; an error other than NOT_FOUND does not mean that the job is missing."""
         request = batch_v1.GetJobRequest(name=self._name(job_id))
         try:
-            job = await self._connection.call(
+            job = await self._call(
                 lambda client, options: client.get_job(request, **options), raises=(exceptions.NotFound,)
             )
         except exceptions.NotFound:
@@ -107,7 +108,7 @@ class GoogleBatchJobs:
         # A new request id for each call: Batch ignores a repeated one, and the reconciler cancels again because the last one failed.
         request = batch_v1.CancelJobRequest(name=self._name(job_id), request_id=str(uuid4()))
         try:
-            await self._connection.call(
+            await self._call(
                 lambda client, options: client.cancel_job(request, **options),
                 raises=(exceptions.NotFound, exceptions.BadRequest),
             )
@@ -120,6 +121,18 @@ class GoogleBatchJobs:
     async def close(self) -> None:
         """Close the connection; a later call opens another."""
         await self._connection.close()
+
+    async def _call(
+        self,
+        attempt: Callable[[batch_v1.BatchServiceAsyncClient, dict[str, Any]], Awaitable[T]],
+        *,
+        raises: tuple[type[exceptions.GoogleAPICallError], ...],
+    ) -> T:
+        """Make a call; no retry restores a permission, so its absence is an error of its own."""
+        try:
+            return await self._connection.call(attempt, raises=(*raises, exceptions.PermissionDenied))
+        except exceptions.PermissionDenied as error:
+            raise PermissionMissing("Google Cloud Batch") from error
 
     async def _is_ending(self, job_id: str) -> bool:
         report = await self.describe(job_id)

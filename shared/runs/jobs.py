@@ -123,6 +123,8 @@ _ADVICE: Final = MappingProxyType(
         FailureReason.JOB_VANISHED: "The job of this run was removed before it finished. Submit the question again.",
         FailureReason.ORCHESTRATOR_ERROR: "The run stopped because of an error in the service. "
         "Tell the operators the run id; the log of the job has the details.",
+        FailureReason.CONFIGURATION: "The service is not set up correctly, which has nothing to do with the question. "
+        "Submitting again will not help: tell the operators of the service.",
         FailureReason.QUERY_NOT_UNDERSTOOD: "Ask another question: the same one will fail again. "
         "The metadata lists of the service show the cell types and perturbations that can be asked about.",
     }

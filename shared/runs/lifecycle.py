@@ -6,7 +6,7 @@ Users cancel a run, and delete one that ended. The job begins, reports progress 
 
 from shared import logs
 from shared.catalog.interpretation import Interpretation
-from shared.errors import RunAlreadyFinished, RunNotFinished, RunNotFound, Unavailable
+from shared.errors import PermissionMissing, RunAlreadyFinished, RunNotFinished, RunNotFound, Unavailable
 from shared.fields import Clock, ControlStrategy
 from shared.logs import Severity
 from shared.runs import states
@@ -43,6 +43,9 @@ async def cancel(run_id: str, owner: str, *, store: RunStore, jobs: BatchJobs, c
             await jobs.cancel(run.compute.job_id)
         except Unavailable as error:
             logs.log(Severity.WARNING, "the reconciler will release this job", error=error, run_id=run_id)
+        except PermissionMissing as error:
+            # The cancel holds all the same: the job sees it and ends.
+            logs.log(Severity.ERROR, "Batch denied permission", error=error, run_id=run_id)
     return run
 
 

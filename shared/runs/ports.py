@@ -121,7 +121,7 @@ class RunDatabase(RunStore, RunWatch, Protocol):
 
 
 class BatchJobs(Protocol):
-    """Google Cloud Batch. Every method may raise `Unavailable`."""
+    """Google Cloud Batch. Every method may raise `Unavailable`, or `PermissionMissing` if no retry can help."""
 
     async def submit(self, request: JobRequest) -> None:
         """Submit a job, or adopt the job with this id if it exists.

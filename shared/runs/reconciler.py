@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Final
 
 from shared import logs
-from shared.errors import RunNotFound, SubmitRejected, Unavailable
+from shared.errors import PermissionMissing, RunNotFound, SubmitRejected, Unavailable
 from shared.fields import Clock
 from shared.logs import Severity
 from shared.runs import lifecycle, states, waiting
@@ -21,7 +21,7 @@ from shared.runs.jobs import LOST, JobReport, JobState, failure_for, failure_of
 from shared.runs.ports import BatchJobs, RunStore
 from shared.runs.records import NO_PROGRESS, Compute, Failure, Run
 from shared.runs.states import Actor, ComputeState, FailureReason, RunState, WaitingReason
-from shared.runs.submission import RunSubmission
+from shared.runs.submission import NOT_PERMITTED, RunSubmission
 
 PAGE: Final = 100
 # The next sweep continues where this one stopped, since a checked run is not due.
@@ -145,6 +145,13 @@ class Reconciler:
         Raises:
             Unavailable: the store or Batch does not answer; nothing was decided.
         """
+        try:
+            return await self._compare(run)
+        except PermissionMissing as error:
+            logs.log(Severity.ERROR, "Batch denied permission", error=error, run_id=run.run_id)
+            return await self._go_blind(run)
+
+    async def _compare(self, run: Run) -> Run:
         report = await self._jobs.describe(run.compute.job_id)
         if run.status.done:
             return await self._release(run, report)
@@ -237,10 +244,28 @@ class Reconciler:
     async def _submit(self, run: Run) -> Run:
         try:
             await self._submission.submit(run)
-        except SubmitRejected as error:
+        except (SubmitRejected, PermissionMissing) as error:
             return await self._submission.reject(run, error)
         # A job that reached Batch only now starts to wait only now.
         return await self._postpone(run, ComputeState.SUBMITTED, requested_at=self._clock())
+
+    async def _go_blind(self, run: Run) -> Run:
+        """Decide on a run whose job Batch does not show: a job that gives signs of life goes on, and no run is checked for ever."""
+        silence = self._clock() - (run.updated_at if run.status.done else run.heartbeat_at or run.updated_at)
+        if silence <= (states.RELEASE_LIMIT if run.status.done else states.SILENCE_LIMIT):
+            return await self._postpone(run, run.compute.state, pause=states.DENIED_INTERVAL)
+        if run.status.done:
+            return await self._postpone(run, ComputeState.RELEASED)
+        return await lifecycle.fail(
+            run.run_id,
+            failure_for(FailureReason.CONFIGURATION),
+            NOT_PERMITTED,
+            actor=Actor.RECONCILER,
+            release=True,
+            seen=run,
+            store=self._store,
+            clock=self._clock,
+        )
 
     async def _release(self, run: Run, report: JobReport | None) -> Run:
         """Make sure that a finished run holds no compute."""
@@ -252,11 +277,20 @@ class Reconciler:
         return await self._postpone(run, run.compute.state)
 
     async def _postpone(
-        self, seen: Run, state: ComputeState, report: JobReport | None = None, **compute_fields: object
+        self,
+        seen: Run,
+        state: ComputeState,
+        report: JobReport | None = None,
+        *,
+        pause: timedelta | None = None,
+        **compute_fields: object,
     ) -> Run:
         """Record the state of the job, what the run waits for, and when to check next, in one write.
 
         A run that changed in the meantime is unchanged. Its owner sees a change only if the run waits for something else than before.
+
+        Args:
+            pause: when to check next, if not as usual.
         """
 
         def change(run: Run) -> Run | None:
@@ -265,9 +299,11 @@ class Reconciler:
             compute = run.compute.model_copy(update={"state": state, **compute_fields})
             begun = run.status.done or run.compute.lease_owner is not None
             reason = None if begun else _waiting_reason(run, report)
-            if reason is run.waiting_for:
-                return run.checked(self._clock(), compute=compute)
-            return run.changed(self._clock(), compute=compute, waiting_for=reason)
+            now = self._clock()
+            if reason is not run.waiting_for:
+                return run.changed(now, compute=compute, waiting_for=reason)
+            checked = run.checked(now, compute=compute)
+            return checked if pause is None else checked.model_copy(update={"check_at": now + pause})
 
         try:
             return await self._store.update(seen.run_id, change)

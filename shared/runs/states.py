@@ -75,6 +75,7 @@ class FailureReason(StrEnum):
     JOB_VANISHED = "JOB_VANISHED"
     ORCHESTRATOR_ERROR = "ORCHESTRATOR_ERROR"
     QUERY_NOT_UNDERSTOOD = "QUERY_NOT_UNDERSTOOD"
+    CONFIGURATION = "CONFIGURATION"
 
 
 class WaitingReason(StrEnum):
@@ -120,6 +121,10 @@ SILENCE_LIMIT: Final = timedelta(minutes=15)
 QUEUE_LIMIT: Final = timedelta(minutes=DEFAULT_QUEUE_MINUTES)
 # The reconciler checks a finished run whose compute is not released after this.
 RELEASE_INTERVAL: Final = timedelta(seconds=30)
+# The reconciler checks a run again after this if Batch denies it the permission to ask.
+DENIED_INTERVAL: Final = timedelta(minutes=5)
+# The job of a finished run is gone after this even if nobody could cancel it: Batch queues it for two days, and it ends when it begins.
+RELEASE_LIMIT: Final = timedelta(days=3)
 
 
 def new_run_id() -> str:

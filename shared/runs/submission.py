@@ -11,11 +11,18 @@ the job of a deleted one.
 import hashlib
 import json
 from datetime import timedelta
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from shared import logs
 from shared.catalog.interpretation import ReadQuestion
-from shared.errors import IdempotencyMismatch, QuestionNotAnswerable, RunExists, SubmitRejected, Unavailable
+from shared.errors import (
+    IdempotencyMismatch,
+    PermissionMissing,
+    QuestionNotAnswerable,
+    RunExists,
+    SubmitRejected,
+    Unavailable,
+)
 from shared.fields import Clock
 from shared.logs import Severity
 from shared.runs import lifecycle, states
@@ -25,6 +32,9 @@ from shared.runs.records import Compute, Run, Transition
 from shared.runs.schemas import CreateRunRequest
 from shared.runs.states import Actor, FailureReason, RunState, WaitingReason
 from shared.settings import LLM_KEYS
+
+NOT_SUBMITTED: Final = "The job could not be submitted to Google Cloud Batch."
+NOT_PERMITTED: Final = "The service has no permission to use Google Cloud Batch."
 
 
 class RunLimits(NamedTuple):
@@ -72,11 +82,11 @@ class RunSubmission:
             return run
         try:
             await self.submit(run)
-        except SubmitRejected as error:
+        except (SubmitRejected, PermissionMissing) as error:
             return await self.reject(run, error)
         except Unavailable:
             if idempotency_key is None:
-                await self._fail(run)
+                await self._fail(run, FailureReason.SUBMIT_FAILED, NOT_SUBMITTED)
             raise
         return run
 
@@ -85,6 +95,7 @@ class RunSubmission:
 
         Raises:
             SubmitRejected: Batch will never accept it.
+            PermissionMissing: this process may not submit jobs.
             Unavailable: Batch does not answer; the job may or may not exist.
         """
         await self._jobs.submit(
@@ -103,17 +114,20 @@ class RunSubmission:
             )
         )
 
-    async def reject(self, run: Run, error: SubmitRejected) -> Run:
-        """Fail a run whose job Batch rejected."""
+    async def reject(self, run: Run, error: SubmitRejected | PermissionMissing) -> Run:
+        """Fail a run whose job Batch rejected, and alert the operators."""
+        if isinstance(error, PermissionMissing):
+            logs.log(Severity.ERROR, "Batch denied permission", error=error, run_id=run.run_id)
+            return await self._fail(run, FailureReason.CONFIGURATION, NOT_PERMITTED)
         logs.log(Severity.ERROR, "Batch rejected a job", error=error, run_id=run.run_id)
-        return await self._fail(run)
+        return await self._fail(run, FailureReason.SUBMIT_FAILED, NOT_SUBMITTED)
 
-    async def _fail(self, run: Run) -> Run:
+    async def _fail(self, run: Run, reason: FailureReason, message: str) -> Run:
         # If the job exists after all, the reconciler releases it.
         return await lifecycle.fail(
             run.run_id,
-            failure_for(FailureReason.SUBMIT_FAILED),
-            "The job could not be submitted to Google Cloud Batch.",
+            failure_for(reason),
+            message,
             actor=Actor.SERVICE,
             release=True,
             store=self._store,

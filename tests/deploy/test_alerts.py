@@ -56,7 +56,7 @@ def parsed(*paths: Path) -> dict[str, list[str]]:
 
 
 def test_gcloud_understands_every_field_of_every_policy() -> None:
-    assert len(FILES) == 6
+    assert len(FILES) == 7
     assert parsed(*FILES) == {str(path): [] for path in FILES}
 
 

@@ -273,12 +273,20 @@ async def test_an_answer_that_is_lost_leaves_one_job_and_the_retry_adopts_it(ser
     assert [path.name for path in (service.folder / "logs").iterdir()] == [f"{states.job_id(run.run_id, 1)}.log"]
 
 
-@pytest.mark.parametrize("code", ["INVALID_ARGUMENT", "PERMISSION_DENIED"])
-async def test_a_job_that_batch_refuses_fails_its_run(service: Service, code: Code) -> None:
+@pytest.mark.parametrize(
+    ("code", "reason", "retryable"),
+    [
+        ("INVALID_ARGUMENT", FailureReason.SUBMIT_FAILED, True),
+        ("PERMISSION_DENIED", FailureReason.CONFIGURATION, False),
+    ],
+)
+async def test_a_job_that_batch_refuses_fails_its_run(
+    service: Service, code: Code, reason: FailureReason, retryable: bool
+) -> None:
     service.batch.faults.begin(Fail(code=code, rpc="CreateJob"))
-    run = await service.create()
+    run = await service.create("a key changes nothing")
     assert run.failure
-    assert run.failure.reason is FailureReason.SUBMIT_FAILED
+    assert (run.failure.reason, run.failure.retryable) == (reason, retryable)
 
 
 async def test_an_error_while_asking_never_counts_as_a_lost_job(service: Service) -> None:
