@@ -12,7 +12,8 @@ from shared.settings import LLM_KEYS
 
 # Each service account, by the end of its name, with its purpose.
 ACCOUNTS: Final = {
-    "reader": "runs status, list, validate, metadata and health",
+    "reader": "runs status, list, validate and metadata",
+    "health": "runs health",
     "submitter": "runs create, cancel (also deletes) and reconcile",
     "signer": "runs result",
     "web": "runs web; has no roles",
@@ -33,6 +34,7 @@ def bindings(target: Target) -> tuple[Binding, ...]:
     rows = [
         ("reader", "datastore.viewer", "database", database, "reads runs and the catalog, writes nothing"),
         ("reader", "secretmanager.secretAccessor", "secret", secret, "list signs page tokens"),
+        ("health", "datastore.user", "database", database, "readiness reads, and writes one document"),
         ("submitter", "datastore.user", "database", database, "stores new runs and their transitions"),
         ("submitter", "batch.jobsEditor", "project", project, "submits, reads and cancels Batch jobs"),
         ("submitter", "iam.serviceAccountUser", "account", job, "runs jobs as this account"),

@@ -26,7 +26,7 @@ class FunctionSpec(NamedTuple):
 
     Attributes:
         function: folder under `functions/`.
-        account: role of its service account: `reader`, `submitter`, `signer` or `web`.
+        account: role of its service account: `reader`, `health`, `submitter`, `signer` or `web`.
         concurrency: maximum number of concurrent requests per instance.
         max_instances: upper limit of instances; it bounds the cost of a flood of requests.
         timeout_seconds: request timeout; longer than the longest wait inside the function.
@@ -51,7 +51,7 @@ SPECS: Final[Mapping[str, FunctionSpec]] = {
     for spec in (
         FunctionSpec("cancel", "submitter", 40, 5, 60, 0, "rare; waits up to 25 s for Batch"),
         FunctionSpec("create", "submitter", 40, 10, 60, 1, "interactive; waits up to 25 s for Batch"),
-        FunctionSpec("health", "reader", 80, 3, 15, 0, "cheap; also answers unknown paths of the API"),
+        FunctionSpec("health", "health", 80, 3, 15, 0, "cheap; also answers unknown paths of the API"),
         FunctionSpec("list", "reader", 40, 10, 30, 1, "interactive; encodes pages of up to 100 runs"),
         FunctionSpec("metadata", "reader", 80, 5, 30, 0, "answers from memory; clients may cache the response"),
         FunctionSpec("reconcile", "submitter", 8, 3, 300, 0, "not interactive; a sweep checks many runs"),

@@ -21,6 +21,7 @@ HaystackError
 │   ├── TooManyRequests            of requests per minute
 │   └── TooManyWaitingRequests     of requests that wait at the same time
 ├── Unavailable                    Firestore, Batch or Cloud Storage does not answer; a retry helps
+│   └── NotWritable                the run store answers reads and refuses writes
 ├── PermissionMissing              a service that this one depends on refuses it; no retry helps
 ├── CatalogFull                    an entry is too large for the catalog
 ├── SubmitRejected                 Batch will never accept this job
@@ -239,6 +240,15 @@ class Unavailable(HaystackError):
     def __init__(self, service: str) -> None:
         super().__init__(f"{service} is not responding. Try again in a few seconds.")
         self.service = service
+
+
+class NotWritable(Unavailable):
+    """A database that can be read but not written."""
+
+    def __init__(self, service: str) -> None:
+        super().__init__(service)
+        self.args = (f"{service} can be read but not written. Tell the operators of the service.",)
+        self.detail = self.args[0]
 
 
 class PermissionMissing(HaystackError):

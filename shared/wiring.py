@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from shared.catalog.objects import Objects
     from shared.fields import Clock
     from shared.runs.ports import BatchJobs, ResultFiles, RunDatabase
+    from shared.runs.readiness import Readiness
     from shared.runs.reconciler import Reconciler
     from shared.runs.submission import RunSubmission
     from shared.stores.firestore_client import FirestoreDatabase
@@ -49,6 +50,13 @@ class Container:
         from shared.stores.firestore import FirestoreRunStore
 
         return FirestoreRunStore(self._firestore)
+
+    @cached_property
+    def readiness(self) -> "Readiness":
+        """Whether the run store can be read and written."""
+        from shared.runs.readiness import Readiness
+
+        return Readiness(self.run_store, self.clock)
 
     @cached_property
     def catalog(self) -> "Catalog":

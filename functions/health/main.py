@@ -13,7 +13,7 @@ async def handle(call: Call) -> Response:
     if not call.request.url.path.rstrip("/").endswith("/ready"):
         return JSONResponse({"status": "healthy"})
     try:
-        await wiring.container().run_store.ping()
+        await wiring.container().readiness.check()
     except Unavailable as error:
         return problem(error, call.request_id)
     return JSONResponse({"status": "ready", "database": "connected"})

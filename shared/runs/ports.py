@@ -113,9 +113,17 @@ class RunDatabase(RunStore, RunWatch, Protocol):
     """A run store that notifies of changes and reports whether it is ready."""
 
     async def ping(self) -> None:
-        """Make a minimal request to the database.
+        """Make a minimal read.
 
         Raises:
+            Unavailable: the database did not answer in time, or refused.
+        """
+
+    async def ping_write(self, moment: datetime) -> None:
+        """Make a minimal write: this time into a record that nothing else uses, and that all processes share.
+
+        Raises:
+            NotWritable: the database refused.
             Unavailable: it did not answer in time.
         """
 

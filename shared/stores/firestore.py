@@ -141,6 +141,10 @@ class FirestoreRunStore:
         """See `RunDatabase.ping`."""
         await self._database.ping()
 
+    async def ping_write(self, moment: datetime) -> None:
+        """See `RunDatabase.ping_write`."""
+        await self._database.ping_write({"written_at": moment})
+
     def _name(self, run_id: str) -> str:
         return f"{self._database.documents}/{RUNS}/{run_id}"
 

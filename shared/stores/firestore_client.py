@@ -18,7 +18,7 @@ from google.cloud.firestore_v1 import types
 from google.cloud.firestore_v1.services.firestore import FirestoreAsyncClient
 from google.cloud.firestore_v1.services.firestore.transports import FirestoreGrpcAsyncIOTransport
 
-from shared.errors import Unavailable
+from shared.errors import NotWritable, Unavailable
 from shared.gcp.connection import Connection
 
 # Seconds for a call with all its attempts: as long as one poll may take before the client must try again.
@@ -94,8 +94,24 @@ class FirestoreDatabase:
         )
 
     async def ping(self) -> None:
-        """Read a document that never exists."""
-        await self.read(f"{self.documents}/health/ping", deadline=PING_DEADLINE)
+        """Read a document that never exists; a refusal is `Unavailable`, too."""
+        try:
+            await self.read(f"{self.documents}/health/ping", deadline=PING_DEADLINE)
+        except _PERMANENT as error:
+            raise Unavailable("Firestore") from error
+
+    async def ping_write(self, data: Mapping[str, object]) -> None:
+        """Write a document that nothing reads.
+
+        Raises:
+            NotWritable: Firestore refused the write.
+        """
+        try:
+            await self.commit(overwrite(f"{self.documents}/health/write", data))
+        except DocumentChanged:
+            return  # another process writes it at this moment, so writes work
+        except _PERMANENT as error:
+            raise NotWritable("Firestore") from error
 
     async def read(self, name: str, *, fields: Sequence[str] = (), deadline: float | None = None) -> Raw | None:
         """Return the document with this full name, or None, for the price of one read.
@@ -117,7 +133,7 @@ class FirestoreDatabase:
         return types.Document.pb(found)
 
     async def commit(self, *writes: Raw) -> None:
-        """Write all or nothing. One write needs a precondition, because a commit whose answer is lost is repeated.
+        """Write all or nothing. One write needs a precondition, unless it may be repeated: a commit whose answer is lost is.
 
         Raises:
             DocumentExists: a document to create exists.

@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 
 from shared.catalog.entries import DatasetEntry
 from shared.catalog.packing import Known, parse
-from shared.errors import RunExists, RunNotFound, TooManyRuns, Unavailable
+from shared.errors import NotWritable, RunExists, RunNotFound, TooManyRuns, Unavailable
 from shared.fields import rfc3339
 from shared.runs.ports import Cursor, RunFilter
 from shared.runs.records import Run, RunSummary
@@ -32,6 +32,7 @@ create index if not exists runs_of_owner on runs (user_email, created_at desc, r
 create index if not exists runs_of_owner_in_status on runs (user_email, status, created_at desc, run_id desc);
 create index if not exists runs_due on runs (check_at) where check_at is not null;
 create table if not exists idempotency_keys (digest text primary key, run_id text not null) strict;
+create table if not exists health (name text primary key, written_at text not null) strict;
 create table if not exists datasets (name text primary key, body text not null) strict;
 """
 # A summary does not need the long parts of a run.
@@ -197,6 +198,17 @@ class SqliteRunStore:
     async def ping(self) -> None:
         """See `RunDatabase.ping`."""
         await self._database.read(lambda connection: connection.execute("select 1").fetchone())
+
+    async def ping_write(self, moment: datetime) -> None:
+        """See `RunDatabase.ping_write`."""
+        upsert = "insert or replace into health (name, written_at) values ('write', ?)"
+        try:
+            await self._database.write(lambda connection: connection.execute(upsert, (rfc3339(moment),)))
+        except Unavailable as error:
+            # A lock passes; a full disk, a read-only file and a broken disk do not.
+            if getattr(error.__cause__, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+                raise
+            raise NotWritable(error.service) from error
 
     async def _summaries(self, where: str, values: Sequence[str | int]) -> list[RunSummary]:
         query = f"select {_SUMMARY} from runs where {where}"  # noqa: S608  # fixed text; values are bound

@@ -6,6 +6,8 @@ import httpx
 
 from local.processes import free_port
 from shared import wiring
+from shared.errors import NotWritable
+from shared.runs.readiness import Readiness
 
 
 async def test_healthy_needs_no_dependency(api: httpx.AsyncClient) -> None:
@@ -16,6 +18,21 @@ async def test_healthy_needs_no_dependency(api: httpx.AsyncClient) -> None:
 async def test_ready_means_that_the_store_responds(api: httpx.AsyncClient) -> None:
     answer = await api.get("/api/v1/health/ready/")
     assert (answer.status_code, answer.json()) == (200, {"status": "ready", "database": "connected"})
+
+
+async def test_regression_a_store_that_refuses_writes_is_not_ready_and_the_answer_says_what_to_do(
+    api: httpx.AsyncClient,
+) -> None:
+    class ReadOnly(Readiness):
+        async def check(self) -> None:
+            raise NotWritable("Firestore")
+
+    container = wiring.container()
+    container.readiness = ReadOnly(container.run_store, container.clock)
+    answer = await api.get("/api/v1/health/ready")
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert answer.json()["detail"] == "Firestore can be read but not written. Tell the operators of the service."
+    assert (await api.get("/api/v1/health")).status_code == 200
 
 
 async def test_an_unavailable_store_is_a_503_with_retry_after(

@@ -151,8 +151,9 @@ async def test_the_catalog_is_read_once_and_then_cached(meter: Meter) -> None:
         assert await meter.cost("GET", f"/api/v1/metadata/{kind}") == {}
 
 
-async def test_health_reads_nothing_and_readiness_reads_once(meter: Meter) -> None:
+async def test_health_reads_nothing_and_readiness_reads_once_and_writes_now_and_then(meter: Meter) -> None:
     assert await meter.cost("GET", "/api/v1/health") == {}
+    assert await meter.cost("GET", "/api/v1/health/ready") == {"read": 1, "write": 1}
     assert await meter.cost("GET", "/api/v1/health/ready") == {"read": 1}
 
 

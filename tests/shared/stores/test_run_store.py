@@ -371,6 +371,16 @@ async def test_a_write_is_not_harmed_by_watchers_that_leave_at_the_same_moment(r
         assert await run_store.get(run.run_id) == after
 
 
+async def test_a_write_that_only_tests_the_store_may_be_repeated_and_shared(
+    run_store: RunDatabase, rival_store: RunDatabase
+) -> None:
+    pings = [
+        store.ping_write(START + timedelta(minutes=minute)) for minute in (0, 1) for store in (run_store, rival_store)
+    ]
+    await asyncio.gather(*pings)
+    assert await run_store.due(START + timedelta(days=9), limit=9) == []
+
+
 async def test_due_runs_come_longest_overdue_first_and_settled_ones_never(run_store: RunDatabase) -> None:
     early, late, later = (make_run(minutes=minute) for minute in (0, 1, 9))
     settled = make_run(minutes=0, check_at=None)

@@ -84,6 +84,9 @@ class MemoryRuns:
     async def ping(self) -> None:
         raise NotImplementedError("the job reads its run first")
 
+    async def ping_write(self, moment: datetime) -> None:
+        raise NotImplementedError("the job begins its run first")
+
 
 @dataclass
 class FolderFiles:
