@@ -10,6 +10,7 @@ from shared.errors import PermissionMissing, RunAlreadyFinished, RunNotFinished,
 from shared.fields import Clock, ControlStrategy
 from shared.logs import Severity
 from shared.runs import states
+from shared.runs.clocks import ClockCheck
 from shared.runs.ports import BatchJobs, ResultFiles, RunStore
 from shared.runs.records import NO_PROGRESS, Compute, Failure, Iteration, Run, RunOutcome
 from shared.runs.states import Actor, ComputeState, Phase, RunState
@@ -115,6 +116,7 @@ class RunLease:
         self._owner = owner
         self._store = store
         self._clock = clock
+        self._clock_check = ClockCheck("the process that wrote the run")
 
     def owns(self, run: Run) -> bool:
         """Return whether the run is running and this process owns its lease."""
@@ -131,6 +133,7 @@ class RunLease:
 
         def change(run: Run) -> Run | None:
             now = self._clock()
+            self._clock_check.compare_run(run, now)
             if run.status.done or run.compute.attempt != self._attempt:
                 return None
             silence = now - (run.heartbeat_at or run.updated_at)

@@ -17,6 +17,7 @@ from shared.errors import PermissionMissing, RunNotFound, SubmitRejected, Unavai
 from shared.fields import Clock
 from shared.logs import Severity
 from shared.runs import lifecycle, states, waiting
+from shared.runs.clocks import ClockCheck
 from shared.runs.jobs import LOST, JobReport, JobState, failure_for, failure_of
 from shared.runs.ports import BatchJobs, RunStore
 from shared.runs.records import NO_PROGRESS, Compute, Failure, Run
@@ -99,6 +100,7 @@ class Reconciler:
         self._submission = submission
         self._clock = clock
         self._queue_limit = queue_limit
+        self._clock_check = ClockCheck("the process that wrote the run")
         self._max_pages = max_pages
         self._max_seconds = max_seconds
 
@@ -145,6 +147,7 @@ class Reconciler:
         Raises:
             Unavailable: the store or Batch does not answer; nothing was decided.
         """
+        self._clock_check.compare_run(run, self._clock())
         try:
             return await self._compare(run)
         except PermissionMissing as error:

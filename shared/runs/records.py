@@ -3,7 +3,7 @@
 Records change only through the pure functions here and in `shared/runs/lifecycle.py`. `shared/runs/views.py` maps them to the wire.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Annotated, Final
 
@@ -13,6 +13,7 @@ from shared.catalog.interpretation import Direction, Interpretation
 from shared.fields import Answer, ControlStrategy, LlmProvider, Model, Score, Timestamp
 from shared.runs.evidence import Confidence, RunEvidence
 from shared.runs.states import (
+    CLOCK_SKEW,
     Actor,
     ComputeState,
     FailureReason,
@@ -205,7 +206,7 @@ class Run(RunSummary):
 
     def changed(self, now: datetime, **fields: object) -> "Run":
         """Return the run with changed fields and `updated_at` set. Fields are not validated: pass the declared types."""
-        return self.checked(now, **fields, updated_at=now)
+        return self.checked(now, **fields, updated_at=self._in_order(now))
 
     def checked(self, now: datetime, **fields: object) -> "Run":
         """Return the run with changed fields that its owner does not see, and the next check and expiry set."""
@@ -232,6 +233,12 @@ class Run(RunSummary):
         entry = f"{reason} (too late for {about.value})"
         return self.model_copy(update={"transitions": self._history(now, self.status, actor, entry)})
 
+    def _in_order(self, now: datetime) -> datetime:
+        # The last writer's clock may be slightly ahead of this one's. Its owner must not see the run end before it began, and a change
+        # must be seen as one.
+        ahead = self.updated_at - now
+        return self.updated_at + timedelta(microseconds=1) if timedelta(0) < ahead < CLOCK_SKEW else now
+
     def _history(self, now: datetime, to: RunState, actor: Actor, reason: str) -> list[Transition]:
-        entry = Transition(at=now, from_status=self.status, to_status=to, actor=actor, reason=reason)
+        entry = Transition(at=self._in_order(now), from_status=self.status, to_status=to, actor=actor, reason=reason)
         return [*self.transitions, entry][:MAX_HISTORY]

@@ -104,6 +104,8 @@ ACTIVE: Final = tuple(state for state, targets in TRANSITIONS.items() if targets
 RUN_ID: Final = re.compile(r"run_[0-9a-f]{12}")
 _JOB_ID: Final = re.compile(r"haystack-([0-9a-f]{12})-[1-9][0-9]?")
 
+# The clocks of functions and jobs may differ by less than this without any effect; `shared/runs/clocks.py` logs more.
+CLOCK_SKEW: Final = timedelta(minutes=1)
 # How long an idempotency key stands for the same run.
 KEY_LIFETIME: Final = timedelta(hours=24)
 # The reconciler checks a pending run that was silent for this long.

@@ -155,7 +155,8 @@ class RunSubmission:
             return run, False
 
     def _is_recent(self, run: Run) -> bool:
-        return self._clock() - run.created_at <= states.KEY_LIFETIME
+        # The clock of another instance may have been behind when the run was created; the key must not end too early.
+        return self._clock() - run.created_at < states.KEY_LIFETIME + states.CLOCK_SKEW
 
     def _new_run(self, request: CreateRunRequest, question: ReadQuestion, owner: str, digest: str | None) -> Run:
         interpretation = question.interpretation

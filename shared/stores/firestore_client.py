@@ -19,7 +19,9 @@ from google.cloud.firestore_v1.services.firestore import FirestoreAsyncClient
 from google.cloud.firestore_v1.services.firestore.transports import FirestoreGrpcAsyncIOTransport
 
 from shared.errors import NotWritable, Unavailable
+from shared.fields import Clock, utc_now
 from shared.gcp.connection import Connection
+from shared.runs.clocks import ClockCheck
 
 # Seconds for a call with all its attempts: as long as one poll may take before the client must try again.
 DEADLINE: Final = 5.0
@@ -68,11 +70,20 @@ class FirestoreDatabase:
         emulator_host: `host:port` of the emulator; empty: the real service, with the default credentials of the process.
         endpoint: host of the real service; empty: Google's.
         deadline: seconds for a call with all its attempts.
+        clock: clock of this process, which is compared with Firestore's.
     """
 
     def __init__(
-        self, project: str, database: str, emulator_host: str = "", *, endpoint: str = "", deadline: float = DEADLINE
+        self,
+        project: str,
+        database: str,
+        emulator_host: str = "",
+        *,
+        endpoint: str = "",
+        deadline: float = DEADLINE,
+        clock: Clock = utc_now,
     ) -> None:
+        self._clock, self._clock_check = clock, ClockCheck("Firestore")
         self._deadline = deadline
         self.name = f"projects/{project}/databases/{database}"
         self.documents = f"{self.name}/documents"
@@ -140,8 +151,9 @@ class FirestoreDatabase:
             DocumentChanged: a document changed.
         """
         request = types.CommitRequest(database=self.name, writes=writes)
+        began = self._clock()
         try:
-            await self._connection.call(
+            response = await self._connection.call(
                 lambda client, options: client.commit(request, **options),
                 raises=(exceptions.AlreadyExists, *_LOST_RACES),
             )
@@ -149,6 +161,10 @@ class FirestoreDatabase:
             raise DocumentExists from error
         except _LOST_RACES as error:
             raise DocumentChanged from error
+        committed = types.CommitResponse.pb(response)
+        if committed.HasField("commit_time"):
+            theirs = committed.commit_time.ToDatetime(tzinfo=UTC)
+            self._clock_check.compare(theirs, after=began, before=self._clock())
 
     async def change(self, attempt: Callable[[], Awaitable[T]]) -> T:
         """Return the result of `attempt`, several calls with a commit, which starts over when the commit loses a race.

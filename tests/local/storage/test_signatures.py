@@ -54,6 +54,15 @@ def check(signed: SignedRequest, *, later: float = 0) -> None:
     check_signature(signed, KEYS, datetime.now(UTC) + timedelta(seconds=later))
 
 
+@pytest.mark.parametrize("skew", [-59, 59])
+def test_a_url_is_valid_at_once_and_for_nearly_an_hour_whatever_the_signers_clock_says_within_a_minute(
+    skew: int,
+) -> None:
+    signed = request(seconds=3600)
+    check(signed, later=-skew)
+    check(signed, later=3600 - 60 - skew if skew > 0 else 3600 - 60)
+
+
 @given(
     name=object_names,
     disposition=st.none() | st.text(string.printable, max_size=30),
