@@ -416,9 +416,18 @@ def test_a_dose_of_0_in_a_label_is_no_perturbation() -> None:
     assert named(found) == {"IFN-beta 0 ng/mL": None, "IFN-beta 10 ng/mL": "IFN-beta"}
 
 
-def test_subtypes_that_are_taken_as_one_perturbation_are_a_warning() -> None:
-    (warning,) = understand(obs(condition=["ctrl", "IFN-alpha1", "IFN-alpha2"]), Options()).warnings
-    assert warning.startswith("IFN-alpha1, IFN-alpha2 are taken as one perturbation, IFN-alpha1")
+def test_forms_that_are_taken_as_one_perturbation_are_a_warning() -> None:
+    (warning,) = understand(obs(condition=["ctrl", "IL-12", "IL-12p70"]), Options()).warnings
+    assert warning.startswith("IL-12, IL-12p70 are taken as one perturbation, IL-12")
+
+
+def test_subtypes_of_interferon_alpha_are_perturbations_of_their_own() -> None:
+    """Regression: cells under IFNA2 and IFN-alpha1 were pooled, and a question about either was answered from both."""
+    cells = obs(cell_type=["B"], condition=["PBS", "IFN-alpha1", "IFNA2", "IFN-\N{GREEK SMALL LETTER ALPHA}2b"])
+    found = understand(cells, Options())
+    assert sorted(filter(None, named(found).values())) == ["IFN-alpha1", "IFN-alpha2", "IFN-alpha2b"]
+    assert {each.kind for each in found.conditions} == {"control", "cytokine"}
+    assert not found.warnings
 
 
 def test_accession_numbers_of_samples_hide_no_donors() -> None:
