@@ -19,7 +19,7 @@ from orchestrator.ingest.exposure_columns import (
     time_unit_column,
     unit_columns,
 )
-from orchestrator.ingest.obs_columns import Choice, given_column, labels_of, listed_columns
+from orchestrator.ingest.obs_columns import Choice, given_column, labels_of, listed_columns, plain
 from orchestrator.ingest.options import NO_COLUMN, Options
 from shared.resolver.context import is_term
 from shared.resolver.controls import is_control
@@ -51,6 +51,7 @@ _TREATMENT: Final = re.compile(
     r"(?:condition|perturbation|treatment|stimulation|stimulus|stimulant|stim)(?:[_. ]?name)?",
     re.IGNORECASE,
 )
+_HASHTAGS: Final = re.compile(r"hto|hash|multi_?id|cmo|souporcell|demux|tag", re.IGNORECASE)
 # A sample is often of one donor in one condition.
 SAMPLE_COLUMNS: Final = ("sample_id", "sample", "sample_name", "orig.ident", "orig_ident")
 REPLICATE_COLUMNS: Final = (
@@ -72,26 +73,12 @@ _DESCRIBING: Final = (
     "disease", "tissue", "assay", "sex", "development_stage", "organism", "self_reported_ethnicity", "suspension_type", "tissue_type",
     "observation_joinid", "is_primary_data", "phase",
 )  # fmt: skip
-_NO_CELL_TYPES: Final = frozenset(
-    {
-        *DONOR_COLUMNS,
-        *SAMPLE_COLUMNS,
-        *REPLICATE_COLUMNS,
-        *UNITS,
-        "condition",
-        "treatment",
-        "perturbation",
-        "drug",
-        "compound",
-        "cytokine",
-        "guide",
-        "guide_identity",
-        "guide_id",
-        "target_gene",
-        "sgrna",
-        "grna",
-    }
-)
+_NO_CONDITIONS: Final = frozenset(map(plain, (*DONOR_COLUMNS, *SAMPLE_COLUMNS, *REPLICATE_COLUMNS)))
+_CONDITIONS: Final = frozenset(map(plain, CONDITION_COLUMNS))
+_NO_CELL_TYPES: Final = _NO_CONDITIONS | {
+    *UNITS, "condition", "treatment", "perturbation", "drug", "compound", "cytokine", "guide", "guideidentity", "guideid", "targetgene",
+    "sgrna", "grna",
+}  # fmt: skip
 _LABELS_READ: Final = 300  # of each column, to judge it
 _KNOWN: Final = 0.5
 _SURE: Final = 4  # the highest grade of a column as one of conditions
@@ -160,7 +147,7 @@ def _second_conditions(obs: pd.DataFrame, taken: set[str]) -> list[str]:
     for name in map(str, obs.columns):
         if name in taken or name in _DESCRIBING or not _is_label_column(obs[name]) or is_exposure(name):
             continue
-        if name.casefold() in {*DONOR_COLUMNS, *SAMPLE_COLUMNS, *REPLICATE_COLUMNS} or name.endswith("_term_id"):
+        if plain(name) in _NO_CONDITIONS or name.endswith("_term_id"):
             continue
         named = _TREATMENT.fullmatch(name)
         labels = [label for label in labels_of(obs[name]) if not is_unassigned(label)] if named else []
@@ -179,21 +166,21 @@ def other_conditions(obs: pd.DataFrame, columns: Columns) -> list[str]:
     skipped = {each.column for each in chosen if each} | {*_DESCRIBING} | unit_columns(obs)
     found = []
     for name in map(str, obs.columns):
-        is_other = name in skipped or name.casefold() in {*DONOR_COLUMNS, *SAMPLE_COLUMNS, *REPLICATE_COLUMNS}
+        is_other = name in skipped or plain(name) in _NO_CONDITIONS
         if is_other or not _is_label_column(obs[name]) or name.endswith("_term_id"):
             continue
         if is_exposure(name):
             continue
-        is_named = name.casefold() in CONDITION_COLUMNS and len(labels_of(obs[name])) <= MOST_DOSES
+        is_named = plain(name) in _CONDITIONS and len(labels_of(obs[name])) <= MOST_DOSES
         if is_named or _grade(obs[name], len(obs))[0] == _SURE:
             found.append(name)
     return found
 
 
 def _named(obs: pd.DataFrame, names: Iterable[str]) -> str | None:
-    """Return the first column with one of these names, in any case."""
-    by_name = {str(column).casefold(): str(column) for column in reversed(obs.columns)}
-    return next((by_name[name] for name in names if name in by_name), None)
+    """Return the first column with one of these names, in any case and with any separators: "DonorID", "donor id"."""
+    by_name = {plain(str(column)): str(column) for column in reversed(obs.columns)}
+    return next((by_name[plain(name)] for name in names if plain(name) in by_name), None)
 
 
 def _is_label_column(column: "pd.Series[object]") -> bool:
@@ -222,7 +209,7 @@ def _cell_type(obs: pd.DataFrame) -> Choice:
         labels = [label for label in _sampled(obs[name], len(obs)) if not is_unassigned(label)]
         if not labels or (name.casefold().endswith("_ontology_term_id")) or name in _DESCRIBING:
             continue
-        if name.casefold() in _NO_CELL_TYPES:  # "r1" is also the name of a photoreceptor
+        if plain(name) in _NO_CELL_TYPES:  # "r1" is also the name of a photoreceptor
             continue
         terms = {cell_type_entry(label).cell_ontology_id for label in labels} - {None}
         share = sum(cell_type_entry(label).cell_ontology_id is not None for label in labels) / len(labels)
@@ -260,7 +247,7 @@ def _condition(obs: pd.DataFrame, taken: set[str]) -> Choice:
     skipped = {*taken, *_DESCRIBING} | unit_columns(obs)
     for name in dict.fromkeys([*named, *map(str, obs.columns)]):
         usual = len(named) - named.index(name) if name in named else 0
-        is_other = name in skipped or name.casefold() in {*DONOR_COLUMNS, *SAMPLE_COLUMNS, *REPLICATE_COLUMNS}
+        is_other = name in skipped or plain(name) in _NO_CONDITIONS
         is_label = _is_label_column(obs[name]) or (usual and all(map(_is_count, labels_of(obs[name]))))
         if ((is_other or is_exposure(name)) and not usual) or not is_label or name.endswith("_term_id"):
             continue
@@ -270,13 +257,13 @@ def _condition(obs: pd.DataFrame, taken: set[str]) -> Choice:
     if not found:
         raise AtlasUnusable(
             "obs has no column of conditions: none has a usual name or labels that are a control and perturbations. Name one with "
-            f"--condition-column; available: {listed_columns(obs)}.{_only_before(obs)}"
+            f"--condition-column; available: {listed_columns(obs)}.{_hint(obs)}"
         )
     return max(found, key=lambda each: each[0])[1]
 
 
-def _only_before(obs: pd.DataFrame) -> str:
-    """Return how to take a column of times as conditions, if one has cells from before treatment."""
+def _hint(obs: pd.DataFrame) -> str:
+    """Return how to take a column as conditions that only a person can know to be one: of times, hashtags or diseases."""
     for name in filter(is_exposure, map(str, obs.columns)):
         labels = labels_of(obs[name])
         before = [label for label in labels if is_before(label)]
@@ -284,6 +271,16 @@ def _only_before(obs: pd.DataFrame) -> str:
             after = next(label for label in labels if label not in before)
             options = f"--condition-column {name} --control {before[0]} --rename {after}=NAME"
             return f" If cells of {name} {before[0]} are from before the treatment, give {options} (with its name)."
+    for name in map(str, obs.columns):
+        labels = [label for label in labels_of(obs[name]) if not is_unassigned(label)] if _HASHTAGS.search(name) else []
+        if 1 < len(labels) <= MOST_DOSES:
+            return (
+                f" If the tags in {name} tell samples apart, say what each was: --condition-column {name} --rename {labels[0]}=ctrl "
+                f"--rename {labels[1]}=NAME ..., or add columns of conditions and donors with --cells TABLE."
+            )
+    if "disease" in obs and len(labels := labels_of(obs["disease"])) > 1:
+        healthy = next((label for label in labels if label.casefold() in {"normal", "healthy"}), labels[0])
+        return f" If a disease is to be the condition, give --condition-column disease --control {healthy}."
     return ""
 
 

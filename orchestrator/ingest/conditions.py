@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from orchestrator.atlas.errors import AtlasUnusable
+from orchestrator.ingest.label_context import in_context
 from orchestrator.ingest.options import Options
 from shared.catalog.entries import ConditionEntry
 from shared.catalog.normalize import compact
@@ -84,6 +85,11 @@ def read_conditions(
             _leave_out(label, found, cells[label])
             continue
         found.entries[label] = entry
+    if not guides:
+        perturbed = {label: found.entries[label] for label in found.perturbed}
+        explained, notes = in_context(perturbed, found.controls)
+        found.entries |= explained
+        found.notes += notes
     _name_unnamed(cells, found, guides, named_elsewhere)
     if not found.controls:
         raise AtlasUnusable(_no_control(cells, found, proposed))

@@ -15,7 +15,7 @@ from orchestrator.ingest.columns import SAMPLE_COLUMNS, Columns, choose_columns,
 from orchestrator.ingest.conditions import listed, read_conditions
 from orchestrator.ingest.donors import Arms, arms, donors_without_condition
 from orchestrator.ingest.exposures import with_exposures
-from orchestrator.ingest.obs_columns import labels_of
+from orchestrator.ingest.obs_columns import labels_of, plain
 from orchestrator.ingest.options import NO_COLUMN, Options
 from orchestrator.ingest.treatments import read_treatments
 from shared.catalog.entries import CellTypeEntry, ConditionEntry
@@ -120,9 +120,10 @@ def understand(obs: pd.DataFrame, options: Options) -> Meaning:
     if not found.rows:
         raise AtlasUnusable(f"No cell has a donor, a cell type and a condition. Left out: {listed(left_out)}.")
     _describe(found, entries, _term_ids(obs, columns, cell_type))
+    _check_sizes(found)
     found.warnings += [*_about_donors(found), *_about_types(found), *_about_conditions(found)]
     donors = columns.donor
-    if donors and donors.column.casefold() in SAMPLE_COLUMNS and donors.why != "given" and found.arms.both:
+    if donors and plain(donors.column) in map(plain, SAMPLE_COLUMNS) and donors.why != "given" and found.arms.both:
         found.notes.append(f"{donors.column} is taken as the donor. If it does not name people, give --donor-column.")
     return found
 
@@ -247,6 +248,18 @@ def _describe(found: Meaning, entries: Mapping[str, ConditionEntry], term_ids: M
         raise AtlasUnusable("No control cell has a donor and a cell type. Check the columns of donors and cell types.")
     pairs = {(group.donor, group.condition): len(rows) for group, rows in found.rows.items()}
     found.arms = arms(pairs, controls)
+
+
+def _check_sizes(found: Meaning) -> None:
+    """Refuse an atlas whose groups are too small for any question."""
+    controls = {each.label for each in found.conditions if each.is_control}
+    largest = max((len(rows) for group, rows in found.rows.items() if group.condition not in controls), default=0)
+    if largest < MIN_GROUP_CELLS:
+        raise AtlasUnusable(
+            f"No question could be answered: no perturbed group of one donor and cell type has {MIN_GROUP_CELLS} cells (the largest has "
+            f"{largest}). If the rows are pseudobulk profiles, ingest the cells that they sum up; if the donors are no people, give "
+            "another column with --donor-column."
+        )
 
 
 def _about_other_conditions(

@@ -1,5 +1,6 @@
 """Columns of obs: their labels as text, and the one that a person names."""
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +17,11 @@ class Choice:
 
     column: str
     why: str
+
+
+def plain(name: str) -> str:
+    """Return the name of a column without case and separators: "donorid" of "Donor ID" and of "donor_id"."""
+    return re.sub(r"[^a-z0-9]", "", name.casefold())
 
 
 def labels_of(column: "pd.Series[object]") -> list[str]:

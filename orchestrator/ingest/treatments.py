@@ -171,8 +171,10 @@ def _combined(columns: Sequence[_Column], options: Options) -> Treatments:
             labels.append("")
             continue
         label, names = _label(parts, named)
+        entry = _entry(label, parts)
+        label = entry.label if entry else label
         labels.append(label)
-        if entry := _entry(label, parts):
+        if entry:
             entries[label] = entry
         elif named.intersection(names):
             controls.append(label)
@@ -212,7 +214,7 @@ def _entry(label: str, parts: Sequence[tuple[_Column, str]]) -> ConditionEntry |
     if not entries:
         return None
     if len(entries) == 1:
-        return entries[0].model_copy(update={"label": label})
+        return entries[0]
     names = sorted(
         set(chain.from_iterable(each.members if each.kind == COMBINATION else [name] for name, each in found.items())),
         key=lambda name: (name.casefold(), name),

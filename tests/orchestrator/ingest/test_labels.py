@@ -308,7 +308,7 @@ def test_the_rows_of_all_groups_are_all_cells_once() -> None:
 
 def test_a_summary_fits_80_columns_and_says_every_choice() -> None:
     many = ["ctrl", *(f"compound number {number} of a very long name" for number in range(30))]
-    for cells in (obs(), obs(condition=many), obs(dose=[1, 1, 1, 10])):
+    for cells in (obs(), obs(condition=many, cell_type=["B"], donor=None), obs(dose=[1, 1, 1, 10])):
         lines = summary("x", understand(cells, Options()), [("genes", "1,500, 80% known")])
         assert all(len(line) <= WIDTH for line in lines)
         text = "\n".join(lines)
@@ -609,3 +609,58 @@ def test_cell_lines_are_cell_types() -> None:
     assert [each.label for each in found.cell_types] == ["Jurkat", "K562"]
     primary = {"cell_line": ["primary"], "celltype": ["B", "NK cell"]}
     assert understand(obs(cell_type=None, **primary), Options()).columns.cell_type.column == "celltype"
+
+
+@pytest.mark.parametrize("name", ["DonorID", "Donor ID", "donor.id", "DONOR_ID"])
+def test_names_of_columns_may_be_written_in_any_way(name: str) -> None:
+    """Regression: the donors of a loom file were in DonorID and not found."""
+    found = understand(
+        obs(donor=None, cell_type=None, **{name: ["P1"] * 4 + ["P2"] * 4, "Cell Type": ["B", "NK"]}), Options()
+    )
+    assert found.columns.donor is not None
+    assert (found.columns.donor.column, found.columns.cell_type.column) == (name, "Cell Type")
+
+
+def test_hashtags_are_said_to_need_names() -> None:
+    tags = ["HTO_1", "HTO_2", "HTO_1", "HTO_2", "Doublet", "Negative"]
+    text = refusal(obs(condition=None, donor=None, **{"hash.ID": tags}))
+    assert "--condition-column hash.ID --rename HTO_1=ctrl --rename HTO_2=NAME" in text
+    assert "--cells TABLE" in text
+    options = Options(condition_column="hash.ID", renamed={"HTO_1": "ctrl", "HTO_2": "IFN-beta"})
+    found = understand(obs(condition=None, donor=None, **{"hash.ID": tags}), options)
+    assert named(found) == {"ctrl": None, "IFN-beta": "IFN-beta"}
+    assert set(found.left_out) == {"hash.ID 'Doublet'", "hash.ID 'Negative'"}
+
+
+def test_a_disease_is_proposed_as_the_condition_but_not_taken() -> None:
+    assert "--condition-column disease --control normal" in refusal(obs(condition=None, disease=["COVID-19", "normal"]))
+
+
+def test_pseudobulk_profiles_are_refused() -> None:
+    """Regression: an atlas of one profile for each donor was ingested although no question could be answered from it."""
+    cells = obs(donor=[f"P{number}" for number in range(60)], condition=["ctrl"] * 120 + ["IFN-beta"] * 120)
+    assert "pseudobulk" in refusal(cells)
+
+
+def test_a_finer_column_tells_the_doses_of_one_condition_apart() -> None:
+    """Regression: doses that only a second label says were pooled."""
+    full = ["ctrl", "ctrl", "IFN-beta 0.01 ng/mL", "IFN-beta 100 ng/mL"]
+    found = understand(obs(cell_type=["B"], donor=None, treatment_full=full), Options())
+    assert set(named(found).values()) == {None, "IFN-beta 0.01 ng/mL", "IFN-beta 100 ng/mL"}
+
+
+def test_numbers_that_the_controls_have_too_are_replicates() -> None:
+    """Regression: IFNb_1 was IFN-beta (its gene is IFNB1) and IFNb_2 an unknown perturbation."""
+    cells = obs(cell_type=["B"], donor=None, condition=["PBS_1", "PBS_2", "IFNb_1", "IFNb_2", "LPS_1", "LPS_2"])
+    assert set(named(understand(cells, Options())).values()) == {None, "IFN-beta", "LPS"}
+    subtypes = obs(cell_type=["B"], donor=None, condition=["PBS", "IFNa_1", "IFNa_2"])
+    assert set(named(understand(subtypes, Options())).values()) == {None, "IFN-alpha1", "IFN-alpha2"}
+
+
+def test_a_combination_with_another_label_of_the_file_is_one() -> None:
+    """Regression: "IFNg_LPS" was a perturbation of its own that nobody could ask for, because the reference data has no LPS."""
+    cells = obs(cell_type=["B"], donor=None, condition=["PBS", "LPS", "IFNg_LPS", "LPS_IFNg_6h", "T_cell_mix"])
+    found = {each.label: each for each in understand(cells, Options()).conditions}
+    assert found["IFNg_LPS"].members == ["IFN-gamma", "LPS"]
+    assert found["LPS_IFNg_6h"].perturbation == "IFN-gamma + LPS, 6 h"
+    assert found["T_cell_mix"].kind == "other"
