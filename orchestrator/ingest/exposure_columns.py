@@ -12,7 +12,7 @@ from shared.catalog.exposure import parse_dose, parse_time, parse_time_unit, par
 from shared.resolver.placeholders import is_unassigned
 
 _DOSE: Final = re.compile(
-    r"(?:dose|dosage|conc|concentration|drug_dose|cytokine_dose|compound_dose)(?:[_. ]?(?:val|value|level|amount))?(?P<unit>[_. ].*)?",
+    r"(?:moi|dose|dosage|conc|concentration|drug_dose|cytokine_dose|compound_dose)(?:[_. ]?(?:val|value|level|amount))?(?P<unit>[_. ].*)?",
     re.IGNORECASE,
 )
 _TIME: Final = re.compile(
@@ -85,6 +85,8 @@ def unit_in_name(column: str) -> str:
     """Return the unit that the name of a dose or time column says: "ng_ml" of "dose_ng_ml", "h" of "time_h"."""
     if (match := _DOSE.fullmatch(column)) and match["unit"]:
         return match["unit"].strip("_. ()").replace("_", "/")
+    if column.casefold() == "moi":
+        return "MOI"
     words = set(re.findall(r"[a-z]+", column.casefold()))
     if words & {"h", "hr", "hrs", "hour", "hours", "hpi", "hps"}:
         return "h"

@@ -22,7 +22,10 @@ _UNITS: Final = (
     (r"iu|units?", "U/mL", 1.0),
     (r"%|percent|pct", "%", 1.0),
     (r"gy", "Gy", 1.0),
+    (r"moi", "MOI", 1.0),
 )  # fmt: skip
+# The multiplicity of infection stands before its number: "MOI 0.1", "MOI=1".
+_MOI: Final = re.compile(rf"(?<![A-Za-z0-9])moi[\s_=:]*({_NUMBER})", re.IGNORECASE)
 _UNIT: Final = "|".join(pattern for pattern, _, _ in _UNITS)
 _DOSE: Final = re.compile(rf"({_NUMBER})\s*[-_]?\s*({_UNIT})", re.IGNORECASE)
 _WORDS: Final = MappingProxyType({"low": 1.0, "lo": 1.0, "medium": 2.0, "mid": 2.0, "med": 2.0, "high": 3.0, "hi": 3.0})
@@ -56,7 +59,7 @@ _WORD_IN_LABEL: Final = re.compile(
     rf"{_BEFORE}(low|medium|mid|med|high)(?:[-_ ]?(?:doses?|conc(?:entration)?))?$", re.IGNORECASE
 )
 _SHOWN_DOSE: Final = (
-    r"(?:[\d.e+-]+ (?:[pnµ]g/mL|mg/kg|mg/mL|[fpnµm]M|U/mL|%|Gy)|dose [\d.e+-]+|(?:low|medium|high) dose)"
+    r"(?:[\d.e+-]+ (?:[pnµ]g/mL|mg/kg|mg/mL|[fpnµm]M|U/mL|%|Gy|MOI)|dose [\d.e+-]+|(?:low|medium|high) dose)"
 )
 _FULL_NAME: Final = re.compile(
     rf"(?P<agent>.+?)(?: (?P<dose>{_SHOWN_DOSE}(?: \+ {_SHOWN_DOSE})*))?(?:, (?P<time>[\d.]+ (?:min|h|d)|time [\d.e+-]+|"
@@ -80,7 +83,7 @@ def parse_dose(text: str, unit: str = "") -> str | None:
     Args:
         unit: the unit of a bare number.
     """
-    text = text.strip()
+    text = _MOI.sub(r"\1 MOI", text.strip())
     if match := _DOSE.fullmatch(text):
         number, written = match.groups()
         return _shown_dose(_number(number), written)
@@ -123,6 +126,7 @@ def parse_time_unit(text: str) -> str | None:
 def take_exposure(label: str) -> Exposure:
     """Split the doses and the time off a condition label: "IFNb_10ng_6h" is IFNb at 10 ng/mL for 6 h."""
     time = None
+    label = _MOI.sub(r"\1 MOI", label)
     if match := _TIME_IN_LABEL.search(label):
         number, written = (match[1], match[2]) if match[1] else (match[4], match[3])
         time = _shown_time(_number(number) * _MINUTES[written[0].lower()])

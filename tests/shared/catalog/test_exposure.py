@@ -28,6 +28,8 @@ from shared.catalog.exposure import (
         ("IFNb 10ng+TNF 5ng", ("IFNb+TNF", "10 ng/mL + 5 ng/mL", None)),
         ("LPS-100ng/ml-4hr", ("LPS", "100 ng/mL", "4 h")),
         ("IL-12", ("IL-12", None, None)),
+        ("SARS-CoV-2 MOI 1", ("SARS-CoV-2", "1 MOI", None)),
+        ("IAV_MOI=0.1_24hpi", ("IAV", "0.1 MOI", "24 h")),
         ("5-FU", ("5-FU", None, None)),
         ("HLA-A2", ("HLA-A2", None, None)),
     ],
