@@ -25,7 +25,7 @@ from shared.resolver.context import is_term
 from shared.resolver.controls import is_control
 from shared.resolver.guides import is_screen
 from shared.resolver.labels import OTHER, cell_type_entry, condition_entry
-from shared.resolver.placeholders import is_unassigned, is_unnamed
+from shared.resolver.placeholders import is_false, is_unassigned, is_unnamed
 
 # A line stands for its cell type, which does not tell lines apart.
 CELL_LINE_COLUMNS: Final = ("cell_line", "cellline", "cell.line", "cell line", "cell_line_name")
@@ -48,7 +48,7 @@ _TREATMENT: Final = re.compile(
     r"(?P<surely>(?:second(?:ary)?[_. ]?|2nd[_. ]?|co[_. -]?|pre[_. -]?)(?:treatment|stimulation|stimulus|stim|drug)|"
     r"(?:condition|perturbation|treatment|stimulation|stimulus|stim|drug|cytokine|compound)[_. ]?[2-9]|"
     r"drug|cytokine|compound|ligand|agonist|inhibitor|antibody)|"
-    r"(?:condition|perturbation|treatment|stimulation|stimulus|stimulant|stim)(?:[_. ]?name)?",
+    r"(?P<maybe>treatment|stimulation|stimulus|stimulant|stim)(?:[_. ]?name)?",
     re.IGNORECASE,
 )
 _HASHTAGS: Final = re.compile(r"hto|hash|multi_?id|cmo|souporcell|demux|tag", re.IGNORECASE)
@@ -81,7 +81,9 @@ _NO_CELL_TYPES: Final = _NO_CONDITIONS | {
 }  # fmt: skip
 _LABELS_READ: Final = 300  # of each column, to judge it
 _KNOWN: Final = 0.5
-_SURE: Final = 4  # the highest grade of a column as one of conditions
+# Grades of a column as one of conditions: a control beside others, and the highest.
+_LIKELY: Final = 2
+_SURE: Final = 4
 
 
 @dataclass(frozen=True)
@@ -149,15 +151,21 @@ def _second_conditions(obs: pd.DataFrame, taken: set[str]) -> list[str]:
             continue
         if plain(name) in _NO_CONDITIONS or name.endswith("_term_id"):
             continue
-        named = _TREATMENT.fullmatch(name)
-        labels = [label for label in labels_of(obs[name]) if not is_unassigned(label)] if named else []
-        is_understood = 0 < len(labels) <= MOST_DOSES and all(
-            (named and named["surely"]) or _is_known(label) or is_control(label) or is_unnamed(label)
-            for label in labels
-        )
-        if is_understood or _grade(obs[name], len(obs))[0] == _SURE:
+        if _says_what_was_done(obs[name], name, len(obs)):
             found.append(name)
     return found
+
+
+def _says_what_was_done(column: "pd.Series[object]", name: str, n_cells: int) -> bool:
+    """Return whether a column is one of treatments: by its name, or because a control is beside known perturbations, not diseases."""
+    labels = [label for label in labels_of(column) if not is_unassigned(label)]
+    others = [label for label in labels if not (is_control(label) or is_false(label))]
+    named = _TREATMENT.fullmatch(name)
+    if named and others and len(labels) <= MOST_DOSES and (named["surely"] or len(others) < len(labels)):
+        return True
+    if _grade(column, n_cells)[0] < _SURE:
+        return False
+    return is_screen(labels) or any(condition_entry(label).kind != OTHER for label in others[:_LABELS_READ])
 
 
 def other_conditions(obs: pd.DataFrame, columns: Columns) -> list[str]:
@@ -172,7 +180,7 @@ def other_conditions(obs: pd.DataFrame, columns: Columns) -> list[str]:
         if is_exposure(name):
             continue
         is_named = plain(name) in _CONDITIONS and len(labels_of(obs[name])) <= MOST_DOSES
-        if is_named or _grade(obs[name], len(obs))[0] == _SURE:
+        if is_named or _grade(obs[name], len(obs))[0] >= _LIKELY:
             found.append(name)
     return found
 

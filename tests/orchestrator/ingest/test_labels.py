@@ -664,3 +664,25 @@ def test_a_combination_with_another_label_of_the_file_is_one() -> None:
     assert found["IFNg_LPS"].members == ["IFN-gamma", "LPS"]
     assert found["LPS_IFNg_6h"].perturbation == "IFN-gamma + LPS, 6 h"
     assert found["T_cell_mix"].kind == "other"
+
+
+@pytest.mark.parametrize(
+    ("name", "labels"),
+    [
+        ("disease_status", ["control", "control", "MS"]),
+        ("genotype", ["WT", "WT", "KO"]),
+        ("group", ["young", "young", "old"]),
+    ],
+)
+def test_groups_of_donors_are_no_treatments_but_a_warning(name: str, labels: list[str]) -> None:
+    """Regression: cells of two genotypes were pooled without a word."""
+    found = understand(obs(cell_type=["B"], **{name: labels}), Options())
+    assert set(named(found).values()) == {None, "IFN-beta"}
+    (warning,) = found.warnings
+    assert f"--condition-column condition+{name}" in warning
+
+
+def test_a_stimulation_that_the_reference_data_lacks_is_combined_with_guides() -> None:
+    cells = obs(cell_type=["B"], condition=None, guide=["NT", "KLF1"], stimulation=["unstim", "unstim", "LPS", "LPS"])
+    found = understand(cells, Options())
+    assert set(named(found).values()) == {None, "LPS", "KLF1 knockout", "KLF1 knockout + LPS"}
