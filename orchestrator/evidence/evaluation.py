@@ -54,7 +54,7 @@ class Evaluator:
         differential = compare(perturbed, control, self.genes, self.config, response)
         enrichment = [*enrich(differential, hallmark()), *enrich(differential, reactome())]
         enrichment.sort(key=lambda change: (-change.score, change.name))
-        known = reference.perturbations().get(self.perturbation)
+        known = reference.known_perturbation(self.perturbation)
         evidence = Evidence(
             differential=differential,
             enrichment=enrichment,

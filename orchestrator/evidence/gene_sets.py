@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+from shared.catalog import reference
+
 # The prefixes of the names of each collection's sets.
 HALLMARK, REACTOME = "HALLMARK_", "REACTOME_"
 # Reactome nests its sets: the smallest have too few genes to test, the largest say no more than "metabolism".
@@ -48,7 +50,8 @@ def expectations() -> Mapping[str, Expectation]:
                 responders=_names(row["responders"]),
             )
             known.update(dict.fromkeys(_names(row["perturbations"]), expected))
-    return known
+    variants = {name: known[each.variant_of] for name, each in reference.variants().items() if each.variant_of in known}
+    return {**known, **variants}
 
 
 def program_genes(perturbation: str) -> frozenset[str]:

@@ -15,7 +15,7 @@ OPTIONS = {
     "symbol-column": "var column of the gene symbols",
     "organism": "human, if the genes are human although they do not look it",
     "cell-type-column": "obs column of the cell types",
-    "condition-column": "obs column of the conditions",
+    "condition-column": "obs column of the conditions; A+B: two columns that act together, such as drug+cytokine",
     "donor-column": "obs column of the donors; none: all cells are of one donor",
     "dose-column": "obs column of the doses; none: there is none",
     "time-column": "obs column of the times; none: there is none",
@@ -25,7 +25,10 @@ OPTIONS = {
     "source": "source of the dataset",
 }
 REPEATABLE = {
-    "control": ("LABEL", "a control condition"),
+    "control": (
+        "LABEL",
+        "a control condition; COLUMN=LABEL: the cells with a label of another column, such as time=0h",
+    ),
     "control-for": ("CONDITION=CONTROL", "the only control of a condition"),
     "exclude": ("LABEL", "leave out the cells of a condition or cell type"),
     "rename": ("LABEL=NAME", "give a condition or cell type another name, such as stim=IFN-beta"),

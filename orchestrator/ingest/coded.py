@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from orchestrator.ingest.columns import as_label
+from orchestrator.ingest.obs_columns import as_label
 
 MISSING = -1
 

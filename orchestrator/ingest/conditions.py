@@ -2,10 +2,11 @@
 
 import re
 import shlex
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from orchestrator.atlas.errors import AtlasUnusable
+from orchestrator.ingest.label_context import in_context
 from orchestrator.ingest.options import Options
 from shared.catalog.entries import ConditionEntry
 from shared.catalog.normalize import compact
@@ -43,9 +44,19 @@ class Conditions:
 
 
 def read_conditions(
-    counts: Mapping[str, int], options: Options, guides: Modality | None, named_elsewhere: NamedElsewhere
+    counts: Mapping[str, int],
+    options: Options,
+    guides: Modality | None,
+    named_elsewhere: NamedElsewhere,
+    *,
+    combined: Mapping[str, ConditionEntry] | None = None,
+    proposed: Sequence[str] = (),
 ) -> Conditions:
     """Return what the labels of a condition column mean, given the number of cells of each.
+
+    Args:
+        combined: what labels mean that were made of several columns.
+        proposed: values of `--control` that name a control in another column, with their sizes.
 
     Raises:
         AtlasUnusable: no control is found, controls of several kinds are, or a label cannot be asked for; the message says which
@@ -60,7 +71,7 @@ def read_conditions(
         if label in kinds:
             found.entries[label] = ConditionEntry(label=label, perturbation=None, kind="control", is_control=True)
             continue
-        entry = condition_entry(label, guides)
+        entry = (combined or {}).get(label) or condition_entry(label, guides)
         if entry.is_control:  # it looks like a control, but others were named
             found.warnings.append(
                 f"{label} ({cells[label]:,} cells) looks like a control but was not named with --control, and is left out."
@@ -74,9 +85,14 @@ def read_conditions(
             _leave_out(label, found, cells[label])
             continue
         found.entries[label] = entry
+    if not guides:
+        perturbed = {label: found.entries[label] for label in found.perturbed}
+        explained, notes = in_context(perturbed, found.controls)
+        found.entries |= explained
+        found.notes += notes
     _name_unnamed(cells, found, guides, named_elsewhere)
     if not found.controls:
-        raise AtlasUnusable(_no_control(cells, found))
+        raise AtlasUnusable(_no_control(cells, found, proposed))
     if not found.perturbed:
         raise AtlasUnusable(
             f"All conditions are controls or left out ({', '.join(cells)}), so there is nothing to predict. Give another column with "
@@ -163,10 +179,15 @@ def _several_kinds(cells: Mapping[str, int], kinds: Mapping[str, str]) -> str:
     )
 
 
-def _no_control(cells: Mapping[str, int], found: Conditions) -> str:
-    left_out = f" Left out as unassigned: {listed(found.left_out)}." if found.left_out else ""
+def _no_control(cells: Mapping[str, int], found: Conditions, proposed: Sequence[str]) -> str:
+    left_out = (
+        f" Left out as unassigned unless --control names them: {listed(found.left_out)}." if found.left_out else ""
+    )
+    elsewhere = " or one of another column with --control COLUMN=LABEL"
+    if proposed:
+        elsewhere += f", such as {option('control', proposed[0].partition(' (')[0])} (possible: {listed(proposed)})"
     return (
-        f"No condition is recognized as a control. Name one with --control LABEL; available: {listed(cells)}.{left_out}"
+        f"No condition is recognized as a control. Name one with --control LABEL,{elsewhere}; labels: {listed(cells)}.{left_out}"
         if cells
         else f"All condition labels are left out: {listed(found.left_out)}. Name the control with --control LABEL."
     )
@@ -197,9 +218,11 @@ def _name_unnamed(
     if missing and found.controls:
         renames = " ".join(option("rename", f"{label}=IFN-beta") for label in missing[:3])
         sizes = listed(f"{label} ({cells[label]:,} cells)" for label in missing)
+        is_all = set(missing) == set(found.perturbed)  # without them there is nothing to ask about
+        others = "" if is_all else f", or leave it out with {option('exclude', missing[0])}"
         raise AtlasUnusable(
             f"The condition {sizes} does not say what was done to the cells, so nobody could ask for it. Repeat the command with its "
-            f"name, such as {renames} (with the name of your perturbation), or leave it out with {option('exclude', missing[0])}."
+            f"name, such as {renames} (with the name of your perturbation){others}."
         )
 
 

@@ -284,6 +284,11 @@ def _release(matrix: Matrix) -> None:
 def _with_notes(found: Counts, source: Source, names: list[str], rejected: list[Rejected]) -> Counts:
     """Return counts with notes on how they were made, and on other matrices."""
     notes = [f"not used: {each.reason}" for each in rejected if names.index(each.name) < names.index(found.name)]
+    if found.name == f"{_LAYER}spliced":
+        notes.append(
+            "layers/spliced holds only spliced reads, which is what most pipelines count in cells; reads in layers/unspliced and "
+            "layers/ambiguous are not added. For nuclei, store their sum in a layer of its own, and name that with --layer"
+        )
     if found.kind == values.FRACTIONAL:
         notes.append(
             f"{found.name} holds fractional counts (ambient-corrected or shared between genes): they are rounded"

@@ -8,13 +8,16 @@ import numpy as np
 import pandas as pd
 
 from orchestrator.ingest.coded import MISSING, Coded
-from orchestrator.ingest.columns import Columns, unit_in_name
+from orchestrator.ingest.columns import Columns
+from orchestrator.ingest.conditions import listed
+from orchestrator.ingest.exposure_columns import unit_in_name
 from shared.catalog.entries import ConditionEntry
-from shared.catalog.exposure import full_name, parse_dose, parse_time, parse_unit
+from shared.catalog.exposure import full_name, have_order, parse_dose, parse_time, parse_time_unit, parse_unit
 from shared.resolver.placeholders import is_unassigned
 
 _NONE = ""
 _ZERO = re.compile(r"(?:dose )?0(?: .*)?")
+_START = re.compile(r"time 0|0 (?:h|min|d)")
 
 
 @dataclass
@@ -37,10 +40,11 @@ def with_exposures(obs: pd.DataFrame, cells: Coded, entries: dict[str, Condition
     notes: list[str] = []
     is_control = np.array([entries[label].is_control for label in cells.labels] or [False])
     control_cells = cells.present & is_control[np.maximum(cells.codes, 0)]
-    zero = np.isin(doses.codes, [place for place, dose in enumerate(doses.labels) if _ZERO.fullmatch(dose)])
-    if n_zero := int((zero & cells.present & ~control_cells).sum()):
-        notes.append(f"{n_zero:,} cells of perturbations at dose 0 are left out.")
-        cells = cells.where(~zero | control_cells)
+    for what, values, nothing in (("dose", doses, _ZERO), ("time", times, _START)):
+        zero = np.isin(values.codes, [place for place, label in enumerate(values.labels) if nothing.fullmatch(label)])
+        if n_zero := int((zero & cells.present & ~control_cells).sum()):
+            notes.append(f"{n_zero:,} cells of perturbations at {what} 0 are left out.")
+            cells = cells.where(~zero | control_cells)
     perturbed_times = {label for label in times.where(cells.present & ~control_cells).counts if label}
     control_times = {label for label in times.where(control_cells).counts if label}
     # A control that was not measured at the same times serves all of them.
@@ -84,13 +88,13 @@ def _doses(obs: pd.DataFrame, columns: Columns) -> Coded | None:
     amounts = Coded.of(obs[name])
     unit = parse_unit(unit_in_name(name)) or ""
     if not unit and columns.dose_unit:
-        amounts = _with_units(amounts, Coded.of(obs[columns.dose_unit]))
+        amounts = _with_units(amounts, Coded.of(obs[columns.dose_unit]), parse_unit)
     return _read(amounts, lambda text: parse_dose(text, unit))
 
 
-def _with_units(amounts: Coded, units: Coded) -> Coded:
-    """Return each bare number with the unit of its cell: 10 nM is not 10 µM."""
-    known = [*(parse_unit(label) or "" for label in units.labels), ""]
+def _with_units(amounts: Coded, units: Coded, parse: Callable[[str], str | None]) -> Coded:
+    """Return each bare number with the unit of its cell: 10 nM is not 10 µM, and 30 min come before 6 h."""
+    known = [*(parse(label) or "" for label in units.labels), ""]
     labels = [
         f"{amount} {unit}" if unit and (parse_dose(amount) or "").startswith("dose ") else amount
         for amount in amounts.labels
@@ -103,8 +107,11 @@ def _with_units(amounts: Coded, units: Coded) -> Coded:
 def _times(obs: pd.DataFrame, columns: Columns) -> Coded | None:
     if columns.time is None:
         return None
+    times = Coded.of(obs[columns.time.column])
     unit = unit_in_name(columns.time.column)
-    return _read(Coded.of(obs[columns.time.column]), lambda text: parse_time(text, unit))
+    if not unit and columns.time_unit:
+        times = _with_units(times, Coded.of(obs[columns.time_unit]), parse_time_unit)
+    return _read(times, lambda text: parse_time(text, unit))
 
 
 def _read(values: Coded, parse: Callable[[str], str | None]) -> Coded:
@@ -146,8 +153,13 @@ def _notes(columns: Columns, cells: Coded, made: dict[str, ConditionEntry]) -> l
     ):
         known = sorted(each for each in values if each)
         if choice and len(known) > 1:
+            most = "highest" if what == "doses" else "latest"
             notes.append(
                 f"{len(known)} {what} of the column {choice.column} are conditions of their own; a question that names none is answered "
-                f"from the {'highest' if what == 'doses' else 'latest'}."
+                + (
+                    f"from the {most}."
+                    if have_order(known)
+                    else f"from one of them, because which is the {most} is not known ({listed(known)}): name one in the question."
+                )
             )
     return notes

@@ -91,9 +91,19 @@ def _folder(path: Path, stack: ExitStack, report: Report) -> Source:
         if "obs" not in group or "var" not in group:
             raise AtlasUnusable(f"{path} is a zarr group without obs and var, not AnnData. {ACCEPTED}.")
         return anndata_source(group, "an AnnData zarr folder", report)
-    if any(tenx_files.MATRIX_FILE.match(each.name) for each in path.iterdir()):
+    if _has_matrix(path):
         return tenx_files.mtx_source(path, report)
+    if samples := sorted(each.name for each in path.iterdir() if each.is_dir() and _has_matrix(each)):
+        raise AtlasUnusable(
+            f"{path} holds {len(samples)} samples with a matrix.mtx each ({', '.join(samples[:4])}{', ...' if samples[4:] else ''}). Join "
+            "them in one file, with the name of the sample in obs: scanpy.read_10x_mtx for each, anndata.concat(..., label='sample', "
+            "index_unique='-'), and write_h5ad."
+        )
     raise AtlasUnusable(f"{path} is a folder without a zarr group and without matrix.mtx. {ACCEPTED}.")
+
+
+def _has_matrix(folder: Path) -> bool:
+    return any(tenx_files.MATRIX_FILE.match(each.name) for each in folder.iterdir())
 
 
 def _looks_like(path: Path) -> str:

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -10,11 +10,14 @@ import pandas as pd
 
 from orchestrator.atlas.atlas import AtlasUnusable, Group
 from orchestrator.ingest.coded import Coded
-from orchestrator.ingest.columns import SAMPLE_COLUMNS, Columns, choose_columns, labels_of, other_conditions
+from orchestrator.ingest.column_controls import mark_controls, names_column
+from orchestrator.ingest.columns import SAMPLE_COLUMNS, Columns, choose_columns, other_conditions
 from orchestrator.ingest.conditions import listed, read_conditions
 from orchestrator.ingest.donors import Arms, arms, donors_without_condition
 from orchestrator.ingest.exposures import with_exposures
+from orchestrator.ingest.obs_columns import labels_of, plain
 from orchestrator.ingest.options import NO_COLUMN, Options
+from orchestrator.ingest.treatments import read_treatments
 from shared.catalog.entries import CellTypeEntry, ConditionEntry
 from shared.catalog.plans import MIN_GROUP_CELLS, MIN_QUERY_CELLS
 from shared.resolver.guides import Modality, is_screen
@@ -73,14 +76,24 @@ def understand(obs: pd.DataFrame, options: Options) -> Meaning:
     """
     columns = choose_columns(obs, options)
     cell_type = Coded.of(obs[columns.cell_type.column])
-    condition = Coded.of(obs[columns.condition.column])
-    _check_labels(options, [*condition.labels, *cell_type.labels])
-    guides = _guides(obs, condition, options)
+    of_file = Coded.of(obs[columns.condition.column])
+    guides = _guides(obs, of_file, options)
+    treated = read_treatments(obs, columns.condition.column, columns.more_conditions, options, guides)
+    marked = mark_controls(obs, treated.cells, columns, treated.options)
+    condition = marked.cells
+    more = [label for name in treated.columns for label in labels_of(obs[name])]
+    _check_labels(obs, options, [*of_file.labels, *condition.labels, *more, *cell_type.labels])
     conditions = read_conditions(
-        condition.counts, options, guides, lambda label: _named_elsewhere(obs, condition.mask(label), columns)
+        condition.counts,
+        marked.options,
+        guides,
+        lambda label: _named_elsewhere(obs, condition.mask(label), columns),
+        combined=treated.entries,
+        proposed=marked.proposed,
     )
     left_out = {f"{columns.condition.column} {label!r}": cells for label, cells in conditions.left_out.items()}
-    missing = int((~condition.present | ~cell_type.present).sum())
+    left_out |= treated.left_out
+    missing = int((~condition.present | ~cell_type.present).sum()) - sum(treated.left_out.values())
     if missing:
         left_out["a missing label"] = missing
     condition = condition.relabeled(dict.fromkeys(condition.labels) | conditions.new_labels)
@@ -88,10 +101,10 @@ def understand(obs: pd.DataFrame, options: Options) -> Meaning:
     cell_type = cell_type.relabeled(new_types)
     exposed = with_exposures(obs, condition, conditions.entries, columns)
     condition, entries = exposed.cells, {each.label: each for each in told_apart(list(exposed.entries.values()))}
-    notes = [*conditions.notes, *exposed.notes]
+    notes = [*treated.notes, *marked.notes, *conditions.notes, *exposed.notes]
     if guides:
         notes.append(f"The labels are guides: each is taken as the {guides} of its gene (--guides says otherwise).")
-    pooled = list(_about_other_conditions(obs, columns, condition))
+    pooled = list(_about_other_conditions(obs, columns, condition, treated.columns))
     donor = _donors(obs, columns, condition.where(cell_type.present), left_out, notes)
     found = Meaning(
         columns=columns,
@@ -107,16 +120,18 @@ def understand(obs: pd.DataFrame, options: Options) -> Meaning:
     if not found.rows:
         raise AtlasUnusable(f"No cell has a donor, a cell type and a condition. Left out: {listed(left_out)}.")
     _describe(found, entries, _term_ids(obs, columns, cell_type))
+    _check_sizes(found)
     found.warnings += [*_about_donors(found), *_about_types(found), *_about_conditions(found)]
     donors = columns.donor
-    if donors and donors.column.casefold() in SAMPLE_COLUMNS and donors.why != "given" and found.arms.both:
+    if donors and plain(donors.column) in map(plain, SAMPLE_COLUMNS) and donors.why != "given" and found.arms.both:
         found.notes.append(f"{donors.column} is taken as the donor. If it does not name people, give --donor-column.")
     return found
 
 
-def _check_labels(options: Options, labels: list[str]) -> None:
+def _check_labels(obs: pd.DataFrame, options: Options, labels: list[str]) -> None:
     """Refuse options about labels that the file lacks, which are most likely misspelled."""
-    known = {*labels, *options.renamed.values()}
+    labels = list(dict.fromkeys(labels))
+    known = {*labels, *options.renamed.values(), *(each for each in options.controls if names_column(obs, each))}
     for name, given in (("rename", options.renamed), ("exclude", options.excluded), ("control", options.controls)):
         unknown = [label for label in given if label not in known]
         if unknown:
@@ -235,9 +250,25 @@ def _describe(found: Meaning, entries: Mapping[str, ConditionEntry], term_ids: M
     found.arms = arms(pairs, controls)
 
 
-def _about_other_conditions(obs: pd.DataFrame, columns: Columns, condition: Coded) -> Iterator[str]:
+def _check_sizes(found: Meaning) -> None:
+    """Refuse an atlas whose groups are too small for any question."""
+    controls = {each.label for each in found.conditions if each.is_control}
+    largest = max((len(rows) for group, rows in found.rows.items() if group.condition not in controls), default=0)
+    if largest < MIN_GROUP_CELLS:
+        raise AtlasUnusable(
+            f"No question could be answered: no perturbed group of one donor and cell type has {MIN_GROUP_CELLS} cells (the largest has "
+            f"{largest}). If the rows are pseudobulk profiles, ingest the cells that they sum up; if the donors are no people, give "
+            "another column with --donor-column."
+        )
+
+
+def _about_other_conditions(
+    obs: pd.DataFrame, columns: Columns, condition: Coded, used: Sequence[str]
+) -> Iterator[str]:
     """Yield which cells of one condition were treated differently, as another column says."""
     for name in other_conditions(obs, columns):
+        if name in used:
+            continue
         other = Coded.of(obs[name])
         named = other.relabeled({label: None for label in other.labels if is_unassigned(label)}).crossed(condition)
         filled = Coded(np.where(other.present, other.codes, len(other.labels)), [*other.labels, "nan"]).crossed(
@@ -248,8 +279,7 @@ def _about_other_conditions(obs: pd.DataFrame, columns: Columns, condition: Code
             labels = sorted({label for label, _ in filled})
             yield (
                 f"The column {name} also looks like conditions ({listed(labels)}) and is not used: cells that differ in it are "
-                f"pooled. If it says what was done to the cells, combine it with {columns.condition.column} in a column of its own (in "
-                "the file, or in a table for --cells), and name that with --condition-column."
+                f"pooled. If it says what was done to the cells, give --condition-column {'+'.join([*used, name])}."
             )
 
 

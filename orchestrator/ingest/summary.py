@@ -5,9 +5,9 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from orchestrator.ingest.columns import Choice
 from orchestrator.ingest.conditions import listed
 from orchestrator.ingest.labels import Meaning
+from orchestrator.ingest.obs_columns import Choice
 from shared.catalog.entries import ConditionEntry
 
 WIDTH: Final = 80

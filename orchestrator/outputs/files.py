@@ -86,7 +86,7 @@ def _obs(result: SearchResult, names: Sequence[str]) -> pd.DataFrame:
 def _var(result: SearchResult) -> pd.DataFrame:
     """Return a row for each gene."""
     found = result.best.differential
-    known = reference.perturbations().get(result.question.agent)
+    known = reference.known_perturbation(result.question.agent)
     targets = {*known.targets, *known.receptors} if known else set()
     return pd.DataFrame(
         {
@@ -139,7 +139,7 @@ def _uns(result: SearchResult) -> dict[str, Any]:
 def write_log(result: SearchResult, folder: Path) -> Path:
     """Write `{run_id}_log.json`; `docs/run_log.schema.json` describes it."""
     question, best = result.question, result.best.summary
-    known = reference.perturbations().get(question.agent)
+    known = reference.known_perturbation(question.agent)
     expected = expectations().get(question.agent)
     document: dict[str, Any] = {
         "schema_version": LOG_SCHEMA_VERSION,

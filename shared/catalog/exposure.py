@@ -1,6 +1,7 @@
 """Doses and times in one form, and the names of perturbations that differ only in them: "IFN-beta 10 ng/mL, 6 h". Pure."""
 
 import re
+from collections.abc import Iterable
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -21,7 +22,10 @@ _UNITS: Final = (
     (r"iu|units?", "U/mL", 1.0),
     (r"%|percent|pct", "%", 1.0),
     (r"gy", "Gy", 1.0),
+    (r"moi", "MOI", 1.0),
 )  # fmt: skip
+# The multiplicity of infection stands before its number: "MOI 0.1", "MOI=1".
+_MOI: Final = re.compile(rf"(?<![A-Za-z0-9])moi[\s_=:]*({_NUMBER})", re.IGNORECASE)
 _UNIT: Final = "|".join(pattern for pattern, _, _ in _UNITS)
 _DOSE: Final = re.compile(rf"({_NUMBER})\s*[-_]?\s*({_UNIT})", re.IGNORECASE)
 _WORDS: Final = MappingProxyType({"low": 1.0, "lo": 1.0, "medium": 2.0, "mid": 2.0, "med": 2.0, "high": 3.0, "hi": 3.0})
@@ -34,6 +38,14 @@ _TIME: Final = re.compile(
     rf"(days?|d|weeks?|hours?|hrs?|h)\s*[-_]?\s*({_NUMBER})",
     re.IGNORECASE,
 )
+# Times in words. Only "overnight" can be ordered among hours.
+_PHASE: Final = re.compile(
+    r"(?:(early|immediate|initial)|(mid|middle|intermediate)|(late)|(over[-_ ]?night))"
+    r"(?:[-_ ]?(?:time[-_ ]?points?|times?|phases?|responses?|stages?|hours|stim(?:ulation)?|treatment))?",
+    re.IGNORECASE,
+)
+_PHASES: Final = ("early", "intermediate", "late", "overnight")
+_OVERNIGHT: Final = 16 * 60.0
 _MINUTES: Final = MappingProxyType({"m": 1.0, "h": 60.0, "d": 1440.0, "w": 10080.0})
 _BEFORE: Final = r"(?<![A-Za-z0-9.])"
 _AFTER: Final = r"(?![A-Za-z0-9])"
@@ -47,10 +59,11 @@ _WORD_IN_LABEL: Final = re.compile(
     rf"{_BEFORE}(low|medium|mid|med|high)(?:[-_ ]?(?:doses?|conc(?:entration)?))?$", re.IGNORECASE
 )
 _SHOWN_DOSE: Final = (
-    r"(?:[\d.e+-]+ (?:[pnµ]g/mL|mg/kg|mg/mL|[fpnµm]M|U/mL|%|Gy)|dose [\d.e+-]+|(?:low|medium|high) dose)"
+    r"(?:[\d.e+-]+ (?:[pnµ]g/mL|mg/kg|mg/mL|[fpnµm]M|U/mL|%|Gy|MOI)|dose [\d.e+-]+|(?:low|medium|high) dose)"
 )
 _FULL_NAME: Final = re.compile(
-    rf"(?P<agent>.+?)(?: (?P<dose>{_SHOWN_DOSE}(?: \+ {_SHOWN_DOSE})*))?(?:, (?P<time>[\d.]+ (?:min|h|d)|time [\d.e+-]+))?"
+    rf"(?P<agent>.+?)(?: (?P<dose>{_SHOWN_DOSE}(?: \+ {_SHOWN_DOSE})*))?(?:, (?P<time>[\d.]+ (?:min|h|d)|time [\d.e+-]+|"
+    rf"{'|'.join(_PHASES)}))?"
 )
 _EDGES: Final = " \t_-,;:@/()[]"
 _DAYS_FROM: Final = 72  # hours; longer times in whole days are shown in days
@@ -70,7 +83,7 @@ def parse_dose(text: str, unit: str = "") -> str | None:
     Args:
         unit: the unit of a bare number.
     """
-    text = text.strip()
+    text = _MOI.sub(r"\1 MOI", text.strip())
     if match := _DOSE.fullmatch(text):
         number, written = match.groups()
         return _shown_dose(_number(number), written)
@@ -87,7 +100,7 @@ def parse_unit(text: str) -> str | None:
 
 
 def parse_time(text: str, unit: str = "") -> str | None:
-    """Return a time in the form that is shown ("30 min", "6 h", "7 d"), or None if it is none.
+    """Return a time in the form that is shown ("30 min", "6 h", "7 d", "early"), or None if it is none.
 
     Args:
         unit: the unit of a bare number: "min", "h" or "d".
@@ -98,12 +111,22 @@ def parse_time(text: str, unit: str = "") -> str | None:
         return _shown_time(_number(number) * _MINUTES[written[0].lower()])
     if re.fullmatch(_NUMBER, text, re.IGNORECASE):
         return _shown_time(_number(text) * _MINUTES[unit[0]]) if unit else f"time {_number(text):g}"
+    if match := _PHASE.fullmatch(text):
+        return _PHASES[next(place for place, found in enumerate(match.groups()) if found)]
     return None
+
+
+def parse_time_unit(text: str) -> str | None:
+    """Return the unit of time that a text is ("min", "h", "d", "w"), or None."""
+    match = _TIME.fullmatch(f"1 {text.strip()}")
+    letter = match[2][0].lower() if match and match[2] else None
+    return "min" if letter == "m" else letter
 
 
 def take_exposure(label: str) -> Exposure:
     """Split the doses and the time off a condition label: "IFNb_10ng_6h" is IFNb at 10 ng/mL for 6 h."""
     time = None
+    label = _MOI.sub(r"\1 MOI", label)
     if match := _TIME_IN_LABEL.search(label):
         number, written = (match[1], match[2]) if match[1] else (match[4], match[3])
         time = _shown_time(_number(number) * _MINUTES[written[0].lower()])
@@ -135,6 +158,26 @@ def strength(dose: str | None, time: str | None) -> tuple[float, float]:
     return max(map(_amount, dose.split(" + ")), default=-1.0) if dose else -1.0, _minutes(time) if time else -1.0
 
 
+def have_order(amounts: Iterable[str]) -> bool:
+    """Return whether `strength` orders doses, or times: 10 ng/mL and 5 nM, or 6 h and "late", cannot be compared."""
+    different = set(amounts)
+    return len(different) < 2 or len({_scale(each) for each in different}) == 1
+
+
+def _scale(amount: str) -> str:
+    """Return what amounts that can be compared have in common; the amount itself if it is comparable with no other."""
+    if match := _DOSE.fullmatch(amount):
+        shown = parse_unit(match[2]) or ""
+        return "M" if shown.endswith("M") else "g/mL" if shown.endswith("g/mL") else shown
+    if re.fullmatch(r"[\d.]+ (min|h|d)|overnight", amount):
+        return "minutes"
+    if amount.startswith(("time ", "dose ")):
+        return amount[:4]
+    if amount in _SHOWN_WORDS.values():
+        return "words"
+    return "phases" if amount in _PHASES else amount
+
+
 def _amount(dose: str) -> float:
     if match := _DOSE.fullmatch(dose):
         number, unit = match.groups()
@@ -150,7 +193,9 @@ def _minutes(time: str) -> float:
         return float(time.removeprefix("time "))
     if match := re.fullmatch(r"([\d.]+) (min|h|d)", time):
         return float(match[1]) * _MINUTES[match[2][0]]
-    return 0.0  # a word of the file, such as "early"
+    if time == "overnight":
+        return _OVERNIGHT
+    return float(_PHASES.index(time)) if time in _PHASES else 0.0  # 0: a word of the file
 
 
 def _number(text: str) -> float:

@@ -12,7 +12,7 @@ from shared.catalog.entries import CellTypeEntry, DatasetEntry
 from shared.catalog.exposure import split_name
 from shared.catalog.interpretation import Relation
 from shared.catalog.ontology import cell_ontology
-from shared.catalog.reference import ReferencePerturbation, perturbations
+from shared.catalog.reference import ReferencePerturbation, known_perturbation
 from shared.catalog.schemas import CellTypeInfo, PerturbationInfo
 from shared.catalog.view import CatalogView, cells_in, control_labels, default_name, perturbation_labels
 
@@ -199,17 +199,19 @@ def near_cell_types(entry: DatasetEntry, cell_type: str) -> list[NearCellType]:
 
 def related_perturbations(name: str, dataset: DatasetEntry) -> tuple[RelatedPerturbation, ...]:
     """Return the perturbations of a dataset that share receptors, targets or family with this canonical name, nearest first."""
-    known = perturbations()
-    own = split_name(name).agent if name not in known else name
-    target = known.get(own)
+    own = name if known_perturbation(name) else split_name(name).agent
+    target = known_perturbation(own)
     if target is None:
         return ()
     found = []
-    for other in {*dataset.counts.labels, *dataset.counts.names_by_agent} & known.keys() - {own}:
-        nearness, shared = _likeness(target, known[other])
+    for other in {*dataset.counts.labels, *dataset.counts.names_by_agent} - {own}:
+        relative = known_perturbation(other)
+        if relative is None:
+            continue
+        nearness, shared = _likeness(target, relative)
         if nearness:
-            alike = _shares_mechanism(target, known[other])
-            common = set(target.receptors) & set(known[other].receptors)
+            alike = _shares_mechanism(target, relative)
+            common = set(target.receptors) & set(relative.receptors)
             shared = _in_words("receptor", common) if alike and common else shared
             found.append(
                 RelatedPerturbation(

@@ -13,6 +13,9 @@ from shared.catalog.entries import DatasetEntry
 
 # Building the entries is slow, so they are generated once: `make derived`.
 DATASETS: Final = "reference_datasets"
+VARIANT: Final = "~"  # before the meaning of a close variant, in the table of names
+# Two ways to write one subtype: of the protein, and of its gene.
+_SUBTYPE: Final = ("IFN-alpha", "IFNA")
 _BRACKETED = re.compile(r"^(.*?)\s*\(([^()]*)\)$")
 _SALTS = ("calcium", "furoate", "hydrochloride")
 _NO_NAMES = frozenset({"hydrochloride", "prodrug"})
@@ -28,12 +31,36 @@ class ReferencePerturbation(NamedTuple):
     receptors: tuple[str, ...] = ()  # genes of its receptors
     family: str | None = None  # cytokine family, None for compounds
     functional_class: str | None = None  # main function, None for compounds
+    variant_of: str | None = None  # the perturbation of the reference data that it is a close variant of
 
 
 @cache
 def perturbations() -> dict[str, ReferencePerturbation]:
     """Return the perturbations of the reference data by name."""
     return {perturbation.name: perturbation for perturbation in (*_cytokines(), *_compounds())}
+
+
+@cache
+def variants() -> dict[str, ReferencePerturbation]:
+    """Return the close variants of these perturbations by name, such as IFN-alpha2: they share receptors and class with their relative."""
+    found: dict[str, ReferencePerturbation] = {}
+    protein, gene = _SUBTYPE
+    for row in data.table("perturbation_names"):
+        parent = row["means"].removeprefix(VARIANT)
+        if parent == row["means"]:
+            continue
+        number = row["name"].removeprefix(protein).removeprefix(gene)
+        is_subtype = number != row["name"] and number[:1].isdigit()
+        name = f"{protein}{number}" if is_subtype else row["name"]
+        synonyms = (f"{gene}{number}",) if is_subtype else ()
+        genes = (f"{gene}{number.rstrip('abc')}",) if is_subtype else ()
+        found[name] = perturbations()[parent]._replace(name=name, synonyms=synonyms, targets=genes, variant_of=parent)
+    return found
+
+
+def known_perturbation(name: str) -> ReferencePerturbation | None:
+    """Return a perturbation of the reference data or a variant of one, by its name; None if it is unknown."""
+    return perturbations().get(name) or variants().get(name)
 
 
 @cache

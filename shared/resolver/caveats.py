@@ -86,8 +86,15 @@ def alternatives(text: str, names: Sequence[str]) -> Caveat:
     return caveat(CaveatCode.AMBIGUOUS_PERTURBATION, text, detail)
 
 
-def combination(text: str, names: Sequence[str]) -> Caveat:
-    """Return the caveat for perturbations that act together."""
+def combination(text: str, names: Sequence[str], together: str | None = None) -> Caveat:
+    """Return the caveat for perturbations that act together.
+
+    Args:
+        together: the condition of an atlas that has all of them, if the question compares it with something else than controls.
+    """
+    if together:
+        detail = f"A run compares cells with controls, not with cells under {names[0]}. Ask how the cells respond to {together}."
+        return caveat(CaveatCode.COMBINATION, text, detail)
     detail = f"The question combines {_listed(names, 'and')}. No atlas has cells treated with all of them: ask about one at a time."
     return caveat(CaveatCode.COMBINATION, text, detail)
 
@@ -113,10 +120,17 @@ def second_cell_type(text: str, answered: str) -> Caveat:
     return caveat(CaveatCode.SECOND_CELL_TYPE, text, detail)
 
 
-def default_exposure(code: CaveatCode, name: str, used: str, measured: Sequence[str]) -> Caveat:
-    """Return the caveat for a question that names no dose or time of a perturbation that was measured in several."""
+def default_exposure(code: CaveatCode, name: str, used: str, measured: Sequence[str], *, have_order: bool) -> Caveat:
+    """Return the caveat for a question that names no dose or time of a perturbation that was measured in several.
+
+    Args:
+        have_order: whether the measured ones can be compared.
+    """
     kind, most = ("dose", "highest") if code is CaveatCode.DOSE else ("time", "latest")
     of_all = f"{used} is the {most} of the measured {kind}s {_listed(measured, 'and')}"
+    if not have_order:
+        listed = _listed(measured, "and")
+        of_all = f"the measured {kind}s are {listed}, and which of them is the {most} is not known. Name one of them"
     detail = f"The question names no {kind}. The answer is for {name}: {of_all}."
     return caveat(code, "", detail)
 

@@ -6,9 +6,9 @@ one of its members.
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from itertools import islice, product
+from itertools import islice, pairwise, product
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 from shared.catalog.entries import ConditionEntry
 from shared.catalog.interpretation import CaveatCode
@@ -32,7 +32,8 @@ _CODES: Final = MappingProxyType(
 )
 _MANIPULATIONS: Final = frozenset({*_CODES.values(), CaveatCode.INHIBITION})
 _CHOICE: Final = frozenset({"or", "versus", "vs", "than"})
-_AND: Final = frozenset({"and", "plus", "both"})
+_JOINING: Final = frozenset({"and", "plus", "both", "with", "together", "combined", "in", "combination"})
+_AND: Final = frozenset({"and", "plus", "both", "with"})
 _SIGNS: Final = frozenset({"+", "&", "/", ","})
 # A question can name many things with several meanings each.
 _MOST_READINGS: Final = 64
@@ -45,7 +46,9 @@ def atlas_condition(
 ) -> MatchedTerm | None:
     """Return the perturbation of an ingested atlas that is what the question combines or manipulates, or None."""
     combined = causes.asked if causes.relation is Relation.COMBINED and not manipulations else ()
-    genes = [targets_of(piece, is_screen=bool(manipulations)) for piece in _pieces(causes.asked, found)]
+    genes = [
+        targets_of(piece, is_screen=bool(manipulations)) for piece in (_piece(agent, found) for agent in causes.asked)
+    ]
     joined = _joined_genes(causes.asked, manipulations, found) if manipulations else []
     more = [found.question.words[index].text for index in joined]
     if causes.asked and all(genes):
@@ -54,6 +57,8 @@ def atlas_condition(
         keys = _combinations(combined, found)
     elif manipulations and not causes.asked:
         keys = _manipulated(manipulations, more, found)
+    elif manipulations and _are_joined(causes.asked, manipulations, found):
+        keys = _manipulated_and_treated(manipulations, causes.asked, found)
     else:
         return None
     spans = [*((each.start, each.end) for each in causes.asked), *((each.start, each.end) for each in manipulations)]
@@ -70,6 +75,46 @@ def atlas_condition(
         matched_text=found.question.piece(start, end),
         match="synonym",
         kind=condition.kind,
+    )
+
+
+class Apart(NamedTuple):
+    """What a question combines of which the atlases have every manipulation, but not as the question asks for it."""
+
+    text: str
+    names: list[str]
+    together: str | None  # the condition of an atlas with all of it, compared with cells without any
+
+
+def measured_apart(
+    found: Found, causes: Causes, manipulations: Sequence[Manipulation], view: CatalogView
+) -> Apart | None:
+    """Return what a question combines, or None if it combines nothing or names a manipulation that no atlas has."""
+    if not manipulations:
+        return None
+    treated = [
+        agent for agent in causes.asked if agent.is_known or not targets_of(_piece(agent, found), is_screen=True)
+    ]
+    genes = [targets_of(_piece(agent, found), is_screen=True) for agent in causes.asked if agent not in treated]
+    joined = _joined_genes(causes.asked, manipulations, found)
+    targets = [found.question.words[index].text for index in joined]
+    targets += [gene for each in genes if each for gene in each.genes]
+    code, names = next(_manipulated(manipulations, targets, found), ("", frozenset[str]()))
+    measured = _measured(view)
+    alone = [measured.get((code, frozenset({name}))) for name in sorted(names)]
+    known = [each.agent or each.perturbation or each.label for each in alone if each is not None]
+    if not known or len(known) < len(alone) or len(known) + len(treated) < 2:
+        return None
+    spans = [
+        *((each.start, each.end) for each in causes.asked),
+        *((each.start, each.end) for each in manipulations),
+        *((each, each + 1) for each in joined),
+    ]
+    keys = islice(_manipulated_and_treated(manipulations, treated, found), _MOST_READINGS)
+    together = next((measured[key].perturbation for key in keys if key in measured), None)
+    text = found.question.piece(min(first for first, _ in spans), max(last for _, last in spans))
+    return Apart(
+        text, [*known, *(each.means[0] if each.is_known else _piece(each, found) for each in treated)], together
     )
 
 
@@ -119,8 +164,37 @@ def _combinations(combined: Sequence[Agent], found: Found) -> Iterator[Key]:
             yield "", frozenset(names)
 
 
-def _pieces(agents: Sequence[Agent], found: Found) -> list[str]:
-    return [found.question.piece(agent.start, agent.end) for agent in agents]
+def _are_joined(asked: Sequence[Agent], manipulations: Sequence[Manipulation], found: Found) -> bool:
+    """Return whether a question adds a perturbation and a manipulation to the same cells: "KLF1 knockout plus IFN-beta".
+
+    "KLF1 knockout cells under IFN-beta" asks for another comparison, with KLF1 knockout cells.
+    """
+    spans = sorted([*((each.start, each.end) for each in asked), *((each.start, each.end) for each in manipulations)])
+    between = [found.question.words[end:start] for (_, end), (start, _) in pairwise(spans)]
+    return all(
+        words and {word.key for word in words} <= _JOINING and _AND.intersection(word.key for word in words)
+        for words in between
+    ) or all(
+        not words and found.question.gap(start).strip() in _SIGNS
+        for words, (start, _) in zip(between, spans[1:], strict=True)
+    )
+
+
+def _manipulated_and_treated(
+    manipulations: Sequence[Manipulation], asked: Sequence[Agent], found: Found
+) -> Iterator[Key]:
+    """Yield what the manipulations of a question and its agents may mean together."""
+    for code, genes in _manipulated(manipulations, (), found):
+        action = next((name for name, each in _CODES.items() if each is code), None)
+        if action is None:
+            return
+        targets = {compact(f"{gene} {action}") for gene in genes}
+        for _, names in _combinations(asked, found):
+            yield "", frozenset({*targets, *names})
+
+
+def _piece(agent: Agent, found: Found) -> str:
+    return found.question.piece(agent.start, agent.end)
 
 
 def _joined_genes(asked: Sequence[Agent], manipulations: Sequence[Manipulation], found: Found) -> list[int]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from shared.catalog.entries import ConditionEntry, DatasetEntry
-from shared.catalog.exposure import parse_dose, parse_time, strength
+from shared.catalog.exposure import have_order, parse_dose, parse_time, strength
 from shared.catalog.interpretation import Caveat, CaveatCode
 from shared.catalog.plans import QueryPlan, atlases_with
 from shared.catalog.schemas import MatchedTerm
@@ -96,7 +96,7 @@ def settle(term: MatchedTerm, asked: AskedExposure, plan: QueryPlan | None) -> S
                 notes.append(caveats.other_exposure(code, text, settled.name, used, others))
             answered.add(text)
         if not texts and len(others) > 1:
-            notes.append(caveats.default_exposure(code, settled.name, used, others))
+            notes.append(caveats.default_exposure(code, settled.name, used, others, have_order=have_order(others)))
     return SettledExposure(settled, notes, frozenset(answered))
 
 

@@ -36,7 +36,7 @@ from shared.resolver import caveats
 from shared.resolver.asked_cells import asked_cell_type
 from shared.resolver.asked_perturbation import about_perturbation, asked_perturbation
 from shared.resolver.circumstances import find_circumstances
-from shared.resolver.conditions import atlas_condition
+from shared.resolver.conditions import atlas_condition, measured_apart
 from shared.resolver.exposures import asked_exposure, settle, with_exposure
 from shared.resolver.genes import asked_genes
 from shared.resolver.ignored import ignored
@@ -125,8 +125,18 @@ def cell_type_key(term: MatchedTerm) -> str:
 def _what_was_done(parsed: Parsed, perturbation: MatchedTerm | None, view: CatalogView) -> list[Caveat]:
     """Return what stands in the way of an answer about the perturbations and the other manipulations of a question."""
     question = parsed.found.question
+    if apart := measured_apart(parsed.found, parsed.causes, parsed.manipulations, view):
+        unknown = [each for each in parsed.causes.asked if each.is_known and not _is_measured(each.means, view)]
+        return [
+            caveats.combination(*apart),
+            *(caveats.unknown_perturbation(parsed.piece(each), known=True) for each in unknown),
+        ]
     manipulations = (caveats.about_text(each.code, written(question, each)) for each in parsed.manipulations)
     return [*about_perturbation(parsed, perturbation, view), *manipulations]
+
+
+def _is_measured(names: Sequence[str], view: CatalogView) -> bool:
+    return any(atlases_with(view, name) for name in names)
 
 
 def _plan(cell_type: MatchedTerm | None, perturbation: MatchedTerm | None, view: CatalogView) -> QueryPlan | None:

@@ -16,7 +16,7 @@ from shared.catalog.ontology import cell_ontology
 from shared.resolver.cell_names import label_names
 from shared.resolver.controls import is_control
 from shared.resolver.guides import Modality, targets_of
-from shared.resolver.perturbation_names import reference_names
+from shared.resolver.perturbation_names import reference_names, variant_names
 
 # The kind of a condition in which several perturbations act together.
 COMBINATION: Final = "combination"
@@ -30,8 +30,8 @@ _SUFFIXES: Final = re.compile(
     r"[\s_\-]+(?:stim(?:ulated|ulation)?|treated|treatment|trt|only|alone|cells?|rep(?:licate)?[\s_\-]?\d+|exposed)$",
     re.IGNORECASE,
 )
-# The number of a cluster of a cell type: "CD14 Mono_2".
-_CLUSTER: Final = re.compile(r"(?<=\w\w)[\s_.\-]+\d{1,2}$")
+# The number of a cluster of a cell type: "CD14 Mono_2", "B_1". "B-1" is a kind of B cell, as "B1" is.
+_CLUSTER: Final = re.compile(r"(?:(?<=\w\w)[\s_.\-]+|(?<=^[BT])[\s_.]+|(?<=^T)-)\d{1,2}$")
 _RECOMBINANT: Final = re.compile(r"^(?:rh|hr|rm|h|m)(?=[A-Z])")
 _PREFIXES: Final = re.compile(r"^(?:stim(?:ulated)?|treated|recombinant|rh|hr)[\s_\-]+(?:with[\s_\-]+)?", re.IGNORECASE)
 
@@ -47,7 +47,7 @@ def cell_type_entry(label: str, term_id: str | None = None) -> CellTypeEntry:
     term = cell_ontology().term(term_id or label.strip().replace("_", ":"))
     if term is None:
         names = label_names()
-        found = names.find(terms(label)) or names.find(terms(_CLUSTER.sub("", label)))
+        found = names.find(terms(_CLUSTER.sub("", label))) or names.find(terms(label))
         term = cell_ontology().term(found.cell_types[0]) if found and len(found.cell_types) == 1 else None
     term_id, term_label = (term.id, term.label) if term else (None, None)
     return CellTypeEntry(label=label, cell_ontology_id=term_id, cell_ontology_label=term_label)
@@ -66,7 +66,7 @@ def condition_entry(label: str, guides: Modality | None = None) -> ConditionEntr
         return ConditionEntry(label=label, perturbation=None, kind="control", is_control=True)
     known = None if guides else reference_name(label)
     if known:
-        return _entry(label, (known,), reference_names().kind(known))
+        return _entry(label, (known,), _kind(known))
     if targets := targets_of(label, is_screen=guides is not None):
         action = targets.modality or guides or Modality.KNOCKOUT
         name = f"{' + '.join(targets.genes)} {action}"
@@ -91,6 +91,8 @@ def told_apart(conditions: Sequence[ConditionEntry]) -> list[ConditionEntry]:
 
 def reference_name(label: str) -> str | None:
     """Return the canonical name of the only perturbation of the reference data that a label names, or None."""
+    if variant := variant_names().get(compact(label)):
+        return variant  # cells under IFN-alpha2 are no cells under IFN-alpha1
     known = reference_names().find(compact(label))
     if known and len(known.means) == 1 and (known.canonical or not known.needs_capitals or label.isupper()):
         return known.means[0]
@@ -120,7 +122,10 @@ def _entry(label: str, members: Sequence[str], kind: str) -> ConditionEntry:
 
 
 def _kind(name: str) -> str:
-    return reference_names().kind(name) if reference_names().has(name) else OTHER
+    names = reference_names()
+    found = names.find(compact(name))
+    name = found.means[0] if found and found.variant else name
+    return names.kind(name) if names.has(name) else OTHER
 
 
 def _members(text: str) -> tuple[str, ...]:

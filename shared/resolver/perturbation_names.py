@@ -12,13 +12,14 @@ from typing import Any, NamedTuple
 from shared import data
 from shared.catalog.entries import DatasetEntry
 from shared.catalog.normalize import GREEK_NAMES, compact, split
+from shared.catalog.reference import VARIANT
 from shared.catalog.reference import perturbations as reference_perturbations
+from shared.catalog.reference import variants as reference_variants
 from shared.resolver.controls import is_control
 
 _ENGLISH = frozenset({"light", "trail", "april", "tweak", "trap", "thank", "trance", "monap", "stim", "fas"})
 _SHORT_BUT_CLEAR = frozenset({"ifn", "igf", "tnf", "mtx"})
 _SHORT = 3
-_VARIANT = "~"  # before the meaning of a close variant, in the table of names
 _SUBTYPE = re.compile(r"\d+[a-z]?$")
 _PIECE = re.compile(r"\d+|\D+")
 
@@ -156,9 +157,20 @@ def index_reference_names() -> PerturbationNames:
         for synonym in perturbation.synonyms:
             names.add_synonym(synonym, (perturbation.name,))
     for row in data.table("perturbation_names"):
-        means = row["means"].removeprefix(_VARIANT)
+        means = row["means"].removeprefix(VARIANT)
         names.set_meaning(row["name"], [name for name in means.split("|") if name], variant=means != row["means"])
     return names
+
+
+@cache
+def variant_names() -> dict[str, str]:
+    """Return the names of the close variants of reference perturbations by compact form: "IFN-alpha2" of `ifna2`."""
+    return {
+        key: variant.name
+        for variant in reference_variants().values()
+        for name in (variant.name, *variant.synonyms)
+        for key in _variants(name)
+    }
 
 
 def names_with(datasets: Iterable[DatasetEntry]) -> PerturbationNames:
@@ -174,9 +186,15 @@ def names_with(datasets: Iterable[DatasetEntry]) -> PerturbationNames:
             name = condition.agent or condition.perturbation
             if not base.has(name) and not names.has(name):
                 names.add_canonical(name, condition.kind)
+                for spelling in _spellings_of_variant(name):
+                    names.add_synonym(spelling, (name,))
             if condition.label != name and condition.agent is None and base.find(compact(condition.label)) is None:
                 names.add_synonym(condition.label, (name,))
     return names
+
+
+def _spellings_of_variant(name: str) -> Iterator[str]:
+    return (key for key, variant in variant_names().items() if variant == name)
 
 
 def _unclear(key: str) -> bool:

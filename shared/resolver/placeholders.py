@@ -41,8 +41,14 @@ _UNNAMED: Final = frozenset(
         "inhibitor",
     }
 )  # fmt: skip
+_ABSENT: Final = frozenset({"", "none", "nan", "na", "n/a", "n.a", "null", "nil", "no", "<na>", "not applicable"})
 _FALSE: Final = frozenset({"false", "no", "n", "f", "0", "off"})
 _LONGEST_CODE = 2
+
+
+def is_absent(label: str) -> bool:
+    """Return whether a label says that there is nothing to name: "none", "NA", "". A doublet has no such label."""
+    return label.strip(" -_./").casefold() in _ABSENT
 
 
 @lru_cache(maxsize=16384)

@@ -1,9 +1,11 @@
 """The commands that list, show and remove atlases."""
 
+import asyncio
+import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
@@ -13,6 +15,7 @@ from shared import wiring
 from shared.catalog.entries import DatasetEntry
 from shared.catalog.folders import ENTRY_FILE
 from shared.settings import Settings
+from shared.stores.sqlite import SqliteCatalog, SqliteDatabase
 from tests.support.catalogs import small_pbmc
 from tests.support.orchestrator.world import ListedCatalog
 
@@ -93,37 +96,25 @@ def test_removing_asks_unless_told_yes(
     assert list(tmp_path.iterdir()) == []
 
 
-class Removable(NamedTuple):
-    """An atlas to remove."""
-
-    catalog: ListedCatalog
-    root: Path
-    folder: Path
-
-    def __call__(self) -> int:
-        return atlases.main(["remove", "small_pbmc"], self.catalog, self.root)
-
-
-@pytest.fixture
-def removable(catalog: ListedCatalog, entry: DatasetEntry, tmp_path: Path) -> Removable:
-    return Removable(catalog, tmp_path, tmp_path / entry.folder)
-
-
-@pytest.mark.parametrize(("answer", "code"), [("y\n", 0), ("\n", 1), ("no\n", 1)])
-def test_on_a_terminal_a_person_is_asked(
-    answer: str, code: int, removable: Removable, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    class Terminal:
-        def isatty(self) -> bool:
-            return True
-
-        def readline(self) -> str:
-            return answer
-
-    monkeypatch.setattr(sys, "stdin", Terminal())
-    assert removable() == code
-    assert "Delete small_pbmc (1,051 cells, 2.5 MB) for good? [y/N]" in capsys.readouterr().out
-    assert removable.folder.exists() == bool(code)
+@pytest.mark.parametrize(("answer", "code"), [("y", 0), ("", 1), ("no", 1)])
+def test_on_a_terminal_a_person_is_asked(answer: str, code: int, entry: DatasetEntry, tmp_path: Path) -> None:
+    database = tmp_path / "catalog.db"
+    asyncio.run(SqliteCatalog(SqliteDatabase(database)).put(entry))
+    settings = {"STORE": "sqlite", "SQLITE_PATH": str(database), "ATLAS_DIR": str(tmp_path)}
+    settings |= {"PROJECT": "p", "REGION": "r", "RESULTS_BUCKET": "results"}
+    keyboard, terminal = pty.openpty()
+    try:
+        os.write(keyboard, f"{answer}\n".encode())
+        command_line = [sys.executable, "-m", "orchestrator.ingest", "remove", entry.name]
+        done = subprocess.run(
+            command_line, env=os.environ | settings, stdin=terminal, capture_output=True, text=True, check=False
+        )
+    finally:
+        os.close(keyboard)
+        os.close(terminal)
+    assert (done.returncode, done.stderr) == (code, "")
+    assert "Delete small_pbmc (1,051 cells, 2.5 MB) for good? [y/N]" in done.stdout
+    assert (tmp_path / entry.folder).exists() == bool(code)
 
 
 def test_what_a_stopped_removal_leaves_can_be_removed(

@@ -118,6 +118,19 @@ def test_names_of_layers_are_tried_in_a_fixed_order() -> None:
     ]  # fmt: skip
 
 
+def test_a_note_says_that_only_spliced_reads_are_counted(tmp_path: Path) -> None:
+    """Regression: without a word, the counts were those of the spliced reads alone."""
+
+    def change(cells: ad.AnnData) -> None:
+        cells.layers["spliced"], cells.layers["unspliced"] = cells.X.copy(), cells.X.copy()
+        cells.X = lognorm(cells.X + binarized(cells.X)).rint() * 0.37
+
+    found, _ = chosen(change, tmp_path)
+    assert found.name == "layers/spliced"
+    assert any("only spliced reads" in note and "--layer" in note for note in found.notes)
+    assert not any("only spliced" in note for note in chosen(LAYERS["spliced"][0], tmp_path)[0].notes)
+
+
 def test_other_whole_numbers_are_noted(tmp_path: Path) -> None:
     found, _ = chosen(with_layer("counts", lambda x: x * 2), tmp_path)
     assert found.notes == ("X holds other whole numbers: layers/counts is used (--layer X takes the other)",)

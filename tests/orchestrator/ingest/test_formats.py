@@ -232,6 +232,14 @@ def test_a_folder_without_an_atlas_is_refused(tmp_path: Path) -> None:
         read(tmp_path)
 
 
+def test_a_folder_of_samples_is_refused_with_how_to_join_them(tmp_path: Path) -> None:
+    for sample in ("P1_ctrl", "P1_stim"):
+        (tmp_path / sample).mkdir()
+        (tmp_path / sample / "matrix.mtx.gz").touch()
+    with pytest.raises(AtlasUnusable, match=r"2 samples with a matrix.mtx each \(P1_ctrl, P1_stim\).*anndata.concat"):
+        read(tmp_path)
+
+
 def test_an_incomplete_matrix_mtx_is_refused(tmp_path: Path) -> None:
     raw_files.tenx_folder(tmp_path, zipped=False)
     lines = (tmp_path / "matrix.mtx").read_text().splitlines()

@@ -11,6 +11,9 @@ from orchestrator.atlas.errors import AtlasUnusable
 from orchestrator.ingest.labels import ONE_DONOR, Meaning, understand
 from orchestrator.ingest.options import Options
 from orchestrator.ingest.summary import WIDTH, summary
+from shared.resolver.controls import is_control
+from shared.resolver.labels import condition_entry
+from shared.resolver.placeholders import is_absent
 
 CELLS = 240
 
@@ -305,7 +308,7 @@ def test_the_rows_of_all_groups_are_all_cells_once() -> None:
 
 def test_a_summary_fits_80_columns_and_says_every_choice() -> None:
     many = ["ctrl", *(f"compound number {number} of a very long name" for number in range(30))]
-    for cells in (obs(), obs(condition=many), obs(dose=[1, 1, 1, 10])):
+    for cells in (obs(), obs(condition=many, cell_type=["B"], donor=None), obs(dose=[1, 1, 1, 10])):
         lines = summary("x", understand(cells, Options()), [("genes", "1,500, 80% known")])
         assert all(len(line) <= WIDTH for line in lines)
         text = "\n".join(lines)
@@ -354,9 +357,21 @@ def test_cell_ontology_ids_alone_name_cell_types(column: str) -> None:
         ("genotype", ["WT", "STAT1_KO", "WT"]),
     ],
 )
-def test_a_second_treatment_is_a_warning(name: str, labels: list[str | None]) -> None:
-    (warning,) = understand(obs(**{name: labels}), Options()).warnings
-    assert f"The column {name} also looks like conditions" in warning
+def test_a_second_treatment_is_combined_with_the_first(name: str, labels: list[str | None]) -> None:
+    """Regression: cells that differed in a second treatment were pooled, with a warning at best."""
+    cells = obs(cell_type=["B"], **{name: labels})
+    found = understand(cells, Options())
+    (second,) = {label for label in labels if label and not (is_control(label) or is_absent(label))}
+    other = condition_entry(second).perturbation
+    assert set(filter(None, named(found).values())) == {
+        "IFN-beta",
+        other,
+        " + ".join(sorted(["IFN-beta", str(other)], key=str.casefold)),
+    }
+    assert any(f"condition, {name} act together" in note for note in found.notes)
+    assert found.n_cells == CELLS
+    (warning,) = understand(cells, Options(condition_column="condition")).warnings
+    assert f"give --condition-column condition+{name}" in warning
 
 
 @pytest.mark.parametrize(
@@ -416,9 +431,18 @@ def test_a_dose_of_0_in_a_label_is_no_perturbation() -> None:
     assert named(found) == {"IFN-beta 0 ng/mL": None, "IFN-beta 10 ng/mL": "IFN-beta"}
 
 
-def test_subtypes_that_are_taken_as_one_perturbation_are_a_warning() -> None:
-    (warning,) = understand(obs(condition=["ctrl", "IFN-alpha1", "IFN-alpha2"]), Options()).warnings
-    assert warning.startswith("IFN-alpha1, IFN-alpha2 are taken as one perturbation, IFN-alpha1")
+def test_forms_that_are_taken_as_one_perturbation_are_a_warning() -> None:
+    (warning,) = understand(obs(condition=["ctrl", "IL-12", "IL-12p70"]), Options()).warnings
+    assert warning.startswith("IL-12, IL-12p70 are taken as one perturbation, IL-12")
+
+
+def test_subtypes_of_interferon_alpha_are_perturbations_of_their_own() -> None:
+    """Regression: cells under IFNA2 and IFN-alpha1 were pooled, and a question about either was answered from both."""
+    cells = obs(cell_type=["B"], condition=["PBS", "IFN-alpha1", "IFNA2", "IFN-\N{GREEK SMALL LETTER ALPHA}2b"])
+    found = understand(cells, Options())
+    assert sorted(filter(None, named(found).values())) == ["IFN-alpha1", "IFN-alpha2", "IFN-alpha2b"]
+    assert {each.kind for each in found.conditions} == {"control", "cytokine"}
+    assert not found.warnings
 
 
 def test_accession_numbers_of_samples_hide_no_donors() -> None:
@@ -429,3 +453,236 @@ def test_accession_numbers_of_samples_hide_no_donors() -> None:
         obs(donor=None, sample=["GSM100_ctrl", "GSM101_stim"], condition=["ctrl", "IFN-beta"]), Options()
     )
     assert not found.arms.both
+
+
+def test_two_columns_that_a_person_names_act_together() -> None:
+    cells = obs(
+        condition=None, drug=["DMSO", "Dasatinib", "DMSO", "Dasatinib"], cytokine=["PBS", "PBS", "IFNb", "IFNb"]
+    )
+    for options in (Options(condition_column="drug+cytokine"), Options()):
+        found = understand(cells, options)
+        assert set(named(found).values()) == {None, "Dasatinib", "IFN-beta", "Dasatinib + IFN-beta"}
+        assert [each.label for each in found.conditions if each.is_control] in (["DMSO + PBS"], ["PBS + DMSO"])
+    assert set(named(understand(cells, Options(condition_column="drug"))).values()) == {None, "Dasatinib"}
+
+
+def test_a_second_treatment_of_some_perturbed_cells_is_not_missed() -> None:
+    """Regression: "none" was taken for an unassigned label, so that cells with and without TNF were pooled without a word."""
+    cells = obs(cell_type=["B"], condition=["ctrl", "IFN-beta", "IFN-beta"], treatment2=["none", "none", "TNF-alpha"])
+    assert set(named(understand(cells, Options())).values()) == {None, "IFN-beta", "IFN-beta + TNF-alpha"}
+
+
+def test_guides_and_a_stimulation_act_together() -> None:
+    cells = obs(
+        cell_type=["B"], condition=None, guide=["NT", "KLF1", None], stimulation=["PBS"] * 3 + ["IFN-gamma"] * 3
+    )
+    found = understand(cells, Options())
+    assert set(named(found).values()) == {None, "IFN-gamma", "KLF1 knockout", "IFN-gamma + KLF1 knockout"}
+    assert found.n_cells == CELLS * 2 // 3
+    assert found.left_out == {"a missing label": CELLS // 3}  # no guide was found in these cells
+
+
+def test_a_second_treatment_without_a_name_is_refused_until_it_has_one() -> None:
+    cells = obs(cell_type=["B"], condition=None, guide=["NT", "KLF1", "STAT1"], stim=[True] * 3 + [False] * 3)
+    text = refusal(cells)
+    assert "--rename True=IFN-beta" in text
+    assert "--condition-column guide" in text
+    found = understand(cells, Options(renamed={"True": "TNF-alpha"}))
+    assert "KLF1 knockout + TNF-alpha" in named(found).values()
+    assert named(found)["NT"] is None
+
+
+def test_what_could_not_be_assigned_in_one_column_is_left_out() -> None:
+    found = understand(obs(cell_type=["B"], drug=["DMSO", "Dasatinib", "Doublet"]), Options())
+    assert found.left_out == {"drug 'Doublet'": CELLS // 3}
+
+
+@pytest.mark.parametrize(
+    ("columns", "times"),
+    [
+        ({"time": [0, 30, 6, 24], "time_unit": ["min", "min", "h", "h"]}, {"30 min", "6 h", "24 h"}),
+        ({"time_value": [0, 6, 24, 2], "time_unit": ["hours", "hours", "hours", "days"]}, {"6 h", "24 h", "48 h"}),
+        ({"timepoint_hr": [0, 6, 24, 6]}, {"6 h", "24 h"}),
+        (
+            {"duration": ["0", "90", "90", "6"], "duration_units": ["min", "min", "min", "h"]},
+            {"90 min", "6 h", "1.5 h"},
+        ),
+    ],
+)
+def test_units_of_times_are_read(columns: dict[str, list[object]], times: set[str]) -> None:
+    """Regression: the column of units was ignored, so that 30 min came after 6 h."""
+    found = understand(
+        obs(cell_type=["B"], condition=["ctrl", "IFN-beta", "IFN-beta", "IFN-beta"], **columns), Options()
+    )
+    assert {each.time for each in found.conditions if not each.is_control} <= times
+
+
+def test_units_may_differ_between_cells_of_one_dose_column() -> None:
+    cells = obs(
+        cell_type=["B"], condition=["ctrl", "Dasatinib"], dose_value=[0, 10, 0, 10], dose_unit=["nM", "nM", "nM", "uM"]
+    )
+    assert {each.dose for each in understand(cells, Options()).conditions} == {None, "10 nM", "10 \N{MICRO SIGN}M"}
+
+
+@pytest.mark.parametrize(
+    ("times", "is_known"),
+    [
+        (["6h", "1 day", "2 weeks"], True),
+        (["early", "intermediate", "late"], True),
+        (["6h", "overnight", "day 3"], True),
+        (["early", "24h", "late"], False),
+        (["visit A", "visit B", "visit C"], False),
+    ],
+)
+def test_the_latest_time_is_said_to_be_unknown_where_it_is(times: list[str], is_known: bool) -> None:
+    """Regression: "early", "late" and "24 h" were said to be ordered, and the first of the alphabet was the latest."""
+    found = understand(obs(cell_type=["B"], condition=["ctrl", *["IFN-beta"] * 3], time=["", *times]), Options())
+    (note,) = [note for note in found.notes if "times of the column time" in note]
+    assert ("not known" in note) is not is_known
+
+
+def test_cells_at_time_0_are_the_control_of_one_treatment() -> None:
+    """Regression: a time course of one treatment was refused for want of a control."""
+    cells = obs(cell_type=["B"], condition=["LPS"], time=["0h", "6h", "24h"])
+    found = understand(cells, Options())
+    assert named(found) == {"time=0h": None, "LPS, 6 h": "LPS, 6 h", "LPS, 24 h": "LPS, 24 h"}
+    assert any("--control time=0h" in note for note in found.notes)
+    assert found.n_cells == CELLS
+
+
+@pytest.mark.parametrize(
+    ("column", "labels", "control"),
+    [
+        ("timepoint", ["pre", "post"], "timepoint=pre"),
+        ("timepoint", ["baseline", "week 4"], "timepoint=baseline"),
+        ("dose_nM", [0, 10], "dose_nM=0"),
+        ("day", [0, 7], "day=0"),
+    ],
+)
+def test_cells_before_one_treatment_are_its_control(column: str, labels: list[object], control: str) -> None:
+    found = understand(
+        obs(cell_type=["B"], condition=["Dasatinib"], donor=["P1"] * 2 + ["P2"] * 2, **{column: labels}), Options()
+    )
+    assert [each.label for each in found.conditions if each.is_control] == [control]
+    assert found.arms.both == ["P1", "P2"]
+
+
+def test_cells_at_time_0_of_several_treatments_are_proposed_as_the_control() -> None:
+    cells = obs(cell_type=["B"], condition=["IFN-beta", "TNF-alpha"], time=["0h", "0h", "6h", "6h"])
+    assert "such as --control time=0h (possible: time=0h (120 cells))" in refusal(cells)
+    found = understand(cells, Options(controls=("time=0h",)))
+    assert set(named(found).values()) == {None, "IFN-beta", "TNF-alpha"}
+
+
+def test_cells_at_time_0_of_a_perturbation_are_left_out_beside_controls() -> None:
+    found = understand(
+        obs(cell_type=["B"], time=["0h", "0h", "0h", "6h"], donor=["P1", "P1", "P2", "P2"] * 2), Options()
+    )
+    assert {each.time for each in found.conditions if not each.is_control} == {"6 h"}
+    assert any("at time 0 are left out" in note for note in found.notes)
+
+
+def test_a_control_may_be_named_by_another_column() -> None:
+    cells = obs(cell_type=["B"], condition=["Dabrafenib", "Dasatinib"], vehicle=[False, False, True, True])
+    assert "--control COLUMN=LABEL" in refusal(cells)
+    found = understand(cells, Options(controls=("vehicle=True",)))
+    assert set(named(found).values()) == {None, "Dabrafenib", "Dasatinib"}
+    assert "its labels" in refusal(cells, Options(controls=("vehicle=maybe",)))
+
+
+def test_a_time_column_alone_is_said_to_be_able_to_be_the_conditions() -> None:
+    text = refusal(obs(condition=None, timepoint=["pre", "post"]))
+    assert "--condition-column timepoint --control pre --rename post=NAME" in text
+
+
+@pytest.mark.parametrize("labels", [["0", "1"], ["ctrl", "stim"], [True, False]])
+def test_the_only_perturbation_is_never_to_be_excluded(labels: list[object]) -> None:
+    """Regression: the advice was to exclude the only perturbation."""
+    assert "--exclude" not in refusal(obs(condition=labels))
+    assert "--exclude stim" in refusal(obs(condition=["ctrl", "stim", "IFN-beta"]))
+
+
+def test_cell_lines_are_cell_types() -> None:
+    """Regression: two lines of one type were pooled, or needed --cell-type-column."""
+    lines = {"cell_line": ["K562", "Jurkat"], "celltype": ["lymphoblasts"], "sgRNA": ["a", "b"]}
+    found = understand(obs(cell_type=None, **lines), Options())
+    assert [each.label for each in found.cell_types] == ["Jurkat", "K562"]
+    primary = {"cell_line": ["primary"], "celltype": ["B", "NK cell"]}
+    assert understand(obs(cell_type=None, **primary), Options()).columns.cell_type.column == "celltype"
+
+
+@pytest.mark.parametrize("name", ["DonorID", "Donor ID", "donor.id", "DONOR_ID"])
+def test_names_of_columns_may_be_written_in_any_way(name: str) -> None:
+    """Regression: the donors of a loom file were in DonorID and not found."""
+    found = understand(
+        obs(donor=None, cell_type=None, **{name: ["P1"] * 4 + ["P2"] * 4, "Cell Type": ["B", "NK"]}), Options()
+    )
+    assert found.columns.donor is not None
+    assert (found.columns.donor.column, found.columns.cell_type.column) == (name, "Cell Type")
+
+
+def test_hashtags_are_said_to_need_names() -> None:
+    tags = ["HTO_1", "HTO_2", "HTO_1", "HTO_2", "Doublet", "Negative"]
+    text = refusal(obs(condition=None, donor=None, **{"hash.ID": tags}))
+    assert "--condition-column hash.ID --rename HTO_1=ctrl --rename HTO_2=NAME" in text
+    assert "--cells TABLE" in text
+    options = Options(condition_column="hash.ID", renamed={"HTO_1": "ctrl", "HTO_2": "IFN-beta"})
+    found = understand(obs(condition=None, donor=None, **{"hash.ID": tags}), options)
+    assert named(found) == {"ctrl": None, "IFN-beta": "IFN-beta"}
+    assert set(found.left_out) == {"hash.ID 'Doublet'", "hash.ID 'Negative'"}
+
+
+def test_a_disease_is_proposed_as_the_condition_but_not_taken() -> None:
+    assert "--condition-column disease --control normal" in refusal(obs(condition=None, disease=["COVID-19", "normal"]))
+
+
+def test_pseudobulk_profiles_are_refused() -> None:
+    """Regression: an atlas of one profile for each donor was ingested although no question could be answered from it."""
+    cells = obs(donor=[f"P{number}" for number in range(60)], condition=["ctrl"] * 120 + ["IFN-beta"] * 120)
+    assert "pseudobulk" in refusal(cells)
+
+
+def test_a_finer_column_tells_the_doses_of_one_condition_apart() -> None:
+    """Regression: doses that only a second label says were pooled."""
+    full = ["ctrl", "ctrl", "IFN-beta 0.01 ng/mL", "IFN-beta 100 ng/mL"]
+    found = understand(obs(cell_type=["B"], donor=None, treatment_full=full), Options())
+    assert set(named(found).values()) == {None, "IFN-beta 0.01 ng/mL", "IFN-beta 100 ng/mL"}
+
+
+def test_numbers_that_the_controls_have_too_are_replicates() -> None:
+    """Regression: IFNb_1 was IFN-beta (its gene is IFNB1) and IFNb_2 an unknown perturbation."""
+    cells = obs(cell_type=["B"], donor=None, condition=["PBS_1", "PBS_2", "IFNb_1", "IFNb_2", "LPS_1", "LPS_2"])
+    assert set(named(understand(cells, Options())).values()) == {None, "IFN-beta", "LPS"}
+    subtypes = obs(cell_type=["B"], donor=None, condition=["PBS", "IFNa_1", "IFNa_2"])
+    assert set(named(understand(subtypes, Options())).values()) == {None, "IFN-alpha1", "IFN-alpha2"}
+
+
+def test_a_combination_with_another_label_of_the_file_is_one() -> None:
+    """Regression: "IFNg_LPS" was a perturbation of its own that nobody could ask for, because the reference data has no LPS."""
+    cells = obs(cell_type=["B"], donor=None, condition=["PBS", "LPS", "IFNg_LPS", "LPS_IFNg_6h", "T_cell_mix"])
+    found = {each.label: each for each in understand(cells, Options()).conditions}
+    assert found["IFNg_LPS"].members == ["IFN-gamma", "LPS"]
+    assert found["LPS_IFNg_6h"].perturbation == "IFN-gamma + LPS, 6 h"
+    assert found["T_cell_mix"].kind == "other"
+
+
+@pytest.mark.parametrize(
+    ("name", "labels"),
+    [
+        ("disease_status", ["control", "control", "MS"]),
+        ("genotype", ["WT", "WT", "KO"]),
+        ("group", ["young", "young", "old"]),
+    ],
+)
+def test_groups_of_donors_are_no_treatments_but_a_warning(name: str, labels: list[str]) -> None:
+    """Regression: cells of two genotypes were pooled without a word."""
+    found = understand(obs(cell_type=["B"], **{name: labels}), Options())
+    assert set(named(found).values()) == {None, "IFN-beta"}
+    (warning,) = found.warnings
+    assert f"--condition-column condition+{name}" in warning
+
+
+def test_a_stimulation_that_the_reference_data_lacks_is_combined_with_guides() -> None:
+    cells = obs(cell_type=["B"], condition=None, guide=["NT", "KLF1"], stimulation=["unstim", "unstim", "LPS", "LPS"])
+    found = understand(cells, Options())
+    assert set(named(found).values()) == {None, "LPS", "KLF1 knockout", "KLF1 knockout + LPS"}

@@ -4,7 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.catalog.exposure import Exposure, full_name, parse_dose, parse_time, split_name, strength, take_exposure
+from shared.catalog.exposure import (
+    Exposure,
+    full_name,
+    have_order,
+    parse_dose,
+    parse_time,
+    parse_time_unit,
+    split_name,
+    strength,
+    take_exposure,
+)
 
 
 @pytest.mark.parametrize(
@@ -18,6 +28,8 @@ from shared.catalog.exposure import Exposure, full_name, parse_dose, parse_time,
         ("IFNb 10ng+TNF 5ng", ("IFNb+TNF", "10 ng/mL + 5 ng/mL", None)),
         ("LPS-100ng/ml-4hr", ("LPS", "100 ng/mL", "4 h")),
         ("IL-12", ("IL-12", None, None)),
+        ("SARS-CoV-2 MOI 1", ("SARS-CoV-2", "1 MOI", None)),
+        ("IAV_MOI=0.1_24hpi", ("IAV", "0.1 MOI", "24 h")),
         ("5-FU", ("5-FU", None, None)),
         ("HLA-A2", ("HLA-A2", None, None)),
     ],
@@ -60,3 +72,61 @@ def test_any_text_has_an_answer(text: str) -> None:
     split_name(text)
     parse_dose(text)
     parse_time(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "time"),
+    [
+        ("Early", "early"),
+        ("late phase", "late"),
+        ("mid", "intermediate"),
+        ("over night", "overnight"),
+        ("2 weeks", "14 d"),
+        ("day 3", "72 h"),
+    ],
+)
+def test_times_in_words_have_one_form(text: str, time: str) -> None:
+    assert parse_time(text) == time
+    assert split_name(full_name("IFN-beta", None, time)) == ("IFN-beta", None, time)
+
+
+@pytest.mark.parametrize(
+    ("amounts", "is_ordered"),
+    [
+        (["30 min", "6 h", "7 d"], True),
+        (["6 h", "overnight", "24 h"], True),
+        (["early", "intermediate", "late"], True),
+        (["early", "6 h"], False),
+        (["visit 1", "visit 2"], False),
+        (["time 6", "6 h"], False),
+        (["10 nM", "1 \N{MICRO SIGN}M"], True),
+        (["10 ng/mL", "10 nM"], False),
+        (["10 U/mL", "10 ng/mL"], False),
+        (["low dose", "high dose"], True),
+        (["dose 5", "10 nM"], False),
+        (["visit 1"], True),
+    ],
+)
+def test_only_amounts_of_one_kind_have_an_order(amounts: list[str], is_ordered: bool) -> None:
+    assert have_order(amounts) is is_ordered
+
+
+def test_times_in_words_are_ordered_by_what_they_mean() -> None:
+    assert sorted(["late", "early", "intermediate"], key=lambda time: strength(None, time)) == [
+        "early",
+        "intermediate",
+        "late",
+    ]
+    assert sorted(["24 h", "overnight", "6 h"], key=lambda time: strength(None, time)) == ["6 h", "overnight", "24 h"]
+
+
+def test_a_unit_of_time_has_one_form() -> None:
+    assert [parse_time_unit(text) for text in ("hours", "hr", "min", "Days", "weeks", "nM", "")] == [
+        "h",
+        "h",
+        "min",
+        "d",
+        "w",
+        None,
+        None,
+    ]

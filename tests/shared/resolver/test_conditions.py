@@ -128,3 +128,41 @@ def test_a_combination_never_answers_for_one_of_its_members() -> None:
     both = interpret("How would CD4 T cells respond to IFN-beta and TNF-alpha?", view)
     assert both.perturbation is not None
     assert both.perturbation.used == "IFN-beta + TNF-alpha"
+
+
+@pytest.mark.parametrize(
+    ("question", "names"),
+    [
+        ("How would CD4 T cells respond to KLF1 and STAT1 double knockout?", ("KLF1 knockout", "STAT1 knockout")),
+        ("How would CD4 T cells respond to KLF1 knockout plus STAT1 knockout?", ("KLF1 knockout", "STAT1 knockout")),
+        ("How would KLF1 knockout CD4 T cells respond to IFN-beta?", ("KLF1 knockout", "IFN-beta")),
+        ("How would STAT1-/- CD4 T cells respond to TNF?", ("STAT1 knockout", "TNF-alpha")),
+    ],
+)
+def test_a_combination_of_single_knockouts_is_refused_as_a_combination(question: str, names: tuple[str, ...]) -> None:
+    """Regression: the reason was that no atlas contains the knockout, although the atlas has each alone."""
+    found = interpret(question, demo_view("KLF1_KO", "STAT1_KO"))
+    (blocking,) = [caveat for caveat in found.caveats if caveat.blocking]
+    assert blocking.code is CaveatCode.COMBINATION
+    assert f"The question combines {' and '.join(names)}." in blocking.detail
+
+
+def test_a_stimulation_that_no_atlas_has_is_a_reason_of_its_own_beside_a_measured_knockout() -> None:
+    found = interpret("How would KLF1 knockout CD4 T cells respond to IL-4?", demo_view("KLF1_KO"))
+    assert {caveat.code for caveat in found.caveats if caveat.blocking} == {
+        CaveatCode.COMBINATION,
+        CaveatCode.UNKNOWN_PERTURBATION,
+    }
+    lacking = interpret("How would CEBPA knockout CD4 T cells respond to IFN-beta?", demo_view("KLF1_KO"))
+    assert {caveat.code for caveat in lacking.caveats if caveat.blocking} == {CaveatCode.KNOCKOUT}
+
+
+def test_a_knockout_with_a_stimulation_answers_if_an_atlas_has_both() -> None:
+    view = demo_view("KLF1_KO", "KLF1_KO+IFN-beta")
+    found = interpret("How would CD4 T cells respond to KLF1 knockout and IFN-beta?", view)
+    assert found.perturbation is not None
+    assert found.perturbation.used == "IFN-beta + KLF1 knockout"
+    other = interpret("How would KLF1 knockout CD4 T cells respond to IFN-beta?", view)
+    (blocking,) = [caveat for caveat in other.caveats if caveat.blocking]
+    assert "not with cells under KLF1 knockout" in blocking.detail
+    assert "IFN-beta + KLF1 knockout" in blocking.detail

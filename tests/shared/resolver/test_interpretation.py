@@ -193,6 +193,31 @@ def test_a_missing_perturbation_is_inferred_from_one_with_the_same_receptors(ask
     assert found.has(CaveatCode.RELATED_PERTURBATION)
 
 
+def test_each_measured_subtype_of_interferon_alpha_answers_for_itself() -> None:
+    """Regression: IFN-alpha2 was answered from the cells of IFN-alpha1, although the atlas has both."""
+    view = demo_view("IFNA2", "IFN-alpha2b")
+    for asked, used in (
+        ("IFN-alpha2", "IFN-alpha2"),
+        ("IFNA2", "IFN-alpha2"),
+        ("IFN-\N{GREEK SMALL LETTER ALPHA}2b", "IFN-alpha2b"),
+        ("IFN-alpha1", "IFN-alpha1"),
+    ):
+        found = interpret(f"How would CD4 T cells respond to {asked}?", view)
+        assert found.perturbation is not None
+        assert (found.answerable, found.perturbation.used) == (True, used)
+        assert not found.has(CaveatCode.RELATED_PERTURBATION)
+
+
+@pytest.mark.parametrize("asked", ["IFN-alpha1", "IFN-alpha", "IFN-alpha8", "IFN-beta"])
+def test_a_subtype_of_interferon_alpha_stands_in_for_its_relatives(asked: str) -> None:
+    found = interpret(
+        f"How would CD4 T cells respond to {asked}?", demo_view("IFNA2", without=("IFN-alpha1", "IFN-beta"))
+    )
+    assert found.perturbation is not None
+    assert (found.answerable, found.perturbation.used) == (True, "IFN-alpha2")
+    assert found.has(CaveatCode.RELATED_PERTURBATION)
+
+
 @pytest.mark.parametrize("asked", ["IL-1Ra", "IL-36Ra", "anakinra", "IFN-lambda1", "IL-17A", "IL-12", "LPS"])
 def test_nothing_is_inferred_from_an_antagonist_or_from_another_receptor(asked: str) -> None:
     found = interpret(f"How would CD4 T cells respond to {asked}?")

@@ -110,4 +110,32 @@ def test_a_numbered_cluster_is_of_its_cell_type() -> None:
     assert cell_type_entry("CD14 Mono_2").cell_ontology_label == "CD14-positive monocyte"
     assert cell_type_entry("NK-3").cell_ontology_label == "natural killer cell"
     assert cell_type_entry("M_2").cell_ontology_id is None
+    assert cell_type_entry("T_1").cell_ontology_label == "T cell"
     assert cell_type_entry("12").cell_ontology_id is None
+
+
+@pytest.mark.parametrize("label", ["B_1", "B_2", "B 2", "B.1", "Bcell_1", "B cells 2", "B cell-1"])
+def test_a_numbered_cluster_of_b_cells_is_no_b_1_cell(label: str) -> None:
+    """Regression: the clusters B_1 and B_2 were read as B-1 and B-2 cells."""
+    assert cell_type_entry(label).cell_ontology_label == "B cell"
+
+
+@pytest.mark.parametrize("label", ["B-1", "B1", "B-1 cell", "B1 cells", "B-1 B cell"])
+def test_a_b_1_cell_that_is_written_as_one_stays_one(label: str) -> None:
+    assert cell_type_entry(label).cell_ontology_label == "B-1 B cell"
+
+
+@pytest.mark.parametrize(
+    ("label", "name"),
+    [
+        ("IFN-alpha1", "IFN-alpha1"),
+        ("IFNA2", "IFN-alpha2"),
+        ("IFN-alpha 2", "IFN-alpha2"),
+        ("IFNa2b", "IFN-alpha2b"),
+        ("rhIFN-alpha2a", "IFN-alpha2a"),
+        ("Pegasys", "Pegasys"),
+    ],
+)
+def test_each_subtype_of_interferon_alpha_has_a_name_of_its_own(label: str, name: str) -> None:
+    entry = condition_entry(label)
+    assert (entry.perturbation, entry.kind) == (name, "cytokine")
