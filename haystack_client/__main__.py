@@ -24,7 +24,7 @@ from haystack_client.errors import (
     Unavailable,
 )
 from haystack_client.errors import retry as repeat
-from haystack_client.operations import address
+from haystack_client.operations import address, notify
 from haystack_client.results import Result
 from haystack_client.terminal import Terminal
 
@@ -71,6 +71,7 @@ FILE_HELP: Final = (
 CELL_TYPES_HELP: Final = (
     "Ask about each of these cell types and each of --perturbations; separated by commas, or repeated."
 )
+WEBHOOK_HELP: Final = "Let the service send a signed webhook to this address when the run ends."
 OUTPUT_HELP: Final = "Also write the table of many questions to this CSV file."
 
 Strategy = StrEnum("Strategy", ["SYNTHETIC_CONTROL", "QUERY_AS_CONTROL"])
@@ -121,6 +122,8 @@ def submit(
     label: Annotated[
         str | None, Option(help="Name of your own for a group of runs; `haystack list --label` lists it.")
     ] = None,
+    notify_webhook: Annotated[str | None, Option(metavar="URL", help=WEBHOOK_HELP)] = None,
+    notify_email: Annotated[bool, Option("--notify-email", help="Get an e-mail when the run ends.")] = False,
     watch: Annotated[bool, Option("--watch", "-w", help="Follow the run until it ends.")] = False,
     url: Url = LOCAL_URL,
     as_json: AsJson = False,
@@ -134,6 +137,7 @@ def submit(
         "llm_provider": llm_provider,
         "llm_model": llm_model,
         "label": label,
+        "notify": notify(notify_webhook, notify_email),
     }
     if question is None or file or cell_types or perturbations:
         if validate_only or idempotency_key:

@@ -76,7 +76,8 @@ class Client:
 
         Args:
             idempotency_key: the same key with the same request returns the same run; by default a new key.
-            options: further fields of the request, such as `max_iterations`; None for the default of the service.
+            options: further fields of the request, such as `max_iterations`, or `notify={"webhook": URL, "email": True}` to learn
+                that the run ended; None for the default of the service.
 
         Raises:
             QuestionNotAnswerable: the service cannot answer the question; nothing runs.

@@ -9,7 +9,7 @@ response. So operations retry after lost responses and while the service is busy
 
 import re
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from itertools import count
 from typing import Any, Final, NamedTuple, TypeVar
 from urllib.parse import quote
@@ -107,7 +107,7 @@ class Operations:
         """Submit the question of a run again, with the same options."""
         run = yield from self.status(run_id)
         # A service of before these were in the status uses its defaults for those that are missing.
-        options = {name: run.get(name) for name in OPTIONS}
+        options = {name: run.get(name) for name in OPTIONS} | {"notify": _notify(run.get("notifications") or [])}
         return (yield from self.submit(run["query"], None, options))
 
     def list_runs(self, limit: int | None, filters: Mapping[str, object]) -> Steps[Json]:
@@ -178,6 +178,18 @@ class Operations:
         if not isinstance(content, kind):
             raise foreign_response(self.url)
         return content
+
+
+def _notify(notifications: Sequence[Json]) -> Json | None:
+    """Return the field `notify` of the request that asked for these notifications, or None for none."""
+    webhook = next((each["webhook"] for each in notifications if each["channel"] == "webhook"), None)
+    email = any(each["channel"] == "email" for each in notifications)
+    return notify(webhook, email)
+
+
+def notify(webhook: str | None, email: bool) -> Json | None:
+    """Return the field `notify` of a request, or None for no notification."""
+    return {"webhook": webhook, "email": email} if webhook or email else None
 
 
 class Following:

@@ -83,6 +83,9 @@ def status(terminal: Terminal, run: Mapping[str, Any]) -> None:
     if run.get("label"):  # older services have none
         terminal.line(f"label: {run['label']}")
     outcome(terminal, run)
+    for each in run.get("notifications") or ():
+        error = f": {each['error']}" if each["error"] else ""
+        terminal.line(f"notification by {each['channel']}: {each['state'].replace('_', ' ')}{error}")
     if not run["done"]:
         terminal.line(f"progress: {describe(run)}")
     if run["attempt"] != 1:

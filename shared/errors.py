@@ -3,7 +3,8 @@
 HaystackError
 ├── InvalidRequest                 the request cannot be accepted
 │   ├── InvalidPageToken
-│   └── IdempotencyMismatch        the key was used with another request
+│   ├── IdempotencyMismatch        the key was used with another request
+│   └── NotificationRefused        the service does not send this notification
 ├── QuestionNotAnswerable          no ingested atlas answers the question, or a run cannot answer its kind
 ├── Unauthenticated                no valid identity
 ├── Forbidden                      a valid identity that is not allowed to do this
@@ -23,6 +24,7 @@ HaystackError
 ├── Unavailable                    Firestore, Batch or Cloud Storage does not answer; a retry helps
 │   └── NotWritable                the run store answers reads and refuses writes
 ├── PermissionMissing              a service that this one depends on refuses it; no retry helps
+├── DeliveryFailed                 a notification did not reach its receiver
 ├── CatalogFull                    an entry is too large for the catalog
 ├── SubmitRejected                 Batch will never accept this job
 └── SettingsInvalid                settings are missing or invalid
@@ -74,6 +76,15 @@ class IdempotencyMismatch(InvalidRequest):
             "This Idempotency-Key was used with a different request. Use a new key for a new request.",
             [{"loc": ["header", "Idempotency-Key"], "msg": "used with another request", "type": "idempotency_key"}],
         )
+
+
+class NotificationRefused(InvalidRequest):
+    """A notification that this service does not send; `channel` is its field in `notify`."""
+
+    slug = "notification_refused"
+
+    def __init__(self, channel: str, detail: str) -> None:
+        super().__init__(detail, [{"loc": ["body", "notify", channel], "msg": "not available", "type": "notification"}])
 
 
 class QuestionNotAnswerable(HaystackError):
@@ -261,6 +272,19 @@ class PermissionMissing(HaystackError):
             f"This service may not use {service}. Trying again will not help: its operators must restore the permission."
         )
         self.service = service
+
+
+class DeliveryFailed(HaystackError):
+    """A notification that its receiver did not accept; `permanent` if another attempt cannot succeed.
+
+    The detail is for the owner of the run and the log. It names the host at most, since the rest of an address may be secret.
+    """
+
+    slug = "delivery_failed"
+
+    def __init__(self, detail: str, *, permanent: bool = False) -> None:
+        super().__init__(detail)
+        self.permanent = permanent
 
 
 class CatalogFull(HaystackError):

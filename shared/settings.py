@@ -11,6 +11,17 @@ from typing import Final, NamedTuple
 from shared.errors import SettingsInvalid
 
 SECRET = re.compile(r"([A-Z][A-Z0-9_]*)=(projects/[^/]+/secrets/[^/]+/versions/[^/]+)")
+# `http` is for a receiver on the developer's own machine.
+WEBHOOK_HOST = re.compile(
+    r"(?P<host>[a-z0-9]([a-z0-9.-]*[a-z0-9])?)(:(?P<port>[0-9]{1,5}))?|http://127\.0\.0\.1:[0-9]{1,5}"
+)
+# As https://www.standardwebhooks.com says: base64 of 24 to 64 bytes.
+WEBHOOK_SECRET = re.compile(r"whsec_[A-Za-z0-9+/]{32,86}={0,2}")
+HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
+# An address without display name, quotes or characters outside ASCII; no other can change the header of an e-mail.
+EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
+# The port of servers that speak TLS from the first byte.
+SMTPS_PORT = 465
 STORES = ("firestore", "sqlite")
 ENVIRONMENTS = ("production", "development")
 
@@ -59,6 +70,16 @@ class Settings(NamedTuple):
         max_waiting_requests: maximum number of requests of a user that wait at the same time, per instance; 0: no limit.
         run_retention_days: days after which Firestore deletes a run, if the deployment enables it; 0: never.
         page_token_key: secret that signs page tokens; empty: tokens are bound by the owner's email address alone.
+        service_url: address of the service, without a slash at its end; links in notifications begin with it.
+        webhook_hosts: hosts that webhooks may go to, as HOST or HOST:PORT, or for tests http://127.0.0.1:PORT, separated by commas;
+            empty: no webhooks.
+        webhook_secret: `whsec_` and base64 of the key that signs webhooks; only reconcile needs it.
+        smtp_host: server that e-mail is sent through; empty: no e-mail.
+        smtp_port: its port; at 465, TLS starts with the connection.
+        smtp_starttls: 0 sends unencrypted, except at port 465; only without a user.
+        smtp_user: user at the server; empty: none.
+        smtp_password: its password; only reconcile needs it.
+        smtp_from: sender's address of e-mail.
     """
 
     environment: str = "production"
@@ -96,6 +117,15 @@ class Settings(NamedTuple):
     max_waiting_requests: int = 20
     run_retention_days: int = 0
     page_token_key: str = ""
+    service_url: str = ""
+    webhook_hosts: str = ""
+    webhook_secret: str = ""
+    smtp_host: str = ""
+    smtp_port: int = 587
+    smtp_starttls: int = 1
+    smtp_user: str = ""
+    smtp_password: str = ""
+    smtp_from: str = ""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> "Settings":
@@ -140,12 +170,36 @@ class Settings(NamedTuple):
             errors.append(f"QUEUE_LIMIT_MINUTES must be at most {LONGEST_QUEUE_MINUTES}, Batch's own limit")
         if not all(map(SECRET.fullmatch, _listed(self.job_secrets))):
             errors.append("JOB_SECRETS must list NAME=projects/P/secrets/S/versions/V")
+        return errors + self._notification_errors()
+
+    def _notification_errors(self) -> list[str]:
+        errors = []
+        if not all(map(WEBHOOK_HOST.fullmatch, _listed(self.webhook_hosts))):
+            errors.append("WEBHOOK_HOSTS must list HOST, HOST:PORT or http://127.0.0.1:PORT, in lower case")
+        if self.webhook_secret and not WEBHOOK_SECRET.fullmatch(self.webhook_secret):  # never quoted
+            errors.append("WEBHOOK_SECRET must be whsec_ and the base64 of 24 to 64 bytes")
+        if self.smtp_host and not HOST.fullmatch(self.smtp_host):
+            errors.append("SMTP_HOST must be the name or the address of a server, without its port")
+        if self.smtp_host and not EMAIL.fullmatch(self.smtp_from):
+            errors.append("SMTP_FROM must be an e-mail address in ASCII")
+        if self.smtp_user and not self.smtp_starttls and self.smtp_port != SMTPS_PORT:
+            errors.append("SMTP_USER needs SMTP_STARTTLS=1 or SMTP_PORT=465, so that no password travels unencrypted")
+        if (self.webhook_hosts or self.smtp_host) and not self.service_url:
+            errors.append("SERVICE_URL is missing; the links in notifications begin with it")
         return errors
 
     @property
     def allowed_origins(self) -> tuple[str, ...]:
         """Origins in `cors_origins`."""
         return _listed(self.cors_origins)
+
+    @property
+    def webhook_origins(self) -> frozenset[str]:
+        """Origins in `webhook_hosts`, each with its port."""
+        found = map(WEBHOOK_HOST.fullmatch, _listed(self.webhook_hosts))
+        return frozenset(
+            f"https://{each['host']}:{each['port'] or 443}" if each["host"] else each[0] for each in found if each
+        )
 
     @property
     def secret_versions(self) -> dict[str, str]:

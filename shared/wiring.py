@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from shared.catalog.cache import Catalog, CatalogCache
     from shared.catalog.objects import Objects
     from shared.fields import Clock
-    from shared.runs.ports import BatchJobs, ResultFiles, RunDatabase
+    from shared.runs.deliveries import Channel
+    from shared.runs.notifications import NotificationRules
+    from shared.runs.notifier import Notifier
+    from shared.runs.ports import BatchJobs, ResultFiles, RunDatabase, Sender
     from shared.runs.readiness import Readiness
     from shared.runs.reconciler import Reconciler
     from shared.runs.submission import RunSubmission
@@ -142,6 +145,7 @@ class Container:
             max_active=self.settings.max_active_runs,
             max_run_seconds=self.settings.job_max_run_seconds,
             retention=self.settings.retention,
+            notifications=self.notification_rules,
         )
         return RunSubmission(self.run_store, self.batch_jobs, self.clock, limits)
 
@@ -151,8 +155,42 @@ class Container:
         from shared.runs.reconciler import Reconciler
 
         return Reconciler(
-            self.run_store, self.batch_jobs, self.submission, self.clock, queue_limit=self.settings.queue_limit
+            self.run_store,
+            self.batch_jobs,
+            self.submission,
+            self.notifier,
+            self.clock,
+            queue_limit=self.settings.queue_limit,
         )
+
+    @cached_property
+    def notification_rules(self) -> "NotificationRules":
+        """Notifications that the operator allows."""
+        from shared.runs.notifications import NotificationRules
+
+        return NotificationRules(self.settings.webhook_origins, bool(self.settings.smtp_host))
+
+    @cached_property
+    def notifier(self) -> "Notifier":
+        """Sends the notifications of runs."""
+        from shared.runs.notifier import Notifier
+
+        return Notifier(self.run_store, self.sender_of, self.clock, self.settings.service_url)
+
+    def sender_of(self, channel: "Channel") -> "Sender | None":
+        """Return what sends through a channel, or None if the operator does not allow it; imported at the first notification."""
+        from shared.runs.deliveries import Channel
+
+        rules = self.notification_rules
+        if channel is Channel.WEBHOOK and rules.origins:
+            from shared.senders.webhook import WebhookSender
+
+            return WebhookSender(rules.origins, self.settings.webhook_secret, self.clock)
+        if channel is Channel.EMAIL and rules.email:
+            from shared.senders.email import EmailSender
+
+            return EmailSender(self.settings)
+        return None
 
     @cached_property
     def _firestore(self) -> "FirestoreDatabase":

@@ -18,6 +18,7 @@ async def handle(call: Call) -> Response:
     key = requests.idempotency_key(call.request)
     view = await container.catalog_cache.view()
     if request.validate_only:
+        container.notification_rules.deliveries(request.notify, call.user.email)
         return json_response(call.request, validation.preview(request, view))
     run = await container.submission.create(
         request, validation.read_question(request.query, view), call.user.email, key

@@ -30,6 +30,7 @@ STATUS_OF: Final = MappingProxyType(
         "invalid_request": 422,
         "invalid_page_token": 422,
         "idempotency_mismatch": 422,
+        "notification_refused": 422,
         "question_not_answerable": 422,
         "too_many_runs": 429,
         "too_many_requests": 429,

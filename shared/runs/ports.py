@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from shared.runs.jobs import JobReport, JobRequest
 from shared.runs.records import Run, RunSummary, StoredFile
 from shared.runs.states import RunState
+
+if TYPE_CHECKING:
+    from shared.runs.notifications import RunEnded
 
 
 class Cursor(NamedTuple):
@@ -162,3 +165,17 @@ class ResultFiles(Protocol):
 
     async def sign(self, files: Sequence[StoredFile], expires_at: datetime) -> Sequence[str]:
         """Return a V4 signed GET URL for each file, in order, valid until `expires_at` (at most seven days)."""
+
+
+class Sender(Protocol):
+    """One channel of notifications."""
+
+    async def send(self, event: RunEnded, to: str) -> None:
+        """Send the news that a run ended, and wait until the receiver accepts it.
+
+        Args:
+            to: URL of a webhook, or e-mail address.
+
+        Raises:
+            DeliveryFailed: the receiver did not accept it.
+        """

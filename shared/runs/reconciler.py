@@ -19,6 +19,7 @@ from shared.logs import Severity
 from shared.runs import lifecycle, states, waiting
 from shared.runs.clocks import ClockCheck
 from shared.runs.jobs import LOST, JobReport, JobState, failure_for, failure_of
+from shared.runs.notifier import Notifier
 from shared.runs.ports import BatchJobs, RunStore
 from shared.runs.records import NO_PROGRESS, Compute, Failure, Run
 from shared.runs.states import Actor, ComputeState, FailureReason, RunState, WaitingReason
@@ -31,6 +32,8 @@ MAX_PAGES: Final = 20
 MAX_SECONDS: Final = 45.0
 # Checks wait for Batch and the store. If Batch answers none of them, the sweep stops and leaves Batch alone.
 CONCURRENT_CHECKS: Final = 10
+# Runs whose notifications a sweep sends; the next one continues. Ten at once, each for ten seconds at most, they end with the checks.
+MAX_ANNOUNCEMENTS: Final = 50
 # A submit that was in flight when its run ended has reached Batch after this time, or never will.
 SUBMIT_GRACE: Final = timedelta(minutes=2)
 
@@ -71,7 +74,9 @@ class SweepReport:
         for error in after:
             if isinstance(error, BaseException):
                 raise error
-        return after.count(None) < len(after)
+        # Batch was not asked about runs that are due for their notifications alone.
+        asked = [new for old, new in zip(before, after, strict=True) if old.compute.state is not ComputeState.RELEASED]
+        return not asked or asked.count(None) < len(asked)
 
 
 class Reconciler:
@@ -80,8 +85,10 @@ class Reconciler:
     Args:
         submission: submits jobs of runs whose job is missing or lost.
         queue_limit: how long a job may wait for its machine; None: as long as Batch lets it.
+        notifier: sends the notifications of runs that ended.
         max_pages: maximum number of pages of `PAGE` runs in a sweep.
         max_seconds: seconds after which a sweep starts no more checks.
+        max_announcements: maximum number of runs whose notifications a sweep sends.
     """
 
     def __init__(
@@ -89,27 +96,38 @@ class Reconciler:
         store: RunStore,
         jobs: BatchJobs,
         submission: RunSubmission,
+        notifier: Notifier,
         clock: Clock,
         *,
         queue_limit: timedelta | None = states.QUEUE_LIMIT,
         max_pages: int = MAX_PAGES,
         max_seconds: float = MAX_SECONDS,
+        max_announcements: int = MAX_ANNOUNCEMENTS,
     ) -> None:
         self._store = store
         self._jobs = jobs
         self._submission = submission
+        self._notifier = notifier
         self._clock = clock
         self._queue_limit = queue_limit
         self._clock_check = ClockCheck("the process that wrote the run")
         self._max_pages = max_pages
         self._max_seconds = max_seconds
+        self._max_announcements = max_announcements
 
     async def sweep(self) -> SweepReport:
-        """Check the runs that are due, longest overdue first.
+        """Check the runs that are due, longest overdue first, and send the notifications that are due beside that.
 
         Raises:
             Unavailable: the store does not answer. If Batch does not answer, the report counts it and the runs stay due.
         """
+        sends: list[asyncio.Task[None]] = []
+        try:
+            return await self._check_due(sends)
+        finally:  # nothing continues after the response
+            await asyncio.gather(*sends, return_exceptions=True)
+
+    async def _check_due(self, sends: list[asyncio.Task[None]]) -> SweepReport:
         report, end = SweepReport(), time.monotonic() + self._max_seconds
         for _ in range(self._max_pages):
             due = await self._store.due(self._clock(), limit=PAGE)
@@ -119,6 +137,8 @@ class Reconciler:
                 batch = due[start : start + CONCURRENT_CHECKS]
                 # Wait for all of them, whatever one of them raises, so that nothing continues after the response.
                 checked = await asyncio.gather(*map(self._check, batch), return_exceptions=True)
+                for old, new in zip(batch, checked, strict=True):
+                    await self._announce(new if isinstance(new, Run) else old, sends)
                 if not report.add(batch, checked):
                     return report
             if len(due) < PAGE:
@@ -137,9 +157,13 @@ class Reconciler:
         job_id = job_name.rpartition("/")[2]
         run_id = states.run_id_of_job(job_id)
         run = await self._store.get(run_id) if run_id else None
-        if run is None or run.compute.job_id != job_id or run.compute.state is ComputeState.RELEASED:
+        if run is None or run.compute.job_id != job_id:
             return run
-        return await self.reconcile(run)
+        if run.compute.state is not ComputeState.RELEASED:
+            run = await self.reconcile(run)
+        if self._notifier.is_due(run):
+            await self._notifier.send(*await self._notifier.claim(run))
+        return run
 
     async def reconcile(self, run: Run) -> Run:
         """Compare a run with its Batch job and bring it to the right state.
@@ -183,6 +207,8 @@ class Reconciler:
 
     async def _check(self, run: Run) -> Run | None:
         """Reconcile a run of a sweep; return None if Batch did not answer."""
+        if run.compute.state is ComputeState.RELEASED:
+            return run  # due for its notifications alone
         try:
             return await self.reconcile(run)
         except RunNotFound:
@@ -192,6 +218,15 @@ class Reconciler:
                 raise
             logs.log(Severity.WARNING, "Batch did not answer for a run", error=error, run_id=run.run_id)
             return None
+
+    async def _announce(self, run: Run, sends: list[asyncio.Task[None]]) -> None:
+        """Start to send the notifications of a run that are due; the checks of other runs do not wait for them."""
+        if not self._notifier.is_due(run):
+            return
+        if len(sends) < self._max_announcements:
+            sends.append(asyncio.create_task(self._notifier.send(*await self._notifier.claim(run))))
+        else:
+            await self._notifier.postpone(run)  # otherwise the next page would have the same runs
 
     def _failure(self, run: Run, report: JobReport | None) -> Failure | None:
         """Return why an unfinished run cannot succeed, or None while its job may still finish it."""

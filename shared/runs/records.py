@@ -11,6 +11,8 @@ from pydantic import AfterValidator, Field
 
 from shared.catalog.interpretation import Direction, Interpretation
 from shared.fields import Answer, ControlStrategy, LlmProvider, Model, Score, Timestamp
+from shared.runs import deliveries
+from shared.runs.deliveries import Delivery
 from shared.runs.evidence import Confidence, RunEvidence
 from shared.runs.states import (
     CLOCK_SKEW,
@@ -178,6 +180,7 @@ class RunSummary(Model):
     failure: Failure | None = None
     confidence: Confidence | None = None
     waiting_for: WaitingReason | None = None
+    deliveries: list[Delivery] = []
     compute: Compute
     created_at: Timestamp
     updated_at: Timestamp
@@ -211,7 +214,8 @@ class Run(RunSummary):
     def checked(self, now: datetime, **fields: object) -> "Run":
         """Return the run with changed fields that its owner does not see, and the next check and expiry set."""
         draft = self.model_copy(update=fields)
-        check_at = next_check(draft.status, draft.compute.state, now)
+        times = (next_check(draft.status, draft.compute.state, now), deliveries.next_attempt(draft.deliveries))
+        check_at = min((each for each in times if each is not None), default=None)
         return draft.model_copy(
             update={"check_at": check_at, "expire_at": next_expiry(draft.status, draft.expire_at, now)}
         )
@@ -219,9 +223,11 @@ class Run(RunSummary):
     def moved(self, to: RunState, *, now: datetime, actor: Actor, reason: str, **fields: object) -> "Run":
         """Return the run in another state, with the transition in its history; the store's write checks the transition.
 
-        A run that runs or has ended waits for nothing.
+        A run that runs or has ended waits for nothing. A run that ends has its notifications due.
         """
         history = self._history(now, to, actor, reason)
+        if to.done and self.deliveries:
+            fields["deliveries"] = deliveries.started(self.deliveries, now)
         return self.changed(now, status=to, waiting_for=None, transitions=history, **fields)
 
     def noted(self, *, now: datetime, actor: Actor, reason: str, **fields: object) -> "Run":

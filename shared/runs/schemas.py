@@ -7,16 +7,32 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from shared.catalog.interpretation import Direction, Interpretation
 from shared.catalog.schemas import ControlStrategyValidation
 from shared.fields import Answer, ControlStrategy, Label, LlmProvider, Model, Query, RunId, Score, Timestamp
+from shared.runs.deliveries import Channel, DeliveryState
 from shared.runs.evidence import Confidence, RunEvidence
 from shared.runs.states import FailureReason, Phase, RunState, WaitingReason
 
 RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+
+# One way to read it: no user, no fragment, nothing outside ASCII, no character that clients read differently.
+WEBHOOK_URL: Final = (
+    r"^(https?)://([A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?)(?::([0-9]{1,5}))?"
+    r"([/?][A-Za-z0-9._~:/?@!$&'()*+,;=%\[\]-]*)?$"
+)
+
+
+def _webhook_url(value: str) -> str:
+    if not re.fullmatch(WEBHOOK_URL, value):
+        raise PydanticCustomError(
+            "webhook_url",
+            "Input should be an address in ASCII such as https://hooks.example.org/path, without user, password and fragment",
+        )
+    return value
 
 
 def _rfc3339_text(value: object) -> object:
@@ -60,6 +76,25 @@ class WaitingFor(Model):
     text: str = Field(description="The same in a sentence.")
 
 
+class Notify(Model):
+    """How to learn that the run ended, if the service has it set up."""
+
+    webhook: (
+        Annotated[
+            str,
+            StringConstraints(max_length=2000),
+            AfterValidator(_webhook_url),
+            WithJsonSchema({"type": "string", "maxLength": 2000, "pattern": WEBHOOK_URL}),
+        ]
+        | None
+    ) = Field(
+        None,
+        description="Address that gets a POST, signed as https://www.standardwebhooks.com describes; its host must be one that the "
+        "operator allows.",
+    )
+    email: Annotated[bool, Field(strict=True)] = Field(False, description="Send an e-mail to your own address.")
+
+
 class CreateRunRequest(Model):
     """A question and the options of its run."""
 
@@ -88,9 +123,23 @@ class CreateRunRequest(Model):
     label: Label | None = Field(
         None, description="Name of your own for a group of runs, up to 100 characters; lists can be filtered by it."
     )
+    notify: Notify | None = Field(None, description="How to learn that the run ended; null for not at all.")
     validate_only: Annotated[bool, Field(strict=True)] = Field(
         False, description="Validate the request and return a RunPreview, without storing or submitting anything."
     )
+
+
+class Notification(Model):
+    """A notification that the run ended."""
+
+    channel: Channel = Field(description="`webhook` or `email`.")
+    webhook: str | None = Field(description="Address of the webhook; null for e-mail, which goes to the owner.")
+    state: DeliveryState = Field(
+        description="`waiting` for the end of the run or the next attempt, `delivered`, or `given_up` after a day, or sooner if the "
+        "receiver wants no more."
+    )
+    attempts: int = Field(description="Number of attempts so far.")
+    error: str | None = Field(description="Why the last attempt failed; null otherwise.")
 
 
 class RunStatus(Model):
@@ -132,6 +181,7 @@ class RunStatus(Model):
         description="What the run waits for until its job begins; null once it has begun or the run ended, and for runs older than this "
         "field."
     )
+    notifications: list[Notification] = Field(description="Requested notifications of the end of the run.")
     attempt: int = Field(
         description="Number of the current attempt, starting at 1; a lost job may get a second attempt."
     )

@@ -27,6 +27,7 @@ from shared.fields import Clock
 from shared.logs import Severity
 from shared.runs import lifecycle, states
 from shared.runs.jobs import JobRequest, failure_for
+from shared.runs.notifications import NotificationRules
 from shared.runs.ports import BatchJobs, RunStore
 from shared.runs.records import Compute, Run, Transition
 from shared.runs.schemas import CreateRunRequest
@@ -38,16 +39,18 @@ NOT_PERMITTED: Final = "The service has no permission to use Google Cloud Batch.
 
 
 class RunLimits(NamedTuple):
-    """Limits of runs.
+    """Limits of runs, and what they may announce.
 
     Attributes:
         max_active: maximum number of unfinished runs of one owner; 0: no limit.
         retention: how long a run is stored; None: forever.
+        notifications: notifications that the operator allows.
     """
 
     max_active: int = 0
     max_run_seconds: int = 3600
     retention: timedelta | None = None
+    notifications: NotificationRules = NotificationRules()
 
 
 class RunSubmission:
@@ -74,6 +77,7 @@ class RunSubmission:
             QuestionNotAnswerable: no atlas answers the question, and the request has no language model.
             TooManyRuns: the owner has reached the limit of unfinished runs.
             IdempotencyMismatch: the key was used with another request.
+            NotificationRefused: the service does not send a notification that the request asks for.
             Unavailable: the store or Batch does not answer. With a key the run stays pending for the retry; without one it is failed,
                 so that a retry cannot run it twice.
         """
@@ -181,6 +185,7 @@ class RunSubmission:
             llm_model=request.llm_model,
             random_seed=request.random_seed,
             label=request.label,
+            deliveries=self._limits.notifications.deliveries(request.notify, owner),
             compute=compute,
             transitions=[accepted],
             idempotency_key=digest,
@@ -195,8 +200,9 @@ class RunSubmission:
 
 def fingerprint(request: CreateRunRequest) -> str:
     """Return the SHA-256 of a request with its defaults: equal for requests that mean the same."""
-    # Without a label, the digest is that of before there were labels, so that a deployment forgets no key.
-    fields = request.model_dump(mode="json", exclude=None if request.label else {"label"})
+    # Without a label or a notification, the digest is that of before there were any, so that a deployment forgets no key.
+    newer = {name for name in ("label", "notify") if getattr(request, name) is None}
+    fields = request.model_dump(mode="json", exclude=newer)
     content = json.dumps(fields, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(content.encode()).hexdigest()
 

@@ -19,7 +19,7 @@ from shared.fields import Clock, rfc3339
 from shared.runs import schemas, states, waiting
 from shared.runs.ports import Cursor, ResultFiles, RunDatabase, RunFilter, RunStore
 from shared.runs.records import Failure, GeneAnswer, GeneChange, Iteration, PathwayChange, Run, RunOutcome, RunSummary
-from shared.runs.schemas import ListQuery, ResultFile, RunList, RunResult, RunStatus
+from shared.runs.schemas import ListQuery, Notification, ResultFile, RunList, RunResult, RunStatus
 from shared.runs.states import WaitingReason
 
 AnyRun = TypeVar("AnyRun", bound=RunSummary)
@@ -154,6 +154,12 @@ def run_status(run: RunSummary) -> RunStatus:
         failure=None if run.failure is None else _failure(run.failure),
         confidence=run.confidence,
         waiting_for=None if run.waiting_for is None else _waiting_for(run.waiting_for),
+        notifications=[
+            Notification(
+                channel=each.channel, webhook=each.url, state=each.state, attempts=each.attempts, error=each.error
+            )
+            for each in run.deliveries
+        ],
         attempt=run.compute.attempt,
         user_email=run.user_email,
         created_at=run.created_at,

@@ -57,7 +57,11 @@ ONLY = {
     "google.cloud.batch_v1": {"cancel", "create", "reconcile"},
     "google.cloud.storage": {"result"},
     "shared.resolver": {"create", "validate"},
+    "shared.runs.notifier": {"reconcile"},
     "shared.runs.reconciler": {"reconcile"},
+    "shared.senders": set[str](),  # imported at the first notification
+    "smtplib": set[str](),
+    "standardwebhooks": set[str](),
 }
 
 

@@ -23,6 +23,7 @@ from tests.support.builders import lease
 from tests.support.firestore_recorder import Recorder
 from tests.support.orchestrator import small_atlas
 from tests.support.orchestrator.world import FolderFiles, ListedCatalog
+from tests.support.receivers import SECRET, receiving
 
 RUNS = "/api/v1/runs"
 QUESTION = {"query": "How would CD14 monocytes respond to IFN-gamma?"}
@@ -197,6 +198,26 @@ async def test_a_notification_of_batch_reads_its_run_twice_and_writes_once(meter
     push = {"message": {"attributes": {"JobName": job, "NewJobState": "SCHEDULED"}}}
     token = {"Authorization": f"Bearer {cloud.issuer.token(AUDIENCE)}"}
     assert await meter.cost("POST", "/api/v1/reconcile", json=push, headers=token) == {"read": 2, "write": 1}
+
+
+async def test_a_notification_of_the_end_costs_two_reads_and_two_writes_and_none_is_free(
+    meter: Meter, cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with receiving() as receiver:
+        monkeypatch.setenv("WEBHOOK_HOSTS", receiver.origin)
+        monkeypatch.setenv("WEBHOOK_SECRET", SECRET)
+        monkeypatch.setenv("SERVICE_URL", "https://haystack.example.org")
+        wiring.replace(None)
+        token = {"Authorization": f"Bearer {cloud.issuer.token(AUDIENCE)}"}
+        costs = []
+        for fields in ({}, {"notify": {"webhook": receiver.url}}):
+            run_id = str((await meter.api.post(RUNS, json={**QUESTION, **fields})).json()["run_id"])
+            await finish(run_id, wiring.container().run_store, tmp_path)
+            push = {"message": {"attributes": {"JobName": f"projects/p/locations/r/jobs/{job_id(run_id, 1)}"}}}
+            costs.append(await meter.cost("POST", "/api/v1/reconcile", json=push, headers=token))
+            costs.append(await meter.cost("POST", "/api/v1/reconcile", json={}, headers=token))
+    assert costs == [{"read": 1}, {}, {"read": 3, "write": 2}, {}]
+    assert [request.is_signed() for request in receiver.received] == [True]
 
 
 async def test_a_sweep_with_nothing_due_reads_nothing(meter: Meter, store: RunDatabase) -> None:

@@ -22,7 +22,7 @@ UNANSWERABLE = "Would zork do something to flurbs?"
 STATUS_FIELDS = {
     "run_id", "status", "done", "query", "interpretation", "current_iteration", "max_iterations", "current_phase", "grounding_scores",
     "score_threshold", "llm_provider", "llm_model", "random_seed", "label", "control_strategy", "control_strategy_effective",
-    "error_message", "failure", "confidence", "waiting_for", "attempt", "user_email", "created_at", "updated_at",
+    "error_message", "failure", "confidence", "waiting_for", "notifications", "attempt", "user_email", "created_at", "updated_at",
 }  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """Build runs and outcomes for tests, and read back what a store holds."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from shared.catalog.interpretation import (
@@ -16,8 +17,10 @@ from shared.catalog.interpretation import (
 )
 from shared.fields import Answer, Clock, ControlStrategy
 from shared.runs import states
+from shared.runs.deliveries import Channel
 from shared.runs.lifecycle import RunLease
-from shared.runs.ports import BatchJobs, RunFilter, RunStore
+from shared.runs.notifier import Notifier
+from shared.runs.ports import BatchJobs, RunFilter, RunStore, Sender
 from shared.runs.reconciler import Reconciler
 from shared.runs.records import (
     Compute,
@@ -35,6 +38,7 @@ from shared.runs.states import Actor, RunState
 from shared.runs.submission import RunSubmission
 
 ADA, EVE = "ada@example.com", "eve@example.com"
+SERVICE = "https://haystack.example.org"
 START = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 NO_RUN = "run_000000000000"
 
@@ -193,9 +197,21 @@ def make_reconciler(
     queue_limit: timedelta | None = states.QUEUE_LIMIT,
     max_pages: int = 20,
     max_seconds: float = 45,
+    max_announcements: int = 50,
+    senders: Mapping[Channel, Sender] | None = None,
+    send_seconds: float = 30,
 ) -> Reconciler:
-    """Build a reconciler that submits with default limits."""
+    """Build a reconciler that submits with default limits, and sends no notifications unless it is given what sends them."""
     submission = RunSubmission(store, jobs, clock)
+    notifier = Notifier(store, (senders or {}).get, clock, SERVICE, send_seconds=send_seconds)
     return Reconciler(
-        store, jobs, submission, clock, queue_limit=queue_limit, max_pages=max_pages, max_seconds=max_seconds
+        store,
+        jobs,
+        submission,
+        notifier,
+        clock,
+        queue_limit=queue_limit,
+        max_pages=max_pages,
+        max_seconds=max_seconds,
+        max_announcements=max_announcements,
     )

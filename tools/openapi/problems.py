@@ -85,6 +85,9 @@ SUBMIT: Final = (
         REFUSED.reasons, REFUSED.model_dump(mode="json"), ["How would CD14 monocytes respond to IFN-gamma?"]
     ),
     errors.IdempotencyMismatch(),
+    errors.NotificationRefused(
+        "webhook", "This service sends webhooks only to: hooks.example.org. Use one of these hosts, with https."
+    ),
     errors.TooManyRuns(20),
 )
 LIST: Final = (

@@ -12,7 +12,7 @@ from shared.errors import IdempotencyMismatch, QuestionNotAnswerable, SubmitReje
 from shared.fields import LlmProvider
 from shared.runs.jobs import JobState
 from shared.runs.records import Run
-from shared.runs.schemas import CreateRunRequest
+from shared.runs.schemas import CreateRunRequest, Notify
 from shared.runs.states import ComputeState, FailureReason, RunState
 from shared.runs.submission import RunLimits, RunSubmission, fingerprint
 from shared.runs.views import run_status
@@ -276,8 +276,11 @@ async def test_a_job_is_given_the_key_of_the_language_model_that_its_run_asks_fo
     assert asking.secrets == {LLM_KEYS[provider]}
 
 
-def test_a_request_without_a_label_keeps_the_digest_of_before_there_were_labels() -> None:
+def test_a_request_without_newer_fields_keeps_the_digest_of_before_there_were_any() -> None:
     request = CreateRunRequest(query="How would NK cells respond to IL-15?")
-    content = json.dumps(request.model_dump(mode="json", exclude={"label"}), sort_keys=True, ensure_ascii=False)
+    content = json.dumps(
+        request.model_dump(mode="json", exclude={"label", "notify"}), sort_keys=True, ensure_ascii=False
+    )
     assert fingerprint(request) == hashlib.sha256(content.encode()).hexdigest()
     assert fingerprint(request.model_copy(update={"label": "a"})) != fingerprint(request)
+    assert fingerprint(request.model_copy(update={"notify": Notify(email=True)})) != fingerprint(request)

@@ -1,0 +1,130 @@
+"""Notifications that a run ended: who may ask for them, and what they say. Never the question, and no e-mail address."""
+
+import re
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from shared.errors import NotificationRefused
+from shared.fields import rfc3339
+from shared.runs.deliveries import Channel, Delivery
+from shared.runs.records import Run
+from shared.runs.schemas import WEBHOOK_URL, Notify
+from shared.runs.states import RunState
+from shared.settings import EMAIL
+
+_URL: Final = re.compile(WEBHOOK_URL)
+PORTS: Final = {"https": 443, "http": 80}
+
+
+class WebhookUrl(NamedTuple):
+    """The parts of a webhook's address; `host` is in lower case, `target` is what its request asks for."""
+
+    scheme: str
+    host: str
+    port: int
+    target: str
+
+    @classmethod
+    def parse(cls, url: str) -> "WebhookUrl":
+        """Split an address that matches `WEBHOOK_URL`.
+
+        Raises:
+            ValueError: it does not match.
+        """
+        found = _URL.fullmatch(url)
+        if found is None:
+            raise ValueError("not the address of a webhook")
+        scheme, host, port, target = found.groups()
+        return cls(scheme, host.lower(), int(port or PORTS[scheme]), f"/{(target or '').removeprefix('/')}")
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port."""
+        return f"{self.scheme}://{self.host}:{self.port}"
+
+
+class NotificationRules(NamedTuple):
+    """What the operator allows.
+
+    Attributes:
+        origins: scheme, host and port of each receiver that webhooks may go to.
+        email: whether the service sends e-mail.
+    """
+
+    origins: frozenset[str] = frozenset()
+    email: bool = False
+
+    def deliveries(self, wanted: Notify | None, owner: str) -> list[Delivery]:
+        """Return the deliveries that a request asks for.
+
+        Args:
+            owner: verified e-mail address of the signed-in user, the only one that e-mail goes to.
+
+        Raises:
+            NotificationRefused: the service does not send one of them, or not there.
+        """
+        found = []
+        if wanted is not None and wanted.webhook is not None:
+            if not self.origins:
+                raise NotificationRefused(
+                    Channel.WEBHOOK,
+                    "This service sends no webhooks. Leave notify.webhook out, or ask the operator to allow your host.",
+                )
+            if WebhookUrl.parse(wanted.webhook).origin not in self.origins:
+                hosts = ", ".join(sorted(each.removeprefix("https://").removesuffix(":443") for each in self.origins))
+                raise NotificationRefused(
+                    Channel.WEBHOOK,
+                    f"This service sends webhooks only to: {hosts}. Use one of these hosts, with https.",
+                )
+            found.append(Delivery(channel=Channel.WEBHOOK, url=wanted.webhook))
+        if wanted is not None and wanted.email:
+            if not self.email:
+                raise NotificationRefused(
+                    Channel.EMAIL,
+                    "This service sends no e-mail. Leave notify.email out, or ask the operator to set up a mail server.",
+                )
+            if not EMAIL.fullmatch(owner):
+                raise NotificationRefused(
+                    Channel.EMAIL,
+                    "This service sends e-mail only to addresses in ASCII, and yours is not. Leave notify.email out.",
+                )
+            found.append(Delivery(channel=Channel.EMAIL))
+        return found
+
+
+class RunEnded(NamedTuple):
+    """What a notification says: that a run ended, how, and where to look.
+
+    Attributes:
+        service_url: what the links begin with.
+    """
+
+    run_id: str
+    status: RunState
+    label: str | None
+    at: datetime
+    service_url: str
+
+    @classmethod
+    def of(cls, run: Run, service_url: str) -> "RunEnded":
+        """Return the event of a run that ended."""
+        return cls(run.run_id, run.status, run.label, run.updated_at, service_url)
+
+    @property
+    def event_id(self) -> str:
+        """Id of the event, the same at each attempt, so that receivers recognize repetitions. It has no full stop."""
+        return f"{self.run_id}_{self.status.value}"
+
+    @property
+    def page(self) -> str:
+        """Address of the page of the run."""
+        return f"{self.service_url}/runs/{self.run_id}"
+
+    def payload(self) -> dict[str, object]:
+        """Return the event as JSON values, as https://www.standardwebhooks.com describes it."""
+        status = f"{self.service_url}/api/v1/runs/{self.run_id}"
+        links = {"page": self.page, "status": status}
+        if self.status is RunState.COMPLETED:
+            links["result"] = f"{status}/result"
+        data = {"run_id": self.run_id, "status": self.status.value, "label": self.label, "links": links}
+        return {"type": f"run.{self.status.value}", "timestamp": rfc3339(self.at), "data": data}
