@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from deploy import doctor, plan
+from deploy import doctor, notifications, plan
 from deploy.caller import Caller, token_source
 from deploy.checks import address
 from deploy.checks.checkup import Checkup
@@ -76,6 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         iap_client_id=getattr(args, "iap_client_id", ""),
         iap_client_secret=client_secret,
         frontend=getattr(args, "frontend", None),
+        notifications=notifications.options(parser, args),
         root=ROOT,
         work=args.work_dir / args.project / args.env,
     )
@@ -259,6 +260,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="anthropic,openai",
         help="language model providers whose keys are in Secret Manager (default: none)",
     )
+    notifications.add_options(up)
     down.add_argument("--yes", action="store_true", help="do not ask for confirmation")
     down.add_argument("--data", action="store_true", help="also delete the database and the buckets")
     down.add_argument("--yes-delete-data", action="store_true", help="confirm --data: runs and results are lost")

@@ -8,7 +8,7 @@ from deploy.gcloud import Gcloud
 from deploy.iam import ACCOUNTS, bindings_of_accounts
 from deploy.policies import Policy
 from deploy.secrets import PAGE_TOKEN_KEY
-from deploy.target import Target
+from deploy.target import WEBHOOK_SECRET, Target
 from shared.routes import FUNCTIONS
 
 
@@ -41,7 +41,7 @@ def destroy(cloud: Gcloud, target: Target, *, data: bool = False) -> None:
     _delete(cloud, "pubsub subscriptions", [target.name("jobs-to-reconcile")])
     _delete(cloud, "run services", functions, region)
     _delete(cloud, "pubsub topics", [target.name("jobs")])
-    _delete(cloud, "secrets", [target.name(PAGE_TOKEN_KEY), target.name(signin.SECRET)])
+    _delete(cloud, "secrets", [target.name(each) for each in (PAGE_TOKEN_KEY, signin.SECRET, WEBHOOK_SECRET)])
     _delete(cloud, "artifacts repositories", [target.prefix], location)
     _delete_accounts(cloud, target)
     if data:

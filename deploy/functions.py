@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from deploy import builds, staging
+from deploy import builds, notifications, staging
 from deploy.gcloud import Gcloud, Resource
 from deploy.secrets import PAGE_TOKEN_KEY, llm_key_versions
 from deploy.target import RECONCILE, RUNTIME, SPECS, Target
@@ -75,6 +75,8 @@ def environment(target: Target, function: str, audience: str, job_image: str) ->
         values |= _network(target)
         if target.llm_providers:
             values["JOB_SECRETS"] = llm_key_versions(target)
+    if function in notifications.FUNCTIONS:
+        values |= target.notifications.settings(f"https://{target.domain}")
     if SPECS[function].account == "signer":
         values["SIGNER_EMAIL"] = target.account("signer")
     return values
@@ -114,6 +116,8 @@ def write_ingest_settings(target: Target, job_image: str) -> Path:
 
 def secret_environment(target: Target, function: str) -> dict[str, str]:
     """Return the variables of a function that Cloud Run fills from Secret Manager, with the names of their secrets."""
+    if function == notifications.SENDER:
+        return {name: target.name(secret) for name, secret in target.notifications.secrets().items()}
     return {"PAGE_TOKEN_KEY": target.name(PAGE_TOKEN_KEY)} if function == "list" else {}
 
 
@@ -177,8 +181,11 @@ def _flags(target: Target, function: str, environ: Mapping[str, str]) -> list[st
         # The separator is a semicolon, because some values are lists with commas.
         "--set-env-vars=^;^" + ";".join(f"{name}={value}" for name, value in sorted(environ.items())),
     ]
-    flags += [f"--set-secrets={name}={secret}:latest" for name, secret in secret_environment(target, function).items()]
-    return flags
+    secrets = ",".join(
+        f"{name}={secret}:latest" for name, secret in sorted(secret_environment(target, function).items())
+    )
+    # Without either flag, secrets of an earlier deployment would stay, which the function may no longer read.
+    return [*flags, f"--set-secrets={secrets}" if secrets else "--clear-secrets"]
 
 
 def _fingerprint(content: str, flags: Sequence[str]) -> str:

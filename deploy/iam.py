@@ -7,7 +7,7 @@ from deploy import policies
 from deploy.gcloud import Gcloud
 from deploy.policies import Binding, Owned, Policy, Stale
 from deploy.secrets import PAGE_TOKEN_KEY
-from deploy.target import RECONCILE, SPECS, Target
+from deploy.target import RECONCILE, SMTP_PASSWORD, SPECS, WEBHOOK_SECRET, Target
 from shared.settings import LLM_KEYS
 
 # Each service account, by the end of its name, with its purpose.
@@ -39,6 +39,16 @@ def bindings(target: Target) -> tuple[Binding, ...]:
         ("submitter", "batch.jobsEditor", "project", project, "submits, reads and cancels Batch jobs"),
         ("submitter", "iam.serviceAccountUser", "account", job, "runs jobs as this account"),
         ("submitter", "pubsub.editor", "topic", topic, "required for notifications"),
+        *(
+            (
+                "submitter",
+                "secretmanager.secretAccessor",
+                "secret",
+                target.name(secret),
+                "reconcile sends notifications",
+            )
+            for secret in target.notifications.secrets().values()
+        ),
         ("submitter", "storage.legacyBucketWriter", "bucket", results, "deletes the files of deleted runs, reads none"),
         ("signer", "datastore.viewer", "database", database, "reads the run whose result is requested"),
         (
@@ -101,7 +111,11 @@ def bind_resources(cloud: Gcloud, target: Target) -> list[Stale]:
     """Add the bindings that functions and jobs need before they start, and return those that the accounts no longer need."""
     wanted = [each for each in bindings(target) if each.kind != "function"]
     existing = cloud.by_name("secrets list")
-    unused = (target.llm_secret(provider) for provider in LLM_KEYS if provider not in target.llm_providers)
+    used = target.notifications.secrets().values()
+    unused = (
+        *(target.llm_secret(provider) for provider in LLM_KEYS if provider not in target.llm_providers),
+        *(target.name(each) for each in (WEBHOOK_SECRET, SMTP_PASSWORD) if each not in used),
+    )
     also = [Policy("secret", secret) for secret in unused if secret in existing]
     return policies.apply(cloud, target, wanted, owned=_of_an_account(target), also=also)
 

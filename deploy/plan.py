@@ -16,6 +16,7 @@ from deploy import (
     image,
     members,
     network,
+    notifications,
     policies,
     secrets,
     signin,
@@ -42,6 +43,7 @@ def deploy(cloud: Gcloud, target: Target, *, only: Sequence[str] = (), build_ima
     if only:
         signin.store_secret(cloud, target)
         secrets.check_llm_keys(cloud, target)
+        notifications.check_password(cloud, target)
         network.check(cloud, target)
         policies.remove(
             cloud, target, _deploy_functions(cloud, target, only, image.job_image(cloud, target, build=False))
@@ -49,12 +51,14 @@ def deploy(cloud: Gcloud, target: Target, *, only: Sequence[str] = (), build_ima
         return
     enable_apis(cloud)
     secrets.check_llm_keys(cloud, target)
+    notifications.check_password(cloud, target)
     network.check(cloud, target)
     iam.create_accounts(cloud, target)
     cloud.together(
         partial(database.set_up, cloud, target),
         partial(buckets.set_up, cloud, target),
         partial(secrets.create_page_token_key, cloud, target),
+        partial(notifications.create_signing_key, cloud, target),
         partial(signin.store_secret, cloud, target),
         partial(image.create_repository, cloud, target),
         partial(events.create_topic, cloud, target),

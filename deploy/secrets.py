@@ -26,7 +26,7 @@ def check_llm_keys(cloud: Gcloud, target: Target) -> None:
         CommandFailed: if one is missing, with the command that creates it. A dry run prints this as a comment.
     """
     missing = [
-        secret for provider in target.llm_providers if not _enabled(cloud, secret := target.llm_secret(provider))
+        secret for provider in target.llm_providers if not has_version(cloud, secret := target.llm_secret(provider))
     ]
     if not missing:
         return
@@ -48,6 +48,7 @@ def llm_key_versions(target: Target) -> str:
     )
 
 
-def _enabled(cloud: Gcloud, secret: str) -> bool:
+def has_version(cloud: Gcloud, secret: str) -> bool:
+    """Return whether the newest version of a secret can be read."""
     found = cloud.find("secrets versions describe", "latest", f"--secret={secret}")
     return found is not None and found.get("state") == "ENABLED"

@@ -19,6 +19,8 @@ START_COMMAND: Final = "uvicorn functions_framework.aio:app --host 0.0.0.0 --por
 # FUNCTION_TARGET names the handler in main.py for the Functions Framework. PYDANTIC_DISABLE_PLUGINS skips the search
 # for plugins in the metadata of every installed package. Measurements: docs/performance.md.
 RUNTIME: Final[Mapping[str, str]] = {"FUNCTION_TARGET": "handle", "PYDANTIC_DISABLE_PLUGINS": "__all__"}
+WEBHOOK_SECRET: Final = "webhook-secret"  # noqa: S105  # the name of the secret
+SMTP_PASSWORD: Final = "smtp-password"  # noqa: S105  # as above
 
 
 class FunctionSpec(NamedTuple):
@@ -63,6 +65,42 @@ SPECS: Final[Mapping[str, FunctionSpec]] = {
 }
 
 
+class Notifications(NamedTuple):
+    """What the operator allows; nothing by default.
+
+    Attributes:
+        webhook_hosts: hosts, with ports other than 443, that webhooks may go to.
+        smtp_host: mail server.
+        smtp_user: user at the mail server, whose password is in Secret Manager; empty: no sign-in.
+        smtp_from: sender's address.
+    """
+
+    webhook_hosts: tuple[str, ...] = ()
+    smtp_host: str = ""
+    smtp_port: str = "587"
+    smtp_user: str = ""
+    smtp_from: str = ""
+
+    def settings(self, service_url: str) -> dict[str, str]:
+        """Return the settings of functions (see `shared/settings.py`), without secrets."""
+        values = {}
+        if self.webhook_hosts:
+            values["WEBHOOK_HOSTS"] = ",".join(self.webhook_hosts)
+        if self.smtp_host:
+            values |= {"SMTP_HOST": self.smtp_host, "SMTP_PORT": self.smtp_port, "SMTP_FROM": self.smtp_from}
+        if self.smtp_user:
+            values["SMTP_USER"] = self.smtp_user
+        return {**values, "SERVICE_URL": service_url} if values else {}
+
+    def secrets(self) -> dict[str, str]:
+        """Return the variables of the sender that come from Secret Manager, with the part of each secret's name."""
+        found = {"WEBHOOK_SECRET": WEBHOOK_SECRET} if self.webhook_hosts else {}
+        return {**found, "SMTP_PASSWORD": SMTP_PASSWORD} if self.smtp_user else found
+
+
+NO_NOTIFICATIONS: Final = Notifications()
+
+
 @dataclass(frozen=True)
 class Target:
     """One environment of the service in one project.
@@ -89,6 +127,7 @@ class Target:
         iap_client_id: id of the OAuth client with which people sign in; empty: as before, at first Google's.
         iap_client_secret: its secret, if the operator passed it.
         frontend: folder of a front end of one's own; None: the built-in page.
+        notifications: what the service sends when a run ends.
     """
 
     project: str
@@ -112,6 +151,7 @@ class Target:
     iap_client_id: str = ""
     iap_client_secret: str = field(default="", repr=False)
     frontend: Path | None = None
+    notifications: Notifications = NO_NOTIFICATIONS
 
     @property
     def prefix(self) -> str:

@@ -98,6 +98,7 @@ async def running(
             "RECONCILE_AUDIENCE": url + RECONCILE_PATH,
             "RECONCILE_CALLER": storage.key.email,
             "OIDC_KEYS_URL": url + OIDC_KEYS_PATH,
+            "SERVICE_URL": url,
             **({} if frontend is None else {"FRONTEND_DIR": str(frontend)}),
         }
         stack.enter_context(_environment(functions_env))

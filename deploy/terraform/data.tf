@@ -110,7 +110,19 @@ resource "google_storage_bucket" "bucket" {
   }
 }
 
-# Its value is added outside, so that the state never has it.
+# The values of secrets are added outside, so that the state never has them.
+resource "google_secret_manager_secret" "webhook_secret" {
+  count = local.enabled.webhooks ? 1 : 0
+
+  secret_id = local.webhook_secret
+
+  replication {
+    auto {}
+  }
+
+  depends_on = [google_project_service.api]
+}
+
 resource "google_secret_manager_secret" "page_token_key" {
   secret_id = local.page_token_key
 

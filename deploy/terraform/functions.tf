@@ -37,6 +37,7 @@ resource "terraform_data" "before_images" {
     google_artifact_registry_repository_iam_member.binding,
     google_project_iam_member.binding,
     google_secret_manager_secret.page_token_key,
+    google_secret_manager_secret.webhook_secret,
     google_storage_bucket_iam_member.binding,
   ]
 }
@@ -45,6 +46,10 @@ locals {
   environment = {
     for name, function in local.functions :
     name => merge(function.environment, [for option, values in function.options : values if local.enabled[option]]...)
+  }
+  secrets = {
+    for name, function in local.functions :
+    name => merge(function.secrets, [for option, values in function.option_secrets : values if local.enabled[option]]...)
   }
 }
 
@@ -87,7 +92,7 @@ resource "google_cloud_run_v2_service" "function" {
       }
 
       dynamic "env" {
-        for_each = each.value.secrets
+        for_each = local.secrets[each.key]
         content {
           name = env.key
           value_source {

@@ -15,7 +15,7 @@ from deploy.events import SWEEP_SCHEDULE
 from deploy.frontend import LOGGING
 from deploy.policies import Binding
 from deploy.secrets import PAGE_TOKEN_KEY, llm_key_versions
-from deploy.target import PRODUCT, RECONCILE_PATH, SPECS, Target
+from deploy.target import PRODUCT, RECONCILE_PATH, SPECS, WEBHOOK_SECRET, Notifications, Target
 from deploy.url_map import https_redirect, url_map
 from shared.settings import DEFAULT_QUEUE_MINUTES, LLM_KEYS, LONGEST_QUEUE_MINUTES, SHORTEST_RETENTION
 
@@ -84,6 +84,7 @@ TARGET: Final = TemplateTarget(
     root=ROOT,
     work=FOLDER,
 )
+MAIL: Final = Notifications(smtp_host="${var.smtp_host}", smtp_port="${var.smtp_port}", smtp_from="${var.smtp_from}")
 # What an option of the deployment adds to the environment of functions, by its key in `local.enabled`.
 OPTIONS: Final[Mapping[str, Target]] = {
     "origins": replace(TARGET, origins=('${join(",", var.origins)}',)),
@@ -91,6 +92,9 @@ OPTIONS: Final[Mapping[str, Target]] = {
     "llm": replace(TARGET, llm_providers=tuple(LLM_KEYS)),
     "network": replace(TARGET, network="n", subnet="s"),
     "no_external_ip": replace(TARGET, external_ip=False),
+    "webhooks": replace(TARGET, notifications=Notifications(webhook_hosts=('${join(",", var.webhook_hosts)}',))),
+    "smtp": replace(TARGET, notifications=MAIL),
+    "smtp_user": replace(TARGET, notifications=MAIL._replace(smtp_user="${var.smtp_user}")),
 }
 JOB_IMAGE: Final = "${var.job_image}"
 # The secrets of the providers that the variable names, instead of all.
@@ -116,11 +120,15 @@ def _tables() -> dict[str, Any]:
         "balanced": TARGET.balanced,
         "member_role": members.ACCESSOR,
         "bindings": _bindings(iam.bindings(TARGET)),
+        "option_bindings": {
+            name: rows for name in OPTIONS if name != "llm" and (rows := _added_bindings(OPTIONS[name]))
+        },
         "llm": {name: _llm(name) for name in LLM_KEYS},
         "ingest": _environment(lambda target: functions.ingest_environment(target, JOB_IMAGE)),
         "results_bucket": TARGET.results_bucket,
         "atlas_bucket": TARGET.atlas_bucket,
         "page_token_key": TARGET.name(PAGE_TOKEN_KEY),
+        "webhook_secret": TARGET.name(WEBHOOK_SECRET),
         "reconcile_url": TARGET.reconcile_url,
         "reconcile_path": RECONCILE_PATH,
         "sweep_schedule": SWEEP_SCHEDULE,
@@ -146,8 +154,16 @@ def _function(name: str) -> dict[str, Any]:
         **spec,
         "ingress": INGRESS[functions.ingress(name)],
         "secrets": functions.secret_environment(TARGET, name),
+        "option_secrets": _option_secrets(name),
         **_environment(lambda target: functions.environment(target, name, audience, JOB_IMAGE)),
     }
+
+
+def _option_secrets(function: str) -> dict[str, dict[str, str]]:
+    """Return the secrets that each option adds to a function."""
+    usual = functions.secret_environment(TARGET, function)
+    found = {option: functions.secret_environment(target, function) for option, target in OPTIONS.items()}
+    return {option: secrets for option, secrets in found.items() if secrets != usual}
 
 
 def _environment(of: Callable[[Target], dict[str, str]]) -> dict[str, Any]:
@@ -165,9 +181,13 @@ def _environment(of: Callable[[Target], dict[str, str]]) -> dict[str, Any]:
 
 def _llm(provider: str) -> dict[str, Any]:
     target = replace(TARGET, llm_providers=(provider,))
+    return {"secret": llm_key_versions(target), "bindings": _added_bindings(target)}
+
+
+def _added_bindings(target: Target) -> dict[str, dict[str, str]]:
+    """Return the bindings that an option adds."""
     usual = set(iam.bindings(TARGET))
-    added = [each for each in iam.bindings(target) if each not in usual]
-    return {"secret": llm_key_versions(target), "bindings": _bindings(added)}
+    return _bindings(each for each in iam.bindings(target) if each not in usual)
 
 
 def _bindings(rows: Iterable[Binding]) -> dict[str, dict[str, str]]:

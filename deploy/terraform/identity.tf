@@ -25,10 +25,14 @@ resource "google_project_service_identity" "iap" {
 }
 
 locals {
-  # The bindings of deploy/iam.py, and for each language model the job's access to its key.
+  # The bindings of deploy/iam.py, those that options add, and for each language model the job's access to its key.
   bindings_of = {
     for kind in ["project", "account", "bucket", "topic", "secret", "repository", "function"] : kind => {
-      for name, each in merge(local.bindings, [for name in var.llm_providers : local.llm[name].bindings]...) :
+      for name, each in merge(concat(
+        [local.bindings],
+        [for option, rows in local.option_bindings : rows if local.enabled[option]],
+        [for name in var.llm_providers : local.llm[name].bindings],
+      )...) :
       name => each if each.kind == kind
     }
   }
@@ -97,7 +101,7 @@ resource "google_secret_manager_secret_iam_member" "binding" {
   member    = each.value.member
   role      = each.value.role
 
-  depends_on = [google_service_account.account, google_secret_manager_secret.page_token_key]
+  depends_on = [google_service_account.account, google_secret_manager_secret.page_token_key, google_secret_manager_secret.webhook_secret]
 }
 
 resource "google_artifact_registry_repository_iam_member" "binding" {

@@ -15,5 +15,8 @@ locals {
     llm            = length(var.llm_providers) > 0
     network        = var.subnet != ""
     no_external_ip = var.no_external_ip
+    webhooks       = length(var.webhook_hosts) > 0
+    smtp           = var.smtp_host != ""
+    smtp_user      = var.smtp_user != ""
   }
 }

@@ -122,3 +122,38 @@ variable "no_external_ip" {
     error_message = "no_external_ip needs network and subnet of a subnet with Private Google Access."
   }
 }
+
+variable "webhook_hosts" {
+  description = "Hosts that webhooks about ended runs may go to, such as hooks.example.org."
+  type        = list(string)
+  default     = []
+}
+
+variable "smtp_host" {
+  description = "Mail server for e-mail about ended runs; empty: no e-mail."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = (var.smtp_host == "") == (var.smtp_from == "") && (var.smtp_user == "" || var.smtp_host != "")
+    error_message = "Set smtp_host and smtp_from together; smtp_user needs both."
+  }
+}
+
+variable "smtp_port" {
+  description = "Port of the mail server."
+  type        = number
+  default     = 587
+}
+
+variable "smtp_user" {
+  description = "User at the mail server, whose password is in Secret Manager (haystack-smtp-password)."
+  type        = string
+  default     = ""
+}
+
+variable "smtp_from" {
+  description = "Sender's address of e-mail."
+  type        = string
+  default     = ""
+}

@@ -6,6 +6,9 @@ import os
 import sys
 from pathlib import Path
 
+import pytest
+
+from shared import wiring
 from tests.haystack_client.conftest import FILES, QUESTION, ROOT, UNANSWERABLE, Done, Haystack, complete, ended, fail
 
 NOWHERE = "run_0123456789ab"
@@ -287,6 +290,28 @@ async def test_retry_asks_the_same_question_with_the_same_options(haystack: Hays
     listed = (await haystack("list", "--label", "screen 1", "--json")).json
     assert [run["run_id"] for run in listed["runs"]] == [again["run_id"], first["run_id"]]
     assert "label: screen 1" in (await haystack("status", "last")).out
+
+
+async def test_notifications_are_asked_for_shown_and_asked_for_again(
+    haystack: Haystack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = await haystack("submit", QUESTION, "--notify-email")
+    assert (refused.code, "This service sends no e-mail." in refused.err) == (2, True)
+    for name, value in {
+        "SERVICE_URL": haystack.url,
+        "WEBHOOK_HOSTS": "hooks.example.org",
+        "SMTP_HOST": "smtp.example.org",
+        "SMTP_FROM": "haystack@example.org",
+    }.items():
+        monkeypatch.setenv(name, value)
+    wiring.replace(None)
+    options = ("--notify-webhook", "https://hooks.example.org/x", "--notify-email")
+    first = (await haystack("submit", QUESTION, *options, "--json")).json
+    again = (await haystack("retry", first["run_id"], "--json")).json
+    assert first["notifications"] == again["notifications"]
+    assert [each["channel"] for each in again["notifications"]] == ["webhook", "email"]
+    shown = (await haystack("status", first["run_id"])).out
+    assert "notification by webhook: waiting\nnotification by email: waiting\n" in shown
 
 
 async def test_a_finished_run_is_deleted(haystack: Haystack, tmp_path: Path) -> None:

@@ -158,7 +158,7 @@ def _binding(command: Command) -> tuple[str, Values]:
 def _function(command: Command) -> Values:
     environment = dict(each.split("=", 1) for each in command["set-env-vars"].removeprefix("^;^").split(";"))
     env: list[Values] = [{"name": name, "value": value} for name, value in sorted(environment.items())]
-    for each in command.flags.get("set-secrets", []):
+    for each in command.flags.get("set-secrets", [""])[0].split(",") if "set-secrets" in command.flags else ():
         name, _, secret = each.partition("=")
         secret, _, version = secret.partition(":")
         env.append({"name": name, "value_source": [{"secret_key_ref": [{"secret": secret, "version": version}]}]})

@@ -12,7 +12,7 @@ import pytest
 
 from deploy import buckets, functions, plan
 from deploy.gcloud import Gcloud, covers
-from deploy.target import Target
+from deploy.target import Notifications, Target
 from shared.routes import FUNCTIONS
 from shared.settings import SHORTEST_RETENTION
 from tests.deploy.conftest import NUMBER, ROOT
@@ -35,6 +35,9 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "network": "lab",
         "subnet": "jobs",
         "external_ip": False,
+        "notifications": Notifications(
+            ("hooks.example.org", "hooks.example.org:8443"), "smtp.example.org", "465", "relay", "haystack@example.org"
+        ),
     },
     "dev": {
         "env": "dev",
@@ -44,6 +47,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "llm_providers": ("openai",),
         "network": "projects/host-project/global/networks/lab",
         "subnet": "projects/host-project/regions/europe-west4/subnetworks/jobs",
+        "notifications": Notifications(smtp_host="smtp.example.org", smtp_from="haystack@example.org"),
     },
 }
 # Its only purpose is to be the target of the first apply.
@@ -59,6 +63,7 @@ def variables(target: Target) -> dict[str, Any]:
         "notify": target.operators,
         "queue_limit": target.queue_minutes,
         "no_external_ip": not target.external_ip,
+        **target.notifications._asdict(),
         "job_image": f"{target.registry}/{job}@{JOB_DIGEST}",
         "function_images": {name: f"{target.registry}/{target.name(name)}" for name in FUNCTIONS},
     }
@@ -155,6 +160,7 @@ def test_no_secret_is_in_the_state(terraform: Terraform, target: Target) -> None
         ({"llm_providers": ["oracle"]}, "llm_providers must be some of: anthropic"),
         ({"network": "lab"}, "Set network and subnet together"),
         ({"no_external_ip": True}, "needs network and subnet"),
+        ({"smtp_host": "smtp.example.org"}, "Set smtp_host and smtp_from together"),
         ({"env": "test"}, "env must be prod or dev"),
     ],
 )
