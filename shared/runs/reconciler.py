@@ -125,7 +125,9 @@ class Reconciler:
         try:
             return await self._check_due(sends)
         finally:  # nothing continues after the response
-            await asyncio.gather(*sends, return_exceptions=True)
+            for error in await asyncio.gather(*sends, return_exceptions=True):
+                if error is not None:
+                    logs.log(Severity.ERROR, "unexpected error", error=error)
 
     async def _check_due(self, sends: list[asyncio.Task[None]]) -> SweepReport:
         report, end = SweepReport(), time.monotonic() + self._max_seconds
@@ -137,8 +139,8 @@ class Reconciler:
                 batch = due[start : start + CONCURRENT_CHECKS]
                 # Wait for all of them, whatever one of them raises, so that nothing continues after the response.
                 checked = await asyncio.gather(*map(self._check, batch), return_exceptions=True)
-                for old, new in zip(batch, checked, strict=True):
-                    await self._announce(new if isinstance(new, Run) else old, sends)
+                latest = [new if isinstance(new, Run) else old for old, new in zip(batch, checked, strict=True)]
+                await self._announce(latest, sends)
                 if not report.add(batch, checked):
                     return report
             if len(due) < PAGE:
@@ -219,14 +221,17 @@ class Reconciler:
             logs.log(Severity.WARNING, "Batch did not answer for a run", error=error, run_id=run.run_id)
             return None
 
-    async def _announce(self, run: Run, sends: list[asyncio.Task[None]]) -> None:
-        """Start to send the notifications of a run that are due; the checks of other runs do not wait for them."""
-        if not self._notifier.is_due(run):
-            return
-        if len(sends) < self._max_announcements:
-            sends.append(asyncio.create_task(self._notifier.send(*await self._notifier.claim(run))))
-        else:
-            await self._notifier.postpone(run)  # otherwise the next page would have the same runs
+    async def _announce(self, runs: Sequence[Run], sends: list[asyncio.Task[None]]) -> None:
+        """Start to send the notifications of runs that are due; the checks of other runs do not wait for them."""
+        due = [run for run in runs if self._notifier.is_due(run)]
+        room = max(self._max_announcements - len(sends), 0)
+        claimed = await asyncio.gather(*map(self._notifier.claim, due[:room]), return_exceptions=True)
+        sends += [asyncio.create_task(self._notifier.send(*each)) for each in claimed if isinstance(each, tuple)]
+        # Otherwise the next page would have the same runs.
+        postponed = await asyncio.gather(*map(self._notifier.postpone, due[room:]), return_exceptions=True)
+        for result in (*claimed, *postponed):
+            if isinstance(result, BaseException):
+                raise result
 
     def _failure(self, run: Run, report: JobReport | None) -> Failure | None:
         """Return why an unfinished run cannot succeed, or None while its job may still finish it."""

@@ -2,6 +2,7 @@
 
 import argparse
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -82,7 +83,7 @@ def test_the_signing_key_is_created_once_and_is_valid(target: Target, capsys: py
     target = replace(target, notifications=ALL)
     given: list[str] = []
 
-    def run(words: list[str], text: str = "") -> Answer:
+    def run(words: Sequence[str], text: str) -> Answer:
         if "create" in words:
             given.append(text)
         return Answer(0, "[]", "")
