@@ -124,7 +124,7 @@ variable "no_external_ip" {
 }
 
 variable "webhook_hosts" {
-  description = "Hosts that webhooks about ended runs may go to, such as hooks.example.org."
+  description = "Hosts that webhooks about ended runs may go to. Add whsec_ and the base64 of 32 random bytes to haystack-webhook-secret."
   type        = list(string)
   default     = []
 }
