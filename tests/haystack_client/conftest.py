@@ -26,10 +26,10 @@ from shared.fields import Answer, ControlStrategy, utc_now
 from shared.runs.evidence import RunEvidence
 from shared.runs.records import Failure, GeneAnswer, GeneChange, Iteration, PathwayChange, RunOutcome, ScorePart
 from shared.runs.states import FailureReason, Phase
-from tests.functions.conftest import cloud, environment, settings, small_dataset
+from tests.functions.conftest import batch, cloud, environment, settings, small_dataset
 from tests.support.builders import lease
 
-__all__ = ["cloud", "environment", "settings"]  # fixtures of the tests of the functions
+__all__ = ["batch", "cloud", "environment", "settings"]  # fixtures of the tests of the functions
 
 ROOT = Path(__file__).parent.parent.parent
 QUESTION = "How would CD14 monocytes respond to IFN-gamma?"

@@ -13,7 +13,7 @@ from local.comparison import words
 from local.demo_atlas import KANG, SEMI_SYNTHETIC
 from local.lock import locked
 from shared.catalog.folders import ENTRY_FILE, PROFILES_FILE
-from tests.functions.conftest import cloud, environment, settings, small_dataset
+from tests.functions.conftest import batch, cloud, environment, settings, small_dataset
 from tests.haystack_client.conftest import (
     QUESTION,
     ROOT,
@@ -25,7 +25,7 @@ from tests.haystack_client.conftest import (
     store_settings,
 )
 
-__all__ = ["cloud", "environment", "haystack", "settings", "store_settings"]  # fixtures
+__all__ = ["batch", "cloud", "environment", "haystack", "settings", "store_settings"]  # fixtures
 
 
 @pytest.fixture

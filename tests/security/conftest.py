@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.functions.conftest import api, cloud, environment, settings
+from tests.functions.conftest import api, batch, cloud, environment, settings
 
-__all__ = ["api", "cloud", "environment", "settings"]  # fixtures of the functions' own tests
+__all__ = ["api", "batch", "cloud", "environment", "settings"]  # fixtures of the functions' own tests
 
 RUNS = "/api/v1/runs"
 VALIDATE = f"{RUNS}/validate-control-strategy"
