@@ -16,6 +16,7 @@ from deploy import (
     image,
     members,
     network,
+    place,
     policies,
     secrets,
     signin,
@@ -40,6 +41,7 @@ def deploy(cloud: Gcloud, target: Target, *, only: Sequence[str] = (), build_ima
     """
     signin.check(cloud, target)
     if only:
+        place.check_region(cloud, target)
         signin.store_secret(cloud, target)
         secrets.check_llm_keys(cloud, target)
         network.check(cloud, target)
@@ -48,6 +50,8 @@ def deploy(cloud: Gcloud, target: Target, *, only: Sequence[str] = (), build_ima
         )
         return
     enable_apis(cloud)
+    place.check_region(cloud, target)
+    place.check_domain(cloud, target)
     secrets.check_llm_keys(cloud, target)
     network.check(cloud, target)
     iam.create_accounts(cloud, target)

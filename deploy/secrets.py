@@ -11,12 +11,15 @@ PAGE_TOKEN_KEY: Final = "page-token-key"  # noqa: S105  # the name of the secret
 
 
 def create_page_token_key(cloud: Gcloud, target: Target) -> None:
-    """Create the key for page tokens with a random value, if it does not exist."""
+    """Create the key for page tokens with a random value, if it does not exist or has no version in use."""
     name = target.name(PAGE_TOKEN_KEY)
-    if name in cloud.by_name("secrets list"):
-        return
     value = Secret(secrets.token_urlsafe(32), "python3 -c 'import secrets; print(secrets.token_urlsafe(32), end=\"\")'")
-    cloud.change("secrets create", name, "--replication-policy=automatic", "--data-file=-", secret=value)
+    if name not in cloud.by_name("secrets list"):
+        cloud.change("secrets create", name, "--replication-policy=automatic", "--data-file=-", secret=value)
+    elif not has_version(
+        cloud, name
+    ):  # gcloud creates the secret and its version one after the other, and may stop between them
+        cloud.change("secrets versions add", name, "--data-file=-", secret=value)
 
 
 def check_llm_keys(cloud: Gcloud, target: Target) -> None:
@@ -26,7 +29,7 @@ def check_llm_keys(cloud: Gcloud, target: Target) -> None:
         CommandFailed: if one is missing, with the command that creates it. A dry run prints this as a comment.
     """
     missing = [
-        secret for provider in target.llm_providers if not _enabled(cloud, secret := target.llm_secret(provider))
+        secret for provider in target.llm_providers if not has_version(cloud, secret := target.llm_secret(provider))
     ]
     if not missing:
         return
@@ -48,6 +51,7 @@ def llm_key_versions(target: Target) -> str:
     )
 
 
-def _enabled(cloud: Gcloud, secret: str) -> bool:
+def has_version(cloud: Gcloud, secret: str) -> bool:
+    """Return whether the newest version of a secret can be read."""
     found = cloud.find("secrets versions describe", "latest", f"--secret={secret}")
     return found is not None and found.get("state") == "ENABLED"

@@ -147,7 +147,8 @@ class Cloud:
         if method == "PUT" and api == "pubsub":
             return self._stored(api, place, {**body, "name": place})
         if method == "PATCH" or key in self.resources:
-            return self._deleted(api, place) if method == "DELETE" else self._changed(api, place, body)
+            cleared = query.get("updateMask", "") if api == "monitoring" else ""
+            return self._deleted(api, place) if method == "DELETE" else self._changed(api, place, body, cleared)
         return _missing(place)
 
     def _found(self, api: str, place: str) -> Answer:
@@ -157,8 +158,12 @@ class Cloud:
         found = self.resources.get(f"{api}/{place}")
         return _missing(place) if found is None else (200, found)
 
-    def _changed(self, api: str, place: str, body: Resource) -> Answer:
+    def _changed(self, api: str, place: str, body: Resource, mask: str = "") -> Answer:
         resource = {**self.resources.get(f"{api}/{place}", {"name": place}), **body}
+        for masked in filter(None, mask.split(",")):  # a field of the mask that the body leaves out is cleared
+            name = re.sub("_([a-z])", lambda found: found[1].upper(), masked)
+            if name not in body:
+                resource.pop(name, None)
         self.resources[f"{api}/{place}"] = resource
         return 200, self._operation(api, place, resource)
 
