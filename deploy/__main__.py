@@ -166,7 +166,7 @@ def _verify(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
 
 def _caller(args: argparse.Namespace) -> Caller:
     """Return the caller of the service that the arguments name, with the identity that they or the environment name."""
-    url = getattr(args, "url", None) or f"https://{args.domain}"
+    url = (getattr(args, "url", None) or f"https://{args.domain}").rstrip("/")
     return Caller(url, token_source(os.environ, args.service_account or "", f"{url}/*"))
 
 
