@@ -169,7 +169,7 @@ class Cloud:
 
     def _deleted(self, api: str, place: str) -> Answer:
         del self.resources[f"{api}/{place}"]
-        if "/repositories/" in place:  # its tags go with it
+        if "/repositories/" in place or "/secrets/" in place:  # its tags or versions go with it
             for key in [key for key in self.resources if key.startswith(f"{api}/{place}/")]:
                 del self.resources[key]
         if api == "compute" or api in LONG_RUNNING:
@@ -383,6 +383,7 @@ class Cloud:
             name = place.removesuffix(":addVersion").rpartition("/")[2]
             self.secrets[name] = base64.b64decode(body["payload"]["data"]).decode()
             version = {"name": place.replace(":addVersion", "/versions/1"), "state": "ENABLED"}
+            self.resources[f"secretmanager/{place.replace(':addVersion', '/versions/latest')}"] = version
             return 200, {**version, "clientSpecifiedPayloadChecksum": True}
         return (200, {}) if place.endswith("/versions") else None
 

@@ -489,7 +489,7 @@ def test_what_is_no_longer_asked_for_is_taken_back_and_what_people_added_stays(
         assert after["bugs"]["notificationChannels"] == [f"projects/{PROJECT}/notificationChannels/pager"]
         assert after["bugs"]["userLabels"]["content"] != "that of an older file"
         # Regression: without --notify, the address of an earlier deployment went on getting alerts.
-        assert not any(each["notificationChannels"] for name, each in after.items() if name != "bugs")
+        assert not any(each.get("notificationChannels") for name, each in after.items() if name != "bugs")
         assert after["slow-answers"]["conditions"] == tuned["conditions"]
 
 
