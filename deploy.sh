@@ -8,14 +8,13 @@
 #               [--frontend FOLDER]
 #   ./deploy.sh destroy --project P --region R [--env dev|prod] [--dry-run] [--yes] [--data --yes-delete-data]
 #   ./deploy.sh doctor --project P --region R [--domain D] [--env dev|prod] [--service-account A]
-#   ./deploy.sh verify --project P --domain D [--service-account A] | --url http://127.0.0.1:8080
+#   ./deploy.sh verify --project P --region R --domain D [--env dev|prod] [--service-account A] | --url http://127.0.0.1:8080
 #
 # This script finds the tools and starts the program in deploy/, which needs Python 3.11 or newer without libraries.
 set -Eeuo pipefail
 
 failed() {
   local code=$?
-  if ((code == 2)); then exit 2; fi # a wrong argument: the message above says all
   echo "deploy.sh: line $1 failed with exit code ${code}: $2" >&2
   exit "${code}"
 }
@@ -65,7 +64,4 @@ fi
 
 # Write no bytecode into the repository.
 export PYTHONPATH="${root}" PYTHONDONTWRITEBYTECODE=1
-case "${arguments[0]}" in
-  doctor | verify) exec "${python}" -m deploy "${arguments[@]}" ;; # their exit code is a result, not a failure of this script
-esac
-"${python}" -m deploy "${arguments[@]}"
+exec "${python}" -m deploy "${arguments[@]}" # its messages say all

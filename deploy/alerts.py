@@ -8,7 +8,7 @@ import hashlib
 import json
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from deploy.gcloud import Gcloud, Resource, lookup
 from deploy.target import PRODUCT, Target
@@ -18,6 +18,15 @@ CHANNELS: Final = "beta monitoring channels"
 FOLDER: Final = "deploy/alerts"
 # The labels.
 SERVICE, ALERT, CONTENT = "service", "alert", "content"
+# The start of the name of each channel that a deployment creates.
+TITLE: Final = "HAYSTACK: "
+
+
+class Channels(NamedTuple):
+    """Names of notification channels: those of the operators, and all that deployments have created."""
+
+    wanted: list[str]
+    own: set[str]
 
 
 def set_up(cloud: Gcloud, target: Target) -> None:
@@ -34,19 +43,26 @@ def existing(cloud: Gcloud, target: Target) -> list[Resource]:
     return [policy for policy in policies if policy.get("userLabels", {}).get(SERVICE) == target.prefix]
 
 
-def _update(cloud: Gcloud, target: Target, source: Path, found: Resource | None, channels: list[str]) -> None:
+def _update(cloud: Gcloud, target: Target, source: Path, found: Resource | None, channels: Channels) -> None:
     policy = _policy(target, source)
     current = [] if found is None else list(found.get("notificationChannels", []))
-    if found and found["userLabels"].get(CONTENT) == policy["userLabels"][CONTENT] and set(channels) <= set(current):
+    # Channels that somebody added in the console stay; those of an earlier deployment go with their option.
+    kept = [channel for channel in current if channel in channels.wanted or channel not in channels.own]
+    names = [*kept, *(channel for channel in channels.wanted if channel not in kept)]
+    same = found is not None and found["userLabels"].get(CONTENT) == policy["userLabels"][CONTENT]
+    if same and names == current:
         return
-    file = f"--policy-from-file={target.write_json(f'alerts/{source.name}', policy)}"
-    # An update would drop the channels, which are not in the file, so it names them again.
-    wanted = ",".join([*current, *(channel for channel in channels if channel not in current)])
+    # Changes in the console stay until the file changes, also if only the channels differ.
+    file = [] if same else [f"--policy-from-file={target.write_json(f'alerts/{source.name}', policy)}"]
+    wanted = ",".join(names)
     if found is None:
-        cloud.change(f"{POLICIES} create", file, *([f"--notification-channels={wanted}"] if wanted else []))
+        cloud.change(f"{POLICIES} create", *file, *([f"--notification-channels={wanted}"] if wanted else []))
+    elif wanted:  # also if they are the same, because the file has none and would drop them
+        cloud.change(f"{POLICIES} update", found["name"], *file, f"--set-notification-channels={wanted}")
     else:
-        flags = [f"--set-notification-channels={wanted}"] if wanted else []
-        cloud.change(f"{POLICIES} update", found["name"], file, *flags)
+        cloud.change(
+            f"{POLICIES} update", found["name"], *file, *(["--clear-notification-channels"] if current else [])
+        )
 
 
 def _policy(target: Target, source: Path) -> dict[str, Any]:
@@ -59,23 +75,23 @@ def _policy(target: Target, source: Path) -> dict[str, Any]:
     return {**policy, "userLabels": {SERVICE: target.prefix, ALERT: source.stem, CONTENT: content}}
 
 
-def _channels(cloud: Gcloud, target: Target) -> list[str]:
-    """Return the names of the operators' channels, and create the missing ones."""
-    if not target.operators:
-        return []
-    found = _by_address(cloud)
+def _channels(cloud: Gcloud, target: Target) -> Channels:
+    """Return the channels, and create the missing ones."""
+    found, own = _by_address(cloud)
     missing = [address for address in target.operators if address not in found]
     for address in missing:
         labels = ("--type=email", f"--channel-labels=email_address={address}")
-        cloud.change(f"{CHANNELS} create", f"--display-name=HAYSTACK: {address}", *labels)
+        cloud.change(f"{CHANNELS} create", f"--display-name={TITLE}{address}", *labels)
     if missing and not cloud.dry_run:
-        found = _by_address(cloud)
-    return [found.get(address) or _lookup_channel(target, address) for address in target.operators]
+        found, own = _by_address(cloud)
+    return Channels([found.get(address) or _lookup_channel(target, address) for address in target.operators], own)
 
 
-def _by_address(cloud: Gcloud) -> dict[str, str]:
-    channels = cloud.items(f"{CHANNELS} list")
-    return {each["labels"]["email_address"]: each["name"] for each in channels if each.get("type") == "email"}
+def _by_address(cloud: Gcloud) -> tuple[dict[str, str], set[str]]:
+    """Return the channels by address, and the names of those with the title of a deployment."""
+    channels = [each for each in cloud.items(f"{CHANNELS} list") if each.get("type") == "email"]
+    own = {each["name"] for each in channels if str(each.get("displayName", "")).startswith(TITLE)}
+    return {each["labels"]["email_address"]: each["name"] for each in channels}, own
 
 
 def _lookup_channel(target: Target, address: str) -> str:

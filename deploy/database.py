@@ -4,7 +4,7 @@ import json
 from functools import partial
 from typing import Any, Final
 
-from deploy.gcloud import Gcloud
+from deploy.gcloud import Gcloud, Resource
 from deploy.target import Target
 
 INDEX_FILE: Final = "firestore.indexes.json"
@@ -12,17 +12,31 @@ NAME_FIELD: Final = "__name__"
 
 
 def set_up(cloud: Gcloud, target: Target) -> None:
-    """Create the database and the missing parts of its configuration."""
-    if target.database not in cloud.by_name("firestore databases list"):
+    """Create the database and the missing parts of its configuration, and update the settings that differ."""
+    found = cloud.by_name("firestore databases list").get(target.database)
+    if found is None:
         flags = [f"--location={target.region}", "--type=firestore-native", "--delete-protection"]
         if target.production:
             flags.append("--enable-pitr")
         cloud.change("firestore databases create", f"--database={target.database}", *flags)
+    elif flags := _changed_flags(target, found):
+        cloud.change("firestore databases update", f"--database={target.database}", *flags)
     wanted = json.loads((target.root / INDEX_FILE).read_text())
     cloud.together(
         partial(_create_indexes, cloud, target, wanted["indexes"]),
         partial(_update_fields, cloud, target, wanted["fieldOverrides"]),
     )
+
+
+def _changed_flags(target: Target, found: Resource) -> list[str]:
+    """Return the flags for the settings of an existing database that differ; the fields are missing while they are off."""
+    flags = []
+    if found.get("deleteProtectionState") != "DELETE_PROTECTION_ENABLED":
+        flags.append("--delete-protection")
+    kept = found.get("pointInTimeRecoveryEnablement") == "POINT_IN_TIME_RECOVERY_ENABLED"
+    if kept != target.production:
+        flags.append("--enable-pitr" if target.production else "--no-enable-pitr")
+    return flags
 
 
 def _create_indexes(cloud: Gcloud, target: Target, wanted: list[dict[str, Any]]) -> None:

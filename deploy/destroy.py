@@ -10,6 +10,7 @@ from deploy.policies import Policy
 from deploy.secrets import PAGE_TOKEN_KEY
 from deploy.target import WEBHOOK_SECRET, Target
 from shared.routes import FUNCTIONS
+from shared.settings import LLM_KEYS
 
 
 def destroy(cloud: Gcloud, target: Target, *, data: bool = False) -> None:
@@ -61,7 +62,13 @@ def _delete_accounts(cloud: Gcloud, target: Target) -> None:
     if accounts:  # they would stay in the policies of what is not deleted
         buckets = cloud.by_name("storage buckets list", "--raw")
         kept = [name for name in (target.results_bucket, target.atlas_bucket, target.source_bucket) if name in buckets]
-        places = [Policy("project", target.project), *(Policy("bucket", f"gs://{name}") for name in kept)]
+        secrets = cloud.by_name("secrets list")
+        keys = [name for provider in LLM_KEYS if (name := target.llm_secret(provider)) in secrets]
+        places = [
+            Policy("project", target.project),
+            *(Policy("bucket", f"gs://{name}") for name in kept),
+            *(Policy("secret", name) for name in keys),
+        ]
         policies.remove(cloud, target, bindings_of_accounts(cloud, target, places))
     for email in accounts:
         cloud.change("iam service-accounts delete", email)

@@ -10,6 +10,10 @@ from deploy.checks.finding import Finding, Level, fix, know, unchecked
 from deploy.checks.reader import ApiDisabled, LoggedOut, NotAllowed, Reader, Unreadable
 from deploy.gcloud import WORKERS
 
+OPTIONS: Final = (
+    "Before you run a command that deploys, add the other options of your deployment: it removes what you leave out "
+    "(docs/deploy.md, Options)."
+)
 WIDTH: Final = len(Level.KNOW.value)
 
 Check = Callable[[Checkup], Iterator[Finding]]
@@ -143,6 +147,7 @@ class _Printer:
     def __init__(self, out: TextIO) -> None:
         self._out = out
         self._counts = dict.fromkeys(Level, 0)
+        self._deploys = False
 
     def section(self, title: str, findings: Sequence[Finding]) -> None:
         """Print the findings of a section; an empty title continues the last one."""
@@ -150,6 +155,7 @@ class _Printer:
             print(f"\n{title}", file=self._out)
         for finding in findings:
             self._counts[finding.level] += 1
+            self._deploys |= finding.command.startswith("./deploy.sh --")
             first, *others = [*finding.text.splitlines(), *([f"$ {finding.command}"] if finding.command else [])]
             print(f"  {finding.level.value:<{WIDTH}}  {first}", file=self._out)
             for line in others:
@@ -158,6 +164,8 @@ class _Printer:
 
     def summary(self) -> int:
         """Print the summary and return the exit code."""
+        if self._deploys:
+            print(f"\n  {OPTIONS}", file=self._out)
         to_fix, to_know = self._counts[Level.FIX], self._counts[Level.KNOW]
         print(f"\n{to_fix} to fix, {to_know} to know, {self._counts[Level.UNCHECKED]} not checked", file=self._out)
         return 1 if to_fix else 0

@@ -81,22 +81,22 @@ def connect(cloud: Gcloud, target: Target) -> None:
 
 
 def allow_preflights(cloud: Gcloud, target: Target) -> None:
-    """Let IAP pass OPTIONS to every backend if there are other origins; otherwise leave IAP's settings alone.
+    """Let IAP pass OPTIONS to every backend if there are other origins, and no longer if there are none any more.
 
     Preflights carry no identity. A function answers them with what an origin may do, never with anybody's data.
     """
-    if target.origins:
-        cloud.together(*(partial(_allow_options, cloud, target, target.name(name)) for name in target.balanced))
+    cloud.together(*(partial(_allow_options, cloud, target, target.name(name)) for name in target.balanced))
 
 
 def _allow_options(cloud: Gcloud, target: Target, backend: str) -> None:
     where = ("--resource-type=backend-services", f"--service={backend}")
     found = cloud.find("iap settings get", *where) or {}
-    wanted = {"accessSettings": {"corsSettings": {"allowHttpOptions": True}}}
-    if covers(found, wanted):
+    access = found.get("accessSettings", {})
+    cors = access.get("corsSettings", {})
+    if bool(cors.get("allowHttpOptions")) == bool(target.origins):
         return
     # gcloud replaces all settings of a backend by the file, so the file keeps the settings that exist.
-    access = {**found.get("accessSettings", {}), **wanted["accessSettings"]}
+    access = {**access, "corsSettings": {**cors, "allowHttpOptions": bool(target.origins)}}
     path = target.write_json(f"{backend}-iap.json", {**found, "accessSettings": access})
     cloud.change("iap settings set", str(path), *where)
 

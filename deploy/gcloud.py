@@ -118,6 +118,7 @@ class Gcloud:
         project: project of every command.
         dry_run: print the commands that would change something.
         blind: read nothing, as if the project were empty; for a dry run without access.
+        disabled_is_empty: an API that is not enabled has no resources; otherwise, it has just been enabled and is repeated.
         run: function that runs a command.
         wait: function that waits some seconds.
         clock: seconds of a monotonic clock.
@@ -129,12 +130,14 @@ class Gcloud:
         *,
         dry_run: bool = False,
         blind: bool = False,
+        disabled_is_empty: bool = False,
         run: Callable[[Sequence[str], str], Answer] = execute,
         wait: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.dry_run = dry_run
         self.blind = blind
+        self._disabled_is_empty = disabled_is_empty or dry_run
         self.changes = 0
         self._project = project
         self._execute = run
@@ -222,11 +225,11 @@ class Gcloud:
         if self.blind:
             return None
         words = self._command(command, (*args, "--format=json"))
-        answer = self._run(words) if self.dry_run else self._retry(words)
+        answer = self._run(words) if self._disabled_is_empty else self._retry(words)
         if answer.code == 0:
             return json.loads(answer.stdout or "null")
         disabled = API_DISABLED.search(answer.stderr)
-        if (disabled and self.dry_run) or (absent and absent.search(answer.stderr) and not disabled):
+        if (disabled and self._disabled_is_empty) or (absent and absent.search(answer.stderr) and not disabled):
             return None
         raise _failure(words, answer)
 
@@ -253,6 +256,6 @@ class Gcloud:
 
 
 def _failure(words: Sequence[str], answer: Answer) -> CommandFailed:
-    text = f"{shell(words)}\nexit code {answer.code}: {answer.stderr.strip()}"
+    text = f"this command failed:\n{shell(words)}\nexit code {answer.code}: {answer.stderr.strip()}"
     found = advice(answer.stderr)
     return CommandFailed(f"{text}\n{found}" if found else text)

@@ -18,6 +18,7 @@ def admit(cloud: Gcloud, target: Target) -> list[Stale]:
 
     Without members, all stay as they are.
     """
+    _warn(cloud, target)
     if not target.members:
         return []
     wanted = [
@@ -25,7 +26,6 @@ def admit(cloud: Gcloud, target: Target) -> list[Stale]:
         for function in target.balanced
         for member in target.members
     ]
-    _warn(cloud, target)
     return policies.apply(cloud, target, wanted, owned=lambda role, _: role == ACCESSOR)
 
 

@@ -55,16 +55,20 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--smtp-user", type=_user, metavar="NAME", help="user whose password is in Secret Manager")
 
 
-def options(parser: argparse.ArgumentParser, args: argparse.Namespace) -> Notifications:
-    """Return what the arguments of a deployment say; other commands have none. Options that need each other are errors."""
-    if args.command != "deploy":
-        return Notifications()
-    host, port = args.smtp
+def check_options(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """End the program with a message if options of a deployment do not go together."""
+    host = args.smtp[0]
     if bool(host) != bool(args.smtp_from):
         parser.error("pass --smtp and --smtp-from together")
     if args.smtp_user and not host:
         parser.error("--smtp-user needs --smtp and --smtp-from")
-    return Notifications(args.webhook_hosts, host, port, args.smtp_user or "", args.smtp_from or "")
+
+
+def given(args: argparse.Namespace) -> Notifications:
+    """Return what the arguments of a deployment say; other commands have none."""
+    if args.command != "deploy":
+        return Notifications()
+    return Notifications(args.webhook_hosts, *args.smtp, args.smtp_user or "", args.smtp_from or "")
 
 
 def _hosts(text: str) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from deploy import (
     members,
     network,
     notifications,
+    place,
     policies,
     secrets,
     signin,
@@ -41,6 +42,7 @@ def deploy(cloud: Gcloud, target: Target, *, only: Sequence[str] = (), build_ima
     """
     signin.check(cloud, target)
     if only:
+        place.check_region(cloud, target)
         signin.store_secret(cloud, target)
         secrets.check_llm_keys(cloud, target)
         notifications.check_password(cloud, target)
@@ -50,6 +52,8 @@ def deploy(cloud: Gcloud, target: Target, *, only: Sequence[str] = (), build_ima
         )
         return
     enable_apis(cloud)
+    place.check_region(cloud, target)
+    place.check_domain(cloud, target)
     secrets.check_llm_keys(cloud, target)
     notifications.check_password(cloud, target)
     network.check(cloud, target)

@@ -72,6 +72,12 @@ class Binding:
         return ""
 
 
+def normalized(member: str) -> str:
+    """Return a member as IAM stores it: addresses and domains in lower case, ids of identity pools as they are."""
+    kind, _, name = member.partition(":")
+    return f"{kind}:{name.lower()}" if kind in {"user", "group", "serviceAccount", "domain"} else member
+
+
 class Stale(NamedTuple):
     """A binding that exists and is not wanted, with its condition, which may be empty."""
 
@@ -102,7 +108,9 @@ def apply(
 
     def check(policy: Policy) -> None:
         existing = _existing(_read(cloud, target, policy))
-        asked = {(each.role, each.member, each.expression(target.project)): each for each in by_policy[policy]}
+        asked = {
+            (each.role, normalized(each.member), each.expression(target.project)): each for each in by_policy[policy]
+        }
         missing[policy] = [binding for key, binding in asked.items() if key not in existing]
         stale[policy] = [
             Stale(policy, role, member, condition)
@@ -147,7 +155,9 @@ def _read(cloud: Gcloud, target: Target, policy: Policy) -> Resource | None:
 def _existing(policy: Resource | None) -> dict[tuple[str, str, str], dict[str, Any]]:
     """Return the condition of each binding, by role, member and the condition's expression; both are empty without one."""
     return {
-        (binding["role"], member, binding.get("condition", {}).get("expression", "")): binding.get("condition", {})
+        (binding["role"], normalized(member), binding.get("condition", {}).get("expression", "")): binding.get(
+            "condition", {}
+        )
         for binding in (policy or {}).get("bindings", [])
         for member in binding.get("members", [])
     }

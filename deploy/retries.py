@@ -29,7 +29,19 @@ ADVICE: Final = (
     ),
     (
         re.compile(r"constraints/gcp\.resourceLocations"),
-        "Your organization allows certain locations only. Choose --region and --build-region among them.",
+        "Your organization allows certain locations only. Choose --region and --build-region among them; secrets also need `global`.",
+    ),
+    (
+        re.compile(
+            r"BILLING_DISABLED|[Bb]illing (?:must be|is not) enabled|[Bb]illing account for project \S+ is not found"
+        ),
+        "No resource can be created without billing: gcloud billing projects link PROJECT --billing-account=BILLING_ACCOUNT",
+    ),
+    (
+        re.compile(
+            r"PERMISSION_DENIED|does not have permission|[Pp]ermission '[^']+' denied|Required '[^']+' permission"
+        ),
+        "Your account lacks a permission. A deployment needs roles/owner on the project; ./deploy.sh doctor checks the rest.",
     ),
 )
 

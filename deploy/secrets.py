@@ -11,12 +11,15 @@ PAGE_TOKEN_KEY: Final = "page-token-key"  # noqa: S105  # the name of the secret
 
 
 def create_page_token_key(cloud: Gcloud, target: Target) -> None:
-    """Create the key for page tokens with a random value, if it does not exist."""
+    """Create the key for page tokens with a random value, if it does not exist or has no version in use."""
     name = target.name(PAGE_TOKEN_KEY)
-    if name in cloud.by_name("secrets list"):
-        return
     value = Secret(secrets.token_urlsafe(32), "python3 -c 'import secrets; print(secrets.token_urlsafe(32), end=\"\")'")
-    cloud.change("secrets create", name, "--replication-policy=automatic", "--data-file=-", secret=value)
+    if name not in cloud.by_name("secrets list"):
+        cloud.change("secrets create", name, "--replication-policy=automatic", "--data-file=-", secret=value)
+    elif not has_version(
+        cloud, name
+    ):  # gcloud creates the secret and its version one after the other, and may stop between them
+        cloud.change("secrets versions add", name, "--data-file=-", secret=value)
 
 
 def check_llm_keys(cloud: Gcloud, target: Target) -> None:

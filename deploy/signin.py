@@ -6,10 +6,13 @@ https://cloud.google.com/iap/docs/custom-oauth-configuration: Google's client si
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
+from deploy.checks.reader import Unreadable
 from deploy.gcloud import CommandFailed, Gcloud, Resource, Secret, lookup
+from deploy.secrets import has_version
 from deploy.target import Target
 
 SECRET: Final = "iap-client-secret"  # noqa: S105  # the name of the secret
@@ -29,6 +32,37 @@ class OAuthClient(NamedTuple):
     secret: str = ""
 
 
+# What returns a backend to Google's client: Compute Engine keeps a client until another one replaces it, and gcloud takes no empty one.
+NO_CLIENT: Final = OAuthClient(" ")
+
+
+class Source(Protocol):
+    """Reads the project: `Gcloud` or `Reader`."""
+
+    def find(self, command: str, *args: str) -> Resource | None:
+        """Return the result of a describe command, or None if the resource does not exist."""
+
+    def items(self, command: str, *args: str) -> list[Any]:
+        """Return the result of a list command."""
+
+    def by_name(self, command: str, *args: str) -> dict[str, Resource]:
+        """Return the result of a list command by name."""
+
+
+class Membership(NamedTuple):
+    """Who can sign in.
+
+    Attributes:
+        problem: why the members could not, and what to do; empty if they can, as far as can be known.
+        client: id of the OAuth client; empty: Google's.
+        organization: the domain whose members Google's client signs in; empty: none, or it was not needed.
+    """
+
+    problem: str
+    client: str = ""
+    organization: str = ""
+
+
 def instructions(target: Target) -> str:
     """Return how an operator creates an OAuth client and passes it."""
     console = "https://console.cloud.google.com/auth"
@@ -39,7 +73,7 @@ Create an OAuth client and deploy with it:
 3. Open {console}/clients/create?project={target.project}, choose Web application, and create it. Copy its client ID and client secret.
 4. Open the client again, add this authorized redirect URI with its ID, and save:
    https://iap.googleapis.com/v1/oauth/clientIds/CLIENT_ID:handleRedirect
-5. Repeat this command with --iap-client-id CLIENT_ID. It reads the secret from standard input, and keeps it in Secret Manager."""
+5. Deploy with --iap-client-id CLIENT_ID. deploy.sh asks for the secret, or reads it from standard input, and keeps it in Secret Manager."""
 
 
 def check(cloud: Gcloud, target: Target) -> None:
@@ -48,20 +82,37 @@ def check(cloud: Gcloud, target: Target) -> None:
     Raises:
         CommandFailed: if they cannot, with what to do. A dry run prints this as a comment.
     """
-    found = "" if cloud.blind else problem(cloud, target)
+    if cloud.blind:
+        return
+    try:
+        found = membership(cloud, target, has_secret=cloud.dry_run or bool(target.iap_client_secret)).problem
+    except UnknownDomain as failure:
+        cloud.note(f"Members outside the organization of {target.project} cannot sign in without --iap-client-id.")
+        cloud.note(f"Which domain it has could not be read: {failure}")
+        return
     if found and not cloud.dry_run:
         raise CommandFailed(found)
     if found:
         cloud.note(found)
 
 
-def problem(cloud: Gcloud, target: Target) -> str:
-    """Return why the members could not sign in, and what to do; empty if they can, as far as can be known."""
+def membership(source: Source, target: Target, *, has_secret: bool) -> Membership:
+    """Return who can sign in with the client that a deployment would use.
+
+    Args:
+        has_secret: whether the deployment gets the secret of the operator's own client, or need not have it.
+
+    Raises:
+        UnknownDomain: the members' domains could not be compared with that of the organization.
+        CommandFailed: the backends use several clients.
+    """
     if _own(target):
-        known = cloud.dry_run or target.iap_client_secret or _client_in_use(cloud, target) == target.iap_client_id
-        return "" if known else f"Pass the secret of the OAuth client {target.iap_client_id} on standard input."
-    reason = _beyond_google(cloud, target)
-    return f"{reason}\n{instructions(target)}" if reason and not _client_in_use(cloud, target) else ""
+        known = has_secret or client_in_use(source, target) == target.iap_client_id
+        problem = "" if known else f"Pass the secret of the OAuth client {target.iap_client_id} on standard input."
+        return Membership(problem, target.iap_client_id)
+    if target.iap_client_id != GOOGLE and (used := client_in_use(source, target)):
+        return Membership("", used)
+    return _with_google(source, target)
 
 
 def store_secret(cloud: Gcloud, target: Target) -> None:
@@ -73,7 +124,7 @@ def store_secret(cloud: Gcloud, target: Target) -> None:
     if exists and cloud.dry_run:
         cloud.note(f"The secret on standard input replaces {name} if it differs.")
         return
-    if exists and _access(cloud, target) == target.iap_client_secret:
+    if exists and has_version(cloud, name) and _access(cloud, target) == target.iap_client_secret:
         return
     value = Secret(target.iap_client_secret, 'printf %s "$IAP_CLIENT_SECRET"')
     if exists:
@@ -82,7 +133,7 @@ def store_secret(cloud: Gcloud, target: Target) -> None:
         cloud.change("secrets create", name, "--replication-policy=automatic", "--data-file=-", secret=value)
 
 
-def client(target: Target, backends: dict[str, Resource]) -> OAuthClient | None:
+def client(target: Target, backends: Mapping[str, Resource]) -> OAuthClient | None:
     """Return the client for every backend: the operator's new one, or the one in use. None means Google's.
 
     Raises:
@@ -92,6 +143,8 @@ def client(target: Target, backends: dict[str, Resource]) -> OAuthClient | None:
         return OAuthClient(target.iap_client_id, target.iap_client_secret)
     states = (backends.get(target.name(function), {}).get("iap", {}) for function in target.balanced)
     clients = sorted({found for state in states if (found := str(state.get("oauth2ClientId") or "").strip())})
+    if target.iap_client_id == GOOGLE:
+        return NO_CLIENT if clients else None
     if len(clients) > 1:
         raise CommandFailed(
             f"The backends use several OAuth clients: {', '.join(clients)}. Choose with --iap-client-id."
@@ -120,6 +173,8 @@ def flag(cloud: Gcloud, target: Target, client: OAuthClient | None) -> tuple[str
     """
     if client is None:
         return "--iap=enabled", None
+    if client == NO_CLIENT:
+        return "--iap=enabled,oauth2-client-id= ,oauth2-client-secret= ", None
     try:
         secret = client.secret or _access(cloud, target)
     except CommandFailed as failure:
@@ -131,29 +186,28 @@ def flag(cloud: Gcloud, target: Target, client: OAuthClient | None) -> tuple[str
     return "--flags-file=-", Secret(json.dumps({"--iap": iap + secret}), shell, hidden=secret)
 
 
-def _beyond_google(cloud: Gcloud, target: Target) -> str:
-    """Return why Google's client does not suffice; empty if it does, as far as can be known."""
-    parent = (cloud.find("projects describe", target.project) or {}).get("parent")
+class UnknownDomain(Exception):
+    """The domain of the organization could not be read; the message says why."""
+
+
+def _with_google(source: Source, target: Target) -> Membership:
+    """Return who can sign in with Google's client."""
+    parent = (source.find("projects describe", target.project) or {}).get("parent")
     if not parent:
-        return (
+        return Membership(
             f"The project {target.project} is in no organization. Identity-Aware Proxy then needs an OAuth client of its own, "
-            "because Google's signs in members of an organization only."
+            f"because Google's signs in members of an organization only.\n{instructions(target)}"
         )
     people = [found for member in target.members if (found := PEOPLE.fullmatch(member))]
     if target.iap_client_id == GOOGLE or not people:
-        return ""
-    try:
-        domain = _domain(cloud, target, parent)
-    except CommandFailed as failure:
-        cloud.note(f"Members outside the organization of {target.project} cannot sign in without --iap-client-id.")
-        cloud.note(f"Which domain it has could not be read: {failure}")
-        return ""
+        return Membership("")
+    domain = _domain(source, target, parent)
     outside = [found[0] for found in people if not _within(found["domain"], domain)]
     if not outside:
-        return ""
-    return (
+        return Membership("", organization=domain)
+    return Membership(
         f"These members are not of {domain}, the organization of {target.project}: {', '.join(outside)}. Google's OAuth client "
-        f"cannot sign them in. If {domain} also has their domain, pass --iap-client-id={GOOGLE}. Otherwise:"
+        f"cannot sign them in. If {domain} also has their domain, pass --iap-client-id={GOOGLE}. Otherwise:\n{instructions(target)}"
     )
 
 
@@ -161,20 +215,35 @@ def _within(domain: str, organization: str) -> bool:
     return f".{domain}".lower().endswith(f".{organization}".lower())
 
 
-def _domain(cloud: Gcloud, target: Target, parent: Resource) -> str:
-    organization = str(parent["id"])
-    if parent["type"] != "organization":
-        ancestors = cloud.items("projects get-ancestors", target.project)
-        organization = next(str(each["id"]) for each in ancestors if each["type"] == "organization")
-    return str((cloud.find("organizations describe", organization) or {}).get("displayName", ""))
+def _domain(source: Source, target: Target, parent: Resource) -> str:
+    """Return the domain of the organization.
+
+    Raises:
+        UnknownDomain: it could not be read.
+    """
+    try:
+        organization = str(parent["id"])
+        if parent["type"] != "organization":
+            ancestors = source.items("projects get-ancestors", target.project)
+            organization = next((str(each["id"]) for each in ancestors if each["type"] == "organization"), "")
+        found = source.find("organizations describe", organization) if organization else None
+    except (CommandFailed, Unreadable) as failure:
+        raise UnknownDomain(str(failure)) from failure
+    if not (domain := str((found or {}).get("displayName", ""))):
+        raise UnknownDomain("the organization is not visible to this account")
+    return domain
 
 
-def _client_in_use(cloud: Gcloud, target: Target) -> str:
-    """Return the id of the client of an earlier deployment; empty if there is none."""
+def client_in_use(source: Source, target: Target) -> str:
+    """Return the id of the client of an earlier deployment; empty if there is none.
+
+    Raises:
+        CommandFailed: if the backends use several.
+    """
     # A command for an API that a new project has not enabled would be repeated until it is.
-    if "compute.googleapis.com" not in cloud.by_name("services list", "--enabled"):
+    if "compute.googleapis.com" not in source.by_name("services list", "--enabled"):
         return ""
-    used = client(replace(target, iap_client_id=""), cloud.by_name("compute backend-services list", "--global"))
+    used = client(replace(target, iap_client_id=""), source.by_name("compute backend-services list", "--global"))
     return "" if used is None else used.id
 
 
@@ -184,4 +253,5 @@ def _own(target: Target) -> bool:
 
 
 def _access(cloud: Gcloud, target: Target) -> str:
-    return cloud.secret("secrets versions access", "latest", f"--secret={target.name(SECRET)}")
+    # A secret that somebody added by hand often ends with a line break.
+    return cloud.secret("secrets versions access", "latest", f"--secret={target.name(SECRET)}").strip()

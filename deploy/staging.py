@@ -16,7 +16,7 @@ from shared.routes import FUNCTIONS, PAGES
 ROOT: Final = Path(__file__).resolve().parent.parent
 # Source and data files of `shared/`; READMEs, caches and editor files stay out.
 SUFFIXES: Final = frozenset({".py", ".tsv", ".txt", ".json"})
-# 1980-01-01, the earliest date in a zip archive, forevery file: equal sources make equal archives.
+# 1980-01-01, the earliest date in a zip archive, for every file: equal sources make equal archives.
 DATE: Final = 315_532_800
 
 

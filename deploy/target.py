@@ -14,8 +14,8 @@ ENVIRONMENTS: Final = ("prod", "dev")
 RECONCILE: Final = "reconcile"
 RECONCILE_PATH: Final = next(route.template for route in ROUTES if route.function == RECONCILE)
 
-# Cloud Run sets PORT. Without `--lifespan on`, a main.py that raises would still serve, with 500 forevery request.
-START_COMMAND: Final = "uvicorn functions_framework.aio:app --host 0.0.0.0 --port $PORT --lifespan on --no-access-log"
+# Cloud Run sets PORT. Without `--lifespan on`, a main.py that raises would still serve, with 500 for every request.
+START_COMMAND: Final = "uvicorn shared.http.server:app --host 0.0.0.0 --port $PORT --lifespan on --no-access-log"
 # FUNCTION_TARGET names the handler in main.py for the Functions Framework. PYDANTIC_DISABLE_PLUGINS skips the search
 # for plugins in the metadata of every installed package. Measurements: docs/performance.md.
 RUNTIME: Final[Mapping[str, str]] = {"FUNCTION_TARGET": "handle", "PYDANTIC_DISABLE_PLUGINS": "__all__"}

@@ -121,11 +121,7 @@ class Verification:
         self._say("ok", f"{self._caller.url} answers, and reaches its database.")
         asked = asked or self._question()
         run_id = self._create(asked)
-        try:
-            self._follow(run_id)
-        except KeyboardInterrupt:
-            self._cancel(run_id)
-            raise
+        self._follow(run_id)
         with _folder(keep) as folder:
             self._files(run_id, folder)
         self._say("ok", f"The service works: one question, from {self._caller.url} to its files.")
@@ -144,7 +140,19 @@ class Verification:
         return str(run["run_id"])
 
     def _follow(self, run_id: str) -> None:
-        """Follow a run until it is completed."""
+        """Follow a run until it is completed; cancel it if that fails, so that it costs nothing more."""
+        try:
+            run = self._until_done(run_id)
+        except BaseException:  # also when a person stops this program
+            self._cancel(run_id)
+            raise
+        if run["status"] != "completed":
+            failure = run.get("failure") or {}
+            why = " ".join(filter(None, (failure.get("reason"), run.get("error_message"), failure.get("advice"))))
+            raise Failed(f"The run is {run['status']}. {why}\n{self._place.of_run(run_id, run['attempt'])}")
+
+    def _until_done(self, run_id: str) -> dict[str, Any]:
+        """Return the run as soon as it is done."""
         deadline, tag, shown = self._clock() + self._seconds, "", ""
         run: dict[str, Any] = {}
         while True:
@@ -153,30 +161,30 @@ class Verification:
             response = self._send("GET", f"{RUNS}/{run_id}", query=query, headers=headers, timeout=WAIT_SECONDS + 30.0)
             tag = response.headers.get("etag", "")
             if response.status == 200:
-                run = response.json
+                run = self._object(response, f"GET {RUNS}/{run_id}")
                 state = ", ".join(filter(None, (run["status"], run.get("current_phase") if not run["done"] else "")))
                 if state != shown:
                     self._say("ok", f"The run is {state}.")
                     shown = state
                 if run["done"]:
-                    break
+                    return run
             if self._clock() > deadline:
-                self._cancel(run_id)
-                where = self._place.of_run(run_id, run["attempt"])
-                raise Failed(f"The run is not done after {self._seconds:.0f} s, and was cancelled. {where}")
+                where = self._place.of_run(run_id, run.get("attempt", 1))
+                raise Failed(f"The run is not done after {self._seconds:.0f} s. {where}")
             if not tag or response.status != 304:
                 self._pause(1.0)
-        if run["status"] != "completed":
-            failure = run.get("failure") or {}
-            why = " ".join(filter(None, (failure.get("reason"), run.get("error_message"), failure.get("advice"))))
-            raise Failed(f"The run is {run['status']}. {why}\n{self._place.of_run(run_id, run['attempt'])}")
 
     def _cancel(self, run_id: str) -> None:
-        """Cancel the run, so that it costs nothing more."""
+        """Cancel the run, and say so."""
         try:
-            self._caller.request("POST", f"{RUNS}/{run_id}/cancel")
+            response = self._caller.request("POST", f"{RUNS}/{run_id}/cancel")
         except (Unreachable, NoToken) as error:
             self._say("FAIL", f"{run_id} could not be cancelled: {error}")
+            return
+        if response.status == 200:
+            self._say("ok", f"The run {run_id} was cancelled.")
+        elif response.problem.get("code") != "run_already_finished":
+            self._say("FAIL", f"{run_id} could not be cancelled: {explain(response)}")
 
     def _files(self, run_id: str, folder: Path) -> None:
         """Download each file of the result and check its size and checksum."""
@@ -206,12 +214,20 @@ class Verification:
     def _ask(self, method: str, path: str, **options: Any) -> Any:  # noqa: ANN401  # passed on; JSON
         """Send a request and return the JSON of a successful response."""
         response = self._send(method, path, **options)
-        found = response.json
-        if found is None:
-            raise Failed(
-                f"{method} {path}: the server at {self._caller.url} does not answer like this service. {self._place.of_service()}"
-            )
-        return found
+        if response.json is None:
+            raise Failed(self._strange(f"{method} {path}"))
+        return response.json
+
+    def _object(self, response: Response, request: str) -> dict[str, Any]:
+        """Return the JSON object of a response."""
+        if not isinstance(response.json, dict):
+            raise Failed(self._strange(request))
+        return response.json
+
+    def _strange(self, request: str) -> str:
+        return (
+            f"{request}: the server at {self._caller.url} does not answer like this service. {self._place.of_service()}"
+        )
 
     def _send(self, method: str, path: str, **options: Any) -> Response:  # noqa: ANN401  # passed on
         """Send a request, again if the service is busy, and return a successful response or 304."""

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from local.tokens import KeySet
 from shared import routes
+from shared.http.server import Server
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 FUNCTIONS: Final = ROOT / "functions"
@@ -76,19 +77,19 @@ def function_for(method: str, path: str) -> str:
 
 
 def function_app(name: str) -> ASGIApp:
-    """Return a function as the framework serves it.
+    """Return a function as it is served in production.
 
     The framework writes its signature type to the environment; this restores the environment.
     """
     before = dict(os.environ)
     try:
-        app: ASGIApp = functions_framework.aio.create_asgi_app(
+        framework = functions_framework.aio.create_asgi_app(
             target="handle", source=str(FUNCTIONS / name / "main.py"), signature_type="http"
         )
     finally:
         os.environ.clear()
         os.environ.update(before)
-    return app
+    return Server(framework)
 
 
 def _docs() -> dict[str, ASGIApp]:

@@ -16,7 +16,8 @@ HaystackError
 │   ├── TransitionRefused
 │   ├── RunNotCompleted
 │   ├── RunAlreadyFinished
-│   └── RunNotFinished
+│   ├── RunNotFinished
+│   └── RunChanged                 it is no longer as the caller saw it
 ├── LimitReached                   a limit of one user
 │   ├── TooManyRuns                of active runs
 │   ├── TooManyRequests            of requests per minute
@@ -194,6 +195,18 @@ class RunNotFinished(Conflict):
 
     def __init__(self, run_id: str, why: str) -> None:
         super().__init__(f"Run {run_id} {why}")
+
+
+class RunChanged(Conflict):
+    """A cancel of a run that is no longer as the caller saw it."""
+
+    slug = "run_changed"
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(
+            f"Run {run_id} has changed since the version in If-Match. Read its status, and cancel it with the new ETag if you still "
+            "want to."
+        )
 
 
 class LimitReached(HaystackError):

@@ -17,6 +17,7 @@ class Route(NamedTuple):
         template: path, with `{name}` for one segment.
         anonymous: whether it answers without authenticating the caller.
         internal: whether only the service itself calls it, and the user-facing load balancer leaves it out.
+        query: whether it has query parameters; otherwise a request with some is refused.
     """
 
     function: str
@@ -25,6 +26,7 @@ class Route(NamedTuple):
     summary: str
     anonymous: bool = False
     internal: bool = False
+    query: bool = False
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -61,13 +63,13 @@ class MethodMismatch(NamedTuple):
 
 ROUTES: Final = (
     Route("create", "POST", "/api/v1/runs", "Ask a question: submit a run"),
-    Route("list", "GET", "/api/v1/runs", "List your runs, newest first"),
+    Route("list", "GET", "/api/v1/runs", "List your runs, newest first", query=True),
     Route("validate", "POST", "/api/v1/runs/validate-control-strategy", "Check a question and its control strategy"),
-    Route("status", "GET", "/api/v1/runs/{run_id}", "See where a run stands"),
+    Route("status", "GET", "/api/v1/runs/{run_id}", "See where a run stands", query=True),
     Route("result", "GET", "/api/v1/runs/{run_id}/result", "Get the result of a completed run"),
     Route("cancel", "POST", "/api/v1/runs/{run_id}/cancel", "Cancel a run"),
     Route("cancel", "DELETE", "/api/v1/runs/{run_id}", "Delete a finished run and its files"),
-    Route("metadata", "GET", "/api/v1/metadata/{subject}", "List what the catalog knows"),
+    Route("metadata", "GET", "/api/v1/metadata/{subject}", "List what the catalog knows", query=True),
     Route("metadata", "GET", "/api/v1/metadata/datasets/{dataset}", "See what a dataset holds"),
     Route("health", "GET", "/api/v1/health", "Whether the service is alive", anonymous=True),
     Route("health", "GET", "/api/v1/health/ready", "Whether the service can work", anonymous=True),
@@ -78,7 +80,8 @@ API_PREFIX: Final = "/api/"
 # Answers unknown paths of the API with 404: the function that needs no sign-in and costs little.
 DEFAULT_FUNCTION: Final = "health"
 # Every path outside the API. It is not in `ROUTES`, because the pages are not part of the API.
-PAGES: Final = Route("web", "GET", "/{path}", "The front end", anonymous=True)
+# Links to them may have any parameters.
+PAGES: Final = Route("web", "GET", "/{path}", "The front end", anonymous=True, query=True)
 
 FUNCTIONS: Final = tuple(sorted({route.function for route in ROUTES} | {PAGES.function}))
 

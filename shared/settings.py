@@ -69,7 +69,7 @@ class Settings(NamedTuple):
         max_requests_per_minute: maximum number of requests of a user per minute and instance; 0: no limit.
         max_waiting_requests: maximum number of requests of a user that wait at the same time, per instance; 0: no limit.
         run_retention_days: days after which Firestore deletes a run, if the deployment enables it; 0: never.
-        page_token_key: secret that signs page tokens; empty: tokens are bound by the owner's email address alone.
+        page_token_key: secret that signs page tokens; empty: a random one, so that tokens are valid for one process only.
         service_url: address of the service, without a slash at its end; links in notifications begin with it.
         webhook_hosts: hosts that webhooks may go to, as HOST or HOST:PORT, or for tests http://127.0.0.1:PORT, separated by commas;
             empty: no webhooks.

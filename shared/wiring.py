@@ -3,6 +3,7 @@
 `container()` returns the process's container, built from its environment at the first call. Tests replace it whole.
 """
 
+import secrets
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -129,6 +130,11 @@ class Container:
 
         settings = self.settings
         return CallerLimits(requests_per_minute=settings.max_requests_per_minute, waiting=settings.max_waiting_requests)
+
+    @cached_property
+    def page_token_key(self) -> str:
+        """Secret that signs page tokens. Without a configured one, it is of this process only, because anybody could sign with none."""
+        return self.settings.page_token_key or secrets.token_urlsafe(32)
 
     @cached_property
     def submission(self) -> "RunSubmission":

@@ -105,7 +105,11 @@ def members(checkup: Checkup) -> Iterator[Finding]:
 
 def stranger(checkup: Checkup) -> Iterator[Finding]:
     """Check that a request without a token is stopped before the service."""
-    if not checkup.target.domain:
+    domain = checkup.target.domain
+    if not domain:
+        return
+    if not checkup.resolve(domain):
+        yield unchecked(f"No request was sent: {domain} does not resolve yet. See DNS above.")
         return
     try:
         response = checkup.caller.request("GET", RUNS, anonymous=True)
@@ -129,10 +133,12 @@ def signed_in(checkup: Checkup) -> Iterator[Finding]:
     if not target.domain:
         yield unchecked("A request with a token was not sent. Pass --domain.")
         return
+    if not checkup.resolve(target.domain):
+        return
     if not checkup.caller.signed_in:
         yield unchecked(
             "A request with a token was not sent. Pass --service-account of a member, or set HAYSTACK_TOKEN:",
-            f"{checkup.deploy.replace('./deploy.sh', './deploy.sh doctor')} --service-account {target.account('reader')}",
+            checkup.doctor(f"--service-account {checkup.caller_account}"),
         )
         return
     for path in (HEALTH, RUNS):  # only the second one reads the identity and the database

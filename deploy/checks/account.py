@@ -18,7 +18,7 @@ def gcloud(reader: Reader) -> Iterator[Finding]:
     found = reader.find("version") or {}
     version = str(found.get("Google Cloud SDK", ""))
     numbers = tuple(int(part) for part in version.split(".") if part.isdecimal())
-    if "beta" not in found:
+    if "alpha" not in found or "beta" not in found:
         yield fix("gcloud has no preview commands, which the deployment uses.", "gcloud components install alpha beta")
     if numbers < TESTED:
         tested = ".".join(map(str, TESTED))

@@ -31,10 +31,40 @@ class Checkup:
 
     @property
     def deploy(self) -> str:
-        """Return the command that deploys this environment."""
+        """Return the command that deploys this environment, with the options of this examination."""
+        return self._script("")
+
+    def doctor(self, *options: str) -> str:
+        """Return the command that examines this environment, with more options than this examination."""
+        return self._script("doctor ", *options)
+
+    @property
+    def caller_account(self) -> str:
+        """Return the account as which programs call the service, as docs/deploy.md creates it."""
+        return f"haystack-caller@{self.target.project}.iam.gserviceaccount.com"
+
+    @property
+    def verify(self) -> str:
+        """Return the command that asks the service a question, as an account that may use it."""
+        where = (f"--project {self.target.project} --region {self.target.region}", self._place())
+        return f"./deploy.sh verify {' '.join(where)} --service-account {self.caller_account}"
+
+    def _script(self, command: str, *options: str) -> str:
+        target = self.target
+        given = [
+            *((f"--build-region {target.build_region}",) if target.build_region else ()),
+            *((f"--network {target.network} --subnet {target.subnet}",) if target.subnet else ()),
+            *(() if target.external_ip else ("--no-external-ip",)),
+            *((f"--iap-client-id {target.iap_client_id}",) if target.iap_client_id else ()),
+            *(f"--member {member}" for member in target.members),
+            *options,
+        ]
+        where = f"./deploy.sh {command}--project {target.project} --region {target.region} {self._place()}"
+        return " ".join([where, *given])
+
+    def _place(self) -> str:
         env = "" if self.target.env == "prod" else f" --env {self.target.env}"
-        domain = self.target.domain or "DOMAIN"
-        return f"./deploy.sh --project {self.target.project} --region {self.target.region} --domain {domain}{env}"
+        return f"--domain {self.target.domain or 'DOMAIN'}{env}"
 
     def gcloud(self, *words: str) -> str:
         """Return a gcloud command for this project, for people to copy."""

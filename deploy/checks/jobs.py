@@ -66,7 +66,7 @@ def last_job(checkup: Checkup) -> Iterator[Finding]:
     if job is None:
         yield know(
             "No run was submitted lately. To try one:",
-            f"./deploy.sh verify --project {target.project} --domain {target.domain or 'DOMAIN'}",
+            checkup.verify,
         )
         return
     name, state = _last(job["name"]), job.get("status", {}).get("state", "")

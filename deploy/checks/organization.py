@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, NamedTuple
 
+from deploy import network, signin
 from deploy.checks.checkup import Checkup
 from deploy.checks.finding import Finding, fine, fix, know
-from deploy.gcloud import WORKERS, Resource
+from deploy.gcloud import WORKERS, CommandFailed, Resource
 from deploy.plan import APIS
 
 LOAD_BALANCER: Final = "GLOBAL_EXTERNAL_MANAGED_HTTP_HTTPS"
@@ -15,33 +16,32 @@ BATCH_IMAGES: Final = "projects/batch-custom-image"
 EXCEPTION: Final = "Ask the administrators of your organization for an exception for this project."
 
 
-def ancestors(checkup: Checkup) -> str:
-    """Return the id of the project's organization; empty if it has none.
-
-    Raises:
-        Unreadable: or one of its kinds.
-    """
-    found = checkup.reader.items("projects get-ancestors", checkup.target.project)
-    return next((str(each["id"]) for each in found if each.get("type") == "organization"), "")
-
-
 def membership(checkup: Checkup) -> Iterator[Finding]:
-    """Say who can sign in, which depends on the organization and the OAuth client."""
-    organization = ancestors(checkup)
-    custom = any(each.get("iap", {}).get("oauth2ClientId") for each in checkup.backends_if_any().values())
-    if custom:
-        yield fine("People sign in with your own OAuth client. Its consent screen decides which accounts it accepts.")
-    elif organization:
+    """Say who can sign in, as a deployment would decide it."""
+    target = checkup.target
+    try:
+        found = signin.membership(checkup.reader, target, has_secret=True)
+    except signin.UnknownDomain as error:
         yield know(
-            f"The project is in organization {organization}: without an OAuth client of your own, only its accounts can sign in. "
-            "To admit others, create a client and deploy with --iap-client-id:\n"
-            f"https://console.cloud.google.com/auth/clients?project={checkup.target.project}"
+            f"The domain of the organization could not be read: {error}. Outside it, nobody can sign in without --iap-client-id."
+        )
+        return
+    except CommandFailed as error:
+        yield fix(str(error))
+        return
+    if found.problem:
+        yield fix(f"{found.problem}\nUntil then, ./deploy.sh stops before it creates anything.")
+    elif found.client:
+        yield fine(
+            f"People sign in with the OAuth client {found.client}. Its consent screen decides which accounts it accepts."
         )
     else:
-        yield fix(
-            "The project has no organization, so that Google provides no OAuth client and people cannot sign in. Create a client of "
-            "type web application, then deploy with --iap-client-id. Programs with a service account's token need none:\n"
-            f"https://console.cloud.google.com/auth/clients?project={checkup.target.project}"
+        accounts = (
+            f"accounts of {found.organization}" if found.organization else "accounts of the project's organization"
+        )
+        yield know(
+            f"Without an OAuth client of your own, only {accounts} can sign in. Pass each --member of the deployment to check it. To admit "
+            f"others:\n{signin.instructions(target)}"
         )
 
 
@@ -104,9 +104,12 @@ def _domains(_: Checkup, policy: Resource) -> Finding | None:
 def _addresses(checkup: Checkup, policy: Resource) -> Finding | None:
     if not checkup.target.external_ip or not _restricted(policy):
         return None
+    whose = "no external addresses"
+    if policy.get("listPolicy", {}).get("allValues") != "DENY":
+        whose = f"external addresses for {_listed(policy)} only"
     return fix(
-        f"Your organization allows external addresses for {_listed(policy)} (compute.vmExternalIpAccess), and jobs would have "
-        "one. Deploy with a subnet that has Private Google Access.",
+        f"Your organization allows {whose} (compute.vmExternalIpAccess), and jobs would have one. Deploy with a subnet that has "
+        f"Private Google Access. To create one:\n{network.instructions(checkup.target)}",
         f"{checkup.deploy} --network NETWORK --subnet SUBNET --no-external-ip",
     )
 
@@ -127,12 +130,15 @@ def _locations(checkup: Checkup, policy: Resource) -> Finding | None:
     found = policy.get("listPolicy", {})
     groups = [each for each in (*found.get("allowedValues", []), *found.get("deniedValues", [])) if "in:" in each]
     text = f"Your organization allows these locations only (gcp.resourceLocations): {_listed(policy)}."
-    also = "The secret and the load balancer also need `global`."
+    if not allows(policy, "global", "in:global-locations"):
+        return fix(
+            f"{text} Secrets also need `global`. Ask the administrators of your organization to allow it for this project."
+        )
     if allows(policy, region, f"in:{region}-locations"):
-        return know(f"{text} {region} is one of them. {also}")
+        return know(f"{text} {region} is one of them.")
     if groups and found.get("allValues") != "DENY":
-        return know(f"{text} Check that {region} is among them. {also}")
-    return fix(f"{text} {region} is none of them. Choose another --region. {also}")
+        return know(f"{text} Check that {region} is among them.")
+    return fix(f"{text} {region} is none of them. Choose another --region.")
 
 
 def _ingress(_: Checkup, policy: Resource) -> Finding | None:

@@ -75,6 +75,7 @@ def _default_network(checkup: Checkup) -> Finding:
     if "default" in checkup.reader.by_name("compute networks list"):
         return fine("Jobs run in the default network.")
     return fix(
-        "The project has no default network, and jobs need one. Create it, or deploy with --network and --subnet:",
-        checkup.gcloud("compute", "networks", "create", "default", "--subnet-mode=auto"),
+        "The project has no default network, and jobs need one. This creates a network for jobs without external addresses, which every "
+        f"organization allows:\n{network.instructions(checkup.target)}\nThen deploy with it:",
+        f"{checkup.deploy} --network {checkup.target.prefix} --subnet {checkup.target.prefix} --no-external-ip",
     )

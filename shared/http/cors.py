@@ -12,7 +12,7 @@ from shared.errors import Forbidden
 
 EXPOSED_HEADERS: Final = "ETag, Link, Location, RateLimit, RateLimit-Policy, Retry-After, Server-Timing, X-Request-Id"
 # With `X-Requested-With: XMLHttpRequest`, IAP answers an expired session with 401 instead of a redirect.
-ALLOWED_HEADERS: Final = "Content-Type, Idempotency-Key, If-None-Match, X-Request-Id, X-Requested-With"
+ALLOWED_HEADERS: Final = "Content-Type, Idempotency-Key, If-Match, If-None-Match, X-Request-Id, X-Requested-With"
 PREFLIGHT_SECONDS: Final = "3600"
 FOREIGN_PAGE: Final = (
     "A page of another site sent this request. Use the service's own page, or ask its operator to allow your origin."

@@ -18,9 +18,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from shared import logs, routes, wiring
-from shared.errors import HaystackError, SettingsInvalid, TooManyRequests, Unavailable
+from shared.errors import HaystackError, InvalidRequest, SettingsInvalid, TooManyRequests, Unavailable
 from shared.http import cors, startup
-from shared.http.problems import MethodNotAllowed, UnknownPath, problem
+from shared.http.problems import MAX_ERRORS, MAX_NAME_LENGTH, MethodNotAllowed, UnknownPath, problem
 from shared.http.responses import compress, rate_limit_headers
 from shared.logs import Severity
 
@@ -115,6 +115,8 @@ class _Endpoint(NamedTuple):
         if isinstance(found, routes.MethodMismatch):
             if cors.is_preflight(request.method, request.headers):
                 return cors.preflight(request.headers["origin"], _allowed_origins(), found.allow)
+            if request.method == "OPTIONS":
+                return Response(status_code=204, headers={"Allow": ", ".join(sorted([*found.allow, "OPTIONS"]))})
             raise MethodNotAllowed(request.method, found.allow)
         if found.route.function != self.function:
             # Only a wrong deployment routes another function's request here.
@@ -132,7 +134,33 @@ class _Endpoint(NamedTuple):
                 headers |= rate_limit_headers(allowance)
                 if not allowance.admitted:
                     raise TooManyRequests(allowance.quota, allowance.reset_seconds)
+        if not (found.route.query or found.route.internal):
+            _refuse_query(request)
         return await self.handler(Call(request, found.params, request_id, caller))
+
+
+async def respond_without_function(request: Request) -> Response:
+    """Respond to a request that the framework passes to no function: its method is none that any function has."""
+    return await _Endpoint(routes.DEFAULT_FUNCTION, _unreachable).respond(request)
+
+
+async def _unreachable(_: Call) -> Response:
+    raise UnknownPath
+
+
+def _refuse_query(request: Request) -> None:
+    """Refuse query parameters, as the body and `requests.parse_query` refuse what they do not know.
+
+    Raises:
+        InvalidRequest: there are some.
+    """
+    names = sorted({name[:MAX_NAME_LENGTH] for name in request.query_params})[:MAX_ERRORS]
+    if names:
+        errors: list[dict[str, object]] = [
+            {"loc": ["query", name], "msg": "Extra inputs are not permitted", "type": "extra_forbidden"}
+            for name in names
+        ]
+        raise InvalidRequest(f"Invalid parameter{'s' * (len(names) > 1)}: {', '.join(names)}.", errors)
 
 
 def _joined(headers: Headers) -> dict[str, str]:

@@ -2,41 +2,57 @@
 
 import json
 from collections.abc import Sequence
-from http import HTTPStatus
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 from starlette.responses import Response
 
 from shared.errors import HaystackError, InvalidRequest, LimitReached, QuestionNotAnswerable
 
 MEDIA_TYPE: Final = "application/problem+json"
+# Maximum number of validation errors returned: a body with nothing but errors would get a response of eight times its size.
+MAX_ERRORS: Final = 20
+# Maximum number of characters returned of an unknown field's name.
+MAX_NAME_LENGTH: Final = 100
+
+# Each problem type is a URI of the section on errors in docs/api.md. The host is reserved (RFC 2606) until the documentation has an
+# address of its own: clients compare this URI, so it must not change with the deployment.
+DOCUMENTATION: Final = "https://haystack.example.org/docs/api"
+
+
+class Kind(NamedTuple):
+    """The status and the title of a problem. The title names the problem; reason phrases of statuses change with Python."""
+
+    status: int
+    title: str
+
 
 # Slugs that are not in this table (a lost race inside the service, invalid settings) are bugs to a client: 500 `internal`.
-STATUS_OF: Final = MappingProxyType(
+KINDS: Final = MappingProxyType(
     {
-        "malformed_json": 400,
-        "run_not_completed": 400,
-        "run_already_finished": 400,
-        "unauthenticated": 401,
-        "forbidden": 403,
-        "not_found": 404,
-        "run_not_found": 404,
-        "dataset_not_found": 404,
-        "method_not_allowed": 405,
-        "run_not_finished": 409,
-        "body_too_large": 413,
-        "media_type_unsupported": 415,
-        "invalid_request": 422,
-        "invalid_page_token": 422,
-        "idempotency_mismatch": 422,
-        "notification_refused": 422,
-        "question_not_answerable": 422,
-        "too_many_runs": 429,
-        "too_many_requests": 429,
-        "too_many_waiting_requests": 429,
-        "internal": 500,
-        "unavailable": 503,
+        "malformed_json": Kind(400, "Malformed JSON"),
+        "run_not_completed": Kind(400, "Run not completed"),
+        "run_already_finished": Kind(400, "Run already finished"),
+        "unauthenticated": Kind(401, "Not signed in"),
+        "forbidden": Kind(403, "Not allowed"),
+        "not_found": Kind(404, "Unknown path"),
+        "run_not_found": Kind(404, "Run not found"),
+        "dataset_not_found": Kind(404, "Dataset not found"),
+        "method_not_allowed": Kind(405, "Method not allowed"),
+        "run_not_finished": Kind(409, "Run not finished"),
+        "run_changed": Kind(412, "Run changed"),
+        "body_too_large": Kind(413, "Body too large"),
+        "media_type_unsupported": Kind(415, "Media type not supported"),
+        "invalid_request": Kind(422, "Invalid request"),
+        "invalid_page_token": Kind(422, "Invalid page token"),
+        "idempotency_mismatch": Kind(422, "Idempotency-Key used with another request"),
+        "notification_refused": Kind(422, "Notification refused"),
+        "question_not_answerable": Kind(422, "Question not answerable"),
+        "too_many_runs": Kind(429, "Too many active runs"),
+        "too_many_requests": Kind(429, "Too many requests"),
+        "too_many_waiting_requests": Kind(429, "Too many waiting requests"),
+        "internal": Kind(500, "Unexpected failure"),
+        "unavailable": Kind(503, "Service temporarily unavailable"),
     }
 )
 RETRY_AFTER_UNAVAILABLE: Final = 5
@@ -95,11 +111,11 @@ SIGNPOST: Final = " The page of the service is at /; a local service documents t
 
 def problem(error: HaystackError, request_id: str) -> Response:
     """Return the response for an error. An error whose slug is not in the table is a bug, so its detail is not shown."""
-    code = error.slug if error.slug in STATUS_OF else "internal"
-    status = STATUS_OF[code]
+    code = error.slug if error.slug in KINDS else "internal"
+    status, title = KINDS[code]
     content: dict[str, object] = {
-        "type": f"urn:haystack:problem:{code}",
-        "title": HTTPStatus(status).phrase,
+        "type": f"{DOCUMENTATION}#{code}",
+        "title": title,
         "status": status,
         "detail": INTERNAL_DETAIL if code == "internal" else error.detail + SIGNPOST * (status == 404),
         "code": code,

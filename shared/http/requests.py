@@ -4,7 +4,7 @@ import asyncio
 import json
 import re
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from typing import Final, TypeVar, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -12,14 +12,18 @@ from pydantic_core import ErrorDetails
 from starlette.requests import ClientDisconnect, Request
 
 from shared.errors import InvalidRequest
-from shared.http.problems import BodyTooLarge, ContentCodingUnsupported, MalformedJson, MediaTypeUnsupported
+from shared.http.problems import (
+    MAX_ERRORS,
+    MAX_NAME_LENGTH,
+    BodyTooLarge,
+    ContentCodingUnsupported,
+    MalformedJson,
+    MediaTypeUnsupported,
+)
 
 MAX_BODY_BYTES: Final = 64 * 1024
-# Maximum number of validation errors returned: a body with nothing but errors would get a response of eight times its size.
-MAX_ERRORS: Final = 20
-# Maximum number of characters returned of an unknown field's name.
-MAX_NAME_LENGTH: Final = 100
-IDEMPOTENCY_KEY: Final = re.compile(r"[!-~]{1,255}")
+# A key as it is, or as a string of structured fields (RFC 9651), which draft-ietf-httpapi-idempotency-key-header asks for.
+IDEMPOTENCY_KEY: Final = re.compile(r'([!#-~]([!-~]{0,253}[!#-~])?|"([!#-\[\]-~]|\\["\\]){1,255}")')
 _NOUNS: Final = {"body": "field", "query": "parameter"}
 # Status in the log of a request whose client left; nobody reads the response.
 CLIENT_CLOSED_REQUEST: Final = 499
@@ -78,41 +82,44 @@ async def parse(request: Request, model: type[M]) -> M:
 
 
 def parse_query(request: Request, model: type[M]) -> M:
-    """Return the query parameters that a model defines, as that model; ignore others.
+    """Return the query parameters as a model.
 
     Raises:
-        InvalidRequest: they do not match the model.
+        InvalidRequest: they do not match the model, have others, or repeat one that is no list.
     """
     given = request.query_params
-    values = {
-        name: given.getlist(name) if get_origin(field.annotation) is list else given[name]
-        for name, field in model.model_fields.items()
-        if name in given
-    }
+    lists = {name for name, field in model.model_fields.items() if get_origin(field.annotation) is list}
+    values = {name: given.getlist(name) if name in lists else given[name] for name in given}
+    repeated = _repeated(name for name, _ in given.multi_items() if name in model.model_fields.keys() - lists)
     try:
-        return model.model_validate(values)
+        parsed = model.model_validate(values)
     except ValidationError as error:
-        raise _invalid(_details(error), "query") from None
+        raise _invalid([*_details(error), *repeated], "query") from None
+    if repeated:
+        raise _invalid(repeated, "query")
+    return parsed
 
 
 def idempotency_key(request: Request) -> str | None:
-    """Return the Idempotency-Key header, or None without one.
+    """Return the Idempotency-Key header, or None without one. In quotes, it is the same key.
 
     Raises:
-        InvalidRequest: the key is not 1 to 255 visible ASCII characters.
+        InvalidRequest: there are several, or the key is not 1 to 255 visible ASCII characters.
     """
     keys = request.headers.getlist("idempotency-key")
     if not keys:
         return None
-    key = ", ".join(keys)  # of two keys, neither is the right one
+    if len(keys) > 1:
+        raise _invalid_key("Send one Idempotency-Key, not several.", "given more than once")
+    (key,) = keys
     if not IDEMPOTENCY_KEY.fullmatch(key):
-        error: dict[str, object] = {
-            "loc": ["header", "Idempotency-Key"],
-            "msg": "not 1 to 255 visible ASCII characters",
-            "type": "idempotency_key",
-        }
-        raise InvalidRequest("Send an Idempotency-Key of 1 to 255 visible ASCII characters, or none.", [error])
-    return key
+        advice = "Send an Idempotency-Key of 1 to 255 visible ASCII characters, or none."
+        raise _invalid_key(advice, "not 1 to 255 visible ASCII characters, with or without quotes around them")
+    return re.sub(r"\\(.)", r"\1", key[1:-1]) if key.startswith('"') else key
+
+
+def _invalid_key(detail: str, msg: str) -> InvalidRequest:
+    return InvalidRequest(detail, [{"loc": ["header", "Idempotency-Key"], "msg": msg, "type": "idempotency_key"}])
 
 
 async def unless_disconnected(request: Request, work: Coroutine[None, None, T]) -> T | None:
@@ -140,14 +147,16 @@ def _details(error: ValidationError) -> list[ErrorDetails]:
 
 
 def _refuse_repeated(members: list[tuple[str, object]]) -> None:
-    counts = Counter(name for name, _ in members)
-    errors = [
+    if errors := _repeated(name for name, _ in members):
+        raise _invalid(errors, "body")
+
+
+def _repeated(names: Iterable[str]) -> list[ErrorDetails]:
+    return [
         ErrorDetails(type="repeated", loc=(name,), msg="given more than once", input=None)
-        for name, count in counts.items()
+        for name, count in Counter(names).items()
         if count > 1
     ]
-    if errors:
-        raise _invalid(errors, "body")
 
 
 def _invalid(errors: list[ErrorDetails], place: str) -> InvalidRequest:

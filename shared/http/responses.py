@@ -73,6 +73,13 @@ def rate_limit_headers(allowance: "Allowance") -> dict[str, str]:
     }
 
 
+def satisfies_if_match(request: Request, content: "BaseModel") -> bool:
+    """Return whether `If-Match` names this content: strongly, as RFC 9110 defines it, so that no weak ETag does."""
+    given = ", ".join(request.headers.getlist("if-match"))
+    etags = (part.strip().replace('-gzip"', '"') for part in given.split(","))
+    return given.strip() == "*" or _etag(_encode(content)) in etags
+
+
 def compress(response: Response, accept_encoding: str) -> None:
     """Compress a long response in place if the client accepts gzip.
 

@@ -72,6 +72,7 @@ def preview(request: CreateRunRequest, view: CatalogView) -> RunPreview:
     # With a language model the job decides.
     would_run = validation.interpretation.answerable or request.llm_provider is not None
     return RunPreview(
+        kind="preview",
         would_run=would_run,
         reason=None if would_run else " ".join(validation.interpretation.reasons),
         request=request,

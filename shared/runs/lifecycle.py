@@ -4,9 +4,18 @@ Users cancel a run, and delete one that ended. The job begins, reports progress 
 `shared/runs/submission.py` creates runs, and `shared/runs/reconciler.py` finds and finishes what fails halfway.
 """
 
+from collections.abc import Callable
+
 from shared import logs
 from shared.catalog.interpretation import Interpretation
-from shared.errors import PermissionMissing, RunAlreadyFinished, RunNotFinished, RunNotFound, Unavailable
+from shared.errors import (
+    PermissionMissing,
+    RunAlreadyFinished,
+    RunChanged,
+    RunNotFinished,
+    RunNotFound,
+    Unavailable,
+)
 from shared.fields import Clock, ControlStrategy
 from shared.logs import Severity
 from shared.runs import states
@@ -16,12 +25,25 @@ from shared.runs.records import NO_PROGRESS, Compute, Failure, Iteration, Run, R
 from shared.runs.states import Actor, ComputeState, Phase, RunState
 
 
-async def cancel(run_id: str, owner: str, *, store: RunStore, jobs: BatchJobs, clock: Clock) -> Run:
+async def cancel(
+    run_id: str,
+    owner: str,
+    *,
+    is_known: Callable[[Run], bool] | None = None,
+    store: RunStore,
+    jobs: BatchJobs,
+    clock: Clock,
+) -> Run:
     """Cancel the owner's run in one transaction, then release its compute; the reconciler retries a failed release.
+
+    Args:
+        is_known: whether the caller knows this version of the run; None: any version may be cancelled. A cancelled run stays
+            cancelled, so that a repeated request succeeds.
 
     Raises:
         RunNotFound: the owner has no such run.
         RunAlreadyFinished: it completed or failed before.
+        RunChanged: the caller knows another version.
     """
 
     def change(run: Run) -> Run | None:
@@ -31,6 +53,8 @@ async def cancel(run_id: str, owner: str, *, store: RunStore, jobs: BatchJobs, c
             return None
         if run.status.done:
             raise RunAlreadyFinished(run_id, run.status.value)
+        if is_known is not None and not is_known(run):
+            raise RunChanged(run_id)
         compute = _in_state(run, ComputeState.RELEASING)
         return run.moved(
             RunState.CANCELLED, now=clock(), actor=Actor.USER, reason="cancelled by its owner", compute=compute

@@ -5,7 +5,7 @@ Fields may be added, never renamed. `shared/runs/views.py` maps stored records t
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -145,6 +145,7 @@ class Notification(Model):
 class RunStatus(Model):
     """State and progress of a run."""
 
+    kind: Literal["run"] = Field(description="Always `run`; a preview has `preview`.")
     run_id: RunId = Field(description="Id of the run.")
     status: RunState = Field(description="State of the run.")
     done: bool = Field(description="Whether the state is final; poll until it is true.")
@@ -342,6 +343,7 @@ class StatusQuery(Model):
 class RunPreview(Model):
     """Response to `validate_only`: the request as it would run, and whether it could be answered."""
 
+    kind: Literal["preview"] = Field(description="Always `preview`; a run has `run`.")
     would_run: bool = Field(description="Whether the question can be answered.")
     reason: str | None = Field(description="Reason why the question cannot be answered; null if it can.")
     request: CreateRunRequest = Field(description="Request with all defaults filled in.")

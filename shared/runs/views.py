@@ -28,11 +28,10 @@ _MAC_BYTES: Final = 16
 
 
 class Place(NamedTuple):
-    """Start of a page: after `cursor`, the last run of page `page - 1`, with `seen` runs before it."""
+    """Start of a page: after `cursor`, the last run of page `page - 1`."""
 
     cursor: Cursor
     page: int
-    seen: int
 
 
 async def summary(run_id: str, owner: str, *, store: RunStore) -> RunSummary:
@@ -99,12 +98,13 @@ async def result(run_id: str, owner: str, *, store: RunStore, files: ResultFiles
     return run_result(run, run.outcome, await files.sign(run.outcome.files, expires_at), expires_at)
 
 
-async def list_runs(query: ListQuery, owner: str, *, token_key: str = "", store: RunStore) -> RunList:
+async def list_runs(query: ListQuery, owner: str, *, token_key: str, store: RunStore) -> RunList:
     """Return one page of the owner's runs, newest first, and their total number.
 
     Args:
         token_key: secret that signs page tokens.
-        store: reads the page and the count concurrently.
+        store: reads the page and the count concurrently. It reads one run more than the page has: whether there is a next page does
+            not follow from the count, which changes while somebody creates and deletes runs.
 
     Raises:
         InvalidPageToken: the token does not belong to this owner and these filters.
@@ -112,16 +112,14 @@ async def list_runs(query: ListQuery, owner: str, *, token_key: str = "", store:
     wanted = RunFilter(owner, tuple(sorted(set(query.status))), query.created_after, query.created_before, query.label)
     place = None if query.page_token is None else _open(query.page_token, wanted, token_key)
     number = place.page if place else query.page
-    seen = place.seen if place else (number - 1) * query.page_size
-    after, offset = (place.cursor, 0) if place else (None, seen)
+    after, offset = (place.cursor, 0) if place else (None, (number - 1) * query.page_size)
     found, total = await asyncio.gather(
-        store.page(wanted, limit=query.page_size, after=after, offset=offset), store.count(wanted)
+        store.page(wanted, limit=query.page_size + 1, after=after, offset=offset), store.count(wanted)
     )
-    seen += len(found)
     token = None
-    if len(found) == query.page_size and seen < total:
-        next_place = Place(Cursor(found[-1].created_at, found[-1].run_id), number + 1, seen)
-        token = _seal(next_place, wanted, token_key)
+    if len(found) > query.page_size:
+        found = found[: query.page_size]
+        token = _seal(Place(Cursor(found[-1].created_at, found[-1].run_id), number + 1), wanted, token_key)
     return RunList(
         runs=[run_status(run) for run in found],
         total=total,
@@ -134,6 +132,7 @@ async def list_runs(query: ListQuery, owner: str, *, token_key: str = "", store:
 def run_status(run: RunSummary) -> RunStatus:
     """Map a stored run to its status on the wire."""
     return RunStatus(
+        kind="run",
         run_id=run.run_id,
         status=run.status,
         done=run.status.done,
@@ -259,7 +258,7 @@ def _owned(run: AnyRun | None, run_id: str, owner: str) -> AnyRun:
 
 def _seal(place: Place, wanted: RunFilter, key: str) -> str:
     cursor = place.cursor
-    content = json.dumps([rfc3339(cursor.created_at), cursor.run_id, place.page, place.seen]).encode()
+    content = json.dumps([rfc3339(cursor.created_at), cursor.run_id, place.page]).encode()
     return base64.urlsafe_b64encode(_mac(content, wanted, key) + content).decode().rstrip("=")
 
 
@@ -271,8 +270,8 @@ def _open(token: str, wanted: RunFilter, key: str) -> Place:
     mac, content = raw[:_MAC_BYTES], raw[_MAC_BYTES:]
     if not hmac.compare_digest(mac, _mac(content, wanted, key)):
         raise InvalidPageToken
-    created_at, run_id, page, seen = json.loads(content)
-    return Place(Cursor(datetime.fromisoformat(created_at), run_id), page, seen)
+    created_at, run_id, page, *_ = json.loads(content)  # an earlier release appended a number
+    return Place(Cursor(datetime.fromisoformat(created_at), run_id), page)
 
 
 def _mac(content: bytes, wanted: RunFilter, key: str) -> bytes:

@@ -147,7 +147,8 @@ class Cloud:
         if method == "PUT" and api == "pubsub":
             return self._stored(api, place, {**body, "name": place})
         if method == "PATCH" or key in self.resources:
-            return self._deleted(api, place) if method == "DELETE" else self._changed(api, place, body)
+            cleared = query.get("updateMask", "") if api == "monitoring" else ""
+            return self._deleted(api, place) if method == "DELETE" else self._changed(api, place, body, cleared)
         return _missing(place)
 
     def _found(self, api: str, place: str) -> Answer:
@@ -157,14 +158,18 @@ class Cloud:
         found = self.resources.get(f"{api}/{place}")
         return _missing(place) if found is None else (200, found)
 
-    def _changed(self, api: str, place: str, body: Resource) -> Answer:
+    def _changed(self, api: str, place: str, body: Resource, mask: str = "") -> Answer:
         resource = {**self.resources.get(f"{api}/{place}", {"name": place}), **body}
+        for masked in filter(None, mask.split(",")):  # a field of the mask that the body leaves out is cleared
+            name = re.sub("_([a-z])", lambda found: found[1].upper(), masked)
+            if name not in body:
+                resource.pop(name, None)
         self.resources[f"{api}/{place}"] = resource
         return 200, self._operation(api, place, resource)
 
     def _deleted(self, api: str, place: str) -> Answer:
         del self.resources[f"{api}/{place}"]
-        if "/repositories/" in place:  # its tags go with it
+        if "/repositories/" in place or "/secrets/" in place:  # its tags or versions go with it
             for key in [key for key in self.resources if key.startswith(f"{api}/{place}/")]:
                 del self.resources[key]
         if api == "compute" or api in LONG_RUNNING:
@@ -378,6 +383,7 @@ class Cloud:
             name = place.removesuffix(":addVersion").rpartition("/")[2]
             self.secrets[name] = base64.b64decode(body["payload"]["data"]).decode()
             version = {"name": place.replace(":addVersion", "/versions/1"), "state": "ENABLED"}
+            self.resources[f"secretmanager/{place.replace(':addVersion', '/versions/latest')}"] = version
             return 200, {**version, "clientSpecifiedPayloadChecksum": True}
         return (200, {}) if place.endswith("/versions") else None
 

@@ -1,5 +1,7 @@
 """Requests to a service: the token goes to the service alone, and every refusal is explained."""
 
+import json
+import time
 from collections.abc import Iterator, Sequence
 from email.message import Message
 from pathlib import Path
@@ -100,6 +102,10 @@ def test_an_account_signs_a_token_for_the_service_without_a_key() -> None:
     assert source is not None
     assert source() == TOKEN
     assert f'"sub": "{ACCOUNT}", "aud": "https://d/*"' in claims[0]
+    # Regression: with a clock ahead of Google's, IAP refused the token as one of the future.
+    signed = json.loads(claims[0])
+    assert signed["iat"] < time.time() - 10
+    assert signed["exp"] - signed["iat"] == 3600
 
 
 def test_an_account_that_one_may_not_use_is_told_with_the_command_that_grants_it() -> None:

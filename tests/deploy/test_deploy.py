@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from deploy import alerts, buckets, cleanup, database, iam, policies
+from deploy import alerts, buckets, cleanup, database, frontend, iam, policies
 from deploy.checks import access, jobs, project
 from deploy.checks.finding import Level
 from deploy.gcloud import Gcloud, covers
@@ -415,7 +415,7 @@ def test_gcloud_asked_nobody_but_the_apis_it_was_pointed_to(deployment: Deployme
     assert [str(each) for each in (*deployment.first.requests, *deployment.second.requests) if not each.api] == []
 
 
-def test_a_wrong_flag_stops_the_deployment_and_the_command_and_the_line_are_named(gcloud: Path, tmp_path: Path) -> None:
+def test_a_wrong_flag_stops_the_deployment_and_the_command_is_named(gcloud: Path, tmp_path: Path) -> None:
     repository = repository_in(tmp_path)
     source = repository / "deploy" / "plan.py"
     source.write_text(source.read_text().replace('"services list", "--enabled"', '"services list", "--enable"'))
@@ -423,7 +423,8 @@ def test_a_wrong_flag_stops_the_deployment_and_the_command_and_the_line_are_name
         run = deploy(recorder, repository, gcloud, *WHERE, f"--domain={DOMAIN}")
     assert run.code == 1
     assert "gcloud services list --enable " in run.stderr
-    assert re.search(r"deploy\.sh: line [0-9]+ failed with exit code 1", run.stderr)
+    assert run.stderr.startswith("deploy: this command failed:")
+    assert "deploy.sh: line" not in run.stderr  # it would look like a failure of the script
     assert [str(each) for each in run.requests if each.method != "GET"] == []
 
 
@@ -475,7 +476,7 @@ def test_what_is_no_longer_asked_for_is_taken_back_and_what_people_added_stays(
         database.set_up(cloud, target)
         buckets.set_up(cloud, target)
         alerts.set_up(cloud, target)
-        assert cloud.changes == 4
+        assert cloud.changes == 4 + len(watched) - 1
         fields = [field for key, field in recorder.cloud.resources.items() if key.endswith("/fields/expire_at")]
         assert len(fields) == 2
         assert all("ttlConfig" not in field and field["indexConfig"] == {} for field in fields)
@@ -485,9 +486,52 @@ def test_what_is_no_longer_asked_for_is_taken_back_and_what_people_added_stays(
         after = {
             each["userLabels"]["alert"]: each for each in recorder.cloud.of("monitoring", "alertPolicies").values()
         }
-        assert after["bugs"]["notificationChannels"] == changed["notificationChannels"]
+        assert after["bugs"]["notificationChannels"] == [f"projects/{PROJECT}/notificationChannels/pager"]
         assert after["bugs"]["userLabels"]["content"] != "that of an older file"
-        assert after["slow-answers"] == tuned
+        # Regression: without --notify, the address of an earlier deployment went on getting alerts.
+        assert not any(each.get("notificationChannels") for name, each in after.items() if name != "bugs")
+        assert after["slow-answers"]["conditions"] == tuned["conditions"]
+
+
+def test_production_is_switched_on_and_off_for_an_existing_database_which_is_protected_again(
+    deployment: Deployment, gcloud: Path, tmp_path: Path
+) -> None:
+    """Regression: a deployment with --production after one without it kept no history of Firestore."""
+    with deployment.copied() as recorder:
+        stored = f"firestore/projects/{PROJECT}/databases/(default)"
+        recorder.cloud.resources[stored]["deleteProtectionState"] = "DELETE_PROTECTION_DISABLED"
+        for production in (True, False):
+            cloud = Gcloud(PROJECT, run=running(recorder, gcloud, tmp_path))
+            database.set_up(cloud, replace(TARGET, work=tmp_path, production=production))
+            found = recorder.cloud.resources[stored]
+            assert cloud.changes == 1
+            assert found["deleteProtectionState"] == "DELETE_PROTECTION_ENABLED"
+            assert found["pointInTimeRecoveryEnablement"].endswith("_ENABLED") is production
+
+
+def test_preflights_no_longer_pass_iap_when_no_other_origin_may_call(
+    deployment: Deployment, gcloud: Path, tmp_path: Path
+) -> None:
+    """Regression: after a deployment without --origins, IAP still passed requests without identity."""
+    with deployment.copied() as recorder:
+        cloud = Gcloud(PROJECT, run=running(recorder, gcloud, tmp_path))
+        for changes in (len(BALANCED), len(BALANCED)):
+            frontend.allow_preflights(cloud, replace(TARGET, work=tmp_path, origins=()))
+            assert cloud.changes == changes
+        settings = [each for key, each in recorder.cloud.resources.items() if key.startswith("iap/")]
+        assert not any(each["accessSettings"]["corsSettings"].get("allowHttpOptions") for each in settings)
+
+
+def test_a_service_that_was_never_deployed_can_be_destroyed(gcloud: Path, tmp_path: Path) -> None:
+    """Regression: destroy waited for APIs that nobody had enabled, and failed."""
+    repository = repository_in(tmp_path)
+    with recording(PROJECT, NUMBER) as recorder:
+        recorder.cloud.denied = dict.fromkeys(
+            ("^monitoring/", "^compute/", "^cloudscheduler/", "^run/", "^secretmanager/"), ""
+        )
+        run = deploy(recorder, repository, gcloud, "destroy", *WHERE, "--yes")
+    assert run.code == 0, run.stderr
+    assert f"Nothing of the service haystack (prod) in {PROJECT}, {REGION} was found." in run.stdout
 
 
 def test_bindings_that_no_release_wants_any_more_are_removed(
@@ -500,6 +544,9 @@ def test_bindings_that_no_release_wants_any_more_are_removed(
         once = {"title": "once", "expression": 'resource.name != "a,b"', "description": "by hand, with a comma"}
         people = {"role": "roles/editor", "members": ["user:ada@example.org"]}
         project += [{"role": "roles/editor", "members": [job]}, people]
+        # Releases before 0.2 let jobs replace and delete results.
+        results = policies_of[f"storage/b/{PROJECT}-haystack-results"]["bindings"]
+        results.append({"role": "roles/storage.objectUser", "members": [job]})
         project.append({"role": "roles/run.developer", "members": [job], "condition": once})
         opened = policies_of[next(key for key in policies_of if key.startswith("run/") and key.endswith("-list"))]
         opened["bindings"].append({"role": "roles/run.invoker", "members": ["allUsers"]})
@@ -507,7 +554,8 @@ def test_bindings_that_no_release_wants_any_more_are_removed(
         cloud = Gcloud(PROJECT, run=running(recorder, gcloud, tmp_path))
         stale = [*iam.bind_resources(cloud, target), *iam.bind_functions(cloud, target, FUNCTIONS)]
         policies.remove(cloud, target, stale)
-        assert cloud.changes == 4
+        assert cloud.changes == 5
+        assert ("roles/storage.objectUser", job) not in recorder.cloud.granted("storage", f"{PROJECT}-haystack-results")
         left = recorder.cloud.granted("cloudresourcemanager", PROJECT)
         assert left == wanted | {("roles/editor", "user:ada@example.org")}
         assert recorder.cloud.granted("secretmanager", LLM_SECRETS["openai"]) == set()
@@ -589,6 +637,9 @@ def test_destroy_takes_everything_down_but_the_data(deployment: Deployment, gclo
         )  # created by operators
         assert {key for key in recorder.cloud.resources if key.startswith(DATA)} == before
         assert not any("haystack-" in member for _, member in recorder.cloud.granted("cloudresourcemanager", PROJECT))
+        # Regression: the keys of language models stay, and kept the binding of an account that no longer exists.
+        for key in LLM_SECRETS.values():
+            assert recorder.cloud.granted("secretmanager", key) == set()
 
 
 def test_data_is_deleted_only_when_told_twice(deployment: Deployment, gcloud: Path) -> None:

@@ -135,6 +135,11 @@ def test_a_permission_is_waited_for_two_minutes_however_long_a_command_takes() -
         ("FAILED_PRECONDITION: due to quota restrictions, cannot run builds in this region", "--build-region"),
         ("FAILED_PRECONDITION: One or more users named in the policy do not belong to a permitted customer.", "domain"),
         ("FAILED_PRECONDITION: 'us-west1' violates constraint constraints/gcp.resourceLocations", "--region"),
+        (
+            "FAILED_PRECONDITION: Billing account for project '1' is not found. Billing must be enabled",
+            "billing projects link",
+        ),
+        ("PERMISSION_DENIED: Permission 'compute.addresses.create' denied on resource", "roles/owner"),
     ],
 )
 def test_a_known_failure_says_what_to_do(failure: str, todo: str) -> None:

@@ -64,10 +64,27 @@ def test_the_default_network_and_a_shared_one_are_not_checked(target: Target, in
     commands: list[Sequence[str]] = []
     cloud = Gcloud(PROJECT, run=answering({}, commands=commands))
     network.check(cloud, target)
-    network.check(cloud, replace(inside, external_ip=True))
     network.check(Gcloud(PROJECT, dry_run=True, blind=True, run=answering({}, commands=commands)), inside)
     network.check(cloud, replace(inside, subnet="projects/host-project/regions/r1/subnetworks/jobs"))
     assert commands == []
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [(NOT_FOUND, "does not exist"), ({"network": "https://x/projects/p/global/networks/other"}, "--network")],
+)
+def test_a_subnet_is_checked_although_jobs_have_external_addresses(inside: Target, found: object, said: str) -> None:
+    """Regression: Batch refused the first job because the subnet was missing, or in another network."""
+    with pytest.raises(CommandFailed, match=said):
+        network.check(Gcloud(PROJECT, run=answering(found)), replace(inside, external_ip=True))
+
+
+def test_a_subnet_of_another_region_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """Regression: jobs run in --region, and Batch refused a subnet elsewhere only when the first question was asked."""
+    subnet = f"--subnet=projects/{PROJECT}/regions/us-west1/subnetworks/jobs"
+    with pytest.raises(SystemExit):
+        main(["deploy", *UP, "--network=lab", subnet])
+    assert f"--subnet is in us-west1, and jobs run in {REGION}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", [["--network=lab"], ["--subnet=jobs"], ["--no-external-ip"]])

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -100,4 +101,23 @@ def test_members_that_a_deployment_leaves_out_lose_access_and_without_members_al
     assert all("--resource-type=backend-services" in command for command in added)
     commands.clear()
     assert members.admit(cloud, target) == []
-    assert commands == []
+    assert [command[:3] for command in commands] == [["gcloud", "iap", "web"]]  # who passes IAP everywhere
+
+
+def test_a_member_in_capital_letters_is_the_member_that_iam_stores(target: Target) -> None:
+    """Regression: IAM stores addresses in lower case, so that the next deployment took away what it had just granted."""
+    found = policy((members.ACCESSOR, "user:ada@example.org", ""))
+    commands: list[Sequence[str]] = []
+    cloud = Gcloud(PROJECT, run=answering(found, commands=commands))
+    assert members.admit(cloud, replace(target, members=("user:Ada@Example.org",))) == []
+    assert not [command for command in commands if "add-iam-policy-binding" in command]
+    pool = "principalSet://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/Lab/*"
+    assert policies.normalized(pool) == pool
+
+
+def test_members_with_access_everywhere_are_told_without_members_too(
+    target: Target, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Regression: after an older release, members of dev kept their access to prod, and a deployment without --member was silent."""
+    members.admit(Gcloud(PROJECT, run=answering(policy((members.ACCESSOR, "group:dev@example.org", "")))), target)
+    assert "These members pass IAP in every environment" in capsys.readouterr().out

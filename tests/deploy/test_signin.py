@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy import frontend, signin
+from deploy import frontend, secrets, signin
 from deploy.__main__ import main
 from deploy.gcloud import Answer, CommandFailed, Gcloud, Resource, Secret
 from deploy.target import Target
@@ -57,7 +57,7 @@ def test_a_project_without_an_organization_stops_before_anything_is_created(gclo
         assert f"Pass the secret of the OAuth client {ID} on standard input." in unknown.stderr
         planned = deploy(recorder, repository, gcloud, *UP, "--dry-run")
         assert planned.code == 0, planned.stderr
-        assert "# 5. Repeat this command with --iap-client-id CLIENT_ID." in planned.stdout
+        assert "# 5. Deploy with --iap-client-id CLIENT_ID." in planned.stdout
 
 
 def test_a_client_stays_and_new_backends_get_it_without_the_option(
@@ -109,15 +109,17 @@ def test_members_of_the_organization_need_no_client(
     target: Target, answers: Sequence[object], members: Sequence[str]
 ) -> None:
     commands: list[Sequence[str]] = []
-    signin.check(Gcloud(PROJECT, run=answering(*answers, commands=commands)), replace(target, members=tuple(members)))
-    assert len(commands) == len(answers)
+    signin.check(
+        Gcloud(PROJECT, run=answering([], *answers, commands=commands)), replace(target, members=tuple(members))
+    )
+    assert len(commands) == 1 + len(answers)  # the first asks for an earlier deployment
 
 
 @pytest.mark.parametrize("member", ["user:ada@gmail.com", "group:lab@notexample.org", "domain:example.com"])
 def test_members_outside_the_organization_need_a_client(target: Target, member: str) -> None:
     asked = replace(target, members=("user:bob@example.org", member))
     with pytest.raises(CommandFailed) as failed:
-        signin.check(Gcloud(PROJECT, run=answering(ORGANIZATION, EXAMPLE, [])), asked)
+        signin.check(Gcloud(PROJECT, run=answering([], ORGANIZATION, EXAMPLE)), asked)
     text = str(failed.value)
     assert f"not of example.org, the organization of {PROJECT}: {member}." in text
     assert "handleRedirect" in text
@@ -135,7 +137,9 @@ def test_google_s_client_is_of_no_use_without_an_organization(target: Target) ->
 def test_an_organization_that_cannot_be_read_is_no_reason_to_stop(
     target: Target, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    signin.check(Gcloud(PROJECT, run=answering(ORGANIZATION, DENIED)), replace(target, members=("user:ada@gmail.com",)))
+    signin.check(
+        Gcloud(PROJECT, run=answering([], ORGANIZATION, DENIED)), replace(target, members=("user:ada@gmail.com",))
+    )
     assert "cannot sign in without --iap-client-id" in capsys.readouterr().out
 
 
@@ -146,7 +150,48 @@ def test_a_client_of_an_earlier_deployment_is_kept(target: Target) -> None:
     assert signin.client(target, backends(target)) is None
     assert signin.client(target, backends(target, " ")) is None
     assert signin.client(target, backends(target, ID, "", ID)) == signin.OAuthClient(ID)
-    assert signin.client(replace(target, iap_client_id="google"), backends(target, ID)) == signin.OAuthClient(ID)
+
+
+def test_google_s_client_comes_back_when_it_is_asked_for(gcloud: Path, tmp_path: Path, target: Target) -> None:
+    """Regression: `--iap-client-id google` left the client of an earlier deployment in use."""
+    google = replace(target, iap_client_id="google")
+    with recording(PROJECT, NUMBER) as recorder:
+        recorder.cloud.enabled = {"compute.googleapis.com", "secretmanager.googleapis.com"}
+        run = running(recorder, gcloud, tmp_path)
+        own = Gcloud(PROJECT, run=run)
+        frontend.create_backends(own, replace(target, iap_client_id=ID, iap_client_secret=SECRET))
+        for changes in (len(target.balanced), 0):
+            cloud = Gcloud(PROJECT, run=run)
+            frontend.create_backends(cloud, google)
+            assert cloud.changes == changes
+        used = [each["iap"] for each in recorder.cloud.of("compute", "backendServices").values()]
+        assert {each["oauth2ClientId"].strip() for each in used} == {""}
+        assert all(each["enabled"] for each in used)
+        assert signin.client_in_use(Gcloud(PROJECT, run=run), target) == ""
+        recorder.cloud.organization = ""
+        with pytest.raises(CommandFailed, match="is in no organization"):
+            signin.check(Gcloud(PROJECT, run=run), google)
+
+
+def test_a_secret_without_a_version_gets_one(target: Target) -> None:
+    """Regression: gcloud stopped between the secret and its version, and each later deployment failed."""
+    missing = Answer(1, "", "ERROR: (gcloud.secrets.versions.describe) NOT_FOUND: Secret Version [latest] not found")
+    commands: list[Sequence[str]] = []
+    listed = [{"name": target.name("iap-client-secret")}, {"name": target.name("page-token-key")}]
+    cloud = Gcloud(PROJECT, run=answering(listed, missing, {}, listed, missing, {}, commands=commands))
+    signin.store_secret(cloud, replace(target, iap_client_id=ID, iap_client_secret=SECRET))
+    secrets.create_page_token_key(cloud, target)
+    added = [command[4] for command in commands if command[1:4] == ["secrets", "versions", "add"]]
+    assert added == [target.name("iap-client-secret"), target.name("page-token-key")]
+
+
+def test_a_stored_secret_with_a_line_break_is_the_secret(target: Target) -> None:
+    """Regression: a secret that was added by hand with `echo` made the flag of each backend invalid."""
+    _, secret = signin.flag(
+        Gcloud(PROJECT, run=answering(Answer(0, f"{SECRET}\n", ""))), target, signin.OAuthClient(ID)
+    )
+    assert secret is not None
+    assert json.loads(secret.value)["--iap"].endswith(f"oauth2-client-secret={SECRET}")
 
 
 def test_clients_that_differ_are_a_choice_of_the_operator(target: Target) -> None:

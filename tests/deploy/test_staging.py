@@ -131,7 +131,7 @@ async def test_a_function_whose_main_raises_fails_to_start(environment: Path, tm
 
 
 def test_the_start_command_is_uvicorn_with_the_lifespan_on(staged: dict[str, Path]) -> None:
-    serve = "uvicorn functions_framework.aio:app --host 0.0.0.0 --port $PORT --lifespan on --no-access-log"
+    serve = "uvicorn shared.http.server:app --host 0.0.0.0 --port $PORT --lifespan on --no-access-log"
     assert {start_command(folder) for folder in staged.values()} == {serve}
 
 

@@ -115,6 +115,38 @@ def test_a_failed_run_is_told_with_its_reason_and_its_logs(service: Service, pla
     assert said in output
 
 
+def test_a_run_that_cannot_be_followed_is_cancelled(service: Service) -> None:
+    """Regression: a status without an answer ended the test, and the run went on at the operator's cost."""
+    service.replies[f"POST /api/v1/runs/{RUN_ID}/cancel"] = Reply(body={"status": "cancelled", "run_id": RUN_ID})
+    for reply in (Reply.problem(503, "unavailable", "Try again."), Reply(body=b"<html>"), Reply(body=b"[]")):
+        service.replies[STATUS] = reply
+        service.requests.clear()
+        code, output = verify(service)
+        assert code == 1
+        assert f"The run {RUN_ID} was cancelled." in output
+        assert [key for key, _ in service.requests][-1] == f"POST /api/v1/runs/{RUN_ID}/cancel"
+
+
+def test_a_run_that_takes_too_long_is_cancelled_and_told(service: Service) -> None:
+    service.replies[STATUS] = Reply(body=status("running"), headers={"ETag": '"1"'})
+    service.replies[f"POST /api/v1/runs/{RUN_ID}/cancel"] = Reply(body={"status": "cancelled", "run_id": RUN_ID})
+    out, seconds = io.StringIO(), iter(range(0, 1_000_000, 10))
+    caller = Caller(service.url, lambda: TOKEN)
+    verification = Verification(
+        caller, DEPLOYED, out, seconds=30.0, clock=lambda: float(next(seconds)), pause=lambda _: None
+    )
+    assert verification.run("", None) == 1
+    assert "The run is not done after 30 s." in out.getvalue()
+    assert f"The run {RUN_ID} was cancelled." in out.getvalue()
+
+
+def test_a_run_that_could_not_be_cancelled_is_told(service: Service) -> None:
+    service.replies[STATUS] = Reply(body=b"[]")
+    service.replies[f"POST /api/v1/runs/{RUN_ID}/cancel"] = Reply.problem(503, "unavailable", "Try again.")
+    _, output = verify(service)
+    assert f"{RUN_ID} could not be cancelled: The service answers 503" in output
+
+
 def test_a_changed_file_is_refused(service: Service, tmp_path: Path) -> None:
     service.replies["GET /signed"] = Reply(body=FILE.replace(b"2", b"3"))
     code, output = verify(service, keep=tmp_path)

@@ -31,8 +31,8 @@ async def test_production_is_the_default_and_trusts_no_header(
     }
     answer = await api.request(method, path, headers=headers)
     assert answer.json() == {
-        "type": "urn:haystack:problem:unauthenticated",
-        "title": "Unauthorized",
+        "type": "https://haystack.example.org/docs/api#unauthenticated",
+        "title": "Not signed in",
         "status": 401,
         "detail": "Sign in at the address of the service and try again.",
         "code": "unauthenticated",

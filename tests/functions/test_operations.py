@@ -117,10 +117,10 @@ async def test_a_poll_is_one_read_changed_or_not_waiting_or_not(meter: Meter) ->
     assert meter.answer.status_code == 304
 
 
-async def test_a_list_reads_its_page_and_one_aggregation(meter: Meter) -> None:
+async def test_a_list_reads_its_page_with_one_run_more_and_one_aggregation(meter: Meter) -> None:
     for _ in range(5):
         await meter.run()
-    assert await meter.cost("GET", f"{RUNS}?page_size=3") == {"read": 3, "aggregation": 1}
+    assert await meter.cost("GET", f"{RUNS}?page_size=3") == {"read": 4, "aggregation": 1}
     token = meter.answer.json()["next_page_token"]
     assert await meter.cost("GET", f"{RUNS}?page_size=3&page_token={token}") == {"read": 2, "aggregation": 1}
 

@@ -1,5 +1,8 @@
 """Every error of the API has its documented problem body."""
 
+import base64
+import hashlib
+import hmac
 import json
 from pathlib import Path
 from typing import Any
@@ -7,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from shared import wiring
 from shared.errors import (
     DatasetNotFound,
     IdempotencyMismatch,
@@ -16,7 +20,8 @@ from shared.errors import (
     TooManyRuns,
 )
 from shared.fields import utc_now
-from shared.http.problems import SIGNPOST
+from shared.http.endpoint import SECURITY_HEADERS
+from shared.http.problems import KINDS, SIGNPOST
 from shared.runs import lifecycle, states
 from shared.runs.jobs import failure_for
 from shared.runs.ports import RunDatabase
@@ -27,17 +32,6 @@ QUESTION = "How would CD14 monocytes respond to IFN-gamma?"
 RUNS = "/api/v1/runs"
 UNKNOWN_RUN = "run_0123456789ab"
 VALIDATE = f"{RUNS}/validate-control-strategy"
-TITLES = {
-    400: "Bad Request",
-    401: "Unauthorized",
-    404: "Not Found",
-    405: "Method Not Allowed",
-    413: "Request Entity Too Large",
-    415: "Unsupported Media Type",
-    422: "Unprocessable Entity",
-    429: "Too Many Requests",
-    503: "Service Unavailable",
-}
 
 
 @pytest.fixture
@@ -49,8 +43,8 @@ def store_settings(tmp_path: Path) -> dict[str, str]:
 def body(status: int, code: str, detail: str, *errors: tuple[list[object], object, str]) -> dict[str, Any]:
     """Return a whole problem body; each error is its location, message and type."""
     content: dict[str, Any] = {
-        "type": f"urn:haystack:problem:{code}",
-        "title": TITLES[status],
+        "type": f"https://haystack.example.org/docs/api#{code}",
+        "title": KINDS[code].title,
         "status": status,
         "detail": detail,
         "code": code,
@@ -185,7 +179,6 @@ async def test_a_body_over_the_limit_is_too_large_announced_or_not(api: httpx.As
         ("GET", f"{RUNS}/{UNKNOWN_RUN}/cancel", "POST"),
         ("POST", "/api/v1/metadata/datasets", "GET, HEAD"),
         ("POST", "/api/v1/health", "GET, HEAD"),
-        ("OPTIONS", VALIDATE, "POST"),
     ],
 )
 async def test_a_wrong_method_gets_the_allowed_ones(api: httpx.AsyncClient, method: str, path: str, allow: str) -> None:
@@ -196,10 +189,109 @@ async def test_a_wrong_method_gets_the_allowed_ones(api: httpx.AsyncClient, meth
 
 
 @pytest.mark.parametrize("method", ["TRACE", "FOO"])
-async def test_a_method_that_the_framework_refuses_is_a_405_too(api: httpx.AsyncClient, method: str) -> None:
+async def test_a_method_that_the_framework_does_not_know_gets_a_problem_and_the_headers_of_every_response(
+    api: httpx.AsyncClient, method: str
+) -> None:
+    """Regression: the framework answered `FOO /api/v1/runs` in plain text, without security headers or request id."""
     answer = await api.request(method, RUNS)
-    assert answer.status_code == 405
-    assert answer.headers["allow"]
+    detail = f"{method} is not allowed here. Use GET or HEAD or POST."
+    assert_problem(answer, body(405, "method_not_allowed", detail))
+    assert answer.headers["allow"] == "GET, HEAD, POST"
+    assert answer.headers.items() >= {name.lower(): value for name, value in SECURITY_HEADERS.items()}.items()
+    assert_problem(await api.request(method, "/api/nowhere"), (await api.get("/api/nowhere")).json())
+
+
+@pytest.mark.parametrize(
+    ("path", "allow"),
+    [
+        (RUNS, "GET, HEAD, OPTIONS, POST"),
+        (f"{RUNS}/{UNKNOWN_RUN}", "DELETE, GET, HEAD, OPTIONS"),
+        (VALIDATE, "OPTIONS, POST"),
+        ("/api/v1/health", "GET, HEAD, OPTIONS"),
+        ("/", "GET, HEAD, OPTIONS"),
+    ],
+)
+async def test_options_without_an_origin_get_the_allowed_methods(api: httpx.AsyncClient, path: str, allow: str) -> None:
+    for headers in ({}, {"Origin": "https://app.example.org"}, {"Access-Control-Request-Method": "POST"}):
+        answer = await api.options(path, headers=headers)
+        assert (answer.status_code, answer.headers["allow"], answer.content) == (204, allow, b"")
+
+
+async def test_options_of_the_whole_server_get_an_answer_of_the_service(api: httpx.AsyncClient) -> None:
+    request = httpx.Request("OPTIONS", "http://service/", extensions={"target": b"*"})
+    assert (await api.send(request)).status_code == 204
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", RUNS),
+        ("GET", RUNS),
+        ("POST", VALIDATE),
+        ("GET", f"{RUNS}/{UNKNOWN_RUN}"),
+        ("GET", f"{RUNS}/{UNKNOWN_RUN}/result"),
+        ("POST", f"{RUNS}/{UNKNOWN_RUN}/cancel"),
+        ("DELETE", f"{RUNS}/{UNKNOWN_RUN}"),
+        ("GET", "/api/v1/metadata/perturbations"),
+        ("GET", "/api/v1/metadata/cell-types"),
+        ("GET", "/api/v1/metadata/datasets"),
+        ("GET", "/api/v1/metadata/datasets/small_pbmc"),
+        ("GET", "/api/v1/health"),
+        ("GET", "/api/v1/health/ready"),
+    ],
+)
+async def test_an_unknown_query_parameter_is_refused_as_an_unknown_field_is(
+    api: httpx.AsyncClient, method: str, path: str
+) -> None:
+    """Regression: `?pagesize=5` was ignored, so that a client with a typing error read the wrong page."""
+    answer = await api.request(method, f"{path}?pagesize=5&pagesize=6", json={"query": QUESTION})
+    error: tuple[list[object], str, str] = (
+        ["query", "pagesize"],
+        "Extra inputs are not permitted",
+        "extra_forbidden",
+    )
+    assert_problem(answer, body(422, "invalid_request", "Invalid parameter: pagesize.", error))
+
+
+async def test_links_to_pages_may_have_any_parameters(api: httpx.AsyncClient) -> None:
+    assert (await api.get("/?utm_source=mail")).status_code == 200
+
+
+async def test_a_repeated_query_parameter_is_refused_unless_it_is_a_list(api: httpx.AsyncClient) -> None:
+    """Regression: of `?page=1&page=2`, the service took the last, and a proxy may take the first."""
+    answer = await api.get(f"{RUNS}?page=1&page=2")
+    error: tuple[list[object], str, str] = (["query", "page"], "given more than once", "repeated")
+    assert_problem(answer, body(422, "invalid_request", "Invalid parameter: page.", error))
+    assert (await api.get(f"{RUNS}?status=failed&status=completed")).status_code == 200
+
+
+async def test_many_unknown_parameters_get_a_short_answer(api: httpx.AsyncClient) -> None:
+    for path in (RUNS, "/api/v1/health"):
+        answer = await api.get(f"{path}?" + "&".join(f"{'x' * 200}{number}=1" for number in range(60)))
+        assert answer.status_code == 422
+        assert len(answer.content) < 6000
+
+
+def test_each_problem_is_named_by_its_title_which_no_other_has() -> None:
+    """Regression: titles were the reason phrases of Python, of which 413 and 422 differ between Python 3.12 and 3.13."""
+    titles = [kind.title for kind in KINDS.values()]
+    assert len(set(titles)) == len(titles)
+
+
+@pytest.mark.parametrize("key", ["", "PAGE_TOKEN_KEY"])
+async def test_a_forged_page_token_is_refused_with_and_without_a_configured_key(
+    api: httpx.AsyncClient, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    """Regression: without a key, anybody could compute the signature of any content, and `[]` as content was a 500."""
+    monkeypatch.setenv("PAGE_TOKEN_KEY", key)
+    wiring.replace(None)
+    assert environment["ENVIRONMENT"] == "development"
+    for content in (b"[]", b"{", b'["2026-11-22T20:34:20.251552Z", "run_0123456789ab", 2, 20]'):
+        bound = json.dumps(["dev@example.com", [], None, None]).encode() + b"\n" + content
+        mac = hmac.new(b"", bound, hashlib.sha256).digest()[:16]
+        token = base64.urlsafe_b64encode(mac + content).decode().rstrip("=")
+        answer = await api.get(RUNS, params={"page_token": token})
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_page_token")
 
 
 @pytest.mark.parametrize("path", ["/api", "/api/v1", "/api/v1/metadata/genes", "/api/v1/runs/a/b/c"])
@@ -309,14 +401,28 @@ async def test_an_unknown_dataset_gets_the_known_ones(api: httpx.AsyncClient) ->
         assert_problem(await api.get(f"/api/v1/metadata/{subject}?dataset=atlantis"), expected)
 
 
-@pytest.mark.parametrize("key", ["", "ü", "a b", "x" * 256])
+async def test_two_keys_are_refused_even_if_they_are_equal(api: httpx.AsyncClient) -> None:
+    for keys in (("a", "b"), ("a", "a"), ('"a"', '"b"')):
+        headers = [("Idempotency-Key", key) for key in keys]
+        answer = await api.post(RUNS, json={"query": QUESTION}, headers=headers)
+        error: tuple[list[object], str, str] = (
+            ["header", "Idempotency-Key"],
+            "given more than once",
+            "idempotency_key",
+        )
+        assert_problem(answer, body(422, "invalid_request", "Send one Idempotency-Key, not several.", error))
+
+
+@pytest.mark.parametrize(
+    "key", ["", "ü", "a b", "x" * 256, '"', '""', '"a', 'a"', '"a", "b"', '"a";p=1', '"a"b"', '"a\\b"']
+)
 async def test_an_invalid_key_is_refused(api: httpx.AsyncClient, key: str) -> None:
     headers = {b"Idempotency-Key": key.encode()}
     answer = await api.post(RUNS, json={"query": QUESTION}, headers=headers)
     detail = "Send an Idempotency-Key of 1 to 255 visible ASCII characters, or none."
     error: tuple[list[object], str, str] = (
         ["header", "Idempotency-Key"],
-        "not 1 to 255 visible ASCII characters",
+        "not 1 to 255 visible ASCII characters, with or without quotes around them",
         "idempotency_key",
     )
     assert_problem(answer, body(422, "invalid_request", detail, error))

@@ -20,7 +20,8 @@ RUNS = "/api/v1/runs"
 QUESTION = "How would CD14 monocytes respond to IFN-gamma?"
 UNANSWERABLE = "Would zork do something to flurbs?"
 STATUS_FIELDS = {
-    "run_id", "status", "done", "query", "interpretation", "current_iteration", "max_iterations", "current_phase", "grounding_scores",
+    "kind", "run_id", "status", "done", "query",
+    "interpretation", "current_iteration", "max_iterations", "current_phase", "grounding_scores",
     "score_threshold", "llm_provider", "llm_model", "random_seed", "label", "control_strategy", "control_strategy_effective",
     "error_message", "failure", "confidence", "waiting_for", "notifications", "attempt", "user_email", "created_at", "updated_at",
 }  # fmt: skip
@@ -86,6 +87,15 @@ async def test_twenty_simultaneous_creates_with_one_key_give_one_run_and_one_job
     (run_id,) = {answer.json()["run_id"] for answer in answers}
     assert (await api.get(RUNS)).json()["total"] == 1
     assert await wiring.container().batch_jobs.describe(f"haystack-{run_id.removeprefix('run_')}-1") is not None
+
+
+async def test_a_key_in_quotes_is_the_same_key(api: httpx.AsyncClient) -> None:
+    """Regression: the draft of the header quotes keys, so that a client and its proxy could start two runs with one key."""
+    created = {
+        (await api.post(RUNS, json={"query": QUESTION}, headers={"Idempotency-Key": key})).json()["run_id"]
+        for key in ("8e03978e-40d5", '"8e03978e-40d5"')
+    }
+    assert len(created) == 1
 
 
 async def test_validate_only_returns_what_would_run_and_stores_nothing(api: httpx.AsyncClient) -> None:
@@ -237,6 +247,31 @@ async def test_a_list_can_be_filtered_by_time_across_pages(api: httpx.AsyncClien
     assert (first["total"], second["next_page_token"]) == (2, None)
     other = await api.get(RUNS, params={"page_size": 1, "page_token": first["next_page_token"]})
     assert other.json()["code"] == "invalid_page_token"
+
+
+async def test_a_run_that_changed_since_it_was_read_is_not_cancelled(api: httpx.AsyncClient) -> None:
+    """Regression: `If-Match` on cancel was ignored."""
+    created = await api.post(RUNS, json={"query": QUESTION})
+    run_id, tag = created.json()["run_id"], created.headers["etag"]
+    for stale in ('"0123"', f"W/{tag}", '"0123", "4567"', ""):
+        refused = await api.post(f"{RUNS}/{run_id}/cancel", headers={"If-Match": stale})
+        assert (refused.status_code, refused.json()["code"]) == (412, "run_changed")
+    assert (await api.get(f"{RUNS}/{run_id}")).json()["status"] == "pending"
+    status = await api.get(f"{RUNS}/{run_id}", headers={"Accept-Encoding": "gzip"})
+    assert status.headers["etag"].endswith('-gzip"')
+    for current in (
+        f'"0123", {status.headers["etag"]}',
+        tag,
+    ):  # a repeated cancel succeeds, although the run has changed
+        answer = await api.post(f"{RUNS}/{run_id}/cancel", headers={"If-Match": current})
+        assert answer.json() == {"status": "cancelled", "run_id": run_id}
+
+
+async def test_if_match_of_a_star_cancels_any_version_and_of_another_user_finds_nothing(api: httpx.AsyncClient) -> None:
+    run_id = (await api.post(RUNS, json={"query": QUESTION})).json()["run_id"]
+    eve = {"X-Goog-Authenticated-User-Email": "accounts.google.com:eve@example.com", "If-Match": '"0123"'}
+    assert (await api.post(f"{RUNS}/{run_id}/cancel", headers=eve)).status_code == 404
+    assert (await api.post(f"{RUNS}/{run_id}/cancel", headers={"If-Match": "*"})).status_code == 200
 
 
 async def test_a_cancelled_run_stays_cancelled_and_its_job_ends(api: httpx.AsyncClient) -> None:

@@ -19,7 +19,7 @@ from tests.support.iap import AUDIENCE, IapEmulator
 
 ROOT = Path(__file__).parent.parent.parent
 PATH = "/api/v1/runs/run_0123456789ab"
-COMMAND = ("-m", "uvicorn", "functions_framework.aio:app", "--host", "127.0.0.1", "--lifespan", "on", "--no-access-log")
+COMMAND = ("-m", "uvicorn", "shared.http.server:app", "--host", "127.0.0.1", "--lifespan", "on", "--no-access-log")
 
 
 class Served:

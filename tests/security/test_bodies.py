@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.http.requests import MAX_BODY_BYTES, MAX_ERRORS
+from shared.http.problems import MAX_ERRORS
+from shared.http.requests import MAX_BODY_BYTES
 from tests.security.conftest import QUESTION, RUNS, VALIDATE
 
 JSON = {"Content-Type": "application/json"}

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 from shared.errors import HaystackError
-from shared.http.problems import STATUS_OF
+from shared.http.problems import KINDS
 from shared.runs import lifecycle, states
 from shared.runs.jobs import JobReport, JobState
 from shared.runs.ports import BatchJobs, RunStore
@@ -232,7 +232,7 @@ async def live_through(
     except HaystackError as raised:
         error = raised
     if isinstance(error, HaystackError):
-        assert STATUS_OF.get(error.slug, 500) != 500, repr(error)
+        assert KINDS.get(error.slug, KINDS["internal"]).status != 500, repr(error)
     world.check_one_live_job()
     runs = await world.settle()
     world.check(runs)

@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from shared import routes
 from shared.fields import Query
-from shared.http.problems import STATUS_OF
+from shared.http.problems import DOCUMENTATION, KINDS
 from shared.http.requests import IDEMPOTENCY_KEY
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -96,6 +96,41 @@ def test_every_field_of_a_response_has_an_example() -> None:
                 assert shown["value"].keys() == schema["properties"].keys(), name
 
 
+def test_the_two_answers_of_create_run_are_told_apart_by_a_discriminator() -> None:
+    (media,) = (media for name, media in contents() if name.startswith("createRun") and name.endswith("200"))
+    mapping = media["schema"]["discriminator"]["mapping"]
+    assert {name: last.rpartition("/")[2] for name, last in mapping.items()} == {
+        "run": "RunStatus",
+        "preview": "RunPreview",
+    }
+    for kind, reference in mapping.items():
+        schema = resolved({"$ref": reference})
+        assert "kind" in schema["required"]
+        assert schema["properties"]["kind"]["const"] == kind
+    for shown in media["examples"].values():
+        assert shown["value"]["kind"] in mapping
+
+
+def test_the_document_names_a_contact_and_what_a_client_can_do_wrong_with_health() -> None:
+    assert DOCUMENT["info"]["contact"].keys() == {"name", "url"}
+    for path in ("/api/v1/health", "/api/v1/health/ready"):
+        assert "422" in DOCUMENT["paths"][path]["get"]["responses"]
+
+
+def test_every_operation_with_query_parameters_is_a_route_with_them_and_no_other() -> None:
+    for method, path, operation in operations():
+        match = routes.match(method, path)
+        assert isinstance(match, routes.Match)
+        assert match.route.query == any(resolved(each)["in"] == "query" for each in operation["parameters"]), path
+
+
+def test_the_type_of_a_problem_is_an_https_uri() -> None:
+    pattern = COMPONENTS["schemas"]["Problem"]["properties"]["type"]["pattern"]
+    for code in KINDS:
+        assert re.fullmatch(pattern, f"{DOCUMENTATION}#{code}")
+    assert DOCUMENTATION.startswith("https://")
+
+
 def test_every_error_code_is_documented_where_it_can_occur() -> None:
     documented = {
         (code, int(status))
@@ -103,7 +138,7 @@ def test_every_error_code_is_documented_where_it_can_occur() -> None:
         for status, response in operation["responses"].items()
         for code in resolved(response).get("content", {}).get("application/problem+json", {}).get("examples", {})
     }
-    assert documented == {(code, status) for code, status in STATUS_OF.items() if code not in NOT_OF_AN_OPERATION}
+    assert documented == {(code, kind.status) for code, kind in KINDS.items() if code not in NOT_OF_AN_OPERATION}
 
 
 def test_every_field_has_a_description() -> None:

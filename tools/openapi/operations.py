@@ -1,9 +1,9 @@
 """User-facing operations, with the models and errors of the code; `operations.yaml` has their text and examples."""
 
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from shared.catalog.schemas import (
     CellTypeInfo,
@@ -74,7 +74,12 @@ CATALOG: Final = (*problems.DATASET, *problems.NAME)
 ENTRIES: Final = (*CATALOG, *problems.ALL)
 OPERATIONS: Final = (
     Operation(
-        "createRun", "POST", RUNS, RunStatus | RunPreview, (*problems.BODY, *problems.SUBMIT), body=CreateRunRequest
+        "createRun",
+        "POST",
+        RUNS,
+        Annotated[RunStatus | RunPreview, Field(discriminator="kind")],
+        (*problems.BODY, *problems.SUBMIT),
+        body=CreateRunRequest,
     ),
     Operation("listRuns", "GET", RUNS, RunList, problems.LIST, query=ListQuery),
     Operation(

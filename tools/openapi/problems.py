@@ -47,7 +47,10 @@ def _invalid(place: str, name: str, msg: str, kind: str) -> InvalidRequest:
 
 
 # Errors of every operation, and of those that authenticate the caller and read the store.
-ANY: Final = (HaystackError("unexpected"),)
+ANY: Final = (
+    _invalid("query", "pages", "Extra inputs are not permitted", "extra_forbidden"),
+    HaystackError("unexpected"),
+)
 AUTHENTICATED: Final = (errors.Unauthenticated(), errors.TooManyRequests(600, 5), errors.Unavailable("Firestore"))
 LIMITS: Final = ("RateLimit", "RateLimitPolicy")
 FOREIGN: Final = (errors.Forbidden(cors.FOREIGN_PAGE),)
@@ -100,7 +103,7 @@ WAIT: Final = (
 )
 RUN: Final = (errors.RunNotFound(RUN_ID),)
 NO_RESULT: Final = (errors.RunNotCompleted(RUN_ID, "running", f"Poll /api/v1/runs/{RUN_ID} until it is done."),)
-FINISHED: Final = (errors.RunAlreadyFinished(RUN_ID, "completed"),)
+FINISHED: Final = (errors.RunAlreadyFinished(RUN_ID, "completed"), errors.RunChanged(RUN_ID))
 NOT_FINISHED: Final = (errors.RunNotFinished(RUN_ID, "is running. Cancel it first."),)
 DATASET: Final = (errors.DatasetNotFound("atlantis", ["openproblems", "parse_pbmc", "tabula_sapiens"]),)
 NAME: Final = (_invalid("query", "dataset", "String should have at most 63 characters", "string_too_long"),)
@@ -131,8 +134,9 @@ def _response(status: int, answers: list[Response]) -> Json:
     sent += LIMITS if status == HTTPStatus.TOO_MANY_REQUESTS else ()
     names = dict.fromkeys(SCHEMA_OF.get(code, SCHEMAS.get(status, "Problem")) for code in examples)
     references = [{"$ref": f"#/components/schemas/{name}"} for name in names]
+    titles = [f"{each['value']['title']} (`{code}`)" for code, each in examples.items()]
     return {
-        "description": f"{HTTPStatus(status).phrase}: {' or '.join(f'`{code}`' for code in examples)}.",
+        "description": f"{' or '.join(titles)}.",
         "headers": headers(["RequestId", *sent]),
         "content": {
             MEDIA_TYPE: {

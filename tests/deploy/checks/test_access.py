@@ -127,7 +127,7 @@ def test_without_a_token_or_a_domain_no_request_is_sent(deployed: Examination) -
     (finding,) = deployed.findings(access.signed_in)
     assert finding.level is Level.UNCHECKED
     assert finding.command.startswith("./deploy.sh doctor --project ")
-    assert "--service-account haystack-reader@" in finding.command
+    assert "--service-account haystack-caller@" in finding.command
     deployed.target = replace(deployed.target, domain="")
     (finding,) = deployed.findings(access.signed_in)
     assert finding.level is Level.UNCHECKED

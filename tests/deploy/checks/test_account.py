@@ -22,15 +22,17 @@ def test_the_version_of_gcloud_is_told(new: Examination) -> None:
 
 
 def test_an_old_gcloud_is_told_with_the_command_that_updates_it() -> None:
-    (finding,) = account.gcloud(version(**{"Google Cloud SDK": "400.0.0", "beta": "2022.01.01"}))
+    (finding,) = account.gcloud(version(**{"Google Cloud SDK": "400.0.0", "alpha": "2022.01.01", "beta": "2022.01.01"}))
     assert finding.level is Level.KNOW
     assert "gcloud 400.0.0 is older than 528.0.0" in finding.text
     assert finding.command == "gcloud components update"
 
 
 def test_missing_preview_commands_are_to_install() -> None:
-    finding, _ = account.gcloud(version(**{"Google Cloud SDK": "600.0.0"}))
-    assert finding.level is Level.FIX
+    """Regression: the doctor asked for the beta commands only, and the deployment failed at its first alert."""
+    for installed in ({}, {"beta": "2026.01.01"}, {"alpha": "2026.01.01"}):
+        finding, _ = account.gcloud(version(**{"Google Cloud SDK": "600.0.0"}, **installed))
+        assert finding.level is Level.FIX
     assert finding.command == "gcloud components install alpha beta"
 
 

@@ -64,7 +64,9 @@ def test_why_the_newest_job_failed_is_told(deployed: Examination) -> None:
 def test_without_a_job_the_smoke_test_is_proposed(deployed: Examination) -> None:
     deployed.without(f"/jobs/{JOB}")
     (finding,) = deployed.findings(jobs.last_job)
-    assert finding.command == f"./deploy.sh verify --project {PROJECT} --domain haystack.example.org"
+    caller = f"haystack-caller@{PROJECT}.iam.gserviceaccount.com"
+    place = f"--project {PROJECT} --region {REGION} --domain haystack.example.org"
+    assert finding.command == f"./deploy.sh verify {place} --service-account {caller}"
 
 
 def test_a_missing_topic_is_told(deployed: Examination) -> None:

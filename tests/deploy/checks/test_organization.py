@@ -19,15 +19,39 @@ JUDGES = {rule.constraint: rule.judge for rule in organization.RULES}
 def test_an_organization_s_own_members_can_sign_in(new: Examination) -> None:
     (finding,) = new.findings(organization.membership)
     assert finding.level is Level.KNOW
-    assert "The project is in organization 1234567890" in finding.text
+    assert "only accounts of the project's organization can sign in" in finding.text
+    assert ":handleRedirect" in finding.text
 
 
 def test_without_an_organization_people_cannot_sign_in_without_a_client(new: Examination) -> None:
     new.cloud.organization = ""
     (finding,) = new.findings(organization.membership)
     assert finding.level is Level.FIX
-    assert "The project has no organization" in finding.text
-    assert "--iap-client-id" in finding.text
+    assert "is in no organization" in finding.text
+    assert ":handleRedirect" in finding.text
+    assert "./deploy.sh stops" in finding.text
+    new.target = replace(new.target, iap_client_id="1-a.apps.googleusercontent.com")
+    (finding,) = new.findings(organization.membership)
+    assert finding.level is Level.OK
+
+
+def test_the_doctor_says_of_members_what_the_deployment_says(new: Examination) -> None:
+    """Regression: the doctor found nothing to fix, and the deployment refused a member of another organization."""
+    new.target = replace(new.target, members=("user:ada@gmail.com",))
+    (finding,) = new.findings(organization.membership)
+    assert finding.level is Level.FIX
+    assert "not of example.org" in finding.text
+    new.target = replace(new.target, members=("user:ada@example.org",))
+    (finding,) = new.findings(organization.membership)
+    assert (finding.level, "accounts of example.org" in finding.text) == (Level.KNOW, True)
+
+
+def test_a_blank_client_is_google_s(deployed: Examination) -> None:
+    """Regression: the doctor took the blank id, which is left when a client is removed, for a client of one's own."""
+    deployed.cloud.organization = ""
+    deployed.resource("/backendServices/haystack-create")["iap"]["oauth2ClientId"] = " "
+    (finding,) = deployed.findings(organization.membership)
+    assert finding.level is Level.FIX
 
 
 def test_a_client_of_one_s_own_decides_who_can_sign_in(deployed: Examination) -> None:
@@ -54,23 +78,29 @@ def test_the_policies_in_force_are_read_and_each_that_matters_is_told(new: Exami
     ("constraint", "policy", "level", "said"),
     [
         ("iam.allowedPolicyMemberDomains", {"listPolicy": {"allowedValues": ["C0abc"]}}, Level.KNOW, "C0abc"),
-        ("compute.vmExternalIpAccess", FORBIDDEN, Level.FIX, "allows external addresses for nothing"),
+        ("compute.vmExternalIpAccess", FORBIDDEN, Level.FIX, "allows no external addresses"),
         ("compute.skipDefaultNetworkCreation", ENFORCED, Level.KNOW, "have no default network"),
         (
             "gcp.resourceLocations",
-            {"listPolicy": {"allowedValues": ["in:us-central1-locations", "us-east1"]}},
+            {"listPolicy": {"allowedValues": ["in:us-central1-locations", "global"]}},
             Level.KNOW,
             f"Check that {REGION} is among them",
         ),
         (
             "gcp.resourceLocations",
-            {"listPolicy": {"allowedValues": ["us-east1"]}},
+            {"listPolicy": {"allowedValues": ["us-east1", "global"]}},
             Level.FIX,
             "Choose another --region",
         ),
         (
             "gcp.resourceLocations",
             {"listPolicy": {"allowedValues": [f"in:{REGION}-locations"]}},
+            Level.FIX,
+            "Secrets also need `global`",
+        ),
+        (
+            "gcp.resourceLocations",
+            {"listPolicy": {"allowedValues": [f"in:{REGION}-locations", "global"]}},
             Level.KNOW,
             f"{REGION} is one of them",
         ),

@@ -6,7 +6,7 @@ import pytest
 
 from deploy.checks import project
 from deploy.checks.finding import Level
-from tests.deploy.checks.conftest import Examination
+from tests.deploy.checks.conftest import Examination, assert_exists
 from tests.deploy.conftest import PROJECT, REGION
 
 SUBNET = f"compute/projects/{PROJECT}/regions/{REGION}/subnetworks/lab-jobs"
@@ -59,7 +59,9 @@ def test_a_project_without_a_network_is_told(new: Examination) -> None:
     new.without("networks/default")
     (finding,) = new.findings(project.subnet)
     assert finding.level is Level.FIX
-    assert finding.command == f"gcloud compute networks create default --subnet-mode=auto --project={PROJECT}"
+    assert finding.command.endswith("--network haystack --subnet haystack --no-external-ip")
+    for line in finding.text.splitlines()[1:3]:
+        assert_exists(line)
 
 
 def test_a_subnet_needs_private_google_access(new: Examination) -> None:

@@ -125,7 +125,7 @@ async def test_a_preflight_needs_no_identity_and_gets_methods_and_headers(short:
     assert (preflight.status_code, preflight.content) == (204, b"")
     assert preflight.headers["access-control-allow-methods"] == "DELETE, GET, HEAD"
     allowed = preflight.headers["access-control-allow-headers"].split(", ")
-    assert {"Idempotency-Key", "X-Requested-With"} <= set(
+    assert {"Idempotency-Key", "If-Match", "X-Requested-With"} <= set(
         allowed
     )  # IAP answers the latter with 401, not with a redirect
     assert preflight.headers["access-control-allow-origin"] == ORIGIN
@@ -201,8 +201,8 @@ async def test_a_bug_is_a_500_with_the_request_id_and_no_details(capsys: pytest.
         answered = await caller.get(PATH, headers={"X-Request-Id": "r-1"})
     assert answered.status_code == 500
     assert answered.json() == {
-        "type": "urn:haystack:problem:internal",
-        "title": "Internal Server Error",
+        "type": "https://haystack.example.org/docs/api#internal",
+        "title": "Unexpected failure",
         "status": 500,
         "detail": "The service failed unexpectedly. Try again; if it fails again, report the request_id.",
         "code": "internal",

@@ -150,7 +150,7 @@ async def test_a_list_has_each_run_once_in_one_order_whichever_function_created_
     token: str | None = None
     listed: list[RunStatus] = []
     for _ in range(3):
-        page = await list_runs(ListQuery(page_size=2, page_token=token), ADA, store=service.store)
+        page = await list_runs(ListQuery(page_size=2, page_token=token), ADA, token_key="k", store=service.store)
         token, listed = page.next_page_token, [*listed, *page.runs]
     assert [each.run_id for each in listed] == [
         run.run_id for run in sorted(runs, key=lambda run: (run.created_at, run.run_id), reverse=True)

@@ -56,6 +56,26 @@ async def test_a_full_last_page_has_no_next(store: SqliteRunStore) -> None:
     assert (await ask(store, page_size=7)).next_page_token is None
 
 
+async def test_the_last_page_has_no_next_although_runs_are_created_meanwhile(
+    store: SqliteRunStore, batch: FakeBatch, clock: TestClock
+) -> None:
+    """Regression: the count told of a next page, and a run created after the first page let the last one offer an empty page."""
+    first = await ask(store, page_size=4)
+    await RunSubmission(store, batch, clock).create(CreateRunRequest(query="What is new?"), ANSWERABLE, ADA)
+    last = await ask(store, page_size=3, page_token=first.next_page_token)
+    assert (len(last.runs), last.total, last.next_page_token) == (3, 8, None)
+
+
+async def test_no_run_is_left_out_because_others_are_deleted_meanwhile(store: SqliteRunStore) -> None:
+    """Regression: after a deletion, the count ended the list one page too early."""
+    first = await ask(store, page_size=3)
+    await store.delete(first.runs[0].run_id)
+    second = await ask(store, page_size=3, page_token=first.next_page_token)
+    third = await ask(store, page_size=3, page_token=second.next_page_token)
+    assert len({run.run_id for page in (first, second, third) for run in page.runs}) == 7
+    assert third.next_page_token is None
+
+
 async def test_a_page_behind_the_end_is_empty(store: SqliteRunStore) -> None:
     page = await ask(store, page=9)
     assert (page.runs, page.total, page.next_page_token) == ([], 7, None)
