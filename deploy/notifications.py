@@ -68,7 +68,8 @@ def given(args: argparse.Namespace) -> Notifications:
     """Return what the arguments of a deployment say; other commands have none."""
     if args.command != "deploy":
         return Notifications()
-    return Notifications(args.webhook_hosts, *args.smtp, args.smtp_user or "", args.smtp_from or "")
+    host, port = args.smtp
+    return Notifications(args.webhook_hosts, host, port, args.smtp_user or "", args.smtp_from or "")
 
 
 def _hosts(text: str) -> tuple[str, ...]:

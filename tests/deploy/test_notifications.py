@@ -24,7 +24,9 @@ def parsed(*words: str) -> Notifications:
     parser = argparse.ArgumentParser()
     parser.set_defaults(command="deploy")
     notifications.add_options(parser)
-    return notifications.options(parser, parser.parse_args(words))
+    args = parser.parse_args(words)
+    notifications.check_options(parser, args)
+    return notifications.given(args)
 
 
 def test_without_options_there_are_no_notifications(target: Target) -> None:
