@@ -8,7 +8,7 @@ from deploy.gcloud import Gcloud
 from deploy.iam import ACCOUNTS, bindings_of_accounts
 from deploy.policies import Policy
 from deploy.secrets import PAGE_TOKEN_KEY
-from deploy.target import WEBHOOK_SECRET, Target
+from deploy.target import SMTP_PASSWORD, WEBHOOK_SECRET, Target
 from shared.routes import FUNCTIONS
 from shared.settings import LLM_KEYS
 
@@ -62,8 +62,9 @@ def _delete_accounts(cloud: Gcloud, target: Target) -> None:
     if accounts:  # they would stay in the policies of what is not deleted
         buckets = cloud.by_name("storage buckets list", "--raw")
         kept = [name for name in (target.results_bucket, target.atlas_bucket, target.source_bucket) if name in buckets]
+        theirs = [*map(target.llm_secret, LLM_KEYS), target.name(SMTP_PASSWORD)]  # stored by operators, so they stay
         secrets = cloud.by_name("secrets list")
-        keys = [name for provider in LLM_KEYS if (name := target.llm_secret(provider)) in secrets]
+        keys = [name for name in theirs if name in secrets]
         places = [
             Policy("project", target.project),
             *(Policy("bucket", f"gs://{name}") for name in kept),
