@@ -48,7 +48,12 @@ def test_the_wheel_installs_only_the_client(wheel: Path) -> None:
         (entry_points,) = [archive.read(name).decode() for name in names if name.endswith("entry_points.txt")]
     tops = {name.partition("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"haystack_client"}
-    modules = {path.name for path in (ROOT / "haystack_client").iterdir() if path.is_file()}
+    client = ROOT / "haystack_client"
+    modules = {
+        path.relative_to(client).as_posix()
+        for path in client.rglob("*")
+        if path.is_file() and path.parent.name != "__pycache__"
+    }
     assert {name.partition("/")[2] for name in names if name.startswith("haystack_client/")} == modules
     assert "py.typed" in modules
     assert entry_points == "[console_scripts]\nhaystack = haystack_client.__main__:main\n"
@@ -61,7 +66,7 @@ def test_the_wheel_requires_only_what_the_client_imports(metadata: Message) -> N
     assert {requirement.partition(">")[0] for requirement in of_extra} == NOTEBOOK
     assert metadata.get_all("Provides-Extra") == ["notebook"]
     imported = set()
-    for path in (ROOT / "haystack_client").glob("*.py"):
+    for path in (ROOT / "haystack_client").rglob("*.py"):
         # The statements of a module that run when it is imported; a block for type checkers is not among them.
         for node in ast.parse(path.read_text()).body:
             if isinstance(node, ast.Import):
