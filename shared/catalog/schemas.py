@@ -109,14 +109,18 @@ class MatchedTerm(Model):
 class ControlStrategyValidation(Model):
     """Availability of a synthetic control for a question, and the interpretation of the question."""
 
-    synthetic_control_available: bool = Field(description="Whether matched control cells exist.")
-    control_cells_found: int = Field(description="Number of matched control cells.")
+    synthetic_control_available: bool = Field(description="Whether the atlas that answers has matched control cells.")
+    control_cells_found: int = Field(
+        description="Number of matched control cells in the atlas that answers, `interpretation.dataset`."
+    )
     control_donors: list[str] = Field(description="Donors of the matched control cells.")
     control_conditions: list[str] = Field(description="Control conditions of the matched control cells.")
     recommendation: ControlStrategy = Field(description="Recommended control strategy.")
     warning: str | None = Field(description="What to consider before the run; null if there is nothing.")
     cell_type: MatchedTerm | None = Field(description="Cell type that the question names; null if it names none.")
     perturbation: MatchedTerm | None = Field(description="Perturbation that the question names; null if it names none.")
-    datasets: list[str] = Field(description="Ingested datasets that can answer the question.")
+    datasets: list[str] = Field(
+        description="Ingested datasets that can answer the question; a run uses the one of `interpretation.dataset`."
+    )
     interpretation: Interpretation = Field(description="How the question is read, and what is not taken into account.")
     suggestions: list[str] = Field(description="Similar questions that can be answered, if this one cannot be.")

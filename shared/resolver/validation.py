@@ -3,7 +3,6 @@
 Matched controls are cells of the same dataset, donor and cell type in a control condition. Pure.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from shared.catalog.entries import DatasetEntry
@@ -44,17 +43,16 @@ def validate(request: ControlStrategyValidationRequest, view: CatalogView) -> Co
     used = interpretation.perturbation.used if interpretation.perturbation else None
     if used and resolution.cell_type:  # as the run does, with the perturbation that answers the question
         matches = matched_controls(view, used, cell_type_key(resolution.cell_type))
-    usable = [match for match in matches if match.cells]
+    # A run uses the cells of one atlas, so the controls of the others say nothing about it.
+    match = next((match for match in matches if match.plan.dataset.name == interpretation.dataset), None)
+    usable = match if match and match.cells else None
     warnings = _corrections(resolution)
-    if usable:
-        warnings += _substitutions(usable[0])
-    else:
-        warnings.append(_why_not(matches, used))
+    warnings += _substitutions(usable) if usable else [_why_not(match, used)]
     return ControlStrategyValidation(
-        synthetic_control_available=bool(usable),
-        control_cells_found=sum(match.cells for match in usable),
-        control_donors=sorted({donor for match in usable for donor in match.donors}),
-        control_conditions=sorted({label for match in usable for label in match.conditions}),
+        synthetic_control_available=usable is not None,
+        control_cells_found=usable.cells if usable else 0,
+        control_donors=sorted(usable.donors) if usable else [],
+        control_conditions=sorted(usable.conditions) if usable else [],
         recommendation=ControlStrategy.SYNTHETIC_CONTROL if usable else ControlStrategy.QUERY_AS_CONTROL,
         warning=" ".join(warnings) or None,
         cell_type=resolution.cell_type,
@@ -81,9 +79,7 @@ def preview(request: CreateRunRequest, view: CatalogView) -> RunPreview:
 
 
 def matched_controls(view: CatalogView, perturbation: str, cell_type: str) -> list[MatchedControls]:
-    """Return, for each atlas that can answer, the matched controls of the nearest cell type that has any.
-
-    Datasets with matched controls come first, otherwise in the order of `query_plans`.
+    """Return, for each atlas that can answer, the matched controls of the nearest cell type that has any, in the order of `query_plans`.
 
     Args:
         perturbation: canonical name.
@@ -93,20 +89,19 @@ def matched_controls(view: CatalogView, perturbation: str, cell_type: str) -> li
     for plan in query_plans(view, perturbation, cell_type):
         in_order = [_match(plan, near, perturbation) for near in (plan.query, *plan.others)]
         found.append(next((match for match in in_order if match.cells), in_order[0]))
-    return sorted(found, key=lambda match: not match.cells)
+    return found
 
 
 def _with_suggestions(reading: Reading, view: CatalogView) -> ReadQuestion:
     return ReadQuestion(reading.interpretation, suggest(reading, view))
 
 
-def _why_not(matches: Sequence[MatchedControls], perturbation: str | None) -> str:
+def _why_not(match: MatchedControls | None, perturbation: str | None) -> str:
     """Explain why there is no synthetic control, and what query_as_control does instead."""
-    if not matches:
+    if match is None:
         return "This question cannot be answered, so no control strategy applies."
-    names = ", ".join(sorted({match.plan.dataset.name for match in matches}))
-    cells = _in_words(matches[0].cell_type)
-    return f"No donor in {names} has both control cells and {perturbation} cells of {cells}. {_QUERY_AS_CONTROL}"
+    cells = f"{perturbation} cells of {_in_words(match.cell_type)}"
+    return f"No donor in {match.plan.dataset.name} has both control cells and {cells}. {_QUERY_AS_CONTROL}"
 
 
 def _corrections(resolution: Resolution) -> list[str]:

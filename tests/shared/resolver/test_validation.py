@@ -181,8 +181,24 @@ def test_datasets_that_are_not_ingested_have_no_matched_controls() -> None:
     assert matched_controls(CatalogView(small_view().datasets[:2]), "IFN-gamma", CD14_MONOCYTE) == []
 
 
-def test_controls_of_several_ingested_datasets_are_added_up() -> None:
-    view = small_view(small_pbmc("first"), small_pbmc("second"))
-    answer = ask(view, "How would CD14 monocytes respond to IFN-gamma?")
-    assert answer.datasets == ["first", "second"]
-    assert answer.control_cells_found == 60
+def test_only_the_controls_of_the_atlas_that_answers_count() -> None:
+    # Regression: the numbers of all atlases were added up, so 60 cells were promised and 30 used.
+    larger = small_pbmc("second").model_copy(update={"n_cells": 10_000_000})
+    for view in (small_view(small_pbmc("first"), larger), small_view(larger, small_pbmc("first"))):
+        answer = ask(view, "How would CD14 monocytes respond to IFN-gamma?")
+        assert (answer.interpretation.dataset, answer.datasets) == ("second", ["first", "second"])
+        assert answer.control_cells_found == 30
+        assert answer.control_donors == ["donor_1", "donor_2", "donor_3"]
+
+
+def test_matched_controls_of_another_atlas_do_not_make_a_synthetic_control_available() -> None:
+    whole = small_pbmc("first")
+    groups = [group for group in whole.groups if group.cell_type == "NK"]
+    answers = whole.model_copy(update={"groups": groups, "n_cells": 10_000_000})
+    assert not ask(small_view(answers), "How would NK cells respond to IL-4?").synthetic_control_available
+    answer = ask(small_view(answers, small_pbmc("second")), "How would NK cells respond to IL-4?")
+    assert (answer.interpretation.dataset, answer.datasets) == ("first", ["first", "second"])
+    assert (answer.synthetic_control_available, answer.control_cells_found) == (False, 0)
+    assert answer.recommendation is ControlStrategy.QUERY_AS_CONTROL
+    assert answer.warning is not None
+    assert answer.warning.startswith("No donor in first has both control cells and IL-4 cells of NK")
