@@ -4,6 +4,8 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
+from functools import partial
+from itertools import count
 from typing import TypeVar
 
 from shared import logs
@@ -11,7 +13,7 @@ from shared.catalog.interpretation import Interpretation
 from shared.errors import Unavailable
 from shared.fields import ControlStrategy
 from shared.logs import Severity
-from shared.runs.lifecycle import RunLease
+from shared.runs.lifecycle import PhaseShare, RunLease
 from shared.runs.ports import RunWatch
 from shared.runs.records import Iteration, Run
 from shared.runs.states import Phase
@@ -22,6 +24,9 @@ RETRY_PAUSES = (1.0, 2.0, 4.0, 8.0)
 # Seconds for which finished work waits for the results bucket and the run store, and the longest pause between two tries.
 PATIENCE = 900.0
 LONGEST_PAUSE = 30.0
+# A phase that has moved by this share is reported, at most once in so many seconds: a short phase costs no write, a long one at most ten.
+NOTABLE_SHARE = 0.1
+SHARE_SECONDS = 10.0
 # Seconds until an interrupted watch is started again.
 WATCH_PAUSE = 5.0
 
@@ -80,6 +85,20 @@ class Progress:
         self._lease = lease
         self._watch = watch
         self._stopped = False
+        self._at = (Phase.QUERY_ANALYSIS, 0)  # the current phase and its iteration
+        self._share: PhaseShare | None = None  # None while the phase has not told how much of it is done
+        self._reported = 0.0  # the share of the phase that the store has
+
+    def steps(self, total: int) -> Callable[[], None]:
+        """Return a function that counts a step of the current phase, of so many, for the thread that does them; heartbeats report it."""
+        at, done = self._at, count(1)
+
+        def on_step() -> None:
+            share = min(round(next(done) / total, 2), 1.0)
+            if at == self._at:  # a thread of an abandoned phase may still be busy
+                self._share = PhaseShare(*at, share)
+
+        return on_step
 
     async def phase(
         self,
@@ -98,6 +117,7 @@ class Progress:
         if self._stopped:
             raise Stopped
         logs.log(Severity.INFO, "phase", phase=phase.value, iteration=iteration)
+        self._at, self._share, self._reported = (phase, iteration), None, 0.0
         run = await retry(
             lambda: self._lease.progress(
                 phase=phase,
@@ -110,18 +130,28 @@ class Progress:
         if not self._lease.owns(run):
             raise Stopped
 
-    async def heartbeats(self, interval: float) -> None:
-        """Send a heartbeat every `interval` seconds; return once the run no longer belongs to this process.
+    async def heartbeats(self, interval: float, share_seconds: float = SHARE_SECONDS) -> None:
+        """Send a heartbeat every `interval` seconds, and earlier if the phase moved; return once the run belongs to another process.
 
         An unavailable store is no reason to stop: the next heartbeat may reach it.
         """
+        pause, silent = min(interval, share_seconds), 0.0
         while not self._stopped:
-            await asyncio.sleep(interval)
+            await asyncio.sleep(pause)
+            silent += pause
+            share = self._share
+            moved = share is not None and share.done >= self._reported + NOTABLE_SHARE
+            if silent < interval and not moved:
+                continue
+            silent = 0.0
             try:
                 # Repeated, because the next one is a minute away: the first only finds out that its connection is dead.
-                self._stopped = not self._lease.owns(await retry(self._lease.heartbeat))
+                self._stopped = not self._lease.owns(await retry(partial(self._lease.heartbeat, share)))
             except Unavailable as error:
                 logs.log(Severity.WARNING, "a heartbeat did not reach the run store", error=error)
+                continue
+            if share is not None and (share.phase, share.iteration) == self._at:
+                self._reported = share.done
 
     async def until_stopped(self) -> None:
         """Return once the run no longer belongs to this process, so that a cancel is noticed within a phase."""

@@ -1,10 +1,11 @@
 """A run from its understood question to its uploaded results: search, write, upload. The import takes a second."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from orchestrator.config import JobConfig
 from orchestrator.evidence.enrichment import notable
@@ -22,6 +23,16 @@ from orchestrator.search.search import Search, SearchResult
 from shared.runs.ports import ResultFiles
 from shared.runs.records import Run, RunOutcome
 from shared.runs.states import results_folder
+
+# The result files, in their order, with their media types.
+FILES: Final[Sequence[tuple[Callable[[SearchResult, Path], Path], str]]] = (
+    (write_predictions, "application/x-hdf5"),
+    (write_genes, "text/csv"),
+    (write_gene_sets, "text/csv"),
+    (write_ranked_genes, "text/tab-separated-values"),
+    (write_report, "text/html"),
+    (write_log, "application/json"),
+)
 
 
 def predictor_from(environment: Mapping[str, str]) -> Predictor:
@@ -56,13 +67,14 @@ class Workflow:
             lambda: Search(run, question, atlas_root=self.atlas_root, predictor=self.predictor, config=self.config)
         )
         result = await search.run(progress)
-        written = await asyncio.to_thread(self._write, result)
+        on_step = progress.steps(2 * len(FILES))  # each file is written and uploaded
+        written = await asyncio.to_thread(self._write, result, on_step)
         # A late process writes to a folder of its own, and the record names the files of the process that completed the run.
         folder = results_folder(run.run_id, run.compute.attempt, run.compute.lease_owner or "none")
-        stored = [
-            await outlast(partial(self.files.upload, folder, path, media_type), self.patience)
-            for path, media_type in written
-        ]
+        stored = []
+        for path, media_type in written:
+            stored.append(await outlast(partial(self.files.upload, folder, path, media_type), self.patience))
+            on_step()
         best = result.best
         return RunOutcome(
             answer=" ".join(headline(result)),
@@ -81,12 +93,9 @@ class Workflow:
             files=stored,
         )
 
-    def _write(self, result: SearchResult) -> list[tuple[Path, str]]:
-        return [
-            (write_predictions(result, self.workdir), "application/x-hdf5"),
-            (write_genes(result, self.workdir), "text/csv"),
-            (write_gene_sets(result, self.workdir), "text/csv"),
-            (write_ranked_genes(result, self.workdir), "text/tab-separated-values"),
-            (write_report(result, self.workdir), "text/html"),
-            (write_log(result, self.workdir), "application/json"),
-        ]
+    def _write(self, result: SearchResult, on_step: Callable[[], None]) -> list[tuple[Path, str]]:
+        written = []
+        for write, media_type in FILES:
+            written.append((write(result, self.workdir), media_type))
+            on_step()
+        return written

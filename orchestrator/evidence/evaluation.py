@@ -1,7 +1,8 @@
 """Evaluate a prediction: differential expression, enrichment in both collections of gene sets, grounding score."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from scipy import sparse
 
@@ -13,6 +14,8 @@ from orchestrator.evidence.grounding import Evidence, Grounding, Origin, ground
 from orchestrator.evidence.inference import Response
 from shared.catalog import reference
 from shared.runs.records import PathwayChange
+
+EVALUATION_STEPS: Final = 3
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ class Evaluator:
         p_value: float | None = None,
         origin: Origin = Origin.EXACT,
         seed: int,
+        on_step: Callable[[], None] = lambda: None,
     ) -> Evaluation:
         """Evaluate cells against control cells, both as raw counts, cells × genes.
 
@@ -50,9 +54,12 @@ class Evaluator:
             response: what a prediction rests on; None for measured cells.
             p_value: of the expected program against permuted treatment labels, if it is known.
             origin: the cells that the prediction was made from.
+            on_step: called after each of `EVALUATION_STEPS` steps.
         """
         differential = compare(perturbed, control, self.genes, self.config, response)
+        on_step()
         enrichment = [*enrich(differential, hallmark()), *enrich(differential, reactome())]
+        on_step()
         enrichment.sort(key=lambda change: (-change.score, change.name))
         known = reference.known_perturbation(self.perturbation)
         evidence = Evidence(
@@ -66,4 +73,6 @@ class Evaluator:
             p_value=p_value,
             perturbed_cells=None if response is None else response.perturbed_cells,
         )
-        return Evaluation(differential, enrichment, ground(evidence, self.config, seed=seed))
+        grounding = ground(evidence, self.config, seed=seed)
+        on_step()
+        return Evaluation(differential, enrichment, grounding)

@@ -8,7 +8,7 @@ Permuted cells tell nothing about samples, which differ even if nothing was done
 the larger of the two p values counts.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
 import numpy as np
@@ -32,6 +32,7 @@ def program_p_value(
     columns: Collection[int],
     *,
     seed: int,
+    on_group: Callable[[], None] = lambda: None,
 ) -> float | None:
     """Return the share of label permutations in which a program rises at least as much, the observed labels included.
 
@@ -40,6 +41,7 @@ def program_p_value(
         weights: of each group; they sum to 1.
         response: of the same groups.
         columns: of the genes of the program; those without a standard error are left out.
+        on_group: called after the permutations of each group.
 
     Returns:
         None if no gene of the program can be judged, or if perturbed and control cells come from different donors.
@@ -54,6 +56,7 @@ def program_p_value(
     change = np.zeros((PERMUTATIONS + 1, len(genes)))
     for prompt, weight in zip(prompts, weights, strict=True):
         change += weight * _changes(prompt.perturbed, prompt.baseline, genes, rng)
+        on_group()
     rise = (change / response.standard_error[genes]).mean(axis=1)
     of_donors = (response.donor_effects[:, genes] / response.standard_error[genes]).mean(axis=1)
     return max(float(np.mean(rise >= rise[0])), rises(of_donors) if len(of_donors) >= MIN_DONORS else 0.0)

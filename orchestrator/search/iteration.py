@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from scipy import sparse
@@ -11,7 +11,7 @@ from orchestrator.atlas.expression import profile
 from orchestrator.config import JobConfig
 from orchestrator.evidence.confidence import Accuracy, accuracy_of
 from orchestrator.evidence.differential import Differential
-from orchestrator.evidence.evaluation import Evaluator
+from orchestrator.evidence.evaluation import EVALUATION_STEPS, Evaluator
 from orchestrator.evidence.gene_sets import program_genes
 from orchestrator.evidence.grounding import Origin
 from orchestrator.evidence.inference import Response, response_of
@@ -130,9 +130,11 @@ class IterationRunner:
             predictor.predict, query.counts, groups, genes=self.source.genes, seed=seed
         )
         await progress.phase(Phase.EVALUATION, number)
+        on_step = progress.steps(1 + len(groups) + EVALUATION_STEPS)
         control = self._control(prediction, effective)
         response = await asyncio.to_thread(self._response, groups, weights, prediction.perturbed, control)
-        p_value = await asyncio.to_thread(self._p_value, groups, weights, response, seed)
+        on_step()
+        p_value = await asyncio.to_thread(self._p_value, groups, weights, response, seed, on_step)
         evaluation = await asyncio.to_thread(
             self._evaluator().evaluate,
             prediction.perturbed,
@@ -141,6 +143,7 @@ class IterationRunner:
             p_value=p_value,
             origin=self._origin(prompt),
             seed=seed,
+            on_step=on_step,
         )
         grounding = evaluation.grounding
         record = Iteration(
@@ -187,7 +190,12 @@ class IterationRunner:
         )
 
     def _p_value(
-        self, groups: Sequence[PromptGroup], weights: Sequence[float], response: Response, seed: int
+        self,
+        groups: Sequence[PromptGroup],
+        weights: Sequence[float],
+        response: Response,
+        seed: int,
+        on_group: Callable[[], None],
     ) -> float | None:
         """Return how often permuted treatment labels raise the expected program as much."""
         names = program_genes(self.question.agent)
@@ -196,7 +204,7 @@ class IterationRunner:
         columns = [place for place, gene in enumerate(self.source.genes) if gene in names]
         limit = max(self.config.max_permuted_cells // (2 * len(groups)), self.config.min_group_cells)
         cells = [group.cells(limit) for group in groups]
-        return program_p_value(cells, weights, response, columns, seed=seed)
+        return program_p_value(cells, weights, response, columns, seed=seed, on_group=on_group)
 
     def _response(
         self,

@@ -51,6 +51,14 @@ def tier(prompt: Prompt, cell_type: str) -> int:
     return {Origin.EXACT: 0, Origin.CROSS_CELL_TYPE: 1, Origin.RELATED_PERTURBATION: 2}[prompt.origin(cell_type)]
 
 
+def eligible(candidates: Sequence[Prompt], tried: Sequence[Prompt], cell_type: str) -> list[Prompt]:
+    """Return the candidates among which `choose` chooses: untried ones that answer as directly as any; none without a donor is first."""
+    done = {prompt.groups for prompt in tried}
+    fresh = [prompt for prompt in candidates if prompt.groups not in done and (done or not prompt.drops_donor)]
+    nearest = min((tier(prompt, cell_type) for prompt in fresh), default=0)
+    return [prompt for prompt in fresh if tier(prompt, cell_type) == nearest]
+
+
 def choose(
     candidates: Sequence[Prompt],
     tried: Sequence[Prompt],
@@ -66,12 +74,9 @@ def choose(
         cell_type: label of the query cells' type.
         estimate: expected correlation with the true response; None if it is unknown.
     """
-    done = {prompt.groups for prompt in tried}
-    fresh = [prompt for prompt in candidates if prompt.groups not in done and (done or not prompt.drops_donor)]
+    fresh = eligible(candidates, tried, cell_type)
     if not fresh:
         return None
-    nearest = min(tier(prompt, cell_type) for prompt in fresh)
-    fresh = [prompt for prompt in fresh if tier(prompt, cell_type) == nearest]
     measured = [prompt for prompt in fresh if {group.cell_type for group in prompt.groups} == {cell_type}]
 
     def expected(prompt: Prompt) -> float:

@@ -5,7 +5,7 @@ how much the answer depends on the choice of cells.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from orchestrator.question.analysis import NotUnderstood, Question
 from orchestrator.search.cells import CellSource, QueryCells
 from orchestrator.search.iteration import IterationResult, IterationRunner, IterationSummary
 from orchestrator.search.left_out import LeaveOneOut
-from orchestrator.search.prompts import Prompt, choose
+from orchestrator.search.prompts import Prompt, choose, eligible
 from orchestrator.search.strategies import candidates
 from shared.runs.evidence import Confidence
 from shared.runs.records import Run
@@ -102,6 +102,8 @@ class Search:
         done: list[IterationSummary] = []
         best: IterationResult | None = None
         await progress.phase(Phase.PROMPT_GENERATION, 1, interpretation=self._question.interpretation)
+        first = eligible(self._candidates, [], self._question.query_type.label)
+        await asyncio.to_thread(self._test, first, progress.steps(len(first)))
         prompt = await asyncio.to_thread(self._next_prompt, done)
         while (reason := self._reason_to_stop(done, prompt)) is None and prompt is not None:
             number = len(done) + 1
@@ -132,6 +134,12 @@ class Search:
             config=self._config,
             termination_reason=reason,
         )
+
+    def _test(self, prompts: Sequence[Prompt], on_step: Callable[[], None]) -> None:
+        """Test the prompts of the first choice, one after another; `LeaveOneOut` keeps what it finds."""
+        for prompt in prompts:
+            self._left_out.accuracy(prompt)
+            on_step()
 
     def _next_prompt(self, done: Sequence[IterationSummary]) -> Prompt | None:
         return choose(

@@ -5,6 +5,7 @@ Users cancel a run, and delete one that ended. The job begins, reports progress 
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from shared import logs
 from shared.catalog.interpretation import Interpretation
@@ -122,6 +123,14 @@ async def fail(
     return await store.update(run_id, change)
 
 
+class PhaseShare(NamedTuple):
+    """How much of a phase of an iteration is done, from 0 to 1."""
+
+    phase: Phase
+    iteration: int
+    done: float
+
+
 class RunLease:
     """The right of one process of the job to work on a run.
 
@@ -201,6 +210,7 @@ class RunLease:
                 now,
                 current_phase=phase,
                 current_iteration=iteration,
+                phase_progress=None,
                 interpretation=interpretation or run.interpretation,
                 iterations=iterations,
                 control_strategy_effective=control_strategy_effective or run.control_strategy_effective,
@@ -209,12 +219,18 @@ class RunLease:
 
         return await self._store.update(self.run_id, change)
 
-    async def heartbeat(self) -> Run:
-        """Report that the process is alive; the owner of the run sees no change."""
+    async def heartbeat(self, share: PhaseShare | None = None) -> Run:
+        """Report that the process is alive; the owner of the run sees a change only of the share of the phase that is done."""
 
         def change(run: Run) -> Run | None:
+            if not self.owns(run):
+                return None
             now = self._clock()
-            return run.checked(now, heartbeat_at=now) if self.owns(run) else None
+            # The next phase may have begun after the share was taken.
+            current = share is not None and (share.phase, share.iteration) == (run.current_phase, run.current_iteration)
+            if share is None or not current or share.done == run.phase_progress:
+                return run.checked(now, heartbeat_at=now)
+            return run.changed(now, heartbeat_at=now, phase_progress=share.done)
 
         return await self._store.update(self.run_id, change)
 

@@ -32,7 +32,13 @@ MAX_HISTORY: Final = 50
 MAX_ANSWER: Final = 4000
 # The progress of a run that starts, or starts over in another attempt or process.
 NO_PROGRESS: Final = MappingProxyType[str, object](
-    {"current_phase": None, "current_iteration": 0, "iterations": [], "control_strategy_effective": None}
+    {
+        "current_phase": None,
+        "current_iteration": 0,
+        "phase_progress": None,
+        "iterations": [],
+        "control_strategy_effective": None,
+    }
 )
 
 
@@ -156,6 +162,7 @@ class RunSummary(Model):
     """What the owner sees of a run before its result; polls and lists read only this.
 
     `interpretation` is None for a run with a language model until the job has read the question, and for runs of before it was stored.
+    `phase_progress` is the share of the current phase that is done, None while it is not known.
     `confidence` is None until the run is completed, and for runs of before it was stored here. `waiting_for` is None once a process of the
     job has begun, after the end, and for runs of before it was stored.
     """
@@ -175,6 +182,7 @@ class RunSummary(Model):
     status: RunState = RunState.PENDING
     current_iteration: int = 0
     current_phase: Phase | None = None
+    phase_progress: Annotated[float, Field(ge=0, le=1)] | None = None
     iterations: list[Iteration] = []
     error_message: str | None = None
     failure: Failure | None = None

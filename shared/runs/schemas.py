@@ -166,6 +166,10 @@ class RunStatus(Model):
     random_seed: int | None = Field(description="Requested random seed; null if none was requested.")
     label: str | None = Field(description="Label of the run, if any.")
     current_phase: Phase | None = Field(description="Phase of the current iteration; null unless the run is running.")
+    phase_progress: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        description="Share of the current phase that is done, from 0 to 1; null unless the run is running and the phase reports it. "
+        "Short phases end before they report it."
+    )
     grounding_scores: list[Score | None] = Field(
         description="Grounding score of each finished iteration, in order; null if nothing could be judged."
     )

@@ -20,7 +20,7 @@ from shared.runs import schemas, states, waiting
 from shared.runs.ports import Cursor, ResultFiles, RunDatabase, RunFilter, RunStore
 from shared.runs.records import Failure, GeneAnswer, GeneChange, Iteration, PathwayChange, Run, RunOutcome, RunSummary
 from shared.runs.schemas import ListQuery, Notification, ResultFile, RunList, RunResult, RunStatus
-from shared.runs.states import WaitingReason
+from shared.runs.states import RunState, WaitingReason
 
 AnyRun = TypeVar("AnyRun", bound=RunSummary)
 URL_LIFETIME: Final = timedelta(hours=1)
@@ -146,6 +146,7 @@ def run_status(run: RunSummary) -> RunStatus:
         random_seed=run.random_seed,
         label=run.label,
         current_phase=run.current_phase,
+        phase_progress=run.phase_progress if run.status is RunState.RUNNING else None,
         grounding_scores=[iteration.score for iteration in run.iterations],
         control_strategy=run.control_strategy,
         control_strategy_effective=run.control_strategy_effective,

@@ -21,7 +21,7 @@ QUESTION = "How would CD14 monocytes respond to IFN-gamma?"
 UNANSWERABLE = "Would zork do something to flurbs?"
 STATUS_FIELDS = {
     "kind", "run_id", "status", "done", "query",
-    "interpretation", "current_iteration", "max_iterations", "current_phase", "grounding_scores",
+    "interpretation", "current_iteration", "max_iterations", "current_phase", "phase_progress", "grounding_scores",
     "score_threshold", "llm_provider", "llm_model", "random_seed", "label", "control_strategy", "control_strategy_effective",
     "error_message", "failure", "confidence", "waiting_for", "notifications", "attempt", "user_email", "created_at", "updated_at",
 }  # fmt: skip

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import aclosing
 from datetime import datetime
 from pathlib import Path
 
@@ -75,6 +76,46 @@ async def test_a_process_sees_within_a_phase_that_another_one_took_over(job: Job
     await job.taken_over()
     async with asyncio.timeout(10):
         await watching
+
+
+async def test_a_phase_that_moves_is_reported_before_the_next_heartbeat_is_due_and_seldom(job: Job) -> None:
+    """Regression: a run stood at 17 % for as long as its evaluation took."""
+    await job.progress.phase(Phase.EVALUATION, 1)
+    on_step = job.progress.steps(100)
+    beating = asyncio.create_task(job.progress.heartbeats(1000, 0.01))
+    updates = job.store.updates
+    for _ in range(9):
+        on_step()
+    await asyncio.sleep(0.1)
+    assert job.store.updates == updates  # 9 % are not worth a write
+    on_step()
+    async with asyncio.timeout(10), aclosing(job.store.watch(job.run.run_id)) as changes:
+        async for run in changes:
+            if run is not None and run.phase_progress is not None:
+                break
+    await asyncio.sleep(0.1)
+    assert job.store.updates == updates + 1
+    assert job.store.runs[job.run.run_id].phase_progress == 0.1
+    for _ in range(90):
+        on_step()
+        await asyncio.sleep(0.002)
+    assert job.store.updates <= updates + 10
+    await job.progress.phase(Phase.PROMPT_GENERATION, 2)
+    assert job.store.runs[job.run.run_id].phase_progress is None
+    beating.cancel()
+
+
+async def test_steps_beyond_the_last_and_steps_of_an_earlier_phase_change_nothing(job: Job) -> None:
+    await job.progress.phase(Phase.EVALUATION, 1)
+    on_step = job.progress.steps(2)
+    await job.progress.phase(Phase.OUTPUT_GENERATION, 1)
+    for _ in range(3):
+        on_step()
+    updates = job.store.updates
+    beating = asyncio.create_task(job.progress.heartbeats(1000, 0.01))
+    await asyncio.sleep(0.1)
+    assert (job.store.updates, job.store.runs[job.run.run_id].phase_progress) == (updates, None)
+    beating.cancel()
 
 
 class CatalogThatWaits(ListedCatalog):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from html import escape
 from pathlib import Path
+from typing import Any
 
 import anndata as ad
 import numpy as np
@@ -16,17 +17,24 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
+from orchestrator.config import JobConfig
 from orchestrator.evidence.gene_sets import hallmark
 from orchestrator.ingest.build import ingest
 from orchestrator.main import ATLAS_GONE, UNEXPECTED, Exit, Ports, run_job
+from orchestrator.prediction.delta_transfer import DeltaTransfer
 from orchestrator.progress import LONGEST_PAUSE, PATIENCE, Progress, Stopped, outlast
+from orchestrator.question.llm import understand
 from orchestrator.search.search import reason_to_stop
+from orchestrator.workflow import Workflow
 from shared.catalog.entries import DatasetEntry
 from shared.catalog.interpretation import Direction, Interpretation
+from shared.catalog.reference import datasets
+from shared.catalog.view import CatalogView
 from shared.errors import RunNotCompleted, Unavailable
 from shared.fields import Answer, ControlStrategy, LlmProvider
 from shared.runs import views
 from shared.runs.evidence import Confidence
+from shared.runs.lifecycle import RunLease
 from shared.runs.records import Run, StoredFile
 from shared.runs.states import Actor, FailureReason, Phase, RunState
 from tests.support.builders import lease
@@ -485,6 +493,42 @@ async def test_a_heartbeat_that_finds_the_run_over_stops_the_next_phase(
     await asyncio.wait_for(beating, 5)
     with pytest.raises(Stopped):
         await progress.phase(Phase.INFERENCE, 1)
+
+
+class CountingProgress(Progress):
+    """Progress that remembers how many of its steps each phase did."""
+
+    def __init__(self, run_id: str, process: RunLease, store: MemoryRuns) -> None:
+        super().__init__(run_id, process, store)
+        self.counts: dict[Phase, list[int]] = {}  # the steps that were done, and all
+
+    async def phase(self, phase: Phase, iteration: int, **more: Any) -> None:  # noqa: ANN401  # passed on
+        self.now = phase
+        await super().phase(phase, iteration, **more)
+
+    def steps(self, total: int) -> Callable[[], None]:
+        on_step, found = super().steps(total), self.counts.setdefault(self.now, [0, total])
+
+        def counted() -> None:
+            found[0] += 1
+            on_step()
+
+        return counted
+
+
+async def test_the_long_phases_count_all_their_steps(answer_from: Callable[..., World], tmp_path: Path) -> None:
+    here = answer_from({"CD14 Mono": (), "cDC": ("IFN-beta",), "B cells": ("IFN-beta",)}, max_iterations=1)
+    process = lease(here.run_id, store=here.store, clock=here.ports.clock)
+    run = await process.begin()
+    progress = CountingProgress(here.run_id, process, here.store)
+    question = await understand(run, CatalogView(datasets(), await here.ports.catalog.load()), {})
+    workdir = tmp_path / "work"
+    workdir.mkdir()
+    workflow = Workflow(here.ports.atlas_root, DeltaTransfer(), here.ports.files, workdir, JobConfig())
+    await workflow.do(run, question, progress)
+    assert progress.counts.keys() == {Phase.PROMPT_GENERATION, Phase.EVALUATION, Phase.OUTPUT_GENERATION}
+    for phase, (done, total) in progress.counts.items():
+        assert (phase, done) == (phase, total)
 
 
 @pytest.mark.parametrize(

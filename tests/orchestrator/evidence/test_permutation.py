@@ -115,6 +115,13 @@ def test_samples_that_differ_are_not_a_response() -> None:
     assert program_p_value(prompts, [0.25] * 4, response, columns, seed=1) == pytest.approx(1 / (PERMUTATIONS + 1))
 
 
+def test_each_group_is_reported_once_its_permutations_are_done() -> None:
+    prompts, response, columns = _four_donors([1.0, 0.9, 1.1, 0.8])
+    done: list[None] = []
+    program_p_value(prompts, [0.25] * 4, response, columns, seed=1, on_group=lambda: done.append(None))
+    assert len(done) == 4
+
+
 def test_controls_of_other_donors_give_no_p() -> None:
     prompts, response, columns = _four_donors([1.0, 0.9, 1.1, 0.8])
     assert program_p_value(prompts, [0.25] * 4, replace(response, matched=False), columns, seed=1) is None

@@ -8,6 +8,7 @@ from shared.fields import ControlStrategy
 from shared.runs import lifecycle, states
 from shared.runs.evidence import Confidence, GroundingEvidence, RunEvidence
 from shared.runs.jobs import failure_for
+from shared.runs.lifecycle import PhaseShare
 from shared.runs.records import Iteration, Run
 from shared.runs.schemas import CreateRunRequest
 from shared.runs.states import Actor, ComputeState, FailureReason, Phase, RunState
@@ -117,6 +118,38 @@ async def test_a_copy_of_a_job_that_fell_silent_takes_over_and_the_first_is_hear
         await lost.fail(failure_for(FailureReason.ORCHESTRATOR_ERROR), "It broke."),
     ]
     assert after == [second] * 4
+
+
+async def test_a_heartbeat_reports_the_share_of_its_own_phase_only(
+    store: SqliteRunStore, run: Run, clock: TestClock
+) -> None:
+    process = lease(run.run_id, store=store, clock=clock)
+    await process.begin()
+    began = await process.progress(phase=Phase.EVALUATION, iteration=1)
+    assert run_status(began).phase_progress is None
+    clock.move(seconds=10)
+    silent = await process.heartbeat()
+    assert (silent.updated_at, run_status(silent)) == (began.updated_at, run_status(began))
+    for late in (PhaseShare(Phase.INFERENCE, 1, 0.9), PhaseShare(Phase.EVALUATION, 2, 0.9)):
+        assert (await process.heartbeat(late)).phase_progress is None
+    moved = await process.heartbeat(PhaseShare(Phase.EVALUATION, 1, 0.4))
+    assert (run_status(moved).phase_progress, moved.updated_at) == (0.4, clock())
+    clock.move(seconds=10)
+    assert (await process.heartbeat(PhaseShare(Phase.EVALUATION, 1, 0.4))).updated_at == moved.updated_at
+    assert (await process.progress(phase=Phase.EVALUATION, iteration=2)).phase_progress is None
+    await process.heartbeat(PhaseShare(Phase.EVALUATION, 2, 0.6))
+    assert run_status(await process.complete(outcome(run.run_id))).phase_progress is None
+
+
+async def test_a_process_that_takes_over_reports_no_share_of_the_first(
+    store: SqliteRunStore, run: Run, clock: TestClock
+) -> None:
+    first = lease(run.run_id, owner="one", store=store, clock=clock)
+    await first.begin()
+    await first.progress(phase=Phase.EVALUATION, iteration=1)
+    await first.heartbeat(PhaseShare(Phase.EVALUATION, 1, 0.6))
+    clock.move(minutes=4)
+    assert (await lease(run.run_id, owner="two", store=store, clock=clock).begin()).phase_progress is None
 
 
 async def test_the_job_of_an_earlier_attempt_gets_no_lease(store: SqliteRunStore, run: Run, clock: TestClock) -> None:

@@ -212,9 +212,23 @@ async def test_a_progress_update_changes_what_it_names(run_store: RunDatabase) -
     await run_store.create(run)
     await run_store.update(run.run_id, to(RunState.RUNNING))
     after = await run_store.update(
-        run.run_id, lambda old: old.changed(START, current_phase=Phase.INFERENCE, current_iteration=2)
+        run.run_id,
+        lambda old: old.changed(START, current_phase=Phase.INFERENCE, current_iteration=2, phase_progress=0.25),
     )
     assert (after.current_phase, after.current_iteration, after.query) == (Phase.INFERENCE, 2, run.query)
+    seen = await run_store.summary(run.run_id)
+    assert seen is not None
+    assert (seen.current_phase, seen.phase_progress) == (Phase.INFERENCE, 0.25)
+
+
+@pytest.mark.parametrize("share", [None, 0.0, 0.07, 1.0])
+async def test_the_share_of_a_phase_is_kept_as_it_is(run_store: RunDatabase, share: float | None) -> None:
+    run = make_run()
+    await run_store.create(run)
+    await run_store.update(run.run_id, lambda old: old.changed(START, phase_progress=share))
+    stored = await run_store.get(run.run_id)
+    assert stored is not None
+    assert stored.phase_progress == share
 
 
 async def test_a_change_that_wants_nothing_writes_nothing(run_store: RunDatabase) -> None:
