@@ -19,8 +19,9 @@ from haystack_client.terminal import Terminal, plain
 WAITING: Final = "pending: waiting for a machine"
 # A phase is shown as nearly over after a few times this long. It takes about a second alone, and much longer on a busy machine.
 PHASE_SECONDS: Final = 10.0
-# The part of a phase's share of the bar that time alone can fill.
+# The part of a phase's share of the bar that time alone can fill, and the part between two reports of how much of it is done.
 STEP: Final = 0.95
+REPORT: Final = 0.1
 PHASES: Final = ("prompt_generation", "inference", "evaluation")
 
 
@@ -74,12 +75,22 @@ def download(terminal: Terminal, client: Client, result: Mapping[str, Any], fold
 
 def describe(run: Mapping[str, Any]) -> str:
     """Describe the progress of a run in a few words."""
+    if reason := waits_for(run):
+        return f"{run['status']}: {reason}"
     if run["status"] == "pending":
         return WAITING
-    phase = (run["current_phase"] or run["status"]).replace("_", " ")
+    share = run.get("phase_progress")  # older services have none
+    done = "" if share is None else f" {share:.0%}"
+    phase = (run["current_phase"] or run["status"]).replace("_", " ") + done
     iteration = f" · iteration {run['current_iteration']}/{run['max_iterations']}" if run["current_iteration"] else ""
     scores = f" · scores {in_a_row(run['grounding_scores'])}" if run["grounding_scores"] else ""
     return f"{phase}{iteration}{scores}"
+
+
+def waits_for(run: Mapping[str, Any]) -> str:
+    """Return what a queued run waits for, as a sentence of the service; empty if it tells nothing."""
+    found = run.get("waiting_for")  # older services have none
+    return str(found.get("text") or "") if isinstance(found, Mapping) else ""
 
 
 def in_a_row(scores: Iterable[int | None]) -> str:
@@ -91,7 +102,9 @@ def moving(run: Mapping[str, Any], seconds: float) -> float:
     """Return the fraction to show after a phase has lasted so long: it grows toward that of the next phase and never reaches it."""
     if run["done"]:
         return 1.0
-    return fraction(run) + STEP * (1 - exp(-seconds / PHASE_SECONDS)) * _step(run)
+    share, elapsed = run.get("phase_progress"), 1 - exp(-seconds / PHASE_SECONDS)
+    part = elapsed if share is None else min(share + REPORT * elapsed, 1.0)
+    return fraction(run) + STEP * part * _step(run)
 
 
 def fraction(run: Mapping[str, Any]) -> float:
@@ -115,9 +128,14 @@ def _step(run: Mapping[str, Any]) -> float:
 class _Moving(bars.Progress):
     """A bar that moves, and counts the seconds, while a phase lasts."""
 
+    _at: tuple[object, ...] = ()  # the phase and its iteration
+
     def show(self, run: Mapping[str, Any], text: str) -> None:
         """Show a change of the run."""
-        self._run, self._text, self._since = run, text, time.monotonic()
+        at = run["status"], run["current_phase"], run["current_iteration"]
+        if at != self._at:  # else the same phase goes on
+            self._at, self._since = at, time.monotonic()
+        self._run, self._text = run, text
         if not self.tasks:
             self.add_task("", total=1.0)
         self._move()
@@ -131,7 +149,9 @@ class _Moving(bars.Progress):
     def _move(self) -> None:
         seconds = time.monotonic() - self._since
         lasted = f" · {seconds:.0f} s" if seconds >= 1 and not self._run["done"] else ""
-        self.update(self.tasks[0].id, completed=moving(self._run, seconds), description=self._text + lasted)
+        # The first report of a phase may be less than the time suggested: then the bar waits for it.
+        completed = max(moving(self._run, seconds), self.tasks[0].completed)
+        self.update(self.tasks[0].id, completed=completed, description=self._text + lasted)
 
 
 def _advance(progress: bars.Progress, task: bars.TaskID, size: int) -> None:

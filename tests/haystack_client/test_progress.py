@@ -187,17 +187,37 @@ def test_a_run_is_described_in_a_few_words() -> None:
     run = {"status": "running", "current_phase": "prompt_generation", "current_iteration": 2, "max_iterations": 5}
     assert describe({**run, "grounding_scores": [6]}) == "prompt generation · iteration 2/5 · scores 6"
     assert describe({**run, "grounding_scores": [None, 6]}) == "prompt generation · iteration 2/5 · scores – 6"
+    assert describe(run | {"phase_progress": 0.42, "grounding_scores": []}) == "prompt generation 42% · iteration 2/5"
+
+
+@pytest.mark.parametrize(
+    ("waiting_for", "said"),
+    [
+        (
+            {"reason": "quota", "text": "All CPUs of the project are in use."},
+            "pending: All CPUs of the project are in use.",
+        ),
+        (None, "pending: waiting for a machine"),
+        ({"reason": "machine"}, "pending: waiting for a machine"),
+        ("soon", "pending: waiting for a machine"),
+    ],
+)
+def test_a_queued_run_says_what_it_waits_for(waiting_for: object, said: str) -> None:
+    assert describe(RUN) == "pending: waiting for a machine"  # a service without the field
+    assert describe(RUN | {"waiting_for": waiting_for}) == said
 
 
 @given(
     phase=st.sampled_from([None, *PHASES, "output_generation"]),
     iteration=st.integers(1, 10),
     lasted=st.lists(st.floats(0, 1e4), min_size=2).map(sorted),
+    share=st.none() | st.floats(0, 1),
 )
 def test_a_bar_grows_within_a_phase_and_stays_below_the_next(
-    phase: str | None, iteration: int, lasted: list[float]
+    phase: str | None, iteration: int, lasted: list[float], share: float | None
 ) -> None:
     run = RUN | {"status": "running", "current_phase": phase, "current_iteration": iteration, "max_iterations": 10}
+    run["phase_progress"] = share
     shown = [moving(run, seconds) for seconds in lasted]
     assert shown == sorted(shown)
     if phase in PHASES:
@@ -212,6 +232,12 @@ def test_the_bar_moved_on_a_busy_machine() -> None:
     run = RUN | {"status": "running", "current_phase": "evaluation", "current_iteration": 1}
     percents = [round(100 * moving(run, seconds)) for seconds in (0, 6, 18)]
     assert percents == [17, 20, 22]
+
+
+def test_the_bar_shows_what_the_job_reports_of_a_phase() -> None:
+    run = RUN | {"status": "running", "current_phase": "evaluation", "current_iteration": 1}
+    percents = [round(100 * moving(run | {"phase_progress": share}, 60)) for share in (0.0, 0.5, 0.9, 1.0)]
+    assert percents == [18, 20, 23, 23]
 
 
 async def test_a_terminal_counts_the_seconds_of_a_phase(haystack: Haystack) -> None:
