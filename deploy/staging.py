@@ -1,4 +1,4 @@
-"""Stage the sources of one function: its `main.py`, `shared/`, `requirements.txt`, a `Procfile`, and the front end of `web`.
+"""Stage the sources of one function: its `main.py`, `shared/`, `requirements.txt`, a `Procfile`; for `web`, its pages.
 
 Staging is reproducible to the byte, dates included, so that a function is deployed again only after a change.
 """
@@ -16,6 +16,8 @@ from shared.routes import FUNCTIONS, PAGES
 ROOT: Final = Path(__file__).resolve().parent.parent
 # Source and data files of `shared/`; READMEs, caches and editor files stay out.
 SUFFIXES: Final = frozenset({".py", ".tsv", ".txt", ".json"})
+# The documentation of the API, which `web` serves beside the front end.
+REFERENCE: Final = ("openapi.yaml", "reference.html")
 # 1980-01-01, the earliest date in a zip archive, for every file: equal sources make equal archives.
 DATE: Final = 315_532_800
 
@@ -45,6 +47,8 @@ def stage(function: str, into: Path, frontend: Path | None = None) -> Path:
         pages = ROOT / "web" if frontend is None else frontend
         for path in _visible_files(pages):
             _write(folder / "web" / path.relative_to(pages), path.read_bytes())
+        for name in REFERENCE:
+            _write(folder / "docs" / name, (ROOT / "docs" / name).read_bytes())
     return folder
 
 

@@ -106,7 +106,7 @@ class UnknownPath(HaystackError):
 
 
 # Ends every 404: a person who follows a wrong link learns where the service begins.
-SIGNPOST: Final = " The page of the service is at /; a local service documents the API at /docs."
+SIGNPOST: Final = " The page of the service is at /, the documentation of the API at /docs."
 
 
 def problem(error: HaystackError, request_id: str) -> Response:

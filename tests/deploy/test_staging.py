@@ -16,6 +16,7 @@ import pytest
 from deploy import staging
 from deploy.target import RUNTIME
 from local import processes
+from shared.http.site import REFERENCE
 from shared.routes import FUNCTIONS
 
 ASKED = {
@@ -156,7 +157,7 @@ def test_the_requirements_are_complete_and_fit_each_other(environment: Path, tmp
 def test_a_staged_folder_holds_main_shared_and_requirements_and_nothing_else(
     name: str, staged: dict[str, Path]
 ) -> None:
-    pages = {"web"} if name == "web" else set()
+    pages = {"docs", "web"} if name == "web" else set()
     assert {path.name for path in staged[name].iterdir()} == {
         "Procfile",
         "main.py",
@@ -236,3 +237,10 @@ def test_the_built_in_page_is_staged_whole_and_another_front_end_takes_its_place
     other = staging.stage("web", tmp_path / "staged", own)
     assert [path.name for path in other.rglob("web/**/*")] == ["index.html"]
     assert staging.content_hash(other) != staging.content_hash(folder)
+
+
+def test_only_web_has_the_documentation_that_it_serves(staged: dict[str, Path]) -> None:
+    assert tuple(sorted(REFERENCE.values())) == staging.REFERENCE
+    for name, folder in staged.items():
+        found = {path.name for path in (folder / "docs").iterdir()} if (folder / "docs").exists() else set()
+        assert found == (set(staging.REFERENCE) if name == "web" else set())

@@ -199,3 +199,14 @@ def test_the_pattern_of_a_question_accepts_what_the_service_accepts(text: str) -
         assert not fits
     else:
         assert fits
+
+
+def test_the_page_of_the_api_has_each_operation_and_model_and_loads_nothing() -> None:
+    page = (ROOT / "docs" / "reference.html").read_text(encoding="utf-8")
+    ids = set(re.findall(r' id="(\w+)"', page))
+    assert {operation["operationId"] for _, _, operation in operations()} <= ids
+    assert COMPONENTS["schemas"].keys() <= ids
+    linked = set(re.findall(r'href="([^"]+)"', page))
+    assert {link.removeprefix("#") for link in linked if link.startswith("#")} <= ids
+    assert {link for link in linked if not link.startswith("#")} == {"/", "/openapi.yaml"}
+    assert not re.search(r"<script|<img|<link|src=|url\(|@import", page)

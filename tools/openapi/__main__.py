@@ -1,7 +1,7 @@
-"""Write `docs/openapi.yaml`: `python -m tools.openapi [--check]`."""
+"""Write `docs/openapi.yaml` and `docs/reference.html`: `python -m tools.openapi [--check]`."""
 
 from tools import generate
-from tools.openapi.document import FILE, as_yaml
+from tools.openapi import document, reference
 
 if __name__ == "__main__":
-    generate(__doc__, {FILE: as_yaml}, make_target="openapi")
+    generate(__doc__, {document.FILE: document.as_yaml, reference.FILE: reference.as_html}, make_target="openapi")

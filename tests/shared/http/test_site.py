@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from shared.errors import HaystackError
-from shared.http.site import BUILT_IN, CACHE_HASHED, Site
+from shared.http.site import BUILT_IN, CACHE_HASHED, DOCS, Site
 
 FILES = {
     "index.html": "home",
@@ -151,3 +151,20 @@ def test_the_policy_of_the_built_in_page_is_strict() -> None:
     assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self';")
     assert "unsafe" not in policy
     assert "http" not in policy
+
+
+async def test_the_documentation_of_the_api_is_beside_every_front_end(
+    folder: Path, client: Callable[[], httpx.AsyncClient]
+) -> None:
+    """Regression: every 404 named `/docs`, which only the local service had."""
+    page, document = await client().get("/docs"), await client().get("/openapi.yaml")
+    assert (page.status_code, document.status_code) == (200, 200)
+    assert page.text == (DOCS / "reference.html").read_text()
+    assert page.headers["content-type"].startswith("text/html")
+    assert "script" not in page.headers["content-security-policy"]
+    assert document.content == (DOCS / "openapi.yaml").read_bytes()
+    assert document.headers["content-type"].startswith("application/yaml")
+    for hidden in ("/docs/api.md", "/reference.html", "/docs/reference.html"):
+        assert (await client().get(hidden)).status_code == 404
+    (folder / "docs.html").write_text("documentation of one's own")
+    assert (await client().get("/docs")).text == "documentation of one's own"
