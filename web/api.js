@@ -129,6 +129,7 @@ export const submit = (body, signal) =>
   call("/runs", { method: "POST", body, signal, headers: { "Idempotency-Key": crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}` } });
 
 export const cancel = (runId) => call(`/runs/${runId}/cancel`, { method: "POST" });
+export const remove = (runId) => call(`/runs/${runId}`, { method: "DELETE" });
 
 const kept = new Map();
 // Metadata change rarely: one read each per page load.

@@ -114,13 +114,15 @@ function optionFields() {
     select("control_strategy", "Control", Object.entries(STRATEGIES)),
     input("max_iterations", "Maximum number of iterations (1 to 10)", 1, 10, 5),
     input("score_threshold", "Stop when the grounding score reaches (1 to 10)", 1, 10, 7),
+    h("label", {}, "Label, to find the run again (up to 100 characters)", h("input", { name: "label", maxlength: 100, autocomplete: "off" })),
     input("random_seed", "Random seed, for reproducible results (empty: chosen)", 0, 4294967295, null),
     select("llm_provider", "Who reads the question", [["", "the catalog alone"], ["anthropic", "Anthropic"], ["openai", "OpenAI"],
       ["google_genai", "Google"]])));
   const values = () => {
     const found = {};
     for (const each of element.querySelectorAll("[name]")) {
-      if (each.value !== "") found[each.name] = each.type === "number" ? Number(each.value) : each.value;
+      const value = each.value.trim();
+      if (value !== "") found[each.name] = each.type === "number" ? Number(value) : value;
     }
     return found;
   };

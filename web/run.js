@@ -1,5 +1,6 @@
 // A run: progress, the answer with its confidence, the report, files, and how to get the same by program.
 import { call, cancel, follow } from "./api.js";
+import { deleteButton } from "./deletion.js";
 import { copyButton, h, say, table } from "./dom.js";
 import { caveats, reading } from "./reading.js";
 import { PHASES, STATUSES, STRATEGIES, accuracy, age, count, elapsed, geneSet, pValue, signed, size, waitingFor } from "./words.js";
@@ -8,14 +9,14 @@ import { PHASES, STATUSES, STRATEGIES, accuracy, age, count, elapsed, geneSet, p
 const RENEW_MS = 50 * 60 * 1000;
 const REPORT = "_report.html";
 
-export async function run(frame, { params: [runId], signal }) {
+export async function run(frame, { params: [runId], signal, go }) {
   const parts = Object.fromEntries(["head", "state", "asked", "result", "same"].map((name) => [name, h("section", { class: name })]));
   parts.state.setAttribute("aria-label", "State of the run");
   frame.append(...Object.values(parts));
   let before = null;
   for await (const status of follow(encodeURIComponent(runId), signal)) {
     document.title = `${STATUSES[status.status]}: ${status.query} · HAYSTACK`;
-    parts.head.replaceChildren(...head(status));
+    parts.head.replaceChildren(...head(status, go));
     parts.state.replaceChildren(...state(status, signal));
     if (before !== status.status) {
       parts.asked.replaceChildren(...asked(status));
@@ -27,14 +28,16 @@ export async function run(frame, { params: [runId], signal }) {
   }
 }
 
-function head(status) {
+function head(status, go) {
   return [
     h("h1", {}, status.query),
     h("p", { class: "line" },
       h("span", { class: `chip ${status.status}` }, STATUSES[status.status]),
       h("span", { class: "soft" }, `asked ${age(status.created_at)}`),
+      status.label && h("a", { class: "label", href: `/runs?label=${encodeURIComponent(status.label)}` }, `Label: ${status.label}`),
       status.done && h("a", { href: `/?q=${encodeURIComponent(status.query)}` }, "Ask again"),
-      copyButton(location.origin + location.pathname, "Copy the link")),
+      copyButton(location.origin + location.pathname, "Copy the link"),
+      status.done && deleteButton(status, () => go("/runs"), "small")),
   ];
 }
 
@@ -54,7 +57,8 @@ function state(status, signal) {
   return [
     h("p", { class: "waiting" }, waitingFor(status), " ", h("span", { class: "soft" }, "Elapsed: ", clock)),
     h("ol", { class: "phases" }, PHASES.map(([name, text], index) => h("li", {
-      class: index < at ? "past" : null, "aria-current": index === at ? "step" : null }, text))),
+      class: index < at ? "past" : null, "aria-current": index === at ? "step" : null }, text, index === at && status.phase_progress
+        && h("progress", { max: 1, value: status.phase_progress, "aria-label": `${text}: share that is done` })))),
     status.grounding_scores.length > 0 && h("p", { class: "soft" },
       `Grounding scores so far: ${status.grounding_scores.map((each) => each ?? "not judged").join(", ")}`),
     cancelButton(status.run_id),

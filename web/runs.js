@@ -1,5 +1,6 @@
 // Runs: a live list with filter and pages; cancel, ask again, select two to compare.
 import { call, pause } from "./api.js";
+import { deleteButton } from "./deletion.js";
 import { h, say } from "./dom.js";
 import { cancelButton } from "./run.js";
 import { STATUSES, age, count, elapsed, waitingFor } from "./words.js";
@@ -11,22 +12,27 @@ const FOLLOWED = 2;
 
 export async function runs(frame, { query, signal, go }) {
   const wanted = STATUSES[query.get("status")] ? query.get("status") : "";
+  const label = query.get("label")?.trim() ?? "";
   const page = Math.max(1, Number(query.get("page")) || 1);
   const chosen = new Set();
-  const filter = h("select", { id: "filter", change: () => go(address(filter.value, 1)) },
+  const filter = h("select", { id: "filter", change: () => go(address(filter.value, labelled.value, 1)) },
     h("option", { value: "" }, "all"), Object.entries(STATUSES).map(([value, text]) => h("option", { value,
       selected: value === wanted }, text)));
+  const labels = h("datalist", { id: "labels" });
+  const labelled = h("input", { id: "label", type: "search", list: "labels", maxlength: 100, value: label, autocomplete: "off",
+    placeholder: "any", change: () => go(address(filter.value, labelled.value, 1)) });
   const compare = h("button", { type: "button", disabled: true, click: () => { const [a, b] = chosen; go(`/compare?a=${a}&b=${b}`); } },
     "Compare two runs");
   const list = h("ul", { class: "runs" });
   const foot = h("nav", { class: "line", "aria-label": "Pages" });
   frame.append(h("h1", {}, "Runs"),
-    h("div", { class: "line tools" }, h("label", { for: "filter" }, "Show "), filter, compare, h("span", { class: "soft",
-      id: "compare-hint" }, "Select two completed runs to compare them.")),
+    h("div", { class: "line tools" }, h("label", { for: "filter" }, "Show "), filter, h("label", { for: "label" }, "Label "), labelled, labels),
+    h("div", { class: "line tools" }, compare, h("span", { class: "soft" }, "Select two completed runs to compare them.")),
     list, foot);
-  const path = `/runs?page_size=${PAGE_SIZE}&page=${page}${wanted && `&status=${wanted}`}`;
+  const path = `/runs?page_size=${PAGE_SIZE}&page=${page}${wanted && `&status=${wanted}`}${label && `&label=${encodeURIComponent(label)}`}`;
   const rows = new Map();
   let etag = null;
+  let wake = () => {};
   while (!signal.aborted) {
     const found = await call(path, { signal, headers: etag ? { "If-None-Match": etag } : {} });
     etag = found.etag ?? etag;
@@ -39,9 +45,13 @@ export async function runs(frame, { query, signal, go }) {
     for (const id of [...rows.keys()].filter((each) => !seen.has(each))) rows.delete(id);
     for (const run of body.runs) {
       const old = rows.get(run.run_id);
-      if (old?.version === run.updated_at) continue;
-      if (old && old.run.status !== run.status) say(`${run.query}: ${STATUSES[run.status]}`);
-      rows.set(run.run_id, { run, version: run.updated_at, element: row(run) });
+      if (old?.run.status === run.status) {
+        old.run = run;
+        old.element.querySelector(".state").replaceChildren(progress(run));
+        continue; // the row stays, with its focus
+      }
+      if (old) say(`${run.query}: ${STATUSES[run.status]}`);
+      rows.set(run.run_id, { run, element: row(run) });
     }
     const focused = document.activeElement;
     const elements = body.runs.map((run) => rows.get(run.run_id).element);
@@ -49,14 +59,17 @@ export async function runs(frame, { query, signal, go }) {
       at) => list.children[at] !== each)) list.replaceChildren(...elements);
     if (list.contains(focused)) focused.focus();
     if (elements.length === 0) {
-      list.replaceChildren(h("li", {}, wanted ? `No run is ${STATUSES[wanted]}. ` : "You have not asked anything yet. ", h("a",
-        { href: wanted ? "/runs" : "/" }, wanted ? "Show all runs" : "Ask a question")));
+      const filtered = wanted || label;
+      const none = `No run ${label && `with the label “${label}” `}${wanted ? `is ${STATUSES[wanted]}` : "exists"}. `;
+      list.replaceChildren(h("li", {}, filtered ? none : "You have not asked anything yet. ", h("a",
+        { href: filtered ? "/runs" : "/" }, filtered ? "Show all runs" : "Ask a question")));
     }
+    labels.replaceChildren(...[...new Set(body.runs.map((run) => run.label).filter(Boolean))].map((value) => h("option", { value })));
     const last = Math.max(1, Math.ceil(body.total / PAGE_SIZE));
     foot.replaceChildren(...[
-      page > 1 && h("a", { href: address(wanted, page - 1) }, "Newer"),
+      page > 1 && h("a", { href: address(wanted, label, page - 1) }, "Newer"),
       h("span", { class: "soft" }, `${count(body.total, "run")}, page ${page} of ${last}`),
-      page < last && h("a", { href: address(wanted, page + 1) }, "Older")].filter(Boolean));
+      page < last && h("a", { href: address(wanted, label, page + 1) }, "Older")].filter(Boolean));
   }
 
   // Wait until one of the newest active runs changes, or for the next look at the list.
@@ -65,7 +78,8 @@ export async function runs(frame, { query, signal, go }) {
     const over = AbortSignal.any([signal, stop.signal]);
     const active = [...rows.values()].filter(({ run }) => !run.done).slice(0, FOLLOWED);
     const waits = active.map(({ run }) => changed(run, over));
-    await Promise.race([pause(REFRESH_SECONDS, over), ...waits]).finally(() => stop.abort());
+    const woken = new Promise((resolve) => { wake = resolve; });
+    await Promise.race([pause(REFRESH_SECONDS, over), woken, ...waits]).finally(() => stop.abort());
     if (document.hidden) await new Promise((resolve) => document.addEventListener("visibilitychange", resolve, { once: true, signal }));
   }
 
@@ -73,6 +87,13 @@ export async function runs(frame, { query, signal, go }) {
     const { etag: current, body } = await call(`/runs/${run.run_id}`, { signal: over });
     if (body.updated_at !== run.updated_at) return;
     await call(`/runs/${run.run_id}?wait=25`, { signal: over, headers: { "If-None-Match": current } });
+  }
+
+  function deleted(run) {
+    chosen.delete(run.run_id);
+    compare.disabled = chosen.size !== 2;
+    document.getElementById("main").focus({ preventScroll: true });
+    wake();
   }
 
   function row(run) {
@@ -94,14 +115,20 @@ export async function runs(frame, { query, signal, go }) {
         h("p", { class: "line" },
           h("span", { class: `chip ${run.status}` }, STATUSES[run.status]),
           run.confidence && h("span", { class: `confidence ${run.confidence}` }, h("strong", {}, `confidence: ${run.confidence}`)),
-          h("span", { class: "soft" }, run.done ? `${age(run.created_at)}, took ${elapsed(run.created_at, Date.parse(run.updated_at))}` : waitingFor(run)),
+          h("span", { class: "soft state" }, progress(run)),
+          run.label && h("a", { class: "label", href: address("", run.label, 1) }, `Label: ${run.label}`),
           run.status === "failed" && h("span", {}, run.error_message))),
-      h("div", { class: "line" }, run.done ? h("a", { href: `/?q=${encodeURIComponent(run.query)}` },
-        "Ask again") : cancelButton(run.run_id, "small")));
+      h("div", { class: "line" }, run.done
+        ? [h("a", { href: `/?q=${encodeURIComponent(run.query)}` }, "Ask again"), deleteButton(run, () => deleted(run), "small")]
+        : cancelButton(run.run_id, "small")));
   }
 }
 
-function address(status, page) {
-  const found = new URLSearchParams({ ...(status && { status }), ...(page > 1 && { page }) }).toString();
+const progress = (run) => (run.done
+  ? `${age(run.created_at)}, took ${elapsed(run.created_at, Date.parse(run.updated_at))}` : waitingFor(run));
+
+function address(status, label, page) {
+  const found = new URLSearchParams({ ...(status && { status }), ...(label.trim() && { label: label.trim() }), ...(page > 1 && { page }) })
+    .toString();
   return `/runs${found && `?${found}`}`;
 }

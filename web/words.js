@@ -51,8 +51,9 @@ export function pValue(value) {
   return value === 0 ? "< 1e−300" : `${digits}e−${exponent}`;
 }
 
-// What a run that is not done waits for.
+// What a run that is not done waits for. The service may say it of a queued run; older ones do not.
 export function waitingFor(run) {
+  if (run.waiting_for?.text) return run.waiting_for.text;
   if (run.status === "pending") {
     return run.attempt > 1
       ? "The machine was lost. Waiting for another one; the run starts over."
@@ -60,7 +61,8 @@ export function waitingFor(run) {
   }
   const phase = PHASES.find(([name]) => name === run.current_phase)?.[1].toLowerCase() ?? "start";
   const of = run.current_iteration ? `, iteration ${run.current_iteration} of at most ${run.max_iterations}` : "";
-  return `Working: ${phase}${of}.`;
+  const done = run.phase_progress ? ` (${Math.round(100 * run.phase_progress)} % done)` : "";
+  return `Working: ${phase}${done}${of}.`;
 }
 
 const KNOWN = { cell_types: "cell types", donors: "donors", perturbations: "perturbations" };

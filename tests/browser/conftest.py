@@ -1,12 +1,17 @@
-"""A headless Chromium for tests of pages."""
+"""A headless Chromium for tests of pages, and the local service that serves the built-in one."""
 
 import os
 import shutil
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, async_playwright
 
+from tests.browser.visits import MEASURED, SIMULATED
+from tests.e2e.conftest import Service, copy_of, start
+
+FAULTS = "/local/faults"
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -25,3 +30,30 @@ async def browser() -> AsyncIterator[Browser]:
         chromium = await playwright.chromium.launch(executable_path=found, args=sandbox)
         yield chromium
         await chromium.close()
+
+
+@pytest.fixture(scope="session")
+async def service(ingested: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Service]:
+    running = await start(copy_of(ingested, tmp_path_factory.mktemp("web")), "sqlite")
+    yield running
+    await running.stop()
+
+
+@pytest.fixture(scope="session")
+async def completed(service: Service) -> list[str]:
+    """Two completed runs, the first about measured cells."""
+    asked = [await service.create(query, max_iterations=1, random_seed=1) for query in (MEASURED, SIMULATED)]
+    done = [await service.until(run["run_id"]) for run in asked]
+    assert [run["status"] for run in done] == ["completed", "completed"]
+    return [run["run_id"] for run in done]
+
+
+@pytest.fixture
+async def queued(service: Service) -> AsyncIterator[None]:
+    """Let new runs wait in the queue until the end of the test."""
+    fault = {"kind": "stay-queued", "times": 10}
+    assert (await service.client.put(FAULTS, json=fault)).status_code < 300
+    yield
+    for run in (await service.client.get("/api/v1/runs?status=pending&status=running")).json()["runs"]:
+        await service.client.post(f"/api/v1/runs/{run['run_id']}/cancel")
+    await service.client.delete(FAULTS)

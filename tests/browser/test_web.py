@@ -2,91 +2,19 @@
 
 import json
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from importlib.resources import files
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, Route, expect
+from playwright.async_api import Browser, Route, expect
 
-from shared.http.site import BUILT_IN
-from tests.e2e.conftest import Service, copy_of, start
+from shared.http.site import BUILT_IN, DOCS
+from tests.browser.visits import MEASURED, SIMULATED, nothing_to_complain_of, visiting
+from tests.e2e.conftest import Service
 
-MEASURED = "How would CD14 monocytes respond to IFN-beta?"
-SIMULATED = "What does TNF do to CD8 T cells?"
 KNOCKOUT = "How do IFNAR1-/- NK cells respond to IFN-beta?"
 NOTED = "How do monocytes from lupus patients respond to 10 ng/ml IL-15?"
 MARKUP = '<img src=x onerror="window.hurt = 1"><script>window.hurt = 1</script>'
-FAULTS = "/local/faults"
 SECONDS = 50_000.0
-AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
-
-
-@pytest.fixture(scope="module")
-async def service(ingested: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Service]:
-    running = await start(copy_of(ingested, tmp_path_factory.mktemp("web")), "sqlite")
-    yield running
-    await running.stop()
-
-
-@pytest.fixture(scope="module")
-async def completed(service: Service) -> list[str]:
-    """Two completed runs, the first about measured cells."""
-    asked = [await service.create(query, max_iterations=1, random_seed=1) for query in (MEASURED, SIMULATED)]
-    done = [await service.until(run["run_id"]) for run in asked]
-    assert [run["status"] for run in done] == ["completed", "completed"]
-    return [run["run_id"] for run in done]
-
-
-@pytest.fixture
-async def queued(service: Service) -> AsyncIterator[None]:
-    """Let new runs wait in the queue until the end of the test."""
-    fault = {"kind": "stay-queued", "times": 10}
-    assert (await service.client.put(FAULTS, json=fault)).status_code < 300
-    yield
-    for run in (await service.client.get("/api/v1/runs?status=pending&status=running")).json()["runs"]:
-        await service.client.post(f"/api/v1/runs/{run['run_id']}/cancel")
-    await service.client.delete(FAULTS)
-
-
-@dataclass
-class Visit:
-    """A page of the service, with what the browser complained of."""
-
-    context: BrowserContext
-    page: Page
-    url: str
-    complaints: list[str] = field(default_factory=list)
-
-    async def open(self, path: str) -> None:
-        await self.page.goto(self.url + path)
-
-    async def text(self) -> str:
-        return await self.page.inner_text("main")
-
-
-@asynccontextmanager
-async def visiting(
-    browser: Browser,
-    service: Service,
-    *,
-    scheme: Literal["light", "dark"] = "light",
-    width: int = 1100,
-    expected: str = "^$",
-) -> AsyncIterator[Visit]:
-    """Open a page; in the end, nothing on the console but what is expected."""
-    context = await browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 800})
-    context.set_default_timeout(20_000)
-    page = await context.new_page()
-    visit = Visit(context, page, service.url)
-    page.on("console", lambda message: visit.complaints.append(message.text))
-    page.on("pageerror", lambda error: visit.complaints.append(str(error)))
-    yield visit
-    assert [each for each in visit.complaints if not re.search(expected, each)] == []
-    await context.close()
 
 
 async def test_a_question_is_read_asked_followed_and_answered_with_confidence_first(
@@ -169,45 +97,6 @@ async def test_an_example_can_be_answered(browser: Browser, service: Service) ->
             await expect(visit.page.locator("#reading")).to_contain_text("Expected power")
             await visit.page.fill("#question", "")
             await expect(visit.page.locator("#reading h2")).to_have_count(0)
-
-
-@pytest.mark.usefixtures("queued")
-async def test_a_waiting_run_is_cancelled_in_one_tab_and_seen_in_two_others(browser: Browser, service: Service) -> None:
-    async with visiting(browser, service) as visit:
-        page = visit.page
-        run = await service.create("How do NK cells respond to IFN-beta?")
-        other, third = await visit.context.new_page(), await visit.context.new_page()
-        await visit.open(f"/runs/{run['run_id']}")
-        await other.goto(f"{service.url}/runs")
-        await third.goto(f"{service.url}/runs/{run['run_id']}")
-        await expect(page.locator(".waiting")).to_contain_text("Waiting in the queue for a machine")
-        await expect(page.locator(".waiting")).to_contain_text("Elapsed:")
-        row = other.locator("ul.runs li", has_text=run["query"]).first
-        await expect(row.locator(".chip")).to_have_text("waiting")
-        await page.click("button.danger")
-        assert (await service.status(run["run_id"]))["status"] == "pending"  # it asks once more
-        await page.click("text=Really cancel?")
-        await expect(page.locator(".chip")).to_have_text("cancelled")
-        await expect(third.locator(".chip")).to_have_text("cancelled")
-        await expect(row.locator(".chip")).to_have_text("cancelled")
-        await row.locator("text=Ask again").click()
-        await expect(other.locator("#question")).to_have_value(run["query"])
-
-
-async def test_two_runs_are_compared(browser: Browser, service: Service, completed: list[str]) -> None:
-    async with visiting(browser, service) as visit:
-        page = visit.page
-        await visit.open("/runs?status=completed")
-        for run_id in completed:
-            await page.locator("ul.runs li", has=page.locator(f"a[href='/runs/{run_id}']")).locator("input").check()
-        await page.click("text=Compare two runs")
-        await expect(page.locator("figcaption")).to_contain_text(
-            re.compile(r"of \d+ genes in A and B; correlation r = ")
-        )
-        assert await page.locator("svg circle").count() > 100
-        assert await page.locator("table").count() == 2
-        await page.reload()
-        await expect(page.locator("svg circle").first).to_be_attached()
 
 
 async def test_without_a_connection_the_page_says_so_and_goes_on_afterwards(browser: Browser, service: Service) -> None:
@@ -303,12 +192,18 @@ async def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(
             await visit.open(path)
             await page.locator(ready).first.wait_for()
             await page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
-            # The report inside is tested by itself; `eval` of a string is what the policy forbids to the page, not to this protocol.
-            await page.evaluate(AXE)
-            found: dict[str, Any] = await page.evaluate("axe.run({exclude: ['iframe']}, {iframes: false})")
-            violations = [(each["id"], [node["html"] for node in each["nodes"]]) for each in found["violations"]]
-            assert (path, violations) == (path, [])
-            assert await page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, path
+            await nothing_to_complain_of(page)
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1100), ("dark", 360)])
+async def test_the_documentation_of_the_api_is_accessible(
+    browser: Browser, scheme: Literal["light", "dark"], width: int
+) -> None:
+    context = await browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 800})
+    page = await context.new_page()
+    await page.goto((DOCS / "reference.html").as_uri())
+    await nothing_to_complain_of(page)
+    await context.close()
 
 
 async def test_links_and_the_history_change_the_page_without_loading_it(browser: Browser, service: Service) -> None:
