@@ -4,25 +4,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from rich import box
-from rich.cells import cell_len
-from rich.table import Table
-from rich.text import Text
-
 from haystack_client.answers import Answers
 from haystack_client.evidence import sentences
 from haystack_client.progress import describe, in_a_row
 from haystack_client.reading import in_short, interpretation
-from haystack_client.terminal import Terminal, plain
+from haystack_client.terminal import Terminal, empty_table, plain
 
 STYLES: Final = {"completed": "green", "failed": "red", "cancelled": "yellow"}
 GENES: Final = 10
 PATHWAYS: Final = 8
-# The widths of tables, in characters.
-COLUMN_GAP: Final = 3
-SHORTEST_FIRST: Final = 16
-SHORTEST_LAST: Final = 20
-NUMBERS: Final = frozenset({"cells", "controls"})
 
 
 def outcome(terminal: Terminal, run: Mapping[str, Any]) -> None:
@@ -102,7 +92,8 @@ def runs(terminal: Terminal, page: Mapping[str, Any]) -> None:
     if not listed:
         terminal.line("no runs")
         return
-    _listing(terminal, ("run", "status", "scores", "created", "question"), [_row(run) for run in listed])
+    label = ("label",) if any(run.get("label") for run in listed) else ()  # older services have none
+    terminal.listing(("run", "status", "scores", "created", *label, "question"), [_row(run, label) for run in listed])
     if page["total"] > len(listed):
         terminal.line(f"{len(listed)} of {page['total']} runs; use --limit N or --all to list more")
 
@@ -150,7 +141,7 @@ def findings(terminal: Terminal, found: Mapping[str, Any]) -> None:
     if found["enriched_pathways"]:
         if not found["num_de_genes"]:
             terminal.prose("These gene sets shift only as a whole: take them as a hint.", indent=2)
-        table = _table()
+        table = empty_table()
         table.add_column("pathway")
         table.add_column("score", justify="right")
         table.add_column("adjusted p", justify="right")
@@ -170,7 +161,7 @@ def answers(terminal: Terminal, found: Answers) -> None:
     rows = [
         (row.run_id or "–", row.status, row.confidence or "–", _number(row.expected_r), row.question) for row in found
     ]
-    _listing(terminal, headings, rows)
+    terminal.listing(headings, rows)
     for row in found:
         if row.answer:
             terminal.line("")
@@ -243,10 +234,16 @@ def dataset(terminal: Terminal, found: Mapping[str, Any]) -> None:
 def perturbations(terminal: Terminal, found: Sequence[Mapping[str, Any]]) -> None:
     """Print a table of perturbations."""
     rows = [
-        (item["name"], item["type"], _cells(item["cell_count"]), _cells(item["control_count"]), _datasets(item))
+        (
+            item["name"],
+            item["type"],
+            _cells(item["cell_count"]),
+            _cells(item["control_count"]),
+            _datasets(item),
+        )
         for item in found
     ]
-    _listing(terminal, ("perturbation", "type", "cells", "controls", "datasets"), rows)
+    terminal.listing(("perturbation", "type", "cells", "controls", "datasets"), rows)
 
 
 def cell_types(terminal: Terminal, found: Sequence[Mapping[str, Any]]) -> None:
@@ -259,36 +256,13 @@ def cell_types(terminal: Terminal, found: Sequence[Mapping[str, Any]]) -> None:
     rows = [
         (item["name"], item["cell_ontology_id"] or "", _cells(item["cell_count"]), _datasets(item)) for item in found
     ]
-    _listing(terminal, ("cell type", "Cell Ontology", "cells", "datasets"), rows)
+    terminal.listing(("cell type", "Cell Ontology", "cells", "datasets"), rows)
 
 
 def count(terminal: Terminal, shown: int, known: int, what: str) -> None:
     """Print how many of the known entries a list shows."""
     rest = "; --all lists those without enough cells in an ingested atlas" if shown < known else ""
     terminal.line(f"{shown} of {known} {what}{rest}", "dim")
-
-
-def _table() -> Table:
-    return Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-
-
-def _listing(terminal: Terminal, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table as wide as the terminal: the first column may wrap, the last is cut, and the others stay whole."""
-    if not rows:
-        return
-    cleaned = [tuple(plain(cell).replace("\n", " ") for cell in row) for row in rows]
-    first, *middle, last = (max(map(cell_len, column)) for column in zip(headings, *cleaned, strict=True))
-    room = terminal.people.width - sum(width + COLUMN_GAP for width in middle) - COLUMN_GAP
-    table = _table()
-    table.add_column(
-        headings[0], overflow="fold", width=max(min(first, room - min(last, SHORTEST_LAST)), SHORTEST_FIRST)
-    )
-    for heading, width in zip(headings[1:-1], middle, strict=True):
-        table.add_column(heading, width=width, justify="right" if heading in NUMBERS else "left")
-    table.add_column(headings[-1])
-    for *cells, end in cleaned:
-        table.add_row(*cells, Text(end, no_wrap=True, overflow="ellipsis"))
-    terminal.people.print(table)
 
 
 def _datasets(item: Mapping[str, Any]) -> str:
@@ -299,8 +273,10 @@ def _cells(number: int | None) -> str:
     return "-" if number is None else f"{number:,}"
 
 
-def _row(run: Mapping[str, Any]) -> tuple[str, ...]:
-    return run["run_id"], run["status"], in_a_row(run["grounding_scores"]), _local_time(run["created_at"]), run["query"]
+def _row(run: Mapping[str, Any], more: Iterable[str]) -> tuple[str, ...]:
+    named = (run.get(name) or "" for name in more)
+    scores, created = in_a_row(run["grounding_scores"]), _local_time(run["created_at"])
+    return run["run_id"], run["status"], scores, created, *named, run["query"]
 
 
 def _not_judged(found: Mapping[str, Any]) -> str:

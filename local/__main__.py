@@ -121,6 +121,7 @@ async def _serve(data_dir: Path, port: int, store: str, frontend: Path | None) -
         loop.add_signal_handler(number, stopped.set)
     async with service.running(data_dir, port, store, service.say_on_stderr, frontend) as (url, ended):
         print(f"ready: {url}", flush=True)
+        print(f"page:  {url}/", flush=True)
         question = f'{{"query": "{demo.QUESTION}"}}'
         print(f"try:   curl -s {url}/api/v1/runs -H 'Content-Type: application/json' -d '{question}'", flush=True)
         print(f"API:   {url}/docs", flush=True)

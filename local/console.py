@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final, TextIO
 
+from shared.routes import PAGES
+
 # Fields that a line for people shows in other words, or leaves out.
 LEFT_OUT: Final = frozenset({"severity", "message", "request_id", "function", "user", "stack_trace"})
 # What happened to a job, by the state that Batch reports.
@@ -69,7 +71,7 @@ def readable_stderr() -> Iterator[None]:
 
 
 def readable(line: str) -> str | None:
-    """Return a line of the log in words, or None if nobody needs it: a reconcile request that found nothing wrong.
+    """Return a line of the log in words, or None if nobody needs it: a request for a page, or of reconcile that found nothing wrong.
 
     A line that is not JSON, such as a part of a traceback, stays as it is.
     """
@@ -109,7 +111,9 @@ def _entry(line: str) -> dict[str, Any] | None:
 
 def _request(entry: Mapping[str, Any]) -> str | None:
     status = entry.get("status", 0)
-    if entry.get("function") == "reconcile" and status < 400:
+    # A page is a dozen files, and the browser shows which of them it misses.
+    quiet_below = {"reconcile": 400, PAGES.function: 500}
+    if status < quiet_below.get(str(entry.get("function")), 0):
         return None
     path = str(entry.get("route", "an unknown path"))
     for name, value in entry.items():

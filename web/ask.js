@@ -3,7 +3,7 @@ import { Refused, metadata, pause, submit, validate } from "./api.js";
 import { complete } from "./completion.js";
 import { h, say } from "./dom.js";
 import { caveats, isIncomplete, reading } from "./reading.js";
-import { STRATEGIES } from "./words.js";
+import { CONTROLS } from "./words.js";
 
 const DRAFT = "question";
 const SHORTEST = 5;
@@ -111,11 +111,11 @@ function optionFields() {
   const input = (name, label, low, high, value) => h("label", {}, label, h("input", { name, type: "number", min: low, max: high, value,
     inputmode: "numeric" }));
   const element = h("details", { class: "options" }, h("summary", {}, "Options"), h("div", { class: "fields" },
-    select("control_strategy", "Control", Object.entries(STRATEGIES)),
+    select("control_strategy", "Compare the prediction with", Object.entries(CONTROLS)),
     input("max_iterations", "Maximum number of iterations (1 to 10)", 1, 10, 5),
     input("score_threshold", "Stop when the grounding score reaches (1 to 10)", 1, 10, 7),
     h("label", {}, "Label, to find the run again (up to 100 characters)", h("input", { name: "label", maxlength: 100, autocomplete: "off" })),
-    input("random_seed", "Random seed, for reproducible results (empty: chosen)", 0, 4294967295, null),
+    input("random_seed", "Random seed, for reproducible results (empty: any)", 0, 4294967295, null),
     select("llm_provider", "Who reads the question", [["", "the catalog alone"], ["anthropic", "Anthropic"], ["openai", "OpenAI"],
       ["google_genai", "Google"]])));
   const values = () => {

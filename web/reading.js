@@ -40,7 +40,7 @@ export function reading(interpretation, validation, atlas) {
       used.relation === "exact" ? "" : ` (${used.name}, ${used.relation === "related" ? "related to" : `a ${used.relation} of`} ${type.name})`,
       ` · ${number(used.cells)} control cells in ${dataset}`)]),
     perturbation?.evidence && fact("Evidence", perturbation.evidence === "related_perturbation"
-      ? `not measured; inferred from ${perturbation.used}` : EVIDENCE[perturbation.evidence]),
+      ? `${missing(perturbation)} was not measured; inferred from ${perturbation.used}` : EVIDENCE[perturbation.evidence]),
     atlas && [
       fact("Control", validation.synthetic_control_available
         ? `matched control cells: ${atlas.control_conditions.join(", ")}`
@@ -53,12 +53,14 @@ function fact(name, value) {
   return value ? h("div", {}, h("dt", {}, name), h("dd", {}, value)) : null;
 }
 
+// What the answer lacks: the name in the catalog, or what was written if the catalog has only a relative of it.
+const missing = ({ name, used, matched_text: text }) => (name === used ? `“${text}”` : name);
 const quoted = (text) => (text ? h("span", { class: "soft" }, ` from “${text}”`) : null);
 
 // What the cells allow, before a machine starts; the limits are those of the confidence (docs/science.md).
 function power(interpretation, donors) {
   const few = interpretation.caveats.some((each) => each.code === "few_cells");
-  if (interpretation.perturbation.evidence === "related_perturbation") return "low: the perturbation itself was not measured";
+  if (interpretation.perturbation.evidence === "related_perturbation") return `low: ${missing(interpretation.perturbation)} was not measured`;
   if (few) return "low: few cells, so only large changes stand out";
   if (donors < 2) return "low: one donor cannot show how much people differ";
   if (donors === 2) return "medium: two donors cannot show how much others differ";

@@ -110,14 +110,15 @@ async function showResult(element, status, signal) {
 function result(found) {
   const report = found.files.find((file) => file.name.endsWith(REPORT));
   const said = new Set(found.interpretation?.caveats.map((each) => each.detail));
+  const answers = found.gene_answers.filter((each) => !found.answer.includes(each.text)); // the headline answers for one gene
   const notes = found.notes.filter((each) => !said.has(each));
   return [
     h("h2", {}, "Answer"),
     found.evidence && trust(found.evidence),
     h("p", { class: `answer ${found.evidence?.confidence ?? ""}` },
       found.answer || `${count(found.num_de_genes, "gene")} are predicted to change.`),
-    found.gene_answers.length > 0 && h("ul", { class: "gene-answers" }, found.gene_answers.map((each) => h("li", {}, h("strong", {},
-      `${each.gene}: ${each.answer.replaceAll("_", " ")}. `), each.text))),
+    answers.length > 0 && h("ul", { class: "gene-answers" }, answers.map((each) => h("li", {}, h("strong", {}, `${each.gene}: `),
+      each.text))),
     found.evidence && h("p", {}, accuracy(found.evidence)),
     h("p", {}, score(found)),
     notes.length > 0 && h("ul", { class: "soft" }, notes.map((each) => h("li", {}, each))),

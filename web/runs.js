@@ -26,7 +26,7 @@ export async function runs(frame, { query, signal, go }) {
   const list = h("ul", { class: "runs" });
   const foot = h("nav", { class: "line", "aria-label": "Pages" });
   frame.append(h("h1", {}, "Runs"),
-    h("div", { class: "line tools" }, h("label", { for: "filter" }, "Show "), filter, h("label", { for: "label" }, "Label "), labelled, labels),
+    h("div", { class: "line tools" }, h("label", { class: "line" }, "Show ", filter), h("label", { class: "line" }, "Label ", labelled), labels),
     h("div", { class: "line tools" }, compare, h("span", { class: "soft" }, "Select two completed runs to compare them.")),
     list, foot);
   const path = `/runs?page_size=${PAGE_SIZE}&page=${page}${wanted && `&status=${wanted}`}${label && `&label=${encodeURIComponent(label)}`}`;

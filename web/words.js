@@ -16,6 +16,12 @@ export const STATUSES = {
   cancelled: "cancelled",
 };
 
+// As a choice, after "Compare the prediction with".
+export const CONTROLS = {
+  synthetic_control: "a predicted control (the default)",
+  query_as_control: "the cells of the question themselves",
+};
+
 export const STRATEGIES = {
   synthetic_control: "compare with a control that is predicted from matched control cells",
   query_as_control: "compare with the cells of the question themselves",

@@ -68,4 +68,5 @@ AllRuns = Annotated[bool, Option("--all", help="List all runs.")]
 DownloadTo = Annotated[Path | None, Option(metavar="DIR", help="Download the result files to this folder.")]
 ReportFolder = Annotated[Path, Option(metavar="DIR", help="Download the report to this folder.")]
 
+Yes = Annotated[bool, Option("--yes", "-y", help="Delete without asking; a command without a terminal does not ask.")]
 DatasetName = Annotated[str | None, Argument(metavar="NAME", help="Show the details of this dataset.")]

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Final
 
+from typer import confirm
+
 from haystack_client import history, progress, show
 from haystack_client.api import LOCAL_URL
 from haystack_client.commands.options import (
@@ -17,6 +19,7 @@ from haystack_client.commands.options import (
     RunId,
     States,
     Url,
+    Yes,
 )
 from haystack_client.commands.session import follow, resolve, service, show_answer
 from haystack_client.results import Result
@@ -84,10 +87,14 @@ def cancel(run_id: RunId, url: Url = LOCAL_URL, as_json: AsJson = False) -> None
         show_answer(terminal, client.cancel(resolve(client, run_id)), show.cancelled)
 
 
-def delete(run_id: RunId, url: Url = LOCAL_URL, as_json: AsJson = False) -> None:
+def delete(run_id: RunId, yes: Yes = False, url: Url = LOCAL_URL, as_json: AsJson = False) -> None:
     """Delete a finished run and its files, for good."""
     with service(url, as_json) as (client, terminal):
-        show_answer(terminal, client.delete(resolve(client, run_id)), show.deleted)
+        found = resolve(client, run_id)
+        if terminal.is_interactive and not yes:
+            terminal.prose(client.status(found)["query"], style="bold")
+            confirm(f"Delete {found}, its result and its files for good?", abort=True)
+        show_answer(terminal, client.delete(found), show.deleted)
 
 
 def retry(run_id: RunId, url: Url = LOCAL_URL, as_json: AsJson = False) -> None:

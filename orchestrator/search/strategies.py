@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from orchestrator.atlas.atlas import Group
 from orchestrator.config import JobConfig
+from orchestrator.outputs.words import plural
 from orchestrator.prediction.transfer import MAX_WEIGHT_CELLS
 from orchestrator.question.analysis import Target
 from orchestrator.search.prompts import Prompt
@@ -83,7 +84,7 @@ def direct(target: Target, available: AvailableGroups) -> Iterator[Prompt]:
     """Propose the same perturbation in the same cell type, all donors."""
     if groups := available.perturbed(target.query_type):
         donors = len({group.donor for group in groups})
-        rationale = f"{target.query_type} cells under {target.perturbation}, {donors} donor{'s' * (donors != 1)}."
+        rationale = f"{plural(target.query_type)} under {target.perturbation}, {donors} donor{'s' * (donors != 1)}."
         yield Prompt("direct", rationale, tuple(groups), 1.0, 1.0, available.quality(groups))
 
 
@@ -163,7 +164,7 @@ def _prompt(
     """Return a prompt from the groups of these cell types; the predictor weights several by similarity to the query."""
     names = [source.cell_type for source in sources]
     if len(names) == 1:
-        rationale = f"{names[0]} cells ({sources[0].relation}) under {perturbation}."
+        rationale = f"{plural(names[0])} ({sources[0].relation}) under {perturbation}."
     else:
         types = " and ".join(names) if len(names) <= MAX_NEIGHBORS + 1 else f"{len(names)} cell types"
         rationale = f"{types} together under {perturbation}, weighted by similarity to the query cells."

@@ -74,6 +74,24 @@ async def test_what_is_not_taken_into_account_is_shown_while_typing(browser: Bro
         await expect(visit.page.locator(".note.ignored")).to_contain_text("lupus patients")
 
 
+@pytest.mark.parametrize(
+    ("question", "evidence"),
+    [
+        ("How do NK cells respond to IL-15?", "IL-15 was not measured; inferred from IL-2"),
+        # Regression: "not measured; inferred from IFN-alpha1" stood below "Perturbation: IFN-alpha1".
+        ("How do NK cells respond to IFN-alpha2b?", "“IFN-alpha2b” was not measured; inferred from IFN-alpha1"),
+    ],
+)
+async def test_the_evidence_names_what_was_not_measured(
+    browser: Browser, service: Service, question: str, evidence: str
+) -> None:
+    async with visiting(browser, service) as visit:
+        await visit.open("/")
+        await visit.page.fill("#question", question)
+        await expect(visit.page.locator("#reading dl")).to_contain_text(evidence)
+        await expect(visit.page.locator("#reading dl")).to_contain_text(f"low: {evidence.partition(';')[0]}")
+
+
 async def test_names_of_the_catalog_are_completed_with_the_keyboard(browser: Browser, service: Service) -> None:
     async with visiting(browser, service) as visit:
         page = visit.page

@@ -152,6 +152,22 @@ async def test_a_run_shows_what_it_waits_for_and_how_much_of_a_phase_is_done(
             await page.unroute("**/api/v1/runs**")
 
 
+async def test_an_answer_about_one_gene_is_not_repeated(
+    browser: Browser, service: Service, completed: list[str]
+) -> None:
+    stored = await service.result(completed[0])
+    change = {"direction": "up", "answer": "yes", "log2_fold_change": 2.0, "adjusted_p_value": 0.01}
+    genes = [change | {"gene": name, "text": f"Yes: IFN-beta raises {name}."} for name in ("CXCL10", "ISG15")]
+    async with visiting(browser, service) as visit:
+        for answer, listed in ((f"{genes[0]['text']} It raises more.", 1), ("It raises both.", 2)):
+            found = stored | {"answer": answer, "gene_answers": genes}
+            await visit.page.route("**/result", always(found, found))
+            await visit.open(f"/runs/{completed[0]}")
+            await expect(visit.page.locator(".answer")).to_have_text(answer)
+            await expect(visit.page.locator(".gene-answers li")).to_have_count(listed)
+            await visit.page.unroute("**/result")
+
+
 async def test_two_runs_are_compared(browser: Browser, service: Service, completed: list[str]) -> None:
     async with visiting(browser, service) as visit:
         page = visit.page

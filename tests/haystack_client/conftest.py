@@ -70,7 +70,12 @@ class Haystack:
         return await ended(await self.start(*arguments, env=env))
 
     async def start(
-        self, *arguments: str, stdout: int = PIPE, stderr: int = PIPE, env: Mapping[str, str] = MappingProxyType({})
+        self,
+        *arguments: str,
+        stdin: int | None = None,
+        stdout: int = PIPE,
+        stderr: int = PIPE,
+        env: Mapping[str, str] = MappingProxyType({}),
     ) -> Process:
         """Start a command."""
         environment = {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], "HAYSTACK_URL": self.url, **env}
@@ -78,6 +83,7 @@ class Haystack:
             *(sys.executable, "-m", "haystack_client", *arguments),
             cwd=ROOT,
             env=environment,
+            stdin=stdin,
             stdout=stdout,
             stderr=stderr,
         )

@@ -321,3 +321,33 @@ async def test_a_finished_run_is_deleted(haystack: Haystack, tmp_path: Path) -> 
     await complete(run_id, tmp_path)
     assert (await haystack("delete", "last")).out == f"{run_id} and its files are deleted\n"
     assert (await haystack("status", run_id)).code == 3
+
+
+@pytest.mark.parametrize(("answer", "options", "code"), [(b"n\n", (), 1), (b"y\n", (), 0), (b"", ("--yes",), 0)])
+async def test_on_a_terminal_a_deletion_is_confirmed(
+    haystack: Haystack, tmp_path: Path, answer: bytes, options: tuple[str, ...], code: int
+) -> None:
+    """Regression: `haystack delete last` deleted without asking, and the next time the run before."""
+    run_id = await haystack.submit()
+    await complete(run_id, tmp_path)
+    master, slave = os.openpty()
+    process = await haystack.start("delete", "last", *options, stdin=slave, stdout=slave, stderr=slave)
+    os.write(master, answer)
+    await asyncio.wait_for(process.wait(), 30)
+    text = await asyncio.to_thread(lambda: os.read(master, 65536).decode())
+    os.close(master)
+    os.close(slave)
+    assert process.returncode == code
+    assert (f"Delete {run_id}, its result and its files for good?" in text) == (not options)
+    assert (QUESTION in text) == (not options)
+    assert (await haystack("status", run_id)).code == (3 if code == 0 else 0)
+
+
+async def test_labels_have_a_column_if_there_are_any(haystack: Haystack) -> None:
+    await haystack.submit()
+    assert "label" not in (await haystack("list")).out
+    await haystack("submit", QUESTION, "--label", "screen 1")
+    heading, _, newest, oldest = (await haystack("list")).out.splitlines()
+    assert heading.split() == ["run", "status", "scores", "created", "label", "question"]
+    assert "screen 1" in newest
+    assert "screen 1" not in oldest

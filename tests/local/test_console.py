@@ -42,6 +42,13 @@ def test_a_sweep_that_did_nothing_is_not_logged() -> None:
     assert readable(line(**sweep, status=503)) == "POST /api/v1/reconcile: 503 in 2 ms"
 
 
+def test_files_of_the_page_are_not_logged() -> None:
+    page = {"function": "web", "route": "/{path}"}
+    assert readable(line(**page)) is None
+    assert readable(line(**page, status=404)) is None
+    assert readable(line(**page, status=500)) == "GET /{path}: 500 in 2 ms"
+
+
 def test_other_events_keep_their_fields_and_the_traceback() -> None:
     entry = {"severity": "ERROR", "message": "Batch rejected a job", "run_id": "run_1", "stack_trace": "a\nb\n"}
     assert readable(json.dumps(entry)) == "error: Batch rejected a job run_id=run_1\na\nb"
