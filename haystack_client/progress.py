@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from rich import progress as bars
 from rich.console import RenderableType
+from rich.table import Column
 
 from haystack_client.answers import Answer, Answers
 from haystack_client.api import Client
@@ -164,5 +165,6 @@ def _bar(terminal: Terminal, *columns: bars.ProgressColumn) -> bars.Progress:
 
 
 def _columns(*columns: bars.ProgressColumn) -> tuple[bars.ProgressColumn, ...]:
-    description = bars.TextColumn("{task.description}", markup=False)
+    # Wrapped, because a sentence of the service may be longer than a line.
+    description = bars.TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=False))
     return description, bars.BarColumn(bar_width=None), *columns

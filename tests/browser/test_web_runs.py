@@ -23,7 +23,7 @@ async def test_a_waiting_run_is_cancelled_in_one_tab_and_seen_in_two_others(brow
         await visit.open(f"/runs/{run['run_id']}")
         await other.goto(f"{service.url}/runs")
         await third.goto(f"{service.url}/runs/{run['run_id']}")
-        await expect(page.locator(".waiting")).to_contain_text("Waiting in the queue for a machine")
+        await expect(page.locator(".waiting")).to_contain_text("The run waits for its turn in the queue")
         await expect(page.locator(".waiting")).to_contain_text("Elapsed:")
         row = other.locator("ul.runs li", has_text=run["query"]).first
         await expect(row.locator(".chip")).to_have_text("waiting")

@@ -270,7 +270,9 @@ async def test_open_downloads_the_report_and_opens_it(haystack: Haystack, tmp_pa
 
 async def test_logs_show_the_history_of_a_run(haystack: Haystack, tmp_path: Path) -> None:
     run_id = await haystack.submit()
-    assert (await haystack("logs", run_id)).out.endswith("  now: pending: waiting for a machine\n")
+    assert (await haystack("logs", run_id)).out.endswith(
+        "  now: pending: The run waits for its turn in the queue of Google Cloud Batch.\n"
+    )
     await complete(run_id, tmp_path, {"_log.json": json.dumps(LOG).encode()})
     told = await haystack("logs", "last")
     assert "  delivered: iteration 1, score 8\n" in told.out

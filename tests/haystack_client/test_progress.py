@@ -19,10 +19,12 @@ from starlette.responses import Response
 from haystack_client.progress import PHASES, describe, fraction, moving
 from shared import wiring
 from shared.fields import utc_now
-from shared.runs.states import Phase
+from shared.runs.states import Phase, WaitingReason
+from shared.runs.waiting import sentence
 from tests.haystack_client.conftest import QUESTION, Haystack, Script, complete, ended, fail, problem
 from tests.support.builders import lease
 
+QUEUED = f"pending: {sentence(WaitingReason.QUEUE)}"
 RUN: dict[str, Any] = {
     "run_id": "run_0123456789ab",
     "done": False,
@@ -58,7 +60,7 @@ async def line_of(process: Process) -> str:
 async def test_a_watch_without_a_terminal_prints_a_line_for_each_phase(haystack: Haystack, tmp_path: Path) -> None:
     run_id = await haystack.submit()
     process = await haystack.start("watch", run_id)
-    assert await line_of(process) == "pending: waiting for a machine"
+    assert await line_of(process) == QUEUED
     store = wiring.container().run_store
     await lease(run_id, store=store, clock=utc_now).begin()
     assert await line_of(process) == "running"
@@ -98,7 +100,7 @@ async def test_a_failed_run_shows_its_reason_and_exits_with_1(haystack: Haystack
 async def test_ctrl_c_stops_watching_and_leaves_the_run_alone(haystack: Haystack) -> None:
     run_id = await haystack.submit()
     process = await haystack.start("watch", run_id)
-    assert await line_of(process) == "pending: waiting for a machine"
+    assert await line_of(process) == QUEUED
     process.send_signal(signal.SIGINT)
     done = await ended(process)
     assert done.code == 130
@@ -249,4 +251,4 @@ async def test_a_terminal_counts_the_seconds_of_a_phase(haystack: Haystack) -> N
             text += await asyncio.to_thread(shown)
         process.send_signal(signal.SIGINT)
         await process.wait()
-    assert "waiting for a machine · 1 s" in text
+    assert "pending: The run waits" in text
