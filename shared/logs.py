@@ -2,7 +2,7 @@
 
 https://cloud.google.com/logging/docs/structured-logging
 
-Lines contain no personal data: a user appears as a hash of the e-mail address.
+Lines contain no personal data: a user appears as a hash of the subject, which owns the runs.
 """
 
 import hashlib
@@ -29,9 +29,9 @@ class Severity(StrEnum):
     ERROR = "ERROR"
 
 
-def user_hash(email: str) -> str:
-    """Return the first 16 hexadecimal digits of the SHA-256 of an e-mail address: enough to follow a user."""
-    return hashlib.sha256(email.lower().encode()).hexdigest()[:16]
+def user_hash(owner: str) -> str:
+    """Return the first 16 hexadecimal digits of the SHA-256 of an owner, as runs store it: enough to follow a user."""
+    return hashlib.sha256(owner.encode()).hexdigest()[:16]
 
 
 @contextmanager

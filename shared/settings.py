@@ -65,6 +65,7 @@ class Settings(NamedTuple):
         firestore_emulator_host: `host:port` of the Firestore emulator; empty: Google Cloud.
         storage_emulator_host: URL of a Cloud Storage emulator; empty: Google Cloud.
         cors_origins: origins of other web pages that may call the API, separated by commas; empty: none.
+        email_owners: 0 if runs that are stored under an e-mail address, as before owners were IAP's subjects, belong to nobody.
         max_active_runs: maximum number of unfinished runs of a user; 0: no limit.
         max_requests_per_minute: maximum number of requests of a user per minute and instance; 0: no limit.
         max_waiting_requests: maximum number of requests of a user that wait at the same time, per instance; 0: no limit.
@@ -112,6 +113,7 @@ class Settings(NamedTuple):
     firestore_emulator_host: str = ""
     storage_emulator_host: str = ""
     cors_origins: str = ""
+    email_owners: int = 1
     max_active_runs: int = 20
     max_requests_per_minute: int = 600
     max_waiting_requests: int = 20

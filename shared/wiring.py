@@ -109,7 +109,10 @@ class Container:
 
         if self.settings.environment == "development":
             return DevelopmentIdentity()
-        return IapIdentity(audience=self.settings.iap_audience, keys=PublicKeys(self.settings.iap_keys_url))
+        settings = self.settings
+        return IapIdentity(
+            audience=settings.iap_audience, keys=PublicKeys(settings.iap_keys_url), by_email=bool(settings.email_owners)
+        )
 
     @cached_property
     def service_identity(self) -> "Identity":

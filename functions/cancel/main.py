@@ -14,12 +14,12 @@ from shared.runs.views import run_status
 async def handle(call: Call) -> Response:
     container, run_id = wiring.container(), call.params["run_id"]
     if call.request.method == "DELETE":
-        await lifecycle.delete(run_id, call.user.email, store=container.run_store, files=container.result_files)
+        await lifecycle.delete(run_id, call.user, store=container.run_store, files=container.result_files)
         return json_response(call.request, DeleteAnswer(deleted=True, run_id=run_id))
     conditional = "if-match" in call.request.headers
     run = await lifecycle.cancel(
         run_id,
-        call.user.email,
+        call.user,
         is_known=(lambda run: satisfies_if_match(call.request, run_status(run))) if conditional else None,
         store=container.run_store,
         jobs=container.batch_jobs,

@@ -20,7 +20,5 @@ async def handle(call: Call) -> Response:
     if request.validate_only:
         container.notification_rules.deliveries(request.notify, call.user.email)
         return json_response(call.request, validation.preview(request, view))
-    run = await container.submission.create(
-        request, validation.read_question(request.query, view), call.user.email, key
-    )
+    run = await container.submission.create(request, validation.read_question(request.query, view), call.user, key)
     return run_response(call.request, run_status(run), Location=f"/api/v1/runs/{run.run_id}")

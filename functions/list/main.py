@@ -14,5 +14,5 @@ from shared.runs.schemas import ListQuery
 async def handle(call: Call) -> Response:
     container = wiring.container()
     query = requests.parse_query(call.request, ListQuery)
-    page = await views.list_runs(query, call.user.email, token_key=container.page_token_key, store=container.run_store)
+    page = await views.list_runs(query, call.user, token_key=container.page_token_key, store=container.run_store)
     return json_response(call.request, page, Cache_Control="private, no-cache")

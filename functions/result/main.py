@@ -13,7 +13,7 @@ async def handle(call: Call) -> Response:
     container = wiring.container()
     result = await views.result(
         call.params["run_id"],
-        call.user.email,
+        call.user,
         store=container.run_store,
         files=container.result_files,
         clock=container.clock,

@@ -17,7 +17,7 @@ async def handle(call: Call) -> Response:
     container = wiring.container()
     run_id, store = call.params["run_id"], container.run_store
     if query.wait == 0:
-        run = await views.summary(run_id, call.user.email, store=store)
+        run = await views.summary(run_id, call.user, store=store)
         return run_response(call.request, run_status(run))
     has_etag = "if-none-match" in call.request.headers
     with container.caller_limits.waiting(call.user):
@@ -25,7 +25,7 @@ async def handle(call: Call) -> Response:
             call.request,
             views.await_change(
                 run_id,
-                call.user.email,
+                call.user,
                 seconds=query.wait,
                 is_known=(lambda run: matches_etag(call.request, run_status(run))) if has_etag else None,
                 store=store,

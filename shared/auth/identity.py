@@ -30,9 +30,22 @@ def normalized(email: str) -> str:
 
 
 class Caller(NamedTuple):
-    """A verified caller, by the identity provider's `normalized` e-mail address."""
+    """A verified caller.
 
+    Attributes:
+        subject: the identity provider's id of the account, which stays when its e-mail address changes, and is never given again.
+        email: its `normalized` e-mail address, which is shown.
+        by_email: whether runs that are stored under the e-mail address, as all were before subjects, belong to the caller.
+    """
+
+    subject: str
     email: str
+    by_email: bool = True
+
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """Return the owners of runs that are this caller: the subject first, by which new runs are stored."""
+        return (self.subject, self.email) if self.by_email and self.email != self.subject else (self.subject,)
 
 
 class Identity(Protocol):
@@ -56,29 +69,37 @@ class IapIdentity:
 
     Args:
         audience: `/projects/NUMBER/global/backendServices/ID` of this function's backend; empty refuses everyone.
+        by_email: see `Caller`.
     """
 
-    def __init__(self, *, audience: str, keys: PublicKeys, clock: Clock = utc_now) -> None:
+    def __init__(self, *, audience: str, keys: PublicKeys, clock: Clock = utc_now, by_email: bool = True) -> None:
         self._tokens = TokenVerifier("ES256", (ISSUER,), audience, MAX_LIFETIME, keys, clock)
+        self._by_email = by_email
 
     async def identify(self, headers: Mapping[str, str]) -> Caller:
-        """Return the user whose e-mail address IAP signed; see `Identity.identify`."""
+        """Return the user whose subject and e-mail address IAP signed; see `Identity.identify`."""
         assertion = headers.get(ASSERTION_HEADER)
         if assertion is None:
             raise refusal("no assertion")
-        email = (await self._tokens.claims(assertion)).get("email")
+        claims = await self._tokens.claims(assertion)
+        subject, email = claims.get("sub"), claims.get("email")
+        if not isinstance(subject, str) or not subject:
+            raise refusal("no subject")
         if not isinstance(email, str) or not normalized(email):
             raise refusal("no e-mail")
-        return Caller(normalized(email))
+        return Caller(subject, normalized(email), self._by_email)
 
 
 class DevelopmentIdentity:
-    """Trust the e-mail header, and use `dev@example.com` without one. Only for a developer's machine: it verifies nothing."""
+    """Trust the e-mail header, and use `dev@example.com` without one. Only for a developer's machine: it verifies nothing.
+
+    The e-mail address is also the subject.
+    """
 
     async def identify(self, headers: Mapping[str, str]) -> Caller:
         """Return the user that the e-mail header names, in lower case, without IAP's prefix."""
-        email = normalized(headers.get(EMAIL_HEADER, "")).removeprefix(EMAIL_PREFIX)
-        return Caller(email or DEVELOPER)
+        email = normalized(headers.get(EMAIL_HEADER, "")).removeprefix(EMAIL_PREFIX) or DEVELOPER
+        return Caller(email, email)
 
 
 class ServiceCaller:
@@ -109,4 +130,4 @@ class ServiceCaller:
             raise refusal("no caller is configured")
         if normalized(email) != self._email:
             raise Forbidden("Only the service account of the scheduler may call this.")
-        return Caller(normalized(email))
+        return Caller(self._email, self._email)

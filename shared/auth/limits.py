@@ -105,4 +105,4 @@ class CallerLimits:
 
 
 def _key(caller: "Caller") -> str:
-    return caller.email
+    return caller.subject

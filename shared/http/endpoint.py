@@ -128,7 +128,7 @@ class _Endpoint(NamedTuple):
             container = wiring.container()
             identity = container.service_identity if found.route.internal else container.identity
             caller = await identity.identify(_joined(request.headers))
-            logs.add(user=logs.user_hash(caller.email))
+            logs.add(user=logs.user_hash(caller.subject))
             allowance = None if found.route.internal else container.caller_limits.admit(caller)
             if allowance is not None:
                 headers |= rate_limit_headers(allowance)

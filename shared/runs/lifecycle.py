@@ -5,7 +5,7 @@ Users cancel a run, and delete one that ended. The job begins, reports progress 
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from shared import logs
 from shared.catalog.interpretation import Interpretation
@@ -25,30 +25,33 @@ from shared.runs.ports import BatchJobs, ResultFiles, RunStore
 from shared.runs.records import NO_PROGRESS, Compute, Failure, Iteration, Run, RunOutcome
 from shared.runs.states import Actor, ComputeState, Phase, RunState
 
+if TYPE_CHECKING:  # the job has no callers, and need not import what verifies them
+    from shared.auth.identity import Caller
+
 
 async def cancel(
     run_id: str,
-    owner: str,
+    caller: "Caller",
     *,
     is_known: Callable[[Run], bool] | None = None,
     store: RunStore,
     jobs: BatchJobs,
     clock: Clock,
 ) -> Run:
-    """Cancel the owner's run in one transaction, then release its compute; the reconciler retries a failed release.
+    """Cancel the caller's run in one transaction, then release its compute; the reconciler retries a failed release.
 
     Args:
         is_known: whether the caller knows this version of the run; None: any version may be cancelled. A cancelled run stays
             cancelled, so that a repeated request succeeds.
 
     Raises:
-        RunNotFound: the owner has no such run.
+        RunNotFound: the caller has no such run.
         RunAlreadyFinished: it completed or failed before.
         RunChanged: the caller knows another version.
     """
 
     def change(run: Run) -> Run | None:
-        if run.user_email != owner:
+        if not run.belongs_to(caller):
             raise RunNotFound(run_id)
         if run.status is RunState.CANCELLED:
             return None
@@ -75,17 +78,17 @@ async def cancel(
     return run
 
 
-async def delete(run_id: str, owner: str, *, store: RunStore, files: ResultFiles) -> None:
-    """Delete the owner's finished run and its files.
+async def delete(run_id: str, caller: "Caller", *, store: RunStore, files: ResultFiles) -> None:
+    """Delete the caller's finished run and its files.
 
     The files go first: if something fails between the two, the run is still listed, and deleting it again finishes the work.
 
     Raises:
-        RunNotFound: the owner has no such run.
+        RunNotFound: the caller has no such run.
         RunNotFinished: it is active, or its machine may still be at work.
     """
     run = await store.get(run_id) if states.RUN_ID.fullmatch(run_id) else None
-    if run is None or run.user_email != owner:
+    if run is None or not run.belongs_to(caller):
         raise RunNotFound(run_id)
     if not run.status.done:
         raise RunNotFinished(run_id, f"is {run.status.value}. Cancel it first.")

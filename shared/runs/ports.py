@@ -26,13 +26,14 @@ class RunFilter(NamedTuple):
     """Selection of runs.
 
     Attributes:
+        owners: the values of `owner` that are one user, the subject first.
         statuses: only runs in these states; empty: all.
         created_after: only runs created at or after this time.
         created_before: only runs created before this time.
         label: only runs with this label; None: all.
     """
 
-    owner: str
+    owners: tuple[str, ...]
     statuses: tuple[RunState, ...] = ()
     created_after: datetime | None = None
     created_before: datetime | None = None

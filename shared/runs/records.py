@@ -5,7 +5,7 @@ Records change only through the pure functions here and in `shared/runs/lifecycl
 
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 from pydantic import AfterValidator, Field
 
@@ -25,6 +25,9 @@ from shared.runs.states import (
     next_check,
     next_expiry,
 )
+
+if TYPE_CHECKING:  # the job has no callers, and need not import what verifies them
+    from shared.auth.identity import Caller
 
 # More entries than any legal life has; a flood of late reports cannot make the document grow.
 MAX_HISTORY: Final = 50
@@ -158,9 +161,11 @@ class RunOutcome(Model):
     files: list[StoredFile]
 
 
-class RunSummary(Model):
+class RunSummary(Model, validate_by_name=True, serialize_by_alias=True):
     """What the owner sees of a run before its result; polls and lists read only this.
 
+    `owner` is the subject of the identity provider, and `owner_email` its e-mail address when the run was created. In runs of before
+    there were subjects, `owner` is the e-mail address, and `owner_email` is None.
     `interpretation` is None for a run with a language model until the job has read the question, and for runs of before it was stored.
     `phase_progress` is the share of the current phase that is done, None while it is not known.
     `confidence` is None until the run is completed, and for runs of before it was stored here. `waiting_for` is None once a process of the
@@ -168,7 +173,9 @@ class RunSummary(Model):
     """
 
     run_id: str
-    user_email: str
+    # The stored name is that of runs of before: one field, with one index, finds them all, and earlier code can read new ones.
+    owner: str = Field(validation_alias="user_email", serialization_alias="user_email")
+    owner_email: str | None = None
     query: str
     interpretation: Interpretation | None = None
     control_strategy: ControlStrategy
@@ -192,6 +199,20 @@ class RunSummary(Model):
     compute: Compute
     created_at: Timestamp
     updated_at: Timestamp
+
+    @property
+    def user_email(self) -> str:
+        """Return the e-mail address of the owner, as it is shown."""
+        return self.owner_email or self.owner
+
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """Return the owners that are the user of this run: the owner, and the e-mail address of runs of before."""
+        return tuple(dict.fromkeys((self.owner, self.user_email)))
+
+    def belongs_to(self, caller: "Caller") -> bool:
+        """Return whether the caller owns the run."""
+        return self.owner in caller.owners
 
 
 class Run(RunSummary):

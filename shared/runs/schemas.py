@@ -190,7 +190,7 @@ class RunStatus(Model):
     attempt: int = Field(
         description="Number of the current attempt, starting at 1; a lost job may get a second attempt."
     )
-    user_email: str = Field(description="Email address of the owner.")
+    user_email: str = Field(description="Email address of the owner when the run was created.")
     created_at: Timestamp = Field(description="Time of creation.")
     updated_at: Timestamp = Field(description="Time of the last change.")
 

@@ -11,7 +11,7 @@ the job of a deleted one.
 import hashlib
 import json
 from datetime import timedelta
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from shared import logs
 from shared.catalog.interpretation import ReadQuestion
@@ -33,6 +33,9 @@ from shared.runs.records import Compute, Run, Transition
 from shared.runs.schemas import CreateRunRequest
 from shared.runs.states import Actor, FailureReason, RunState, WaitingReason
 from shared.settings import LLM_KEYS
+
+if TYPE_CHECKING:
+    from shared.auth.identity import Caller
 
 NOT_SUBMITTED: Final = "The job could not be submitted to Google Cloud Batch."
 NOT_PERMITTED: Final = "The service has no permission to use Google Cloud Batch."
@@ -63,11 +66,11 @@ class RunSubmission:
         self._limits = limits
 
     async def create(
-        self, request: CreateRunRequest, question: ReadQuestion, owner: str, idempotency_key: str | None = None
+        self, request: CreateRunRequest, question: ReadQuestion, caller: "Caller", idempotency_key: str | None = None
     ) -> Run:
         """Accept a question that can be answered: store its run, then submit its job.
 
-        The same owner, key and request return the same run, however the catalog has changed since. If its job may not have reached
+        The same caller, key and request return the same run, however the catalog has changed since. If its job may not have reached
         Batch, it is submitted again; the job id makes that harmless.
 
         Args:
@@ -75,13 +78,13 @@ class RunSubmission:
 
         Raises:
             QuestionNotAnswerable: no atlas answers the question, and the request has no language model.
-            TooManyRuns: the owner has reached the limit of unfinished runs.
+            TooManyRuns: the caller has reached the limit of unfinished runs.
             IdempotencyMismatch: the key was used with another request.
             NotificationRefused: the service does not send a notification that the request asks for.
             Unavailable: the store or Batch does not answer. With a key the run stays pending for the retry; without one it is failed,
                 so that a retry cannot run it twice.
         """
-        run, adopted = await self._store_or_find(request, question, owner, idempotency_key)
+        run, adopted = await self._store_or_find(request, question, caller, idempotency_key)
         if adopted and run.status is not RunState.PENDING:
             return run
         try:
@@ -111,7 +114,7 @@ class RunSubmission:
                     "CONTROL_STRATEGY": run.control_strategy.value,
                     "MAX_ITERATIONS": str(run.max_iterations),
                 },
-                labels={"app": "haystack", "run": run.run_id, "user": logs.user_hash(run.user_email)},
+                labels={"app": "haystack", "run": run.run_id, "user": logs.user_hash(run.owner)},
                 max_run_seconds=self._limits.max_run_seconds,
                 # A job gets only the key of the provider that its run asks for.
                 secrets=frozenset({LLM_KEYS[run.llm_provider]} if run.llm_provider else ()),
@@ -139,30 +142,39 @@ class RunSubmission:
         )
 
     async def _store_or_find(
-        self, request: CreateRunRequest, question: ReadQuestion, owner: str, key: str | None
+        self, request: CreateRunRequest, question: ReadQuestion, caller: "Caller", key: str | None
     ) -> tuple[Run, bool]:
         """Store a run for the request, or find the run of its key; return the run and whether it existed."""
-        digest = None if key is None else key_digest(owner, key)
-        request_digest = fingerprint(request)
+        # Keys of before owners were subjects have the digest of the e-mail address.
+        digests = [] if key is None else [key_digest(owner, key) for owner in caller.owners]
         while True:
-            earlier = None if digest is None else await self._store.run_of_key(digest)
-            stored = None if earlier is None else await self._store.get(earlier)
-            if stored is not None and stored.idempotency_key == digest and self._is_recent(stored):
-                if stored.request_fingerprint != request_digest:
+            replaces, stored = await self._run_of(digests[0]) if digests else (None, None)
+            for former in digests[1:]:
+                stored = stored or (await self._run_of(former))[1]
+            if stored is not None:
+                if stored.request_fingerprint != fingerprint(request):
                     raise IdempotencyMismatch
                 return stored, True
-            run = self._new_run(request, question, owner, digest)
+            run = self._new_run(request, question, caller, digests[0] if digests else None)
             try:
-                await self._store.create(run, max_active=self._limits.max_active, replaces=earlier)
+                await self._store.create(run, max_active=self._limits.max_active, replaces=replaces)
             except RunExists:
                 continue  # another request with this key came first, or 48 random bits collided: look again
             return run, False
+
+    async def _run_of(self, digest: str) -> tuple[str | None, Run | None]:
+        """Return the id of the last run of a key, and the run itself while the key stands for it."""
+        run_id = await self._store.run_of_key(digest)
+        run = None if run_id is None else await self._store.get(run_id)
+        if run is None or run.idempotency_key != digest or not self._is_recent(run):
+            return run_id, None
+        return run_id, run
 
     def _is_recent(self, run: Run) -> bool:
         # The clock of another instance may have been behind when the run was created; the key must not end too early.
         return self._clock() - run.created_at < states.KEY_LIFETIME + states.CLOCK_SKEW
 
-    def _new_run(self, request: CreateRunRequest, question: ReadQuestion, owner: str, digest: str | None) -> Run:
+    def _new_run(self, request: CreateRunRequest, question: ReadQuestion, caller: "Caller", digest: str | None) -> Run:
         interpretation = question.interpretation
         if request.llm_provider is None and not interpretation.answerable:
             raise QuestionNotAnswerable(
@@ -175,7 +187,8 @@ class RunSubmission:
         )
         return Run(
             run_id=run_id,
-            user_email=owner,
+            owner=caller.subject,
+            owner_email=caller.email,
             query=request.query,
             interpretation=None if request.llm_provider else interpretation,
             control_strategy=request.control_strategy,
@@ -185,7 +198,7 @@ class RunSubmission:
             llm_model=request.llm_model,
             random_seed=request.random_seed,
             label=request.label,
-            deliveries=self._limits.notifications.deliveries(request.notify, owner),
+            deliveries=self._limits.notifications.deliveries(request.notify, caller.email),
             compute=compute,
             transitions=[accepted],
             idempotency_key=digest,

@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from shared.errors import InvalidPageToken, RunNotCompleted, RunNotFound
 from shared.fields import Clock, rfc3339
@@ -21,6 +21,9 @@ from shared.runs.ports import Cursor, ResultFiles, RunDatabase, RunFilter, RunSt
 from shared.runs.records import Failure, GeneAnswer, GeneChange, Iteration, PathwayChange, Run, RunOutcome, RunSummary
 from shared.runs.schemas import ListQuery, Notification, ResultFile, RunList, RunResult, RunStatus
 from shared.runs.states import RunState, WaitingReason
+
+if TYPE_CHECKING:
+    from shared.auth.identity import Caller
 
 AnyRun = TypeVar("AnyRun", bound=RunSummary)
 URL_LIFETIME: Final = timedelta(hours=1)
@@ -34,19 +37,24 @@ class Place(NamedTuple):
     page: int
 
 
-async def summary(run_id: str, owner: str, *, store: RunStore) -> RunSummary:
-    """Return the summary of the owner's run.
+async def summary(run_id: str, caller: "Caller", *, store: RunStore) -> RunSummary:
+    """Return the summary of the caller's run.
 
     Raises:
         RunNotFound: no such run, or another user's: the two look the same.
     """
-    return _owned(await store.summary(run_id) if states.RUN_ID.fullmatch(run_id) else None, run_id, owner)
+    return _owned(await store.summary(run_id) if states.RUN_ID.fullmatch(run_id) else None, run_id, caller)
 
 
 async def await_change(
-    run_id: str, owner: str, *, seconds: float, is_known: Callable[[RunSummary], bool] | None = None, store: RunDatabase
+    run_id: str,
+    caller: "Caller",
+    *,
+    seconds: float,
+    is_known: Callable[[RunSummary], bool] | None = None,
+    store: RunDatabase,
 ) -> RunSummary:
-    """Return the owner's run as soon as it differs from what the caller knows, or when the time is over.
+    """Return the caller's run as soon as it differs from what the caller knows, or when the time is over.
 
     A finished run is returned at once, since nothing will change.
 
@@ -67,7 +75,7 @@ async def await_change(
         async with asyncio.timeout(seconds), aclosing(store.watch(run_id)) as changes:
             async for latest in changes:
                 answered = True
-                if latest is None or latest.user_email != owner:
+                if latest is None or not latest.belongs_to(caller):
                     break
                 first_update = first_update or latest.updated_at
                 changed = latest.updated_at != first_update if is_known is None else not is_known(latest)
@@ -76,18 +84,18 @@ async def await_change(
     except TimeoutError:
         pass  # nothing changed in time: the latest version is the answer
     if not answered:  # a short wait or a slow store: whether the run exists is not known yet
-        return await summary(run_id, owner, store=store)
-    return _owned(latest, run_id, owner)
+        return await summary(run_id, caller, store=store)
+    return _owned(latest, run_id, caller)
 
 
-async def result(run_id: str, owner: str, *, store: RunStore, files: ResultFiles, clock: Clock) -> RunResult:
+async def result(run_id: str, caller: "Caller", *, store: RunStore, files: ResultFiles, clock: Clock) -> RunResult:
     """Return the result of a completed run, with URLs that are valid for an hour.
 
     Raises:
         RunNotFound: no such run, or another user's.
         RunNotCompleted: the run has no result.
     """
-    run = _owned(await store.get(run_id) if states.RUN_ID.fullmatch(run_id) else None, run_id, owner)
+    run = _owned(await store.get(run_id) if states.RUN_ID.fullmatch(run_id) else None, run_id, caller)
     if run.outcome is None:
         if not run.status.done:
             advice = f"Poll /api/v1/runs/{run_id} until it is done."
@@ -98,8 +106,8 @@ async def result(run_id: str, owner: str, *, store: RunStore, files: ResultFiles
     return run_result(run, run.outcome, await files.sign(run.outcome.files, expires_at), expires_at)
 
 
-async def list_runs(query: ListQuery, owner: str, *, token_key: str, store: RunStore) -> RunList:
-    """Return one page of the owner's runs, newest first, and their total number.
+async def list_runs(query: ListQuery, caller: "Caller", *, token_key: str, store: RunStore) -> RunList:
+    """Return one page of the caller's runs, newest first, and their total number.
 
     Args:
         token_key: secret that signs page tokens.
@@ -107,9 +115,10 @@ async def list_runs(query: ListQuery, owner: str, *, token_key: str, store: RunS
             not follow from the count, which changes while somebody creates and deletes runs.
 
     Raises:
-        InvalidPageToken: the token does not belong to this owner and these filters.
+        InvalidPageToken: the token does not belong to this caller and these filters.
     """
-    wanted = RunFilter(owner, tuple(sorted(set(query.status))), query.created_after, query.created_before, query.label)
+    statuses = tuple(sorted(set(query.status)))
+    wanted = RunFilter(caller.owners, statuses, query.created_after, query.created_before, query.label)
     place = None if query.page_token is None else _open(query.page_token, wanted, token_key)
     number = place.page if place else query.page
     after, offset = (place.cursor, 0) if place else (None, (number - 1) * query.page_size)
@@ -250,9 +259,9 @@ def _pathway(stored: PathwayChange) -> schemas.PathwayChange:
     return schemas.PathwayChange(name=stored.name, score=stored.score, adjusted_p_value=stored.adjusted_p_value)
 
 
-def _owned(run: AnyRun | None, run_id: str, owner: str) -> AnyRun:
-    """Return the run if it exists and belongs to the owner; a missing run and another user's look the same."""
-    if run is None or run.user_email != owner:
+def _owned(run: AnyRun | None, run_id: str, caller: "Caller") -> AnyRun:
+    """Return the run if it exists and belongs to the caller; a missing run and another user's look the same."""
+    if run is None or not run.belongs_to(caller):
         raise RunNotFound(run_id)
     return run
 
@@ -276,8 +285,8 @@ def _open(token: str, wanted: RunFilter, key: str) -> Place:
 
 
 def _mac(content: bytes, wanted: RunFilter, key: str) -> bytes:
-    # Page tokens are valid only for the owner and the filters of the list that issued them.
+    # Page tokens are valid only for the owner, whatever the e-mail address is now, and the filters of the list that issued them.
     times = [rfc3339(moment) if moment else None for moment in (wanted.created_after, wanted.created_before)]
     labels = [] if wanted.label is None else [wanted.label]
-    bound = json.dumps([wanted.owner, wanted.statuses, *times, *labels]).encode() + b"\n" + content
+    bound = json.dumps([wanted.owners[0], wanted.statuses, *times, *labels]).encode() + b"\n" + content
     return hmac.new(key.encode(), bound, hashlib.sha256).digest()[:_MAC_BYTES]

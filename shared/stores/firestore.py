@@ -23,7 +23,7 @@ USER_LOCKS: Final = "user_locks"
 # A document for each idempotency key: the run that it stands for.
 KEYS: Final = "idempotency_keys"
 # The outcome and the history are most of a run's document, and decoding them would be most of the cost of a poll.
-SUMMARY_FIELDS: Final = tuple(RunSummary.model_fields)
+SUMMARY_FIELDS: Final = tuple(field.serialization_alias or name for name, field in RunSummary.model_fields.items())
 # Streams that may break before a watch fails.
 MAX_STREAMS: Final = 6
 
@@ -50,7 +50,7 @@ class FirestoreRunStore:
                 # All creates of a user write the user's lock. If two count the same runs, the second commit finds the lock changed,
                 # and counts again.
                 writes.append(await self._lock_user(run))
-                if await self.count(RunFilter(run.user_email, ACTIVE)) >= max_active:
+                if await self.count(RunFilter(run.owners, ACTIVE)) >= max_active:
                     if not await self._is_stored(run, replaces):
                         raise TooManyRuns(max_active)
                     return
@@ -171,7 +171,7 @@ class FirestoreRunStore:
 
     async def _lock_user(self, run: Run) -> Raw:
         """Return a write to the lock of the run's owner that holds only if no other create of this user comes first."""
-        name = f"{self._database.documents}/{USER_LOCKS}/{hashlib.sha256(run.user_email.encode()).hexdigest()}"
+        name = f"{self._database.documents}/{USER_LOCKS}/{hashlib.sha256(run.owner.encode()).hexdigest()}"
         return write(name, {"last_run": run.run_id}, replaces=await self._database.read(name))
 
 
@@ -184,7 +184,8 @@ def _summary(document: Raw) -> RunSummary:
 
 
 def _matching(wanted: RunFilter) -> dict[str, object]:
-    filters = [_field("user_email", "EQUAL", wanted.owner)]
+    # Up to 30 disjunctions are allowed: two owners, times the five states.
+    filters = [_field("user_email", "IN", list(wanted.owners))]
     if wanted.statuses:
         filters.append(_field("status", "IN", [state.value for state in wanted.statuses]))
     if wanted.label is not None:

@@ -22,7 +22,7 @@ WATCH_SECONDS: Final = 0.5
 SCHEMA: Final = """
 create table if not exists runs (
     run_id text primary key,
-    user_email text not null,
+    user_email text not null, -- the owner; see `RunSummary`
     status text not null,
     created_at text not null,
     check_at text,
@@ -113,7 +113,7 @@ class SqliteRunStore:
             key = run.idempotency_key
             if _find(connection, run.run_id) is not None or (key and _run_of_key(connection, key) != replaces):
                 raise RunExists(run.run_id)
-            if max_active and _count(connection, RunFilter(run.user_email, ACTIVE)) >= max_active:
+            if max_active and _count(connection, RunFilter(run.owners, ACTIVE)) >= max_active:
                 raise TooManyRuns(max_active)
             connection.execute(
                 "insert into runs (run_id, user_email, status, created_at, check_at, body)"
@@ -244,7 +244,7 @@ class SqliteCatalog:
 def _row(run: Run) -> dict[str, str | None]:
     return {
         "run_id": run.run_id,
-        "user_email": run.user_email,
+        "user_email": run.owner,
         "status": run.status.value,
         "created_at": rfc3339(run.created_at),
         "check_at": rfc3339(run.check_at) if run.check_at else None,
@@ -269,9 +269,9 @@ def _count(connection: sqlite3.Connection, wanted: RunFilter) -> int:
 
 
 def _where(wanted: RunFilter) -> tuple[str, list[str | int]]:
-    terms, values = ["user_email = ?"], [wanted.owner]
+    terms, values = [f"user_email in ({_places(wanted.owners)})"], [*wanted.owners]
     if wanted.statuses:
-        terms.append(f"status in ({', '.join('?' for _ in wanted.statuses)})")
+        terms.append(f"status in ({_places(wanted.statuses)})")
         values += [state.value for state in wanted.statuses]
     if wanted.label is not None:
         terms.append("json_extract(body, '$.label') = ?")
@@ -281,3 +281,7 @@ def _where(wanted: RunFilter) -> tuple[str, list[str | int]]:
             terms.append(term)
             values.append(rfc3339(moment))
     return " and ".join(terms), [*values]
+
+
+def _places(values: Sequence[str]) -> str:
+    return ", ".join("?" for _ in values)

@@ -17,7 +17,7 @@ from local import processes
 from local.processes import Child
 from shared import routes
 from shared.stores.sqlite import SqliteDatabase, SqliteRunStore
-from tests.support.builders import make_run
+from tests.support.builders import DEVELOPER, make_run
 
 ROOT = Path(__file__).parent.parent.parent
 ASKED = {
@@ -134,7 +134,7 @@ async def test_the_response_to_an_unexpected_error_reveals_nothing(tmp_path: Pat
 
 
 async def test_a_poll_in_progress_is_answered_before_the_process_ends(tmp_path: Path, sqlite: SqliteDatabase) -> None:
-    run = make_run(owner="dev@example.com")
+    run = make_run(owner=DEVELOPER)
     await SqliteRunStore(sqlite).create(run)
     async with running("status", tmp_path) as (child, api):
         await api.get(f"/api/v1/runs/{run.run_id}")

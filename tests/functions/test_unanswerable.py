@@ -12,7 +12,7 @@ from shared.errors import Unavailable
 from shared.runs.ports import RunDatabase
 from shared.wiring import Container
 from tests.functions.test_refusals import QUESTION, RUNS, VALIDATE, assert_problem, body
-from tests.support.builders import runs_of
+from tests.support.builders import DEVELOPER, runs_of
 
 UNANSWERABLE = "Would zork do something to flurbs?"
 
@@ -71,4 +71,4 @@ async def test_without_the_catalog_create_is_unavailable_and_stores_nothing(
     wiring.replace(container)
     for request in ({"query": QUESTION}, {"query": QUESTION, "llm_provider": "openai"}):
         assert_problem(await api.post(RUNS, json=request), body(503, "unavailable", Unavailable("Firestore").detail))
-    assert await runs_of(store, "dev@example.com") == []
+    assert await runs_of(store, DEVELOPER) == []

@@ -28,7 +28,7 @@ async def test_its_token_is_let_in_by_its_own_keys(key: SigningKey) -> None:
     async with serving(key_server(issuer.key_set)) as url:
         guard = ServiceCaller(audience=AUDIENCE, email=key.email, keys=PublicKeys(url))
         headers = {"authorization": f"Bearer {issuer.token(AUDIENCE)}"}
-        assert await guard.identify(headers) == Caller(key.email)
+        assert await guard.identify(headers) == Caller(key.email, key.email)
 
 
 async def test_its_token_for_somebody_else_or_of_another_day_is_not(key: SigningKey) -> None:

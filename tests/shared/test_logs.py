@@ -63,8 +63,10 @@ def test_an_error_is_logged_with_its_traceback(capsys: pytest.CaptureFixture[str
     assert "ValueError: inner" in str(line(capsys)["stack_trace"])
 
 
-def test_a_user_is_a_hash_that_is_the_same_for_the_same_user() -> None:
-    assert logs.user_hash("Ada@Example.com") == logs.user_hash("ada@example.com")
+def test_a_user_is_a_hash_that_is_the_same_for_the_same_user_and_no_other() -> None:
+    """Regression: letters changed their case once more, so that the Kelvin sign had the hash of a "k"."""
+    assert logs.user_hash("accounts.google.com:1") == logs.user_hash("accounts.google.com:1")
+    assert logs.user_hash("\u212aim@example.com") != logs.user_hash("kim@example.com")
     assert "ada" not in logs.user_hash("ada@example.com")
 
 

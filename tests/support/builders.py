@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
+from shared.auth.identity import Caller
 from shared.catalog.interpretation import (
     Caveat,
     CaveatCode,
@@ -37,7 +38,10 @@ from shared.runs.records import (
 from shared.runs.states import Actor, RunState
 from shared.runs.submission import RunSubmission
 
-ADA, EVE = "ada@example.com", "eve@example.com"
+ADA = Caller("accounts.google.com:1001", "ada@example.com")
+EVE = Caller("accounts.google.com:1002", "eve@example.com")
+# In development, the e-mail address is also the subject.
+DEVELOPER = Caller("dev@example.com", "dev@example.com")
 SERVICE = "https://haystack.example.org"
 START = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 NO_RUN = "run_000000000000"
@@ -92,9 +96,9 @@ UNANSWERABLE = ReadQuestion(
 )
 
 
-async def runs_of(store: RunStore, owner: str, *, limit: int = 100) -> list[Run]:
-    """Return the newest runs of this owner, whole; the service itself never reads that."""
-    listed = await store.page(RunFilter(owner), limit=limit)
+async def runs_of(store: RunStore, caller: Caller, *, limit: int = 100) -> list[Run]:
+    """Return the newest runs of this caller, whole; the service itself never reads that."""
+    listed = await store.page(RunFilter(caller.owners), limit=limit)
     return [run for each in listed if (run := await store.get(each.run_id)) is not None]
 
 
@@ -130,14 +134,15 @@ def outcome(run_id: str) -> RunOutcome:
     )
 
 
-def make_run(run_id: str = "", *, owner: str = ADA, minutes: float = 0, **fields: object) -> Run:
+def make_run(run_id: str = "", *, owner: Caller = ADA, minutes: float = 0, **fields: object) -> Run:
     """Build a pending run, accepted `minutes` after `START`, with a new id unless one is given."""
     run_id = run_id or states.new_run_id()
     at = START + timedelta(minutes=minutes)
     accepted = Transition(at=at, from_status=None, to_status=RunState.PENDING, actor=Actor.USER, reason="accepted")
     run = Run(
         run_id=run_id,
-        user_email=owner,
+        owner=owner.subject,
+        owner_email=owner.email,
         query="How would CD14 monocytes respond to IFN-γ?",
         interpretation=interpretation(),
         control_strategy=ControlStrategy.SYNTHETIC_CONTROL,
@@ -151,6 +156,11 @@ def make_run(run_id: str = "", *, owner: str = ADA, minutes: float = 0, **fields
         check_at=at + states.PENDING_LIMIT,
     )
     return run.model_copy(update=fields)
+
+
+def by_email(run: Run) -> Run:
+    """Return the run as it would have been stored before owners were subjects."""
+    return run.model_copy(update={"owner": run.user_email, "owner_email": None})
 
 
 def completed_run() -> Run:

@@ -1,5 +1,6 @@
 """Emulate Identity-Aware Proxy: requests with a token that it issued get a signed assertion."""
 
+import hashlib
 import time
 from collections.abc import Callable, Collection
 from typing import Any, Final
@@ -21,18 +22,27 @@ LONGEST_JWT_SECONDS: Final = 3600
 SKEW_SECONDS: Final = 30
 
 
+def subject_of(email: str) -> str:
+    """Return the subject of the account with this e-mail address, which says nothing of the address."""
+    return f"accounts.google.com:{int.from_bytes(hashlib.sha256(email.encode()).digest()[:8])}"
+
+
 class IapEmulator:
     """An ASGI application in front of another, as IAP is in front of the functions; it forwards strangers' requests unsigned."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
         self._key = ec.generate_private_key(ec.SECP256R1())
-        self._users: dict[bytes, str] = {}
+        self._users: dict[bytes, tuple[str, str]] = {}
 
-    def token_for(self, email: str) -> str:
-        """Issue a bearer token to a user."""
+    def token_for(self, email: str, subject: str = "") -> str:
+        """Issue a bearer token to the account with this e-mail address.
+
+        Args:
+            subject: the account; empty: one of its own for each address.
+        """
         token = uuid4().hex
-        self._users[f"Bearer {token}".encode()] = email
+        self._users[f"Bearer {token}".encode()] = email, subject
         return token
 
     def key_set(self) -> KeySet:
@@ -43,14 +53,15 @@ class IapEmulator:
         """Forward a request, with an assertion if its token is known."""
         user = self._users.get(dict(scope.get("headers", ())).get(b"authorization", b""))
         if user is not None:
-            assertion = (ASSERTION_HEADER.encode(), self.assertion(user))
+            assertion = (ASSERTION_HEADER.encode(), self.assertion(*user))
             scope = {**scope, "headers": [*scope["headers"], assertion]}
         await self._app(scope, receive, send)
 
-    def assertion(self, email: str) -> bytes:
-        """Return IAP's assertion for a user, valid for ten minutes."""
+    def assertion(self, email: str, subject: str = "") -> bytes:
+        """Return IAP's assertion for the account with this e-mail address, valid for ten minutes."""
+        subject = subject or subject_of(email)
         now = int(time.time())
-        claims = {"iss": ISSUER, "aud": AUDIENCE, "email": email, "iat": now, "exp": now + MAX_LIFETIME}
+        claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": subject, "email": email, "iat": now, "exp": now + MAX_LIFETIME}
         return jwt.encode(claims, self._key, algorithm="ES256", headers={"kid": KEY_ID}).encode()
 
 

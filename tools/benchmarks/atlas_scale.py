@@ -172,7 +172,7 @@ async def _run(folder: Path) -> None:
     database = SqliteDatabase(folder / DATABASE)
     store = SqliteRunStore(database)
     asked = runs.pending().model_copy(update={"query": QUESTION, "max_iterations": 1})
-    run = runs.owned(asked, asked.user_email, 0, random.SystemRandom())
+    run = runs.owned(asked, asked.owner, 0, random.SystemRandom())
     await store.create(run)
     ports = Ports(store=store, catalog=SqliteCatalog(database), files=LocalFiles(), clock=utc_now, atlas_root=folder)
     code = await run_job(run.run_id, ports)

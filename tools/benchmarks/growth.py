@@ -63,7 +63,7 @@ async def _fill(database: SqliteDatabase) -> None:
 
 
 def _row(run: Run) -> tuple[str | None, ...]:
-    return run.run_id, run.user_email, run.status.value, rfc3339(run.created_at), None, run.model_dump_json()
+    return run.run_id, run.owner, run.status.value, rfc3339(run.created_at), None, run.model_dump_json()
 
 
 async def _medians(store: SqliteRunStore, rounds: int) -> Mapping[str, Mapping[int, float]]:
@@ -82,7 +82,7 @@ async def _medians(store: SqliteRunStore, rounds: int) -> Mapping[str, Mapping[i
 
 async def _requests(store: SqliteRunStore, count: int) -> Mapping[str, Send]:
     """Return the named requests of the user with so many runs."""
-    own, middle = RunFilter(_owner(count)), count // 2
+    own, middle = RunFilter((_owner(count),)), count // 2
     (before,) = await store.page(own, limit=1, offset=middle - 1)
     cursor = Cursor(before.created_at, before.run_id)
     return {

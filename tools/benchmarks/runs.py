@@ -22,7 +22,7 @@ def pending() -> Run:
     """Return a run that was just submitted: about 2 kB."""
     return Run(
         run_id="run_0123456789ab",
-        user_email="ada@example.com",
+        owner="ada@example.com",
         query=QUESTION,
         interpretation=read(QUESTION, CatalogView((), [dataset()])).interpretation,
         control_strategy=ControlStrategy.SYNTHETIC_CONTROL,
@@ -83,7 +83,7 @@ def completed() -> Run:
 
 def owned(run: Run, owner: str, number: int, rng: random.Random) -> Run:
     """Return a copy of a run with this owner, a random id, and a creation time that increases with `number`."""
-    changes = {"run_id": f"run_{rng.getrandbits(48):012x}", "user_email": owner, "created_at": FIRST + number * APART}
+    changes = {"run_id": f"run_{rng.getrandbits(48):012x}", "owner": owner, "created_at": FIRST + number * APART}
     return run.model_copy(update=changes)
 
 

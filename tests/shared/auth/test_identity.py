@@ -33,6 +33,8 @@ AUDIENCE = "/projects/1234/global/backendServices/5678"
 HEADER = "x-goog-iap-jwt-assertion"
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECONDS = int(NOW.timestamp())
+SUBJECT = "accounts.google.com:1"
+ADA = Caller(SUBJECT, "ada@example.com")
 
 
 def pem(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> str:
@@ -54,7 +56,7 @@ def claims(**changes: object) -> dict[str, object]:
     good = {
         "iss": "https://cloud.google.com/iap",
         "aud": AUDIENCE,
-        "sub": "accounts.google.com:1",
+        "sub": SUBJECT,
         "email": "Ada@Example.com",
         "iat": SECONDS - 10,
         "exp": SECONDS + 590,
@@ -137,7 +139,7 @@ def iap(served: Iap) -> Iap:
 
 
 async def test_the_caller_is_the_signed_e_mail_in_lower_case(iap: Iap) -> None:
-    assert await iap.identity().identify({HEADER: signed(claims())}) == Caller("ada@example.com")
+    assert await iap.identity().identify({HEADER: signed(claims())}) == ADA
 
 
 @pytest.mark.parametrize(
@@ -152,7 +154,19 @@ async def test_the_caller_is_the_signed_e_mail_in_lower_case(iap: Iap) -> None:
 )
 async def test_only_ascii_letters_of_an_e_mail_change_their_case(iap: Iap, signed_email: str, email: str) -> None:
     """Regression: the Kelvin sign became a "k", so that another account owned the runs of kim@example.com."""
-    assert await iap.identity().identify({HEADER: signed(claims(email=signed_email))}) == Caller(email)
+    assert await iap.identity().identify({HEADER: signed(claims(email=signed_email))}) == Caller(SUBJECT, email)
+
+
+async def test_the_subject_stays_verbatim_and_owns_runs_before_the_e_mail(iap: Iap) -> None:
+    subject = "securetoken.google.com/Project/Tenant:aB3 "
+    caller = await iap.identity().identify({HEADER: signed(claims(sub=subject))})
+    assert (caller.subject, caller.owners) == (subject, (subject, "ada@example.com"))
+
+
+async def test_runs_of_an_e_mail_address_can_be_given_up(iap: Iap) -> None:
+    identity = IapIdentity(audience=AUDIENCE, keys=PublicKeys(iap.url), clock=lambda: NOW, by_email=False)
+    caller = await identity.identify({HEADER: signed(claims())})
+    assert (caller.email, caller.owners) == ("ada@example.com", (SUBJECT,))
 
 
 FORGERIES: dict[str, str] = {
@@ -196,8 +210,13 @@ FORGERIES: dict[str, str] = {
     "expiry a text": signed(claims(exp=str(SECONDS + 500))),
     "issue true": signed(claims(iat=True)),
     "an astronomic expiry": signed(claims(exp=10**400)),
+    "no subject": signed(claims(sub=None)),
+    "empty subject": signed(claims(sub="")),
+    "subject a number": signed(claims(sub=1)),
     "no e-mail": signed(claims(email=None)),
     "not valid yet": signed(claims(nbf=SECONDS + 31)),
+    "not valid before a text": signed(claims(nbf=str(SECONDS))),
+    "not valid before infinity": signed(claims(nbf=float("inf"))),
     "empty e-mail": signed(claims(email=" ")),
     "e-mail a list": signed(claims(email=["ada@example.com"])),
     "17 KiB": signed(claims(padding="x" * 17_000)),
@@ -239,7 +258,7 @@ async def test_without_an_assertion_the_caller_is_unknown(
 
 async def test_the_e_mail_header_beside_a_valid_assertion_is_ignored(iap: Iap) -> None:
     headers = {HEADER: signed(claims()), "x-goog-authenticated-user-email": "accounts.google.com:mallory@example.com"}
-    assert await iap.identity().identify(headers) == Caller("ada@example.com")
+    assert await iap.identity().identify(headers) == ADA
 
 
 @pytest.mark.parametrize(
@@ -247,12 +266,13 @@ async def test_the_e_mail_header_beside_a_valid_assertion_is_ignored(iap: Iap) -
     [
         {"iat": SECONDS - 600, "exp": SECONDS - 30},
         {"iat": SECONDS + 30, "exp": SECONDS + 600},
+        {"nbf": SECONDS + 30},
         {"iat": SECONDS, "exp": SECONDS + 630},
     ],
-    ids=["just expired", "just issued", "just short enough"],
+    ids=["just expired", "just issued", "just valid", "just short enough"],
 )
 async def test_clocks_may_be_thirty_seconds_apart(iap: Iap, changes: dict[str, Any]) -> None:
-    assert await iap.identity().identify({HEADER: signed(claims(**changes))}) == Caller("ada@example.com")
+    assert await iap.identity().identify({HEADER: signed(claims(**changes))}) == ADA
 
 
 async def test_without_a_configured_audience_everyone_is_refused(iap: Iap) -> None:
@@ -272,7 +292,7 @@ async def test_a_rotated_key_is_fetched_once_and_forged_key_ids_cause_no_more(ia
     identity = iap.identity()
     await identity.identify({HEADER: signed(claims())})
     iap.keys["new"] = OTHER_KEY.public_key()
-    assert await identity.identify({HEADER: signed(claims(), OTHER_KEY, "new")}) == Caller("ada@example.com")
+    assert await identity.identify({HEADER: signed(claims(), OTHER_KEY, "new")}) == ADA
     assert iap.asked == 2
     for number in range(5):
         with pytest.raises(Unauthenticated):
@@ -308,7 +328,7 @@ async def test_a_token_with_a_changed_byte_is_refused(served: Iap, position: int
     ],
 )
 async def test_in_development_the_e_mail_header_is_trusted(headers: dict[str, str], email: str) -> None:
-    assert await DevelopmentIdentity().identify(headers) == Caller(email)
+    assert await DevelopmentIdentity().identify(headers) == Caller(email, email)
 
 
 def test_verifying_callers_imports_no_http_library_and_nothing_of_google() -> None:

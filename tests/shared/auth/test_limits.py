@@ -13,7 +13,7 @@ from shared.errors import TooManyWaitingRequests
 
 
 def named(name: str) -> Caller:
-    return Caller(name)
+    return Caller(f"subject of {name}", name)
 
 
 ADA, BOB = named("ada@example.com"), named("bob@example.com")
@@ -120,7 +120,7 @@ def test_the_memory_does_not_grow_with_the_number_of_callers(
     assert "0" not in limits._buckets  # the oldest
     watch.now += WINDOW_SECONDS
     limits.admit(ADA)
-    assert list(limits._buckets) == [ADA.email]
+    assert list(limits._buckets) == [ADA.subject]
 
 
 def test_a_caller_may_wait_with_some_requests_and_another_caller_too(make: Callable[[int], CallerLimits]) -> None:
@@ -132,5 +132,5 @@ def test_a_caller_may_wait_with_some_requests_and_another_caller_too(make: Calla
     with pytest.raises(ZeroDivisionError), limits.waiting(ADA):
         raise ZeroDivisionError
     with limits.waiting(ADA), limits.waiting(ADA):
-        assert list(limits._waiting) == [ADA.email]
+        assert list(limits._waiting) == [ADA.subject]
     assert not limits._waiting

@@ -111,11 +111,13 @@ def bearer(token: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("issuer", ["https://accounts.google.com", "accounts.google.com"])
 async def test_the_scheduler_is_accepted_with_either_name_of_the_issuer(google: Google, issuer: str) -> None:
-    assert await google.guard().identify(bearer(signed(claims(iss=issuer)))) == Caller(SCHEDULER)
+    assert await google.guard().identify(bearer(signed(claims(iss=issuer)))) == Caller(SCHEDULER, SCHEDULER)
 
 
 async def test_the_scheme_may_be_written_in_any_case(google: Google) -> None:
-    assert await google.guard().identify({"authorization": f"bEARER  {signed(claims())}"}) == Caller(SCHEDULER)
+    assert await google.guard().identify({"authorization": f"bEARER  {signed(claims())}"}) == Caller(
+        SCHEDULER, SCHEDULER
+    )
 
 
 FORGERIES: dict[str, tuple[dict[str, str], type[HaystackError]]] = {
@@ -172,7 +174,7 @@ async def test_an_unknown_key_is_fetched_once(google: Google) -> None:
     guard = google.guard()
     await guard.identify(bearer(signed(claims())))
     google.keys["other"] = OTHER_KEY.public_key
-    assert await guard.identify(bearer(signed(claims(), OTHER_KEY, "other"))) == Caller(SCHEDULER)
+    assert await guard.identify(bearer(signed(claims(), OTHER_KEY, "other"))) == Caller(SCHEDULER, SCHEDULER)
     with pytest.raises(Unauthenticated):
         await guard.identify(bearer(signed(claims(), OTHER_KEY, "unknown")))
     assert google.asked == 2

@@ -4,6 +4,7 @@ from datetime import datetime
 
 import pytest
 
+from shared.auth.identity import Caller
 from shared.errors import InvalidPageToken
 from shared.runs import views
 from shared.runs.schemas import CreateRunRequest, ListQuery, RunList
@@ -27,7 +28,7 @@ async def store(sqlite: SqliteDatabase, batch: FakeBatch, clock: TestClock) -> S
     return store
 
 
-async def ask(store: SqliteRunStore, owner: str = ADA, **query: object) -> RunList:
+async def ask(store: SqliteRunStore, owner: Caller = ADA, **query: object) -> RunList:
     return await views.list_runs(ListQuery.model_validate(query), owner, token_key=KEY, store=store)
 
 

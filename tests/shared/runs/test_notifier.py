@@ -126,7 +126,7 @@ def log(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
 
     yield read
     assert "secret" not in read()
-    assert ADA not in read()
+    assert ADA.email not in read()
 
 
 async def test_the_sweep_after_the_end_tells_each_channel_once(world: World) -> None:
@@ -134,7 +134,7 @@ async def test_the_sweep_after_the_end_tells_each_channel_once(world: World) -> 
     assert (await world.stored(run)).check_at == world.clock()
     await world.sweep()
     event = f"{run.run_id}_completed"
-    assert (world.webhooks.sent, world.mail.sent) == ([(event, URL)], [(event, ADA)])
+    assert (world.webhooks.sent, world.mail.sent) == ([(event, URL)], [(event, ADA.email)])
     assert await world.states(run) == [(DeliveryState.DELIVERED, 1)] * 2
     assert (await world.stored(run)).check_at is None
     await world.sweep(days=3)
@@ -387,18 +387,18 @@ async def test_end_to_end_a_receiver_gets_a_signed_webhook_after_it_recovers(wor
         assert later.is_signed()
         assert later.json["data"]["links"]["page"] == f"{SERVICE}/runs/{run.run_id}"
         assert "IL-15" not in later.body.decode()
-        assert ADA not in later.body.decode()
+        assert ADA.email not in later.body.decode()
 
 
 @pytest.mark.parametrize(
     ("wanted", "rules", "owner", "said"),
     [
-        (Notify(webhook=URL), NotificationRules(email=True), ADA, "sends no webhooks"),
-        (Notify(webhook="https://evil.example.org/"), RULES, ADA, "only to: hooks.example.org."),
-        (Notify(webhook="https://hooks.example.org:8443/"), RULES, ADA, "only to: hooks.example.org."),
-        (Notify(webhook="http://hooks.example.org/"), RULES, ADA, "with https"),
-        (Notify(webhook="https://hooks.example.org.evil.org/"), RULES, ADA, "only to"),
-        (Notify(email=True), NotificationRules(RULES.origins), ADA, "sends no e-mail"),
+        (Notify(webhook=URL), NotificationRules(email=True), ADA.email, "sends no webhooks"),
+        (Notify(webhook="https://evil.example.org/"), RULES, ADA.email, "only to: hooks.example.org."),
+        (Notify(webhook="https://hooks.example.org:8443/"), RULES, ADA.email, "only to: hooks.example.org."),
+        (Notify(webhook="http://hooks.example.org/"), RULES, ADA.email, "with https"),
+        (Notify(webhook="https://hooks.example.org.evil.org/"), RULES, ADA.email, "only to"),
+        (Notify(email=True), NotificationRules(RULES.origins), ADA.email, "sends no e-mail"),
         (Notify(email=True), RULES, "ädä@example.com", "in ASCII"),
         (Notify(email=True), RULES, "ada@exämple.com", "in ASCII"),
         (Notify(email=True), RULES, "ada@example.com\r\nBcc: eve@example.com", "in ASCII"),
@@ -412,8 +412,8 @@ def test_what_the_operator_does_not_allow_is_refused_in_a_sentence(
 
 
 def test_what_is_allowed_is_recorded() -> None:
-    assert RULES.deliveries(None, ADA) == RULES.deliveries(Notify(), ADA) == []
-    assert [(each.channel, each.url) for each in RULES.deliveries(BOTH, ADA)] == [
+    assert RULES.deliveries(None, ADA.email) == RULES.deliveries(Notify(), ADA.email) == []
+    assert [(each.channel, each.url) for each in RULES.deliveries(BOTH, ADA.email)] == [
         (Channel.WEBHOOK, URL),
         (Channel.EMAIL, None),
     ]

@@ -21,6 +21,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from shared.auth.identity import Caller
 from shared.errors import HaystackError, QuestionNotAnswerable, RunAlreadyFinished, RunNotFound, Unavailable
 from shared.runs import lifecycle, states, views
 from shared.runs.jobs import JobState, failure_for
@@ -58,7 +59,7 @@ class Service(RuleBasedStateMachine):
         super().__init__()
         self.store = self.open_store()
         self.batch, self.clock = FakeBatch(), TestClock()
-        self.owners: dict[str, str] = {}
+        self.owners: dict[str, Caller] = {}
         self.ends: dict[str, RunState] = {}
         self.histories: dict[str, int] = {}
         self.completions: dict[str, int] = {}
@@ -84,7 +85,7 @@ class Service(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         """Start with an empty store."""
-        assert self.do(self.store.count(RunFilter(USERS[0]))) == 0
+        assert self.do(self.store.count(RunFilter(USERS[0].owners))) == 0
 
     @rule(
         target=created,
@@ -94,7 +95,7 @@ class Service(RuleBasedStateMachine):
         answerable=st.booleans(),
         away=st.booleans(),
     )
-    def create(self, user: str, question: CreateRunRequest, key: str | None, answerable: bool, away: bool) -> Any:  # noqa: ANN401  # a run id, or nothing
+    def create(self, user: Caller, question: CreateRunRequest, key: str | None, answerable: bool, away: bool) -> Any:  # noqa: ANN401  # a run id, or nothing
         """A user submits a question that the catalog may answer; Batch may be unavailable."""
         self.batch.fault = Unavailable("Batch") if away else None
         submission = RunSubmission(self.store, self.batch, self.clock, RunLimits(max_active=4))
@@ -113,7 +114,7 @@ class Service(RuleBasedStateMachine):
         return run.run_id
 
     @rule(run_id=created, user=someone)
-    def cancel(self, run_id: str, user: str) -> None:
+    def cancel(self, run_id: str, user: Caller) -> None:
         """Any user cancels a run."""
         before = self.run_of(run_id)
         try:
@@ -127,7 +128,7 @@ class Service(RuleBasedStateMachine):
             assert run.status is RunState.CANCELLED
 
     @rule(run_id=created, user=someone)
-    def poll(self, run_id: str, user: str) -> None:
+    def poll(self, run_id: str, user: Caller) -> None:
         """Any user polls a run."""
         try:
             run: RunSummary = self.do(views.summary(run_id, user, store=self.store))
@@ -194,7 +195,7 @@ class Service(RuleBasedStateMachine):
         """The first final state wins, transitions follow the table, histories only grow, and a run has at most one live job."""
         for user in USERS:
             for run in self.do(runs_of(self.store, user)):
-                assert run.user_email == user
+                assert run.belongs_to(user)
                 if run.status.done:
                     assert self.ends.setdefault(run.run_id, run.status) is run.status
                 else:

@@ -29,11 +29,11 @@ def settings(port: int, **changes: object) -> Settings:
 
 async def test_the_message_names_the_run_its_state_its_label_and_its_page() -> None:
     async with mail_server() as (mailbox, port):
-        await EmailSender(settings(port)).send(event(), ADA)
+        await EmailSender(settings(port)).send(event(), ADA.email)
     (message,) = mailbox.messages
-    assert mailbox.recipients == [[ADA]]
+    assert mailbox.recipients == [[ADA.email]]
     assert message["From"] == "haystack@example.org"
-    assert message["To"] == ADA
+    assert message["To"] == ADA.email
     assert message["Subject"] == "HAYSTACK run run_0123456789ab: failed"
     assert message["Message-ID"] == "<run_0123456789ab_failed@example.org>"
     assert message["Auto-Submitted"] == "auto-generated"
@@ -51,10 +51,10 @@ async def test_the_message_names_the_run_its_state_its_label_and_its_page() -> N
 )
 async def test_no_label_changes_the_headers_or_the_recipients(label: str) -> None:
     async with mail_server() as (mailbox, port):
-        await EmailSender(settings(port)).send(event(label), ADA)
-        await EmailSender(settings(port)).send(event(None), ADA)
+        await EmailSender(settings(port)).send(event(label), ADA.email)
+        await EmailSender(settings(port)).send(event(None), ADA.email)
     labeled, plain = mailbox.messages
-    assert mailbox.recipients == [[ADA], [ADA]]
+    assert mailbox.recipients == [[ADA.email], [ADA.email]]
     varying = {"content-type", "content-transfer-encoding"}
     assert {name: value for name, value in labeled.items() if name.lower() not in varying} == {
         name: value for name, value in plain.items() if name.lower() not in varying
@@ -74,8 +74,8 @@ async def test_with_a_user_the_connection_is_encrypted_and_signed_in(tmp_path: P
     made = certificate(tmp_path)
     async with mail_server(made.server) as (mailbox, port):
         wanted = settings(port, smtp_starttls=1, smtp_user="haystack", smtp_password="right")
-        await EmailSender(wanted, lambda: made.client).send(event(), ADA)
-        assert (mailbox.users, mailbox.encrypted, mailbox.recipients) == (["haystack"], [True], [[ADA]])
+        await EmailSender(wanted, lambda: made.client).send(event(), ADA.email)
+        assert (mailbox.users, mailbox.encrypted, mailbox.recipients) == (["haystack"], [True], [[ADA.email]])
         for refused, context in (
             (wanted._replace(smtp_password="wrong-password"), made.client),
             (wanted, ssl.create_default_context()),  # does not know the certificate
@@ -83,7 +83,7 @@ async def test_with_a_user_the_connection_is_encrypted_and_signed_in(tmp_path: P
         ):
             sender = EmailSender(refused, lambda context=context: context)  # type: ignore[misc]
             with pytest.raises(DeliveryFailed) as raised:
-                await sender.send(event(), ADA)
+                await sender.send(event(), ADA.email)
             assert not raised.value.permanent
             assert "wrong-password" not in raised.value.detail
     assert len(mailbox.messages) == 1
@@ -94,10 +94,10 @@ async def test_an_address_that_the_server_refuses_for_good_is_given_up(refusal: 
     async with mail_server() as (mailbox, port):
         mailbox.refusal = refusal
         with pytest.raises(DeliveryFailed, match=f"refused your address .{refusal[:3]}.") as raised:
-            await EmailSender(settings(port)).send(event(), ADA)
+            await EmailSender(settings(port)).send(event(), ADA.email)
     assert raised.value.permanent is permanent
 
 
 async def test_a_server_that_does_not_listen_is_a_failure() -> None:
     with pytest.raises(DeliveryFailed, match="cannot be reached"):
-        await EmailSender(settings(1)).send(event(), ADA)
+        await EmailSender(settings(1)).send(event(), ADA.email)

@@ -16,7 +16,7 @@ from shared.runs.records import GeneAnswer, Iteration, Run, RunOutcome, RunSumma
 from shared.runs.states import Actor, Phase, RunState, WaitingReason
 from shared.runs.views import run_status
 from shared.settings import SHORTEST_RETENTION
-from tests.support.builders import START, caveat, completed_run, interpretation, make_run
+from tests.support.builders import ADA, EVE, START, by_email, caveat, completed_run, interpretation, make_run
 
 KEY = "5e" * 32
 
@@ -136,7 +136,7 @@ async def test_a_create_beyond_the_owners_limit_keeps_nothing(run_store: RunData
     with pytest.raises(TooManyRuns, match="1 active"):
         await run_store.create(second, max_active=1)
     assert await run_store.get(second.run_id) is None
-    await run_store.create(make_run(owner="eve@example.com"), max_active=1)
+    await run_store.create(make_run(owner=EVE), max_active=1)
     await run_store.update(first.run_id, to(RunState.CANCELLED))
     await run_store.create(second, max_active=1)
 
@@ -154,7 +154,7 @@ async def test_the_limit_is_used_up_and_holds_under_simultaneous_creates(run_sto
         *(run_store.create(rival, max_active=4) for rival in rivals), return_exceptions=True
     )
     assert sorted(type(outcome).__name__ for outcome in outcomes) == [*["NoneType"] * 4, *["TooManyRuns"] * 6]
-    assert await run_store.count(RunFilter("ada@example.com")) == 4
+    assert await run_store.count(RunFilter(ADA.owners)) == 4
 
 
 async def test_a_key_stands_for_its_last_run(run_store: RunDatabase) -> None:
@@ -295,9 +295,9 @@ async def test_of_simultaneous_ends_one_wins(run_store: RunDatabase) -> None:
 
 async def test_a_page_holds_the_owners_runs_newest_first(run_store: RunDatabase) -> None:
     mine = [make_run(minutes=minute) for minute in range(5)]
-    for run in [*mine, make_run(owner="eve@example.com", minutes=2)]:
+    for run in [*mine, make_run(owner=EVE, minutes=2)]:
         await run_store.create(run)
-    assert list(await run_store.page(RunFilter("ada@example.com"), limit=3)) == [*map(summary_of, mine[:1:-1])]
+    assert list(await run_store.page(RunFilter(ADA.owners), limit=3)) == [*map(summary_of, mine[:1:-1])]
 
 
 async def test_a_cursor_goes_on_where_the_last_page_ended_even_among_equal_times(run_store: RunDatabase) -> None:
@@ -306,7 +306,7 @@ async def test_a_cursor_goes_on_where_the_last_page_ended_even_among_equal_times
         await run_store.create(run)
     seen: list[RunSummary] = []
     cursor = None
-    while page := await run_store.page(RunFilter("ada@example.com"), limit=2, after=cursor):
+    while page := await run_store.page(RunFilter(ADA.owners), limit=2, after=cursor):
         seen += page
         cursor = Cursor(page[-1].created_at, page[-1].run_id)
     newest_first = sorted(mine, key=lambda run: (run.created_at, run.run_id), reverse=True)
@@ -317,7 +317,7 @@ async def test_an_offset_skips(run_store: RunDatabase) -> None:
     mine = [make_run(minutes=minute) for minute in range(4)]
     for run in mine:
         await run_store.create(run)
-    assert list(await run_store.page(RunFilter("ada@example.com"), limit=2, offset=1)) == [
+    assert list(await run_store.page(RunFilter(ADA.owners), limit=2, offset=1)) == [
         summary_of(mine[2]),
         summary_of(mine[1]),
     ]
@@ -330,24 +330,78 @@ async def test_a_page_and_a_count_keep_to_the_states_asked_for(run_store: RunDat
     await run_store.update(mine[0].run_id, to(RunState.RUNNING))
     await run_store.update(mine[1].run_id, to(RunState.CANCELLED))
     wanted = [RunState.RUNNING, RunState.CANCELLED]
-    found = await run_store.page(RunFilter("ada@example.com", tuple(wanted)), limit=10)
+    found = await run_store.page(RunFilter(ADA.owners, tuple(wanted)), limit=10)
     assert [run.run_id for run in found] == [mine[1].run_id, mine[0].run_id]
-    assert await run_store.count(RunFilter("ada@example.com", tuple(wanted))) == 2
-    assert await run_store.count(RunFilter("ada@example.com")) == 4
-    assert await run_store.count(RunFilter("nobody@example.com")) == 0
+    assert await run_store.count(RunFilter(ADA.owners, tuple(wanted))) == 2
+    assert await run_store.count(RunFilter(ADA.owners)) == 4
+    assert await run_store.count(RunFilter(("nobody@example.com",))) == 0
 
 
 async def test_a_page_and_a_count_keep_to_the_times_asked_for(run_store: RunDatabase) -> None:
     mine = [make_run(minutes=minute) for minute in range(5)]
     for run in mine:
         await run_store.create(run)
-    some = RunFilter("ada@example.com", created_after=mine[1].created_at, created_before=mine[3].created_at)
+    some = RunFilter(ADA.owners, created_after=mine[1].created_at, created_before=mine[3].created_at)
     assert list(await run_store.page(some, limit=10)) == [summary_of(mine[2]), summary_of(mine[1])]
     assert await run_store.count(some) == 2
     cursor = Cursor(mine[2].created_at, mine[2].run_id)
     assert list(await run_store.page(some, limit=10, after=cursor)) == [summary_of(mine[1])]
-    pending = RunFilter("ada@example.com", (RunState.PENDING,), created_after=mine[3].created_at)
+    pending = RunFilter(ADA.owners, (RunState.PENDING,), created_after=mine[3].created_at)
     assert await run_store.count(pending) == 2
+
+
+async def test_a_run_of_before_owners_were_subjects_can_be_read_and_changed(run_store: RunDatabase) -> None:
+    class OlderRun(Run):
+        owner_email: str | None = Field(None, exclude=True)
+
+    older = OlderRun(**by_email(make_run()).model_dump())
+    stored = json.loads(older.model_dump_json())
+    assert (stored["user_email"], "owner_email" in stored) == (ADA.email, False)
+    await run_store.create(older)
+    run = await run_store.get(older.run_id)
+    assert run is not None
+    assert (run.owner, run.user_email) == (ADA.email, ADA.email)
+    changed = await run_store.update(run.run_id, to(RunState.RUNNING))
+    assert (changed.owner, changed.user_email) == (ADA.email, ADA.email)
+    assert await run_store.summary(run.run_id) == summary_of(changed)
+
+
+async def test_an_owner_has_the_runs_of_the_subject_and_those_of_before_and_nobody_elses(
+    run_store: RunDatabase,
+) -> None:
+    """Regression: runs belonged to an e-mail address, and went with it to the next account."""
+    mine = [make_run(minutes=minute, label="a" if minute < 4 else None) for minute in range(7)]
+    mine[::2] = map(by_email, mine[::2])
+    successor = ADA._replace(subject="accounts.google.com:1003")
+    theirs = [make_run(minutes=1.5, owner=successor), make_run(minutes=2.5, owner=EVE), by_email(make_run(owner=EVE))]
+    for run in [*mine, *theirs]:
+        await run_store.create(run)
+    newest_first = [*map(summary_of, reversed(mine))]
+    wanted, seen = RunFilter(ADA.owners), list[RunSummary]()
+    cursor = None
+    while page := await run_store.page(wanted, limit=2, after=cursor):
+        seen += page
+        cursor = Cursor(page[-1].created_at, page[-1].run_id)
+    assert seen == newest_first
+    assert list(await run_store.page(wanted, limit=3, offset=2)) == newest_first[2:5]
+    assert await run_store.count(wanted) == 7
+    labeled = wanted._replace(label="a", statuses=tuple(RunState), created_after=mine[1].created_at)
+    assert list(await run_store.page(labeled, limit=9)) == newest_first[3:6]
+    assert await run_store.count(labeled) == 3
+    by_subject = wanted._replace(owners=ADA._replace(by_email=False).owners)
+    assert list(await run_store.page(by_subject, limit=9)) == newest_first[1::2]
+    assert await run_store.count(RunFilter(successor.owners)) == 1 + 4
+    assert await run_store.count(RunFilter(successor._replace(by_email=False).owners)) == 1
+
+
+async def test_the_limit_counts_the_owners_runs_of_before(run_store: RunDatabase) -> None:
+    await run_store.create(by_email(make_run()))
+    await run_store.create(make_run(), max_active=2)
+    with pytest.raises(TooManyRuns):
+        await run_store.create(make_run(), max_active=2)
+    moved = ADA._replace(email="ada.lovelace@example.com")
+    with pytest.raises(TooManyRuns):
+        await run_store.create(make_run(owner=moved), max_active=1)
 
 
 async def test_a_watch_tells_the_run_as_it_is_and_then_each_change(run_store: RunDatabase) -> None:
@@ -427,7 +481,7 @@ async def test_runs_are_selected_by_their_label(run_store: RunDatabase) -> None:
     for run in made:
         await run_store.create(run)
     await run_store.update(made[0].run_id, to(RunState.CANCELLED))
-    wanted = RunFilter(made[0].user_email, label=screen)
+    wanted = RunFilter(ADA.owners, label=screen)
     assert [run.run_id for run in await run_store.page(wanted, limit=9)] == [made[3].run_id, made[0].run_id]
     assert await run_store.count(wanted) == 2
     pending = wanted._replace(statuses=(RunState.PENDING, RunState.RUNNING))

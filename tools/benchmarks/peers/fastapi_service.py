@@ -73,7 +73,7 @@ async def create(body: CreateRunRequest, user: Caller) -> RunStatus:
     job_id = states.job_id(run_id, 1)
     run = Run(
         run_id=run_id,
-        user_email=user,
+        owner=user,
         query=body.query,
         control_strategy=body.control_strategy,
         max_iterations=body.max_iterations,
