@@ -74,6 +74,7 @@ def _target(args: argparse.Namespace, number: str, client_secret: str = "") -> T
         network=given.get("network", ""),
         subnet=given.get("subnet", ""),
         external_ip=not given.get("no_external_ip", False),
+        email_owners=not given.get("no_email_owners", False),
         iap_client_id=given.get("iap_client_id", ""),
         iap_client_secret=client_secret,
         frontend=given.get("frontend"),

@@ -63,6 +63,8 @@ def environment(target: Target, function: str, audience: str, job_image: str) ->
         values["IAP_AUDIENCE"] = audience
         if target.origins:
             values["CORS_ORIGINS"] = ",".join(target.origins)
+        if not target.email_owners:
+            values["EMAIL_OWNERS"] = "0"
     if function == "create" and target.retention_days:
         values["RUN_RETENTION_DAYS"] = str(target.retention_days)
     if function in {"create", RECONCILE}:  # these submit jobs

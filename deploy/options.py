@@ -116,6 +116,8 @@ def parser() -> argparse.ArgumentParser:
     add("--subnet", type=_matching(SUBNET, "a subnet"), default=argparse.SUPPRESS, metavar="jobs", help=subnet)
     inside = "jobs get no external address; their subnet needs Private Google Access"
     add("--no-external-ip", action="store_true", help=inside)
+    subjects = "hide runs that belong to an e-mail address, as all did before they belonged to an account's id"
+    add("--no-email-owners", action="store_true", help=subjects)
     retention = "delete runs and results after N days (default: never)"
     add("--retention-days", type=_retention, default=0, metavar="N", help=retention)
     waits = (

@@ -95,6 +95,7 @@ OPTIONS: Final[Mapping[str, Target]] = {
     "webhooks": replace(TARGET, notifications=Notifications(webhook_hosts=('${join(",", var.webhook_hosts)}',))),
     "smtp": replace(TARGET, notifications=MAIL),
     "smtp_user": replace(TARGET, notifications=MAIL._replace(smtp_user="${var.smtp_user}")),
+    "no_email_owners": replace(TARGET, email_owners=False),
 }
 JOB_IMAGE: Final = "${var.job_image}"
 # The secrets of the providers that the variable names, instead of all.

@@ -10,13 +10,14 @@ locals {
 
   # Which options add to the environment of functions.
   enabled = {
-    origins        = length(var.origins) > 0
-    retention      = var.retention_days > 0
-    llm            = length(var.llm_providers) > 0
-    network        = var.subnet != ""
-    no_external_ip = var.no_external_ip
-    webhooks       = length(var.webhook_hosts) > 0
-    smtp           = var.smtp_host != ""
-    smtp_user      = var.smtp_user != ""
+    origins         = length(var.origins) > 0
+    retention       = var.retention_days > 0
+    llm             = length(var.llm_providers) > 0
+    network         = var.subnet != ""
+    no_external_ip  = var.no_external_ip
+    webhooks        = length(var.webhook_hosts) > 0
+    smtp            = var.smtp_host != ""
+    smtp_user       = var.smtp_user != ""
+    no_email_owners = var.no_email_owners
   }
 }

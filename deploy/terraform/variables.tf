@@ -157,3 +157,9 @@ variable "smtp_from" {
   type        = string
   default     = ""
 }
+
+variable "no_email_owners" {
+  description = "Hide runs that belong to an e-mail address, as all did before they belonged to an account's id."
+  type        = bool
+  default     = false
+}

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from deploy import alerts, buckets, cleanup, database, frontend, iam, policies
+from deploy import alerts, buckets, cleanup, database, frontend, functions, iam, policies
 from deploy.checks import access, jobs, project
 from deploy.checks.finding import Level
 from deploy.gcloud import Gcloud, covers
@@ -363,6 +363,13 @@ def test_results_are_deleted_when_their_runs_are(deployment: Deployment) -> None
     (deleting,) = [rule for rule in rules if rule["action"]["type"] == "Delete"]
     assert deleting["condition"] == {"age": RETENTION_DAYS, "matchesPrefix": ["runs/"]}
     assert "SetStorageClass" not in {rule["action"]["type"] for rule in rules}  # not worthwhile for so few days
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_runs_of_e_mail_addresses_are_hidden_if_wanted(wanted: bool) -> None:
+    target = replace(TARGET, email_owners=wanted)
+    found = {name: functions.environment(target, name, "audience", "image").get("EMAIL_OWNERS") for name in FUNCTIONS}
+    assert found == {name: None if wanted or name == "reconcile" else "0" for name in FUNCTIONS}
 
 
 def test_pages_of_other_origins_may_call_and_their_preflights_pass_iap(deployment: Deployment) -> None:

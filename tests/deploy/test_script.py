@@ -57,7 +57,7 @@ def test_help_shows_the_options_without_any_tool(tmp_path: Path, arguments: tupl
         assert option in helped.stdout
     for option in ("--member", "--notify", "--origins", "--retention-days", "--queue-limit", "--llm-secrets"):
         assert option in helped.stdout
-    for option in ("--build-region", "--network", "--subnet", "--no-external-ip"):
+    for option in ("--build-region", "--network", "--subnet", "--no-external-ip", "--no-email-owners"):
         assert option in helped.stdout
 
 

@@ -38,6 +38,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "notifications": Notifications(
             ("hooks.example.org", "hooks.example.org:8443"), "smtp.example.org", "465", "relay", "haystack@example.org"
         ),
+        "email_owners": False,
     },
     "dev": {
         "env": "dev",
@@ -64,6 +65,7 @@ def variables(target: Target) -> dict[str, Any]:
         "queue_limit": target.queue_minutes,
         "no_external_ip": not target.external_ip,
         **target.notifications._asdict(),
+        "no_email_owners": not target.email_owners,
         "job_image": f"{target.registry}/{job}@{JOB_DIGEST}",
         "function_images": {name: f"{target.registry}/{target.name(name)}" for name in FUNCTIONS},
     }
