@@ -140,8 +140,8 @@ def _number(jwk: Mapping[str, Any], name: str) -> int:
     """Return a number of a key, which is base64url without padding in its canonical form (RFC 7518, section 2)."""
     text = jwk.get(name)
     if not isinstance(text, str):
-        raise ValueError(f"no {name}")
-    decoded = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        raise ValueError
+    decoded = base64.urlsafe_b64decode(text + "==")  # more padding than is needed is ignored
     if base64.urlsafe_b64encode(decoded).rstrip(b"=") != text.encode():
-        raise ValueError(f"{name} is not canonical base64url")
+        raise ValueError
     return int.from_bytes(decoded)

@@ -1,13 +1,14 @@
 """Public keys are fetched once, cached, and refetched at a limited rate."""
 
 import asyncio
+import base64
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 import jwt as pyjwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.types import Options
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -277,6 +278,15 @@ def test_the_keys_of_the_standard_verify_its_example_tokens(token: str, algorith
     key = public_key(jwk)
     assert key is not None
     assert pyjwt.decode(token, key, algorithms=[algorithm], options=options)["iss"] == "joe"
+
+
+@pytest.mark.parametrize("exponent", ["Aw", "AQE", "AQAB", "AQAX", "AQAAAAE"])
+def test_a_number_of_any_length_and_last_letter_is_read(exponent: str) -> None:
+    """Regression: no test noticed numbers without their last letters, if these are X, which refuses the key."""
+    key = public_key({**RFC_RSA, "e": exponent})
+    assert isinstance(key, rsa.RSAPublicKey)
+    padded = exponent + "=" * (-len(exponent) % 4)
+    assert key.public_numbers().e == int.from_bytes(base64.urlsafe_b64decode(padded))
 
 
 @pytest.mark.parametrize(
