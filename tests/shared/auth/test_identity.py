@@ -328,7 +328,8 @@ async def test_a_token_with_a_changed_byte_is_refused(served: Iap, position: int
     ],
 )
 async def test_in_development_the_e_mail_header_is_trusted(headers: dict[str, str], email: str) -> None:
-    assert await DevelopmentIdentity().identify(headers) == Caller(email, email)
+    caller = await DevelopmentIdentity().identify(headers)
+    assert (caller, caller.owners) == (Caller(email, email), (email,))
 
 
 def test_verifying_callers_imports_no_http_library_and_nothing_of_google() -> None:

@@ -89,6 +89,14 @@ async def test_another_user_sees_nothing_and_cannot_use_the_token(store: SqliteR
         await ask(store, EVE, page_token=token)
 
 
+async def test_a_token_follows_the_account_and_not_its_e_mail_address(store: SqliteRunStore) -> None:
+    token = (await ask(store, page_size=3)).next_page_token
+    moved, successor = ADA._replace(email="ada.lovelace@example.com"), ADA._replace(subject="accounts.google.com:1003")
+    assert await ask(store, moved, page_size=3, page_token=token) == await ask(store, page_size=3, page=2)
+    with pytest.raises(InvalidPageToken):
+        await ask(store, successor, page_size=3, page_token=token)
+
+
 async def test_a_token_holds_for_its_filter_only(store: SqliteRunStore) -> None:
     token = (await ask(store, page_size=3, status=[RunState.PENDING])).next_page_token
     assert (await ask(store, page_size=3, status=["pending"], page_token=token)).page == 2
