@@ -88,9 +88,9 @@ def rs256_by_a_published_key() -> str:
     return token.decode()
 
 
-def on_conditions() -> str:
+def on_condition(name: str) -> str:
     """Sign a good token with a critical extension, which a verifier that does not understand it must refuse (RFC 7515, 4.1.11)."""
-    header = {"crit": ["only_on_mondays"], "only_on_mondays": True}
+    header = {"crit": [name], name: True}
     token: bytes = jwt.encode(ES256Signer.from_string(pem(OWN_KEY)), claims(), header=header, key_id="own")
     return token.decode()
 
@@ -149,8 +149,9 @@ async def test_the_caller_is_the_signed_e_mail_in_lower_case(iap: Iap) -> None:
         ("\u0130nci@Example.com", "\u0130nci@example.com"),
         ("\u00c4da@example.com", "\u00c4da@example.com"),
         (" Kim@example.com\n", "kim@example.com"),
+        ("\u00a0kim@example.com\u3000", "\u00a0kim@example.com\u3000"),
     ],
-    ids=["Kelvin sign", "dotted capital I", "umlaut", "ASCII"],
+    ids=["Kelvin sign", "dotted capital I", "umlaut", "ASCII", "spaces that are not ASCII"],
 )
 async def test_only_ascii_letters_of_an_e_mail_change_their_case(iap: Iap, signed_email: str, email: str) -> None:
     """Regression: the Kelvin sign became a "k", so that another account owned the runs of kim@example.com."""
@@ -189,7 +190,8 @@ FORGERIES: dict[str, str] = {
     "no key id": made_by_hand({"alg": "ES256"}, claims(), b"\1" * 64),
     "key id a list": made_by_hand({"alg": "ES256", "kid": ["own"]}, claims(), b"\1" * 64),
     "another key under our key id": signed(claims(), OTHER_KEY),
-    "on conditions": on_conditions(),
+    "on conditions": on_condition("only_on_mondays"),
+    "on the condition that PyJWT knows": on_condition("b64"),
     "no signature": made_by_hand({"alg": "ES256", "kid": "own"}, claims()),
     "a signature of zeros": made_by_hand({"alg": "ES256", "kid": "own"}, claims(), b"\0" * 64),
     "another payload under a good signature": with_another_payload(),
@@ -237,6 +239,28 @@ async def test_a_forgery_is_refused_and_only_the_log_has_the_reason(
     assert re.fullmatch(r"[A-Za-z -]+", line["reason"])
     assert len(assertion) < 10 or assertion[-40:] not in written
     assert "example.com" not in written
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("17 KiB", "token too long"),
+        ("two parts", "not a token in compact form"),
+        ("on the condition that PyJWT knows", "critical extensions"),
+        ("no key id", "no key id"),
+        ("ES256 by the id of an RSA key", "no key of this id and algorithm"),
+        ("another key under our key id", "InvalidSignatureError"),
+        ("issue true", "times are not integers"),
+        ("not valid yet", "issued in the future"),
+        ("no subject", "no subject"),
+        ("empty e-mail", "no e-mail"),
+    ],
+)
+async def test_each_reason_is_logged(iap: Iap, name: str, reason: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Regression: no test noticed a refusal with a wrong reason, with which an operator looks for a wrong setting."""
+    with pytest.raises(Unauthenticated):
+        await iap.identity().identify({HEADER: FORGERIES[name]})
+    assert json.loads(capsys.readouterr().err)["reason"] == reason
 
 
 @pytest.mark.parametrize(

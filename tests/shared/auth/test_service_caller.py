@@ -142,6 +142,7 @@ FORGERIES: dict[str, tuple[dict[str, str], type[HaystackError]]] = {
     "issued in the future": (bearer(signed(claims(iat=SECONDS + 31))), Unauthenticated),
     "too long-lived": (bearer(signed(claims(exp=SECONDS + 86_400))), Unauthenticated),
     "no e-mail": (bearer(signed(claims(email=None))), Unauthenticated),
+    "e-mail a number": (bearer(signed(claims(email=7))), Unauthenticated),
     "e-mail not verified": (bearer(signed(claims(email_verified=False))), Unauthenticated),
     "e-mail verified as a text": (bearer(signed(claims(email_verified="true"))), Unauthenticated),
     "nothing on verification": (bearer(signed(claims(email_verified=None))), Unauthenticated),
@@ -159,6 +160,37 @@ async def test_everyone_else_is_refused(google: Google, headers: dict[str, str],
     with pytest.raises(HaystackError) as refused:
         await google.guard().identify(headers)
     assert type(refused.value) is refusal
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("no header", "no bearer token"),
+        ("no audience", "MissingRequiredClaimError"),
+        ("expired", "expired"),
+        ("issued in the future", "issued in the future"),
+        ("too long-lived", "lifetime too long"),
+        ("e-mail a number", "no verified e-mail"),
+        ("e-mail not verified", "no verified e-mail"),
+    ],
+)
+async def test_the_log_has_the_reason(
+    google: Google, name: str, reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Regression: no test noticed refusals whose reason is not logged, with which an operator finds a wrong setting."""
+    with pytest.raises(Unauthenticated):
+        await google.guard().identify(FORGERIES[name][0])
+    assert json.loads(capsys.readouterr().err)["reason"] == reason
+
+
+async def test_a_guard_without_a_caller_and_another_account_are_told_apart(
+    google: Google, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(Unauthenticated):
+        await google.guard(email="").identify(bearer(signed(claims())))
+    assert json.loads(capsys.readouterr().err)["reason"] == "no caller is configured"
+    with pytest.raises(Forbidden, match=r"^Only the service account of the scheduler may call this\.$"):
+        await google.guard().identify(FORGERIES["another account"][0])
 
 
 @pytest.mark.parametrize("unset", [{"audience": ""}, {"email": ""}], ids=["audience", "caller"])
