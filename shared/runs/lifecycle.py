@@ -105,7 +105,7 @@ async def fail(
     message: str,
     *,
     actor: Actor,
-    release: bool = False,
+    release: bool,
     seen: Run | None = None,
     store: RunStore,
     clock: Clock,

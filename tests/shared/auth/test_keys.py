@@ -232,6 +232,13 @@ def test_only_http_urls_are_accepted(url: str) -> None:
         PublicKeys(url)
 
 
+async def test_an_https_url_is_never_asked_without_tls(provider: Provider) -> None:
+    """Regression: no test noticed keys that are fetched in the clear, where anyone on the way can put in a key."""
+    with pytest.raises(Unavailable):
+        await PublicKeys(provider.url.replace("http://", "https://")).find("one")
+    assert provider.asked == 0
+
+
 async def test_redirects_are_not_followed(provider: Provider) -> None:
     async def elsewhere(_: Request) -> Response:
         return Response(status_code=302, headers={"Location": provider.url})

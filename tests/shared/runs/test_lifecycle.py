@@ -111,6 +111,7 @@ async def test_a_copy_of_a_job_that_fell_silent_takes_over_and_the_first_is_hear
     second = await lease(run.run_id, owner="two", store=store, clock=clock).begin()
     assert second.compute.lease_owner == "two"
     lost = lease(run.run_id, owner="one", store=store, clock=clock)
+    clock.move(seconds=1)  # otherwise a heartbeat of the lost process would be that of the second
     after = [
         await lost.progress(phase=Phase.INFERENCE, iteration=1),
         await lost.heartbeat(),

@@ -274,6 +274,7 @@ async def test_a_job_that_batch_refuses_fails_its_run_with_the_reason(service: S
     assert run.status is RunState.FAILED
     assert run.failure is not None
     assert run.failure.reason is FailureReason.SUBMIT_FAILED
+    assert run.error_message == "The job could not be submitted to Google Cloud Batch."
     assert run.compute.state is ComputeState.RELEASING
 
 
