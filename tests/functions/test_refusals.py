@@ -322,7 +322,9 @@ async def test_another_users_run_is_not_found_in_the_same_words(api: httpx.Async
 async def test_a_finished_run_cannot_be_cancelled(api: httpx.AsyncClient, store: RunDatabase) -> None:
     run_id = (await api.post(RUNS, json={"query": QUESTION})).json()["run_id"]
     timeout = failure_for(FailureReason.TIMEOUT)
-    await lifecycle.fail(run_id, timeout, "It took too long.", actor=Actor.RECONCILER, store=store, clock=utc_now)
+    await lifecycle.fail(
+        run_id, timeout, "It took too long.", actor=Actor.RECONCILER, release=False, store=store, clock=utc_now
+    )
     detail = RunAlreadyFinished(run_id, "failed").detail
     assert_problem(await api.post(f"{RUNS}/{run_id}/cancel"), body(400, "run_already_finished", detail))
 

@@ -219,6 +219,17 @@ async def test_a_document_that_is_not_a_set_of_keys_gives_no_keys(
         await PublicKeys(provider.url, clock=watch).find("one")
 
 
+@pytest.mark.parametrize("more", [0, 1])
+async def test_a_document_of_just_the_largest_size_is_read(provider: Provider, watch: Stopwatch, more: int) -> None:
+    provider.body = json.dumps(key_set(provider.keys)).encode().rjust(MAX_DOCUMENT_BYTES + more)
+    keys = PublicKeys(provider.url, clock=watch)
+    if more:
+        with pytest.raises(Unavailable):
+            await keys.find("one")
+    else:
+        assert await keys.find("one") == ONE
+
+
 async def test_a_closed_port_is_unavailable(watch: Stopwatch) -> None:
     async with serving(Starlette()) as url:
         pass

@@ -254,6 +254,32 @@ async def test_a_late_success_is_history_and_changes_nothing(
     assert "too late" in late.transitions[-1].reason
 
 
+async def test_a_job_that_fails_says_why_and_has_released_its_machine(
+    store: SqliteRunStore, run: Run, clock: TestClock
+) -> None:
+    job = lease(run.run_id, store=store, clock=clock)
+    await job.begin()
+    await job.progress(phase=Phase.INFERENCE, iteration=1)
+    failure = failure_for(FailureReason.ORCHESTRATOR_ERROR)
+    failed = await job.fail(failure, "It broke.")
+    assert (failed.status, failed.failure, failed.error_message) == (RunState.FAILED, failure, "It broke.")
+    assert (failed.current_phase, failed.compute.state) == (None, ComputeState.RELEASED)
+    assert await job.fail(failure, "It broke again.") == failed
+
+
+async def test_a_late_failure_is_history_and_changes_nothing(
+    store: SqliteRunStore, run: Run, batch: FakeBatch, clock: TestClock
+) -> None:
+    await lease(run.run_id, store=store, clock=clock).begin()
+    cancelled = await lifecycle.cancel(run.run_id, ADA, store=store, jobs=batch, clock=clock)
+    failure = failure_for(FailureReason.ORCHESTRATOR_ERROR)
+    late = await lease(run.run_id, store=store, clock=clock).fail(failure, "It broke.")
+    assert late.model_copy(update={"transitions": cancelled.transitions}) == cancelled
+    entry = late.transitions[-1]
+    assert (entry.at, entry.actor, entry.to_status) == (clock.now, Actor.JOB, RunState.CANCELLED)
+    assert entry.reason == f"{failure.reason.value} (too late for failed)"
+
+
 @pytest.mark.parametrize("end", ["completed", "failed"])
 async def test_a_finished_run_cannot_be_cancelled(
     store: SqliteRunStore, run: Run, batch: FakeBatch, clock: TestClock, end: str

@@ -7,11 +7,12 @@ import pytest
 from shared.auth.identity import Caller
 from shared.errors import InvalidPageToken
 from shared.runs import views
+from shared.runs.ports import Cursor, RunFilter
 from shared.runs.schemas import CreateRunRequest, ListQuery, RunList
 from shared.runs.states import RunState
 from shared.runs.submission import RunSubmission
 from shared.stores.sqlite import SqliteDatabase, SqliteRunStore
-from tests.support.builders import ADA, ANSWERABLE, EVE
+from tests.support.builders import ADA, ANSWERABLE, EVE, NO_RUN, START
 from tests.support.fakes import FakeBatch, TestClock
 
 KEY = "a secret of this deployment"
@@ -28,7 +29,7 @@ async def store(sqlite: SqliteDatabase, batch: FakeBatch, clock: TestClock) -> S
     return store
 
 
-async def ask(store: SqliteRunStore, owner: Caller = ADA, **query: object) -> RunList:
+async def ask(store: SqliteRunStore, owner: Caller = ADA, /, **query: object) -> RunList:
     return await views.list_runs(ListQuery.model_validate(query), owner, token_key=KEY, store=store)
 
 
@@ -104,6 +105,48 @@ async def test_a_token_holds_for_its_filter_only(store: SqliteRunStore) -> None:
         await ask(store, page_size=3, page_token=token)
 
 
+@pytest.mark.parametrize("name", ["created_after", "created_before", "label"])
+async def test_a_list_and_its_token_keep_to_times_and_label(
+    store: SqliteRunStore, batch: FakeBatch, clock: TestClock, name: str
+) -> None:
+    """Regression: no test noticed a filter that is not applied, or a token that any filter accepts."""
+    middle = clock.now
+    for label in ("b", "a", "a"):
+        request = CreateRunRequest(query="How would NK cells respond to IL-15?", label=label)
+        await RunSubmission(store, batch, clock).create(request, ANSWERABLE, ADA)
+        clock.move(minutes=1)
+    value, other, total = {
+        "created_after": (middle, START, 3),
+        "created_before": (middle, clock.now, 7),
+        "label": ("a", "b", 2),
+    }[name]
+    page = await ask(store, page_size=1, **{name: value})
+    assert page.total == total
+    assert (await ask(store, page_size=1, page_token=page.next_page_token, **{name: value})).page == 2
+    for wrong in ({name: other}, {}):
+        with pytest.raises(InvalidPageToken):
+            await ask(store, page_size=1, page_token=page.next_page_token, **wrong)
+
+
+async def test_a_token_goes_on_after_the_last_run_although_newer_ones_came(
+    store: SqliteRunStore, batch: FakeBatch, clock: TestClock
+) -> None:
+    """Regression: no test noticed a token that only counts, so that a new run shows the last one again."""
+    first, second = await ask(store, page_size=3), await ask(store, page_size=3, page=2)
+    await RunSubmission(store, batch, clock).create(
+        CreateRunRequest(query="How would NK cells respond to IL-15?"), ANSWERABLE, ADA
+    )
+    assert (await ask(store, page_size=3, page_token=first.next_page_token)).runs == second.runs
+
+
+def test_tokens_of_any_length_and_last_letter_are_read() -> None:
+    """Regression: no test noticed a token that loses its last letter if this is an X."""
+    wanted = RunFilter(ADA.owners)
+    for seen in (10**power + number for power in range(4) for number in range(100)):
+        place = views.Place(Cursor(START, NO_RUN), 2, seen)
+        assert views._open(views._seal(place, wanted, KEY), wanted, KEY) == place
+
+
 async def test_a_token_holds_however_often_and_in_which_order_its_states_are_named(store: SqliteRunStore) -> None:
     """Regression: no test noticed a client that repeats a status and gets 400 for its own page token."""
     token = (await ask(store, page_size=3, status=["pending", "running", "pending"])).next_page_token
@@ -115,6 +158,7 @@ async def test_a_token_holds_however_often_and_in_which_order_its_states_are_nam
     "damage",
     [
         lambda token: token[:-2],
+        lambda token: f"{token[:9]}!{token[9:]}",
         lambda token: ("B" if token[0] == "A" else "A") + token[1:],
         lambda _: "",
         lambda _: "§",

@@ -99,11 +99,11 @@ async def test_a_result_answers_for_the_genes_that_the_question_names(
             gene="CXCL10",
             direction=Direction.DOWN,
             answer=answer,
-            log2_fold_change=None,
-            adjusted_p_value=None,
+            log2_fold_change=change,
+            adjusted_p_value=None if change is None else 0.25,
             text=answer.value,
         )
-        for answer in Answer
+        for answer, change in zip(Answer, (0.5, None, -0.5), strict=True)
     ]
     await lease(run.run_id, store=store, clock=clock).begin()
     answer = " ".join(each.text for each in answers)
