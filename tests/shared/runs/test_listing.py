@@ -142,8 +142,8 @@ async def test_a_token_goes_on_after_the_last_run_although_newer_ones_came(
 def test_tokens_of_any_length_and_last_letter_are_read() -> None:
     """Regression: no test noticed a token that loses its last letter if this is an X."""
     wanted = RunFilter(ADA.owners)
-    for seen in (10**power + number for power in range(4) for number in range(100)):
-        place = views.Place(Cursor(START, NO_RUN), 2, seen)
+    for page in (10**power + number for power in range(4) for number in range(100)):
+        place = views.Place(Cursor(START, NO_RUN), page)
         assert views._open(views._seal(place, wanted, KEY), wanted, KEY) == place
 
 
