@@ -7,10 +7,12 @@ from datetime import timedelta
 
 import pytest
 
+from shared import logs
 from shared.auth.identity import Caller
 from shared.catalog.interpretation import ReadQuestion
 from shared.errors import IdempotencyMismatch, QuestionNotAnswerable, SubmitRejected, TooManyRuns, Unavailable
 from shared.fields import LlmProvider
+from shared.runs import states
 from shared.runs.jobs import JobState
 from shared.runs.records import Run
 from shared.runs.schemas import CreateRunRequest, Notify
@@ -66,6 +68,37 @@ async def test_a_question_becomes_a_pending_run_with_one_job(service: Service) -
     assert request.environment["RUN_ID"] == run.run_id
     # Whoever lists jobs can read it, so it names nobody.
     assert not [each for each in ADA.owners if each in str(request)]
+
+
+async def test_a_run_and_its_job_have_what_the_request_asks_for(service: Service) -> None:
+    """Regression: no test noticed a field of the request that is not stored, or not passed to the job."""
+    asked = OTHER.model_copy(
+        update={
+            "llm_provider": LlmProvider.OPENAI,
+            "llm_model": "some-model",
+            "random_seed": 7,
+            "label": "screen",
+            "max_iterations": 3,
+            "score_threshold": 9,
+        }
+    )
+    run = await service.create(asked)
+    shown = run_status(run).model_dump()
+    wanted = asked.model_dump(exclude={"validate_only", "notify"})
+    assert {name: shown[name] for name in wanted} == wanted
+    assert (run.user_email, run.owner) == (ADA.email, ADA.subject)
+    assert run.check_at == states.next_check(RunState.PENDING, ComputeState.REQUESTED, service.clock.now)
+    assert (run.transitions[0].from_status, run.transitions[0].reason) == (None, "the question was accepted")
+    (request,) = service.jobs.requests
+    assert request.job_id == states.job_id(run.run_id, 1)
+    assert request.environment == {
+        "RUN_ID": run.run_id,
+        "ATTEMPT": "1",
+        "CONTROL_STRATEGY": asked.control_strategy.value,
+        "MAX_ITERATIONS": "3",
+    }
+    assert request.labels == {"app": "haystack", "run": run.run_id, "user": logs.user_hash(ADA.subject)}
+    assert request.max_run_seconds == RunLimits().max_run_seconds
 
 
 async def test_a_job_carries_no_e_mail_in_its_labels(service: Service) -> None:
