@@ -43,6 +43,8 @@ DEPLOYED_FROM: Final = (
     "functions",
     "shared",
     "orchestrator",
+    "web",
+    "docs",
     "requirements.txt",
     "firestore.indexes.json",
 )

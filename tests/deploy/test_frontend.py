@@ -22,7 +22,16 @@ def test_iap_s_other_settings_of_a_backend_are_kept(target: Target) -> None:
     assert len(changes) == len(target.balanced)
 
 
-def test_iap_is_not_asked_where_no_page_of_another_origin_may_call(target: Target) -> None:
+def test_preflights_pass_no_longer_once_no_page_of_another_origin_may_call(target: Target) -> None:
+    commands: list[Sequence[str]] = []
+    found = {"accessSettings": {"corsSettings": {"allowHttpOptions": True}}}
+    frontend.allow_preflights(Gcloud(PROJECT, run=answering(found, commands=commands)), target)
+    written = json.loads((target.work / "haystack-list-iap.json").read_text())
+    assert written["accessSettings"]["corsSettings"] == {"allowHttpOptions": False}
+    assert len([command for command in commands if "set" in command]) == len(target.balanced)
+
+
+def test_a_backend_that_never_let_preflights_pass_is_not_changed(target: Target) -> None:
     commands: list[Sequence[str]] = []
     frontend.allow_preflights(Gcloud(PROJECT, run=answering({}, commands=commands)), target)
-    assert commands == []
+    assert not [command for command in commands if "set" in command]

@@ -68,7 +68,7 @@ def test_deploying_uses_federation_and_no_key(jobs: dict[str, Any]) -> None:
 
 def test_every_action_is_pinned_by_its_commit_with_the_version_as_a_comment() -> None:
     used = re.findall(r"uses: *(.+)", FILE.read_text())
-    assert len(used) == 11
+    assert len(used) == 14
     pinned = re.compile(r"(actions|google-github-actions|hashicorp)/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
     assert [line for line in used if not pinned.fullmatch(line)] == []
     assert len({line.partition("@")[0] for line in used}) == len(set(used)), "one action in two versions"

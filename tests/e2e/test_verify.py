@@ -61,7 +61,8 @@ async def test_a_run_that_takes_too_long_is_cancelled_and_the_message_names_its_
     code, output = await verify(f"--url={service.url}", "--timeout=0")
     assert code == 1
     (run_id,) = re.findall(r"The run (run_[0-9a-f]{12}) is created\.", output)
-    assert "is not done after 0 s, and was cancelled." in output
+    assert "The run is not done after 0 s." in output
+    assert f"The run {run_id} was cancelled." in output
     assert f"haystack-{run_id.removeprefix('run_')}-1.log" in output
     assert (await service.status(run_id))["status"] == "cancelled"
 
