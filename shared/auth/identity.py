@@ -82,11 +82,13 @@ class IapIdentity:
         if assertion is None:
             raise refusal("no assertion")
         claims = await self._tokens.claims(assertion)
-        subject, email = claims.get("sub"), claims.get("email")
-        if not isinstance(subject, str) or not subject:
-            raise refusal("no subject")
+        email = claims.get("email")
         if not isinstance(email, str) or not normalized(email):
             raise refusal("no e-mail")
+        # IAP signs a subject for every account. Without one, the address is who the caller is, where addresses own runs at all.
+        subject = claims.get("sub", normalized(email) if self._by_email else None)
+        if not isinstance(subject, str) or not subject:
+            raise refusal("no subject")
         return Caller(subject, normalized(email), self._by_email)
 
 

@@ -164,6 +164,14 @@ async def test_the_subject_stays_verbatim_and_owns_runs_before_the_e_mail(iap: I
     assert (caller.subject, caller.owners) == (subject, (subject, "ada@example.com"))
 
 
+async def test_without_a_subject_the_address_is_the_caller_where_addresses_own_runs(iap: Iap) -> None:
+    assertion = {HEADER: signed(claims(sub=None))}
+    assert (await iap.identity().identify(assertion)).owners == ("ada@example.com",)
+    identity = IapIdentity(audience=AUDIENCE, keys=PublicKeys(iap.url), clock=lambda: NOW, by_email=False)
+    with pytest.raises(Unauthenticated):
+        await identity.identify(assertion)
+
+
 async def test_runs_of_an_e_mail_address_can_be_given_up(iap: Iap) -> None:
     identity = IapIdentity(audience=AUDIENCE, keys=PublicKeys(iap.url), clock=lambda: NOW, by_email=False)
     caller = await identity.identify({HEADER: signed(claims())})
@@ -212,7 +220,6 @@ FORGERIES: dict[str, str] = {
     "expiry a text": signed(claims(exp=str(SECONDS + 500))),
     "issue true": signed(claims(iat=True)),
     "an astronomic expiry": signed(claims(exp=10**400)),
-    "no subject": signed(claims(sub=None)),
     "empty subject": signed(claims(sub="")),
     "subject a number": signed(claims(sub=1)),
     "no e-mail": signed(claims(email=None)),
@@ -252,7 +259,7 @@ async def test_a_forgery_is_refused_and_only_the_log_has_the_reason(
         ("another key under our key id", "InvalidSignatureError"),
         ("issue true", "times are not integers"),
         ("not valid yet", "issued in the future"),
-        ("no subject", "no subject"),
+        ("empty subject", "no subject"),
         ("empty e-mail", "no e-mail"),
     ],
 )
