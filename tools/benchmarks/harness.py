@@ -81,7 +81,7 @@ class Harness:
     def headers(self, user: str = OWNER) -> dict[str, str]:
         """Return the headers that identify a user: an assertion for the functions, a plain header for the peer."""
         now = int(time.time())
-        claims = {"iss": ISSUER, "aud": AUDIENCE, "email": user, "iat": now, "exp": now + MAX_LIFETIME}
+        claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": user, "email": user, "iat": now, "exp": now + MAX_LIFETIME}
         assertion = jwt.encode(claims, self.iap_key, algorithm="ES256", headers={"kid": KEY_ID})
         return {ASSERTION_HEADER: assertion, "X-Goog-Authenticated-User-Email": user}
 

@@ -202,7 +202,7 @@ def _lock(database: Path) -> None:
 
 def _row(store: str, users: int, statistics: list[dict[str, Any]], counts: dict[str, int]) -> list[str]:
     requests = sum(each["num_requests"] for each in statistics)
-    wrong = sum(each["num_failures"] for each in statistics)
+    wrong = sum(each["num_failures"] for each in statistics) + counts["errors"]
     times: dict[float, int] = {}
     for each in statistics:
         if "wait" not in each["name"]:

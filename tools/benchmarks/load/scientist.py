@@ -34,7 +34,7 @@ CELL_TYPES: Final = ("CD14 monocytes", "CD8 T cells", "NK cells")
 COUNTS_FILE: Final = os.environ.get("LOAD_COUNTS")
 LONGEST_OUTAGE: Final = 60.0
 newest_runs: dict[str, str] = {}  # by e-mail address of the owner; no other user may see them
-counts: Counter[str] = Counter(created=0, lost=0, doubled=0, unavailable=0)
+counts: Counter[str] = Counter(created=0, lost=0, doubled=0, unavailable=0, errors=0)
 
 
 class Unavailable(RescheduleTask):
@@ -150,7 +150,7 @@ class Scientist(HttpUser):
                 ids, times = [each["run_id"] for each in listed], [each["created_at"] for each in listed]
                 assert times == sorted(times, reverse=True), "the list is not sorted by time"
                 if token is None:
-                    lost, doubled = (self.runs.keys() - set(ids), Counter(ids) - Counter(self.runs))
+                    lost, doubled = (self.runs.keys() - set(ids), Counter(ids) - Counter(self.runs.keys()))
                     counts.update(lost=len(lost), doubled=doubled.total())
                     assert not lost, f"lost: {lost}"
                     assert not doubled, f"doubled: {doubled}"
@@ -230,6 +230,12 @@ class Scientist(HttpUser):
             except RescheduleTask:
                 pass  # a failed check is recorded
             return
+
+
+@events.user_error.add_listener
+def count_error(**_: Json) -> None:
+    """Count an error of this file, which Locust only logs, as a check that failed."""
+    counts["errors"] += 1
 
 
 @events.quitting.add_listener
