@@ -6,15 +6,15 @@ from collections.abc import Callable
 import pytest
 
 from shared.errors import RunNotFound, SubmitRejected, Unavailable
-from shared.runs import lifecycle, reconciler
+from shared.runs import lifecycle, sweeper
 from shared.runs.jobs import JobRequest, JobState
-from shared.runs.reconciler import SweepReport
 from shared.runs.records import Iteration, Run
 from shared.runs.schemas import CreateRunRequest
 from shared.runs.states import ComputeState, FailureReason, Phase, RunState
 from shared.runs.submission import RunSubmission
+from shared.runs.sweeper import SweepReport
 from shared.stores.sqlite import SqliteDatabase, SqliteRunStore
-from tests.support.builders import ADA, ANSWERABLE, lease, make_reconciler
+from tests.support.builders import ADA, ANSWERABLE, lease, make_sweeper
 from tests.support.fakes import FakeBatch, TestClock
 
 
@@ -41,13 +41,13 @@ class Service:
     async def sweep(self, *, max_pages: int = 9, max_seconds: float = 60, **later: float) -> SweepReport:
         """Move the clock, then sweep."""
         self.clock.move(**later)
-        reconciler_ = make_reconciler(self.store, self.jobs, self.clock, max_pages=max_pages, max_seconds=max_seconds)
-        return await reconciler_.sweep()
+        sweeper_ = make_sweeper(self.store, self.jobs, self.clock, max_pages=max_pages, max_seconds=max_seconds)
+        return await sweeper_.sweep()
 
     async def notify(self) -> Run | None:
         """Deliver a notification about the run's job."""
         name = f"projects/p/locations/r/jobs/{(await self.now()).compute.job_id}"
-        return await make_reconciler(self.store, self.jobs, self.clock).notified(name)
+        return await make_sweeper(self.store, self.jobs, self.clock).notified(name)
 
     async def now(self) -> Run:
         """Return the stored run."""
@@ -207,19 +207,19 @@ async def test_of_two_sweeps_at_once_one_fails_the_run(service: Service) -> None
 
 
 async def test_a_sweep_is_bounded_and_the_next_one_goes_on_where_it_stopped(service: Service) -> None:
-    for _ in range(2 * reconciler.PAGE + 3):
+    for _ in range(2 * sweeper.PAGE + 3):
         await service.pending()
-    assert (await service.sweep(minutes=3, max_pages=1)).looked_at == reconciler.PAGE
+    assert (await service.sweep(minutes=3, max_pages=1)).looked_at == sweeper.PAGE
     assert (await service.sweep(max_seconds=0)).looked_at == 0
-    assert (await service.sweep()).looked_at == reconciler.PAGE + 3
+    assert (await service.sweep()).looked_at == sweeper.PAGE + 3
     assert (await service.sweep()).looked_at == 0
 
 
 async def test_a_sweep_leaves_a_batch_that_does_not_answer_in_peace(service: Service) -> None:
-    for _ in range(reconciler.CONCURRENT_CHECKS + 1):
+    for _ in range(sweeper.CONCURRENT_CHECKS + 1):
         await service.pending()
     service.jobs.fault = Unavailable("Batch")
-    assert (await service.sweep(minutes=3)).unanswered == reconciler.CONCURRENT_CHECKS
+    assert (await service.sweep(minutes=3)).unanswered == sweeper.CONCURRENT_CHECKS
 
 
 async def test_a_deleted_run_does_not_stop_the_sweep_of_the_others(service: Service, sqlite: SqliteDatabase) -> None:
@@ -355,7 +355,7 @@ async def test_a_notification_is_only_a_hint(service: Service) -> None:
     "name", ["", "projects/p/locations/r/jobs/other", "projects/p/locations/r/jobs/haystack-0123456789ab-1"]
 )
 async def test_a_notification_of_a_job_that_is_not_ours_is_let_go(service: Service, name: str) -> None:
-    assert await make_reconciler(service.store, service.jobs, service.clock).notified(name) is None
+    assert await make_sweeper(service.store, service.jobs, service.clock).notified(name) is None
 
 
 async def test_a_late_notification_about_the_first_attempt_says_nothing_about_the_second(service: Service) -> None:
@@ -367,11 +367,11 @@ async def test_a_late_notification_about_the_first_attempt_says_nothing_about_th
     assert second.compute.attempt == 2
     service.clock.move(minutes=6)
     late = f"projects/p/locations/r/jobs/{first.compute.job_id}"
-    reconciler_ = make_reconciler(service.store, service.jobs, service.clock)
+    sweeper_ = make_sweeper(service.store, service.jobs, service.clock)
     del service.jobs.jobs[second.compute.job_id]
-    assert await reconciler_.notified(late) == second
+    assert await sweeper_.notified(late) == second
     service.jobs.fault = Unavailable("Batch")  # it is not even asked
-    assert await reconciler_.notified(late) == second == await service.now()
+    assert await sweeper_.notified(late) == second == await service.now()
 
 
 async def test_a_cancel_that_batch_works_on_is_not_sent_again(service: Service) -> None:
