@@ -224,9 +224,9 @@ async def test_the_sweep_notices_a_job_whose_clock_is_ahead(
 ) -> None:
     run = await service.begun(600)
     name = f"projects/p/locations/r/jobs/{run.compute.job_id}"
-    sweeper_ = make_sweeper(service.store, service.jobs, service.clock)
+    made = make_sweeper(service.store, service.jobs, service.clock)
     for _ in range(3):
-        await sweeper_.notified(name)
+        await made.notified(name)
     assert capsys.readouterr().err.count("clocks differ by more than a minute") == 1
 
 
