@@ -10,7 +10,7 @@ from deploy.secrets import has_version
 from deploy.target import SMTP_PASSWORD, WEBHOOK_SECRET, Notifications, Target
 from shared.settings import EMAIL, HOST, WEBHOOK_HOST
 
-# Who gets which settings: create refuses what is not set up, reconcile sends.
+# Create refuses what is not set up, and reconcile sends, so both need the settings.
 FUNCTIONS: Final = frozenset({"create", "reconcile"})
 SENDER: Final = "reconcile"
 
@@ -47,12 +47,12 @@ def check_password(cloud: Gcloud, target: Target) -> None:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of a deployment."""
     add = parser.add_argument
-    hosts = "hosts that webhooks about ended runs may go to (default: none)"
+    hosts = "hosts that may receive webhooks about ended runs (default: none)"
     add("--webhook-hosts", type=_hosts, default=(), metavar="hooks.example.org,...", help=hosts)
-    server = "mail server for e-mail about ended runs, with its port (default: no e-mail; port 587)"
+    server = "mail server that sends e-mail about ended runs, with its port if not 587 (default: no e-mail)"
     add("--smtp", type=_server, default=("", "587"), metavar="smtp.example.org:587", help=server)
-    add("--smtp-from", type=_address, metavar="ADDRESS", help="sender's address; with --smtp")
-    add("--smtp-user", type=_user, metavar="NAME", help="user whose password is in Secret Manager")
+    add("--smtp-from", type=_address, metavar="ADDRESS", help="sender address of e-mail; with --smtp")
+    add("--smtp-user", type=_user, metavar="NAME", help="user of the mail server; its password is in Secret Manager")
 
 
 def check_options(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
@@ -98,5 +98,5 @@ def _address(text: str) -> str:
 
 def _user(text: str) -> str:
     if not text.isascii() or not text.isprintable() or set(text) & set(" ,;"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a user name without blanks, commas and semicolons")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a user name in ASCII without spaces, commas and semicolons")
     return text

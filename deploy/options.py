@@ -89,7 +89,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="ops@example.org",
         help="e-mail address for alerts; repeatable (default: alerts appear only in the console)",
     )
-    builds = "region of builds, for projects that may not build in --region (default: --region)"
+    builds = "region of builds, for projects that cannot build in --region (default: --region)"
     add(
         "--build-region",
         type=_matching(REGION, "a region such as us-central1"),
@@ -99,7 +99,7 @@ def parser() -> argparse.ArgumentParser:
     )
     client = (
         "OAuth client with which people sign in; its secret is read from standard input "
-        "(default: as before, at first Google's, which is for members of the project's organization; `google` goes back to it)"
+        "(default: as before, at first Google's, which is for members of the project's organization; `google` returns to it)"
     )
     add(
         "--iap-client-id",
@@ -116,7 +116,7 @@ def parser() -> argparse.ArgumentParser:
     add("--subnet", type=_matching(SUBNET, "a subnet"), default=argparse.SUPPRESS, metavar="jobs", help=subnet)
     inside = "jobs get no external address; their subnet needs Private Google Access"
     add("--no-external-ip", action="store_true", help=inside)
-    subjects = "hide runs that belong to an e-mail address, as all did before they belonged to an account's id"
+    subjects = "hide runs that are stored under an e-mail address, as in earlier releases, instead of an account id"
     add("--no-email-owners", action="store_true", help=subjects)
     retention = "delete runs and results after N days (default: never)"
     add("--retention-days", type=_retention, default=0, metavar="N", help=retention)
@@ -241,5 +241,5 @@ def _retention(text: str) -> int:
 
 def _queue_limit(text: str) -> int:
     if not text.isdecimal() or int(text) > LONGEST_QUEUE_MINUTES:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of minutes of at most {LONGEST_QUEUE_MINUTES}")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of minutes from 0 to {LONGEST_QUEUE_MINUTES}")
     return int(text)

@@ -25,7 +25,7 @@ ADVICE: Final = (
     ),
     (
         re.compile(r"(can ?not|unable to) (run|create) builds? in this region|quota restrictions", re.IGNORECASE),
-        "This project may not build in this region. Name one in which it may, such as --build-region us-central1.",
+        "This project cannot build in this region. Pass a region in which it can, such as --build-region us-central1.",
     ),
     (
         re.compile(r"constraints/gcp\.resourceLocations"),

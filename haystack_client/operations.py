@@ -106,7 +106,7 @@ class Operations:
     def retry(self, run_id: str) -> Steps[Json]:
         """Submit the question of a run again, with the same options."""
         run = yield from self.status(run_id)
-        # A service of before these were in the status uses its defaults for those that are missing.
+        # A service from before these were in the status uses its defaults for those that are missing.
         options = {name: run.get(name) for name in OPTIONS} | {"notify": _notify(run.get("notifications") or [])}
         return (yield from self.submit(run["query"], None, options))
 

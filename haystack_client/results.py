@@ -99,13 +99,13 @@ class ResultSummary:
 
     @property
     def evidence(self) -> Mapping[str, Any] | None:
-        """How far the result can be trusted; None for runs of before this was stored."""
+        """How far the result can be trusted; None for runs from before this was stored."""
         evidence: Mapping[str, Any] | None = self.json.get("evidence")
         return evidence
 
     @property
     def confidence(self) -> str | None:
-        """High, moderate, low or none, the words of `evidence`; None for runs of before this was stored."""
+        """High, moderate, low or none, the words of `evidence`; None for runs from before this was stored."""
         return None if self.evidence is None else str(self.evidence["confidence"])
 
     @property

@@ -107,7 +107,7 @@ def result(terminal: Terminal, found: Mapping[str, Any]) -> None:
 
 
 def answer(terminal: Terminal, found: Mapping[str, Any]) -> None:
-    """Print the answer of a result and how far it can be trusted; runs of before these were stored have none."""
+    """Print the answer of a result and how far it can be trusted; runs from before these were stored have none."""
     if found["answer"]:
         terminal.prose(found["answer"], style="bold")
     for sentence in sentences(found["evidence"]) if found.get("evidence") else ():

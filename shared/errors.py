@@ -17,7 +17,7 @@ HaystackError
 │   ├── RunNotCompleted
 │   ├── RunAlreadyFinished
 │   ├── RunNotFinished
-│   └── RunChanged                 it is no longer as the caller saw it
+│   └── RunChanged                 it has changed since the caller read it
 ├── LimitReached                   a limit of one user
 │   ├── TooManyRuns                of active runs
 │   ├── TooManyRequests            of requests per minute
@@ -198,7 +198,7 @@ class RunNotFinished(Conflict):
 
 
 class RunChanged(Conflict):
-    """A cancel of a run that is no longer as the caller saw it."""
+    """A cancel of a run that has changed since the caller read it."""
 
     slug = "run_changed"
 
@@ -231,7 +231,7 @@ class TooManyRuns(LimitReached):
 
 
 class TooManyRequests(LimitReached):
-    """The caller has used up the requests per minute."""
+    """The caller has reached the limit of requests per minute."""
 
     slug = "too_many_requests"
 
@@ -244,7 +244,7 @@ class TooManyRequests(LimitReached):
 
 
 class TooManyWaitingRequests(LimitReached):
-    """As many requests of the caller wait for changes as may."""
+    """The caller has reached the limit of requests that wait for changes."""
 
     slug = "too_many_waiting_requests"
     retry_after = 5
@@ -261,8 +261,8 @@ class Unavailable(HaystackError):
 
     slug = "unavailable"
 
-    def __init__(self, service: str) -> None:
-        super().__init__(f"{service} is not responding. Try again in a few seconds.")
+    def __init__(self, service: str, problem: str = "is not responding. Try again in a few seconds.") -> None:
+        super().__init__(f"{service} {problem}")
         self.service = service
 
 
@@ -270,9 +270,7 @@ class NotWritable(Unavailable):
     """A database that can be read but not written."""
 
     def __init__(self, service: str) -> None:
-        super().__init__(service)
-        self.args = (f"{service} can be read but not written. Tell the operators of the service.",)
-        self.detail = self.args[0]
+        super().__init__(service, "can be read but not written. Tell the operators of the service.")
 
 
 class PermissionMissing(HaystackError):
@@ -282,7 +280,7 @@ class PermissionMissing(HaystackError):
 
     def __init__(self, service: str) -> None:
         super().__init__(
-            f"This service may not use {service}. Trying again will not help: its operators must restore the permission."
+            f"This service lacks a permission to use {service}. A retry does not help: tell the operators of the service."
         )
         self.service = service
 

@@ -43,7 +43,7 @@ class Settings(NamedTuple):
     """Settings of a function or of the job; the environment variables are the same names in capitals.
 
     Attributes:
-        environment: `production` (the default: IAP assertions are verified) or `development` (the email header is trusted).
+        environment: `production` (the default: IAP assertions are verified) or `development` (the e-mail header is trusted).
         atlas_dir: folder of ingested atlases; in production a read-only mount of `atlas_bucket`.
         atlas_bucket: bucket that the Batch job mounts at `atlas_dir`; empty: none.
         job_service_account: service account of the job; empty: the project's default.

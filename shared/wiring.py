@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from shared.runs.readiness import Readiness
     from shared.runs.reconciler import Reconciler
     from shared.runs.submission import RunSubmission
+    from shared.runs.sweeper import Sweeper
     from shared.stores.firestore_client import FirestoreDatabase
     from shared.stores.sqlite import SqliteDatabase
 
@@ -160,17 +161,23 @@ class Container:
 
     @cached_property
     def reconciler(self) -> "Reconciler":
-        """Finds and finishes runs that something left halfway."""
+        """Finishes runs that something left halfway."""
         from shared.runs.reconciler import Reconciler
 
         return Reconciler(
             self.run_store,
             self.batch_jobs,
             self.submission,
-            self.notifier,
             self.clock,
             queue_limit=self.settings.queue_limit,
         )
+
+    @cached_property
+    def sweeper(self) -> "Sweeper":
+        """Finds runs that something left halfway, and sends the notifications of runs that ended."""
+        from shared.runs.sweeper import Sweeper
+
+        return Sweeper(self.run_store, self.reconciler, self.notifier, self.clock)
 
     @cached_property
     def notification_rules(self) -> "NotificationRules":

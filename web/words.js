@@ -57,7 +57,7 @@ export function pValue(value) {
   return value === 0 ? "< 1e−300" : `${digits}e−${exponent}`;
 }
 
-// What a run that is not done waits for. The service may say it of a queued run; older ones do not.
+// What a run that is not done waits for. Newer services say it of a queued run in a sentence.
 export function waitingFor(run) {
   if (run.waiting_for?.text) return run.waiting_for.text;
   if (run.status === "pending") {

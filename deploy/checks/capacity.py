@@ -94,7 +94,7 @@ def builds(checkup: Checkup) -> Iterator[Finding]:
         yield fine(f"This project has built in {region} before.")
         return
     yield know(
-        f"New projects may not build in {region}. If the deployment says so, build in one of {', '.join(BUILD_REGIONS)}.",
+        f"New projects often cannot build in {region}. If the deployment says so, build in one of {', '.join(BUILD_REGIONS)}.",
         f"{checkup.deploy} --build-region us-central1",
     )
 

@@ -80,7 +80,7 @@ variable "queue_limit" {
 
   validation {
     condition     = var.queue_limit >= 0 && var.queue_limit <= local.longest_queue_minutes
-    error_message = "queue_limit must be at most ${local.longest_queue_minutes}."
+    error_message = "queue_limit must be from 0 to ${local.longest_queue_minutes}."
   }
 }
 
@@ -124,7 +124,7 @@ variable "no_external_ip" {
 }
 
 variable "webhook_hosts" {
-  description = "Hosts that webhooks about ended runs may go to. Add whsec_ and the base64 of 32 random bytes to haystack-webhook-secret."
+  description = "Hosts that may receive webhooks about ended runs. Store their signing key, whsec_ followed by the base64 of 32 random bytes, in the secret haystack-webhook-secret."
   type        = list(string)
   default     = []
 }
@@ -147,19 +147,19 @@ variable "smtp_port" {
 }
 
 variable "smtp_user" {
-  description = "User at the mail server, whose password is in Secret Manager (haystack-smtp-password)."
+  description = "User of the mail server, whose password is in the secret haystack-smtp-password; empty: no sign-in."
   type        = string
   default     = ""
 }
 
 variable "smtp_from" {
-  description = "Sender's address of e-mail."
+  description = "Sender address of e-mail; with smtp_host."
   type        = string
   default     = ""
 }
 
 variable "no_email_owners" {
-  description = "Hide runs that belong to an e-mail address, as all did before they belonged to an account's id."
+  description = "Hide runs that are stored under an e-mail address, as in earlier releases, instead of an account id."
   type        = bool
   default     = false
 }

@@ -23,9 +23,9 @@ class Push(BaseModel):
 @endpoint("reconcile")
 async def handle(call: Call) -> Response:
     push = await requests.parse(call.request, Push)
-    reconciler = wiring.container().reconciler
+    sweeper = wiring.container().sweeper
     if push.message is None:
-        report = await reconciler.sweep()
+        report = await sweeper.sweep()
         return JSONResponse({"looked_at": report.looked_at, "failed": report.failed, "unanswered": report.unanswered})
-    run = await reconciler.notified(push.message.attributes.get("JobName", ""))
+    run = await sweeper.notified(push.message.attributes.get("JobName", ""))
     return JSONResponse({"looked_at": 0 if run is None else 1})

@@ -120,7 +120,7 @@ class CloudIngests:
         return _ended(record) if record.done else IngestState(record, self._why(record, report), over=True)
 
     async def follow(self, record: IngestRecord, tell: Callable[[str], None]) -> IngestState:
-        """Wait for the end of an ingest, and tell its progress again and again."""
+        """Wait for the end of an ingest, and report its progress."""
         while True:
             try:
                 state = await self.state(record.dataset)

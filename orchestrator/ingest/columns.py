@@ -234,7 +234,7 @@ def _cell_type(obs: pd.DataFrame) -> Choice:
     lines = next((name for each in CELL_LINE_COLUMNS if (name := _named(obs, (each,)))), None)
     best = max(found, key=lambda each: each[0])[1] if found else None
     if lines and best and best.column != lines and _are_lines(labels_of(obs[lines])):
-        return Choice(lines, "cell lines, which the types of their cells do not tell apart")
+        return Choice(lines, "cell lines; several of them share a cell type")
     if not best and (ids := _named(obs, ("cell_type_ontology_term_id", "cell_ontology_id"))):
         return Choice(ids, "Cell Ontology ids; no column has names of cell types")
     if not best:
@@ -278,17 +278,19 @@ def _hint(obs: pd.DataFrame) -> str:
         if before and len(before) < len(labels) <= MOST_DOSES:
             after = next(label for label in labels if label not in before)
             options = f"--condition-column {name} --control {before[0]} --rename {after}=NAME"
-            return f" If cells of {name} {before[0]} are from before the treatment, give {options} (with its name)."
+            return (
+                f" If cells of {name} {before[0]} are from before the treatment, give {options} (NAME: the treatment)."
+            )
     for name in map(str, obs.columns):
         labels = [label for label in labels_of(obs[name]) if not is_unassigned(label)] if _HASHTAGS.search(name) else []
         if 1 < len(labels) <= MOST_DOSES:
             return (
-                f" If the tags in {name} tell samples apart, say what each was: --condition-column {name} --rename {labels[0]}=ctrl "
+                f" If the tags in {name} identify samples, name the condition of each: --condition-column {name} --rename {labels[0]}=ctrl "
                 f"--rename {labels[1]}=NAME ..., or add columns of conditions and donors with --cells TABLE."
             )
     if "disease" in obs and len(labels := labels_of(obs["disease"])) > 1:
         healthy = next((label for label in labels if label.casefold() in {"normal", "healthy"}), labels[0])
-        return f" If a disease is to be the condition, give --condition-column disease --control {healthy}."
+        return f" To use the disease as the condition, give --condition-column disease --control {healthy}."
     return ""
 
 

@@ -159,7 +159,7 @@ def _notes(columns: Columns, cells: Coded, made: dict[str, ConditionEntry]) -> l
                 + (
                     f"from the {most}."
                     if have_order(known)
-                    else f"from one of them, because which is the {most} is not known ({listed(known)}): name one in the question."
+                    else f"from one of them, because it is not known which is the {most} ({listed(known)}): name one in the question."
                 )
             )
     return notes

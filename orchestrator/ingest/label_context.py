@@ -39,7 +39,7 @@ def in_context(
     if replicates:
         stems = sorted({each.perturbation or label for label, each in replicates.items()})
         notes.append(
-            f"The numbers of {', '.join(stems)} are those of its replicates, as the controls have them: cells are pooled."
+            f"The numbers in the labels of {', '.join(stems)} are taken as replicates, as in the controls; their cells are pooled."
         )
     notes += [f"{label} is taken as {each.perturbation}." for label, each in combinations.items()]
     return {**found, **combinations}, notes

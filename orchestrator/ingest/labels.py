@@ -257,7 +257,7 @@ def _check_sizes(found: Meaning) -> None:
     if largest < MIN_GROUP_CELLS:
         raise AtlasUnusable(
             f"No question could be answered: no perturbed group of one donor and cell type has {MIN_GROUP_CELLS} cells (the largest has "
-            f"{largest}). If the rows are pseudobulk profiles, ingest the cells that they sum up; if the donors are no people, give "
+            f"{largest}). If the rows are pseudobulk profiles, ingest the single cells instead; if the donors are not people, give "
             "another column with --donor-column."
         )
 

@@ -11,7 +11,7 @@ from shared.fields import Model
 
 # The name of a dataset and of its folder; the pattern keeps paths inside the atlas folder.
 FolderName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
-# The folder of a version of an atlas, or of an atlas of before there were versions.
+# The folder of a version of an atlas, or of an atlas from before there were versions.
 VersionFolder = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}(/v[0-9]{8}t[0-9]{12})?$")]
 
 

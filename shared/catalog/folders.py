@@ -2,7 +2,7 @@
 
 An ingest writes a new version beside the old one, and the catalog entry, which names a version, is what switches to it. No folder is ever
 renamed, because Cloud Storage renames the files of a folder one by one. A version is complete once it has its entry file, which is written
-last. Atlases of before there were versions have their files in the dataset's folder itself.
+last. Atlases from before there were versions have their files in the dataset's folder itself.
 """
 
 import re
@@ -18,7 +18,7 @@ from shared.catalog.packing import parse
 
 # The catalog entry beside an atlas: the last file that the ingest writes, and the source for restoring a lost catalog.
 ENTRY_FILE: Final = "dataset.json"
-# Of an ingested atlas; atlases of before there were profiles lack it and must be ingested again.
+# Of an ingested atlas; atlases from before there were profiles lack it and must be ingested again.
 PROFILES_FILE: Final = "profiles.h5"
 _VERSION: Final = "v%Y%m%dt%H%M%S%f"
 _IS_VERSION: Final = re.compile(r"v\d{8}t\d{12}")

@@ -130,7 +130,7 @@ def default_exposure(code: CaveatCode, name: str, used: str, measured: Sequence[
     of_all = f"{used} is the {most} of the measured {kind}s {_listed(measured, 'and')}"
     if not have_order:
         listed = _listed(measured, "and")
-        of_all = f"the measured {kind}s are {listed}, and which of them is the {most} is not known. Name one of them"
+        of_all = f"the measured {kind}s are {listed}, and it is not known which of them is the {most}. Name one in the question"
     detail = f"The question names no {kind}. The answer is for {name}: {of_all}."
     return caveat(code, "", detail)
 

@@ -131,7 +131,7 @@ def _measured(view: CatalogView) -> dict[Key, ConditionEntry]:
 
 
 def _keys_of(condition: ConditionEntry) -> Iterator[Key]:
-    # Atlases of before conditions had members have only the label.
+    # Atlases from before conditions had members have only the label.
     read = condition if condition.members else condition_entry(condition.label)
     if read.kind == GENE and read.members:
         action = next(

@@ -1,6 +1,6 @@
-"""Deliveries of the news that a run ended: what the run's record holds of each, and when the next attempt is due.
+"""Deliveries of notifications that a run ended: what the run's record holds of each, and when the next attempt is due.
 
-An attempt is claimed in the record before anything is sent. So two callers of the reconciler never send at once, a claimed delivery is not
+An attempt is claimed in the record before anything is sent. So two sweeps never send at once, a claimed delivery is not
 due while it is sent, and after a crash in between, the next attempt sends again: at least once.
 """
 

@@ -66,7 +66,7 @@ class JobRequest(NamedTuple):
     Attributes:
         job_id: for a run, `states.job_id(run_id, attempt)`.
         environment: environment variables, besides those from the adapter's settings.
-        labels: keys and values of `[a-z0-9_-]`, at most 63 characters; never an email address.
+        labels: keys and values of `[a-z0-9_-]`, at most 63 characters; never an e-mail address.
         secrets: names of the secrets that the job gets as environment variables, if the adapter's settings have them.
     """
 

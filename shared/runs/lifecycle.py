@@ -1,7 +1,7 @@
 """What happens to a run between its submission and its end.
 
 Users cancel a run, and delete one that ended. The job begins, reports progress and finishes through its `RunLease`.
-`shared/runs/submission.py` creates runs, and `shared/runs/reconciler.py` finds and finishes what fails halfway.
+`shared/runs/submission.py` creates runs, and `shared/runs/reconciler.py` finishes what fails halfway.
 """
 
 from collections.abc import Callable

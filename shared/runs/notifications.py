@@ -1,46 +1,16 @@
 """Notifications that a run ended: who may ask for them, and what they say. Never the question, and no e-mail address."""
 
-import re
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from shared.errors import NotificationRefused
 from shared.fields import rfc3339
 from shared.runs.deliveries import Channel, Delivery
 from shared.runs.records import Run
-from shared.runs.schemas import WEBHOOK_URL, Notify
+from shared.runs.schemas import Notify
 from shared.runs.states import RunState
+from shared.runs.webhooks import WebhookUrl
 from shared.settings import EMAIL
-
-_URL: Final = re.compile(WEBHOOK_URL)
-PORTS: Final = {"https": 443, "http": 80}
-
-
-class WebhookUrl(NamedTuple):
-    """The parts of a webhook's address; `host` is in lower case, `target` is what its request asks for."""
-
-    scheme: str
-    host: str
-    port: int
-    target: str
-
-    @classmethod
-    def parse(cls, url: str) -> "WebhookUrl":
-        """Split an address that matches `WEBHOOK_URL`.
-
-        Raises:
-            ValueError: it does not match.
-        """
-        found = _URL.fullmatch(url)
-        if found is None:
-            raise ValueError("not the address of a webhook")
-        scheme, host, port, target = found.groups()
-        return cls(scheme, host.lower(), int(port or PORTS[scheme]), f"/{(target or '').removeprefix('/')}")
-
-    @property
-    def origin(self) -> str:
-        """Scheme, host and port."""
-        return f"{self.scheme}://{self.host}:{self.port}"
 
 
 class NotificationRules(NamedTuple):

@@ -1,4 +1,4 @@
-"""Sends the notifications that are due. It changes nothing else of a run, and no failure here reaches the reconciler."""
+"""Send the notifications that are due. Nothing else of a run changes, and no failure here reaches the reconciler."""
 
 import asyncio
 from collections.abc import Callable
@@ -62,7 +62,7 @@ class Notifier:
         try:
             return await self._store.update(seen.run_id, change), claimed
         except RunNotFound:
-            return seen, []  # deleted in the meantime, so nobody waits for the news
+            return seen, []  # deleted in the meantime, so no notification is due
 
     async def postpone(self, seen: Run) -> None:
         """Leave the due deliveries of a run to a later sweep."""

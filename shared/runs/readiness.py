@@ -16,12 +16,12 @@ if TYPE_CHECKING:  # the health function starts without pydantic
 # Seconds for which a successful write answers for later ones. All instances write one document, which takes about a write a second:
 # even 30 of them stay below that.
 WRITE_SECONDS: Final = 30.0
-# Seconds for which a failed write does: a restored permission or a freed disk shows soon.
+# Seconds for which a failed write answers for later ones: short, so that a restored permission or a freed disk shows soon.
 RETRY_SECONDS: Final = 5.0
 
 
 class Readiness:
-    """Tells whether a store is ready, with at most one write in `WRITE_SECONDS`, however often it is asked.
+    """Checks whether a store is ready, with at most one write in `WRITE_SECONDS`, however often it is asked.
 
     Args:
         elapsed: monotonic seconds.

@@ -1,39 +1,24 @@
-"""Finds and finishes the runs that something left halfway. Safe to run twice at once: every decision is one transaction.
+"""Compares a run with its Batch job, and brings it to the right state. Safe to run twice at once: every decision is one transaction.
 
-Notifications are hints; the sweep is the truth. It compares a run with its Batch job, and an error while asking never counts as
-"missing".
+An error while asking Batch never counts as "missing". `shared/runs/sweeper.py` says which runs are reconciled, and when.
 """
 
-import asyncio
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import timedelta
 from types import MappingProxyType
 from typing import Final
 
 from shared import logs
-from shared.errors import PermissionMissing, RunNotFound, SubmitRejected, Unavailable
+from shared.errors import PermissionMissing, RunNotFound, SubmitRejected
 from shared.fields import Clock
 from shared.logs import Severity
 from shared.runs import lifecycle, states, waiting
 from shared.runs.clocks import ClockCheck
 from shared.runs.jobs import LOST, JobReport, JobState, failure_for, failure_of
-from shared.runs.notifier import Notifier
 from shared.runs.ports import BatchJobs, RunStore
 from shared.runs.records import NO_PROGRESS, Compute, Failure, Run
 from shared.runs.states import Actor, ComputeState, FailureReason, RunState, WaitingReason
 from shared.runs.submission import NOT_PERMITTED, RunSubmission
 
-PAGE: Final = 100
-# The next sweep continues where this one stopped, since a checked run is not due.
-MAX_PAGES: Final = 20
-# No check starts later than this in a sweep: another sweep comes every minute.
-MAX_SECONDS: Final = 45.0
-# Checks wait for Batch and the store. If Batch answers none of them, the sweep stops and leaves Batch alone.
-CONCURRENT_CHECKS: Final = 10
-# Runs whose notifications a sweep sends; the next one continues. Ten at once, each for ten seconds at most, they end with the checks.
-MAX_ANNOUNCEMENTS: Final = 50
 # A submit that was in flight when its run ended has reached Batch after this time, or never will.
 SUBMIT_GRACE: Final = timedelta(minutes=2)
 
@@ -51,44 +36,12 @@ _MESSAGES: Final = MappingProxyType(
 )
 
 
-@dataclass
-class SweepReport:
-    """What a sweep did: number of runs checked, ids of runs that it failed, and number of runs that Batch did not answer for."""
-
-    looked_at: int = 0
-    failed: list[str] = field(default_factory=list)
-    unanswered: int = 0
-
-    def add(self, before: Sequence[Run], after: Sequence[Run | BaseException | None]) -> bool:
-        """Count checked runs, None where Batch did not answer, and return whether Batch answered at all.
-
-        Raises the first error among them after counting all.
-        """
-        self.looked_at += len(before)
-        self.unanswered += after.count(None)
-        self.failed += [
-            new.run_id
-            for old, new in zip(before, after, strict=True)
-            if isinstance(new, Run) and new.status is RunState.FAILED and not old.status.done
-        ]
-        for error in after:
-            if isinstance(error, BaseException):
-                raise error
-        # Batch was not asked about runs that are due for their notifications alone.
-        asked = [new for old, new in zip(before, after, strict=True) if old.compute.state is not ComputeState.RELEASED]
-        return not asked or asked.count(None) < len(asked)
-
-
 class Reconciler:
     """Compares runs with their Batch jobs and brings them to the right state.
 
     Args:
         submission: submits jobs of runs whose job is missing or lost.
         queue_limit: how long a job may wait for its machine; None: as long as Batch lets it.
-        notifier: sends the notifications of runs that ended.
-        max_pages: maximum number of pages of `PAGE` runs in a sweep.
-        max_seconds: seconds after which a sweep starts no more checks.
-        max_announcements: maximum number of runs whose notifications a sweep sends.
     """
 
     def __init__(
@@ -96,76 +49,16 @@ class Reconciler:
         store: RunStore,
         jobs: BatchJobs,
         submission: RunSubmission,
-        notifier: Notifier,
         clock: Clock,
         *,
         queue_limit: timedelta | None = states.QUEUE_LIMIT,
-        max_pages: int = MAX_PAGES,
-        max_seconds: float = MAX_SECONDS,
-        max_announcements: int = MAX_ANNOUNCEMENTS,
     ) -> None:
         self._store = store
         self._jobs = jobs
         self._submission = submission
-        self._notifier = notifier
         self._clock = clock
         self._queue_limit = queue_limit
         self._clock_check = ClockCheck("the process that wrote the run")
-        self._max_pages = max_pages
-        self._max_seconds = max_seconds
-        self._max_announcements = max_announcements
-
-    async def sweep(self) -> SweepReport:
-        """Check the runs that are due, longest overdue first, and send the notifications that are due beside that.
-
-        Raises:
-            Unavailable: the store does not answer. If Batch does not answer, the report counts it and the runs stay due.
-        """
-        sends: list[asyncio.Task[None]] = []
-        try:
-            return await self._check_due(sends)
-        finally:  # nothing continues after the response
-            for error in await asyncio.gather(*sends, return_exceptions=True):
-                if error is not None:
-                    logs.log(Severity.ERROR, "unexpected error", error=error)
-
-    async def _check_due(self, sends: list[asyncio.Task[None]]) -> SweepReport:
-        report, end = SweepReport(), time.monotonic() + self._max_seconds
-        for _ in range(self._max_pages):
-            due = await self._store.due(self._clock(), limit=PAGE)
-            for start in range(0, len(due), CONCURRENT_CHECKS):
-                if time.monotonic() >= end:
-                    return report
-                batch = due[start : start + CONCURRENT_CHECKS]
-                # Wait for all of them, whatever one of them raises, so that nothing continues after the response.
-                checked = await asyncio.gather(*map(self._check, batch), return_exceptions=True)
-                latest = [new if isinstance(new, Run) else old for old, new in zip(batch, checked, strict=True)]
-                await self._announce(latest, sends)
-                if not report.add(batch, checked):
-                    return report
-            if len(due) < PAGE:
-                break
-        return report
-
-    async def notified(self, job_name: str) -> Run | None:
-        """Take a Batch notification as a hint to check a run; return None if the job is not one of ours.
-
-        Args:
-            job_name: `projects/P/locations/R/jobs/ID`, as in the notification. The states in the notification are not trusted.
-
-        Raises:
-            Unavailable: the store or Batch does not answer; Pub/Sub delivers again.
-        """
-        job_id = job_name.rpartition("/")[2]
-        run_id = states.run_id_of_job(job_id)
-        run = await self._store.get(run_id) if run_id else None
-        if run is None or run.compute.job_id != job_id:
-            return run
-        if run.compute.state is not ComputeState.RELEASED:
-            run = await self.reconcile(run)
-        if self._notifier.is_due(run):
-            await self._notifier.send(*await self._notifier.claim(run))
-        return run
 
     async def reconcile(self, run: Run) -> Run:
         """Compare a run with its Batch job and bring it to the right state.
@@ -178,7 +71,7 @@ class Reconciler:
             return await self._compare(run)
         except PermissionMissing as error:
             logs.log(Severity.ERROR, "Batch denied permission", error=error, run_id=run.run_id)
-            return await self._go_blind(run)
+            return await self._decide_without_batch(run)
 
     async def _compare(self, run: Run) -> Run:
         report = await self._jobs.describe(run.compute.job_id)
@@ -206,32 +99,6 @@ class Reconciler:
             store=self._store,
             clock=self._clock,
         )
-
-    async def _check(self, run: Run) -> Run | None:
-        """Reconcile a run of a sweep; return None if Batch did not answer."""
-        if run.compute.state is ComputeState.RELEASED:
-            return run  # due for its notifications alone
-        try:
-            return await self.reconcile(run)
-        except RunNotFound:
-            return run  # deleted in the meantime
-        except Unavailable as error:
-            if error.service != "Batch":
-                raise
-            logs.log(Severity.WARNING, "Batch did not answer for a run", error=error, run_id=run.run_id)
-            return None
-
-    async def _announce(self, runs: Sequence[Run], sends: list[asyncio.Task[None]]) -> None:
-        """Start to send the notifications of runs that are due; the checks of other runs do not wait for them."""
-        due = [run for run in runs if self._notifier.is_due(run)]
-        room = max(self._max_announcements - len(sends), 0)
-        claimed = await asyncio.gather(*map(self._notifier.claim, due[:room]), return_exceptions=True)
-        sends += [asyncio.create_task(self._notifier.send(*each)) for each in claimed if isinstance(each, tuple)]
-        # Otherwise the next page would have the same runs.
-        postponed = await asyncio.gather(*map(self._notifier.postpone, due[room:]), return_exceptions=True)
-        for result in (*claimed, *postponed):
-            if isinstance(result, BaseException):
-                raise result
 
     def _failure(self, run: Run, report: JobReport | None) -> Failure | None:
         """Return why an unfinished run cannot succeed, or None while its job may still finish it."""
@@ -292,8 +159,8 @@ class Reconciler:
         # A job that reached Batch only now starts to wait only now.
         return await self._postpone(run, ComputeState.SUBMITTED, requested_at=self._clock())
 
-    async def _go_blind(self, run: Run) -> Run:
-        """Decide on a run whose job Batch does not show: a job that gives signs of life goes on, and no run is checked for ever."""
+    async def _decide_without_batch(self, run: Run) -> Run:
+        """Decide on a run whose job Batch denies to show: a job that sends heartbeats goes on, and no run is checked forever."""
         silence = self._clock() - (run.updated_at if run.status.done else run.heartbeat_at or run.updated_at)
         if silence <= (states.RELEASE_LIMIT if run.status.done else states.SILENCE_LIMIT):
             return await self._postpone(run, run.compute.state, pause=states.DENIED_INTERVAL)

@@ -139,10 +139,10 @@ def _shortened(answer: str) -> str:
 class RunOutcome(Model):
     """Result of a completed run, without URLs, which are signed at each request.
 
-    `answer` is the headline of the report, empty in runs of before it was stored. `files` holds exactly one `.h5ad`, one `.html` and
+    `answer` is the headline of the report, empty in runs from before it was stored. `files` holds exactly one `.h5ad`, one `.html` and
     one `.json`. `notes` are limitations in plain language.
-    `grounding_score` is None if nothing can be judged; results of before that was possible have a 1 instead.
-    `success` is None in results of before it was stored, which the score alone decided; `evidence` is None in older results.
+    `grounding_score` is None if nothing can be judged; results from before that was possible have a 1 instead.
+    `success` is None in results from before it was stored, which the score alone decided; `evidence` is None in older results.
     """
 
     answer: Annotated[str, AfterValidator(_shortened)] = ""
@@ -164,16 +164,16 @@ class RunOutcome(Model):
 class RunSummary(Model, validate_by_name=True, serialize_by_alias=True):
     """What the owner sees of a run before its result; polls and lists read only this.
 
-    `owner` is the subject of the identity provider, and `owner_email` its e-mail address when the run was created. In runs of before
+    `owner` is the subject of the identity provider, and `owner_email` its e-mail address when the run was created. In runs from before
     there were subjects, `owner` is the e-mail address, and `owner_email` is None.
-    `interpretation` is None for a run with a language model until the job has read the question, and for runs of before it was stored.
+    `interpretation` is None for a run with a language model until the job has read the question, and for runs from before it was stored.
     `phase_progress` is the share of the current phase that is done, None while it is not known.
-    `confidence` is None until the run is completed, and for runs of before it was stored here. `waiting_for` is None once a process of the
-    job has begun, after the end, and for runs of before it was stored.
+    `confidence` is None until the run is completed, and for runs from before it was stored here. `waiting_for` is None once a process of
+    the job has begun, after the end, and for runs from before it was stored.
     """
 
     run_id: str
-    # The stored name is that of runs of before: one field, with one index, finds them all, and earlier code can read new ones.
+    # The stored name is that of earlier runs: one field, with one index, finds them all, and earlier code can read new ones.
     owner: str = Field(validation_alias="user_email", serialization_alias="user_email")
     owner_email: str | None = None
     query: str
@@ -207,7 +207,7 @@ class RunSummary(Model, validate_by_name=True, serialize_by_alias=True):
 
     @property
     def owners(self) -> tuple[str, ...]:
-        """Return the owners that are the user of this run: the owner, and the e-mail address of runs of before."""
+        """Return the owners that are the user of this run: the owner, and the e-mail address that earlier runs have as owner."""
         return tuple(dict.fromkeys((self.owner, self.user_email)))
 
     def belongs_to(self, caller: "Caller") -> bool:

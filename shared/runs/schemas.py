@@ -7,7 +7,7 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from shared.catalog.interpretation import Direction, Interpretation
@@ -16,23 +16,9 @@ from shared.fields import Answer, ControlStrategy, Label, LlmProvider, Model, Qu
 from shared.runs.deliveries import Channel, DeliveryState
 from shared.runs.evidence import Confidence, RunEvidence
 from shared.runs.states import FailureReason, Phase, RunState, WaitingReason
+from shared.runs.webhooks import WebhookAddress
 
 RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
-
-# One way to read it: no user, no fragment, nothing outside ASCII, no character that clients read differently.
-WEBHOOK_URL: Final = (
-    r"^(https?)://([A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?)(?::([0-9]{1,5}))?"
-    r"([/?][A-Za-z0-9._~:/?@!$&'()*+,;=%\[\]-]*)?$"
-)
-
-
-def _webhook_url(value: str) -> str:
-    if not re.fullmatch(WEBHOOK_URL, value):
-        raise PydanticCustomError(
-            "webhook_url",
-            "Input should be an address in ASCII such as https://hooks.example.org/path, without user, password and fragment",
-        )
-    return value
 
 
 def _rfc3339_text(value: object) -> object:
@@ -73,24 +59,16 @@ class WaitingFor(Model):
         description="`queue`: its turn; `quota`: free quota of the service; `machines`: a free machine in the region; "
         "`machine`: the start of its machine; `image`: the container image."
     )
-    text: str = Field(description="The same in a sentence.")
+    text: str = Field(description="The reason as a sentence.")
 
 
 class Notify(Model):
-    """How to learn that the run ended, if the service has it set up."""
+    """Notifications of the end of the run, where the operator has set them up."""
 
-    webhook: (
-        Annotated[
-            str,
-            StringConstraints(max_length=2000),
-            AfterValidator(_webhook_url),
-            WithJsonSchema({"type": "string", "maxLength": 2000, "pattern": WEBHOOK_URL}),
-        ]
-        | None
-    ) = Field(
+    webhook: WebhookAddress | None = Field(
         None,
-        description="Address that gets a POST, signed as https://www.standardwebhooks.com describes; its host must be one that the "
-        "operator allows.",
+        description="Address that receives a POST request, signed as https://www.standardwebhooks.com describes; the operator must allow "
+        "its host.",
     )
     email: Annotated[bool, Field(strict=True)] = Field(False, description="Send an e-mail to your own address.")
 
@@ -123,7 +101,7 @@ class CreateRunRequest(Model):
     label: Label | None = Field(
         None, description="Name of your own for a group of runs, up to 100 characters; lists can be filtered by it."
     )
-    notify: Notify | None = Field(None, description="How to learn that the run ended; null for not at all.")
+    notify: Notify | None = Field(None, description="Notifications of the end of the run; null for none.")
     validate_only: Annotated[bool, Field(strict=True)] = Field(
         False, description="Validate the request and return a RunPreview, without storing or submitting anything."
     )
@@ -135,8 +113,8 @@ class Notification(Model):
     channel: Channel = Field(description="`webhook` or `email`.")
     webhook: str | None = Field(description="Address of the webhook; null for e-mail, which goes to the owner.")
     state: DeliveryState = Field(
-        description="`waiting` for the end of the run or the next attempt, `delivered`, or `given_up` after a day, or sooner if the "
-        "receiver wants no more."
+        description="`waiting` for the end of the run or the next attempt, `delivered`, or `given_up` after a day, or sooner if "
+        "another attempt cannot succeed."
     )
     attempts: int = Field(description="Number of attempts so far.")
     error: str | None = Field(description="Why the last attempt failed; null otherwise.")
@@ -190,7 +168,7 @@ class RunStatus(Model):
     attempt: int = Field(
         description="Number of the current attempt, starting at 1; a lost job may get a second attempt."
     )
-    user_email: str = Field(description="Email address of the owner when the run was created.")
+    user_email: str = Field(description="E-mail address of the owner when the run was created.")
     created_at: Timestamp = Field(description="Time of creation.")
     updated_at: Timestamp = Field(description="Time of the last change.")
 

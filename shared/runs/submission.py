@@ -145,7 +145,7 @@ class RunSubmission:
         self, request: CreateRunRequest, question: ReadQuestion, caller: "Caller", key: str | None
     ) -> tuple[Run, bool]:
         """Store a run for the request, or find the run of its key; return the run and whether it existed."""
-        # Keys of before owners were subjects have the digest of the e-mail address.
+        # Keys from before owners were subjects have the digest of the e-mail address.
         digests = [] if key is None else [key_digest(owner, key) for owner in caller.owners]
         while True:
             replaces, stored = await self._run_of(digests[0]) if digests else (None, None)
@@ -213,7 +213,7 @@ class RunSubmission:
 
 def fingerprint(request: CreateRunRequest) -> str:
     """Return the SHA-256 of a request with its defaults: equal for requests that mean the same."""
-    # Without a label or a notification, the digest is that of before there were any, so that a deployment forgets no key.
+    # Without a label or a notification, the digest is that from before there were any, so that a deployment forgets no key.
     newer = {name for name in ("label", "notify") if getattr(request, name) is None}
     fields = request.model_dump(mode="json", exclude=newer)
     content = json.dumps(fields, sort_keys=True, ensure_ascii=False)

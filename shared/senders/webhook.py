@@ -1,6 +1,6 @@
 """Webhooks, signed by the scheme of https://www.standardwebhooks.com, to hosts that the operator allows.
 
-The allowed hosts are the defence against requests into the operator's network: the host and the port of each request are compared with
+The allowed hosts are the defense against requests into the operator's network: the host and the port of each request are compared with
 them just before it is sent, and no redirect is followed.
 
 The response is parsed by h11 on a connection of asyncio, because the libraries that block, such as requests, bound each read and not the
@@ -21,9 +21,10 @@ from standardwebhooks import Webhook
 
 from shared.errors import DeliveryFailed
 from shared.fields import Clock
-from shared.runs.notifications import PORTS, RunEnded, WebhookUrl
+from shared.runs.notifications import RunEnded
+from shared.runs.webhooks import PORTS, WebhookUrl
 
-# The header of a response may have this many bytes.
+# Maximum size of the header of a response, in bytes.
 MAX_HEADER_BYTES: Final = 16 * 1024
 
 
@@ -63,7 +64,7 @@ class WebhookSender:
         except (OSError, h11.RemoteProtocolError) as error:
             raise DeliveryFailed(f"{url.host} cannot be reached, or ended the connection") from error
         if status == HTTPStatus.GONE:
-            raise DeliveryFailed(f"{url.host} wants no more webhooks (410)", permanent=True)
+            raise DeliveryFailed(f"{url.host} accepts no more webhooks (410)", permanent=True)
         if not 200 <= status < 300:
             redirect = " (redirects are not followed)" if 300 <= status < 400 else ""
             raise DeliveryFailed(f"{url.host} answered {status}{redirect}")
@@ -100,7 +101,7 @@ class WebhookSender:
                 elif not isinstance(found, h11.InformationalResponse):
                     raise ConnectionError("no response")
         finally:
-            # Without its farewell, which a receiver could delay.
+            # Abort instead of close, because a receiver could delay the end of TLS.
             writer.transport.abort()
             with suppress(OSError):
                 await writer.wait_closed()

@@ -109,7 +109,7 @@ def test_a_dry_run_needs_neither_gcloud_nor_access(tmp_path: Path) -> None:
         ((*UP, "--member=bob"), "is not an IAM member"),
         ((*UP, "--retention-days=6"), "is not a number of days from 7 to 36500"),
         ((*UP, "--retention-days=99999999"), "is not a number of days from 7 to 36500"),
-        ((*UP, "--queue-limit=2881"), "is not a number of minutes of at most 2880"),
+        ((*UP, "--queue-limit=2881"), "is not a number of minutes from 0 to 2880"),
         (("doctor", UP[0]), "--region"),
         (("doctor", *UP[:2], "--network=lab"), "pass --network and --subnet together"),
         (("verify",), "pass --project and --domain of a deployed service, or --url of a local one"),

@@ -59,6 +59,7 @@ ONLY = {
     "shared.resolver": {"create", "validate"},
     "shared.runs.notifier": {"reconcile"},
     "shared.runs.reconciler": {"reconcile"},
+    "shared.runs.sweeper": {"reconcile"},
     "shared.senders": set[str](),  # imported at the first notification
     "smtplib": set[str](),
     "standardwebhooks": set[str](),

@@ -29,8 +29,8 @@ from shared import wiring
 from shared.fields import ControlStrategy, Query
 from shared.http.requests import IDEMPOTENCY_KEY
 from shared.runs.records import GeneChange, Iteration, PathwayChange, RunOutcome, ScorePart, StoredFile
-from shared.runs.schemas import WEBHOOK_URL
 from shared.runs.states import Phase
+from shared.runs.webhooks import WEBHOOK_URL
 from tests.functions.conftest import small_dataset
 from tests.support.builders import lease
 from tests.support.iap import AUDIENCE, IapEmulator

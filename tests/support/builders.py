@@ -37,6 +37,7 @@ from shared.runs.records import (
 )
 from shared.runs.states import Actor, RunState
 from shared.runs.submission import RunSubmission
+from shared.runs.sweeper import Sweeper
 
 ADA = Caller("accounts.google.com:1001", "ada@example.com")
 EVE = Caller("accounts.google.com:1002", "eve@example.com")
@@ -200,6 +201,13 @@ def lease(run_id: str, *, attempt: int = 1, owner: str = "process", store: RunSt
 
 
 def make_reconciler(
+    store: RunStore, jobs: BatchJobs, clock: Clock, *, queue_limit: timedelta | None = states.QUEUE_LIMIT
+) -> Reconciler:
+    """Build a reconciler that submits with default limits."""
+    return Reconciler(store, jobs, RunSubmission(store, jobs, clock), clock, queue_limit=queue_limit)
+
+
+def make_sweeper(
     store: RunStore,
     jobs: BatchJobs,
     clock: Clock,
@@ -210,17 +218,13 @@ def make_reconciler(
     max_announcements: int = 50,
     senders: Mapping[Channel, Sender] | None = None,
     send_seconds: float = 30,
-) -> Reconciler:
-    """Build a reconciler that submits with default limits, and sends no notifications unless it is given what sends them."""
-    submission = RunSubmission(store, jobs, clock)
-    notifier = Notifier(store, (senders or {}).get, clock, SERVICE, send_seconds=send_seconds)
-    return Reconciler(
+) -> Sweeper:
+    """Build a sweeper that sends no notifications unless it is given what sends them."""
+    return Sweeper(
         store,
-        jobs,
-        submission,
-        notifier,
+        make_reconciler(store, jobs, clock, queue_limit=queue_limit),
+        Notifier(store, (senders or {}).get, clock, SERVICE, send_seconds=send_seconds),
         clock,
-        queue_limit=queue_limit,
         max_pages=max_pages,
         max_seconds=max_seconds,
         max_announcements=max_announcements,

@@ -17,7 +17,7 @@ from shared.runs.records import Run
 from shared.runs.schemas import CreateRunRequest
 from shared.runs.states import ComputeState, Phase, RunState
 from shared.runs.submission import RunLimits, RunSubmission
-from tests.support.builders import ADA, ANSWERABLE, lease, make_reconciler, outcome, runs_of
+from tests.support.builders import ADA, ANSWERABLE, lease, make_sweeper, outcome, runs_of
 from tests.support.fakes import TestClock
 from tests.support.faults import Died, Fault
 
@@ -81,7 +81,7 @@ class World:
 
     async def sweep(self, store: RunStore, jobs: BatchJobs) -> None:
         """Run a sweep."""
-        await make_reconciler(store, jobs, self.clock).sweep()
+        await make_sweeper(store, jobs, self.clock).sweep()
 
     async def settle(self) -> list[Run]:
         """Advance time, jobs and sweeps without faults until nothing is left to do, and return all runs."""
@@ -176,14 +176,14 @@ async def notify_of_a_failed_job(world: World, store: RunStore, jobs: BatchJobs)
     run = await world.begun()
     world.batch.put(run.compute.job_id, JobState.FAILED, exit_codes=(1,))
     name = f"projects/p/locations/r/jobs/{run.compute.job_id}"
-    await make_reconciler(store, jobs, world.clock).notified(name)
+    await make_sweeper(store, jobs, world.clock).notified(name)
 
 
 async def notify_of_a_working_job(world: World, store: RunStore, jobs: BatchJobs) -> None:
     run = await world.begun()
     name = f"projects/p/locations/r/jobs/{run.compute.job_id}"
     try:
-        await make_reconciler(store, jobs, world.clock).notified(name)
+        await make_sweeper(store, jobs, world.clock).notified(name)
     finally:
         done = await lease(run.run_id, store=world.store, clock=world.clock).complete(outcome(run.run_id))
         world.batch.put(run.compute.job_id, JobState.SUCCEEDED)

@@ -160,7 +160,7 @@ async def _list(client: Client, seconds: float) -> float:
 
 
 async def _wait(address: str, path: str, answers: Counter[int]) -> None:
-    """Wait for the run again and again, as long as it lets; a refused request is repeated after its pause."""
+    """Send waiting requests for the run, one after another; repeat a refused one after its pause."""
     client, etag = await _connect(address, ONE), ""
     while True:
         answer = await client.get(f"{path}?wait=30", **({"If-None-Match": etag} if etag else {}))

@@ -81,7 +81,7 @@ def test_an_existing_load_balancer_needs_no_more(deployed: Examination) -> None:
 def test_a_region_in_which_new_projects_may_not_build_is_told_with_another(new: Examination) -> None:
     (finding,) = new.findings(capacity.builds)
     assert finding.level is Level.KNOW
-    assert f"New projects may not build in {REGION}." in finding.text
+    assert f"New projects often cannot build in {REGION}." in finding.text
     assert finding.command.endswith("--build-region us-central1")
 
 

@@ -158,7 +158,7 @@ def test_no_secret_is_in_the_state(terraform: Terraform, target: Target) -> None
         ({"function_images": {}}, "python -m deploy.terraform images"),
         ({"job_image": "registry/orchestrator:latest"}, "NAME@sha256:DIGEST"),
         ({"retention_days": 3}, "retention_days must be 0 or at least 7"),
-        ({"queue_limit": 2881}, "queue_limit must be at most 2880"),
+        ({"queue_limit": 2881}, "queue_limit must be from 0 to 2880"),
         ({"llm_providers": ["oracle"]}, "llm_providers must be some of: anthropic"),
         ({"network": "lab"}, "Set network and subnet together"),
         ({"no_external_ip": True}, "needs network and subnet"),

@@ -15,15 +15,16 @@ from local.batch.faults import Because, Code, Fail, ImagePull, LoseJob, Preempt,
 from local.batch.service import BatchEmulator
 from shared.errors import Unavailable
 from shared.gcp.batch import GoogleBatchJobs
-from shared.runs import lifecycle, reconciler, states
+from shared.runs import lifecycle, states
 from shared.runs.jobs import JobState
 from shared.runs.schemas import CreateRunRequest
 from shared.runs.states import ComputeState, FailureReason, RunState, WaitingReason
 from shared.runs.submission import RunSubmission
+from shared.runs.sweeper import SweepReport
 from shared.runs.waiting import sentence
 from shared.settings import Settings
 from shared.stores.sqlite import SqliteRunStore
-from tests.support.builders import ADA, ANSWERABLE, NO_RUN, lease, make_reconciler, outcome
+from tests.support.builders import ADA, ANSWERABLE, NO_RUN, lease, make_sweeper, outcome
 
 if TYPE_CHECKING:
     from shared.runs.records import Run
@@ -79,11 +80,11 @@ class Service:
         await self.until_job(attempt, JobState.RUNNING)
         await lease(self.run_id, attempt=attempt, store=self.store, clock=self.clock).begin()
 
-    async def sweep(self, **later: float) -> reconciler.SweepReport:
+    async def sweep(self, **later: float) -> SweepReport:
         """Move the clock and sweep."""
         async with self.reconciler:
             self.clock.move(**later)
-            return await make_reconciler(self.store, self.jobs, self.clock).sweep()
+            return await make_sweeper(self.store, self.jobs, self.clock).sweep()
 
     async def now(self) -> Run:
         """Return the stored run."""
@@ -111,7 +112,7 @@ class Service:
 
     async def _notified(self, attributes: dict[str, str]) -> None:
         async with self.reconciler:
-            await make_reconciler(self.store, self.jobs, self.clock).notified(attributes["JobName"])
+            await make_sweeper(self.store, self.jobs, self.clock).notified(attributes["JobName"])
 
 
 @pytest.fixture

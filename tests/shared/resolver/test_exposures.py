@@ -48,7 +48,7 @@ def test_doses_that_cannot_be_compared_have_no_highest_one() -> None:
     """Regression: 10 U/mL was said to be less than 20 ng/mL."""
     view = demo_view("IFNb_20ng", "IFNb_10U/mL", without=("IFN-beta",))
     (default,) = [each for each in interpret("IFN-beta in CD4 T cells", view).caveats if each.code is CaveatCode.DOSE]
-    assert "which of them is the highest is not known" in default.detail
+    assert "it is not known which of them is the highest" in default.detail
 
 
 def test_the_only_measured_dose_answers_a_plain_question() -> None:

@@ -8,17 +8,18 @@ import pytest
 
 from orchestrator.config import JobConfig
 from shared.fields import utc_now
-from shared.runs import lifecycle, reconciler, states
+from shared.runs import lifecycle, states
 from shared.runs.clocks import ClockCheck
 from shared.runs.jobs import JobState
 from shared.runs.records import Run
 from shared.runs.schemas import CreateRunRequest, ListQuery, RunStatus
 from shared.runs.states import ComputeState, FailureReason, Phase, RunState
 from shared.runs.submission import RunSubmission
+from shared.runs.sweeper import SweepReport
 from shared.runs.views import list_runs, run_status
 from shared.stores.firestore_client import FirestoreDatabase, write
 from shared.stores.sqlite import SqliteDatabase, SqliteRunStore
-from tests.support.builders import ADA, ANSWERABLE, lease, make_reconciler, make_run, outcome
+from tests.support.builders import ADA, ANSWERABLE, lease, make_run, make_sweeper, outcome
 from tests.support.fakes import FakeBatch, TestClock
 
 QUESTION = CreateRunRequest(query="How would NK cells respond to IL-15?")
@@ -56,8 +57,8 @@ class Service:
         self.jobs.put(run.compute.job_id, JobState.RUNNING)
         return await self.job(run, skew).begin()
 
-    async def sweep(self, skew: float = 0) -> reconciler.SweepReport:
-        return await make_reconciler(self.store, self.jobs, Skewed(self.clock, skew)).sweep()
+    async def sweep(self, skew: float = 0) -> SweepReport:
+        return await make_sweeper(self.store, self.jobs, Skewed(self.clock, skew)).sweep()
 
     async def get(self, run: Run) -> Run:
         found = await self.store.get(run.run_id)
@@ -89,7 +90,7 @@ async def test_a_job_that_sends_heartbeats_survives_notifications_and_a_batch_th
     name = f"projects/p/locations/r/jobs/{run.compute.job_id}"
     for _ in range(10):
         service.clock.move(seconds=HEARTBEAT)
-        await make_reconciler(service.store, service.jobs, service.clock).notified(name)
+        await make_sweeper(service.store, service.jobs, service.clock).notified(name)
         await service.job(run, skew).heartbeat()
     assert (await service.get(run)).status is RunState.RUNNING
 
@@ -223,9 +224,9 @@ async def test_the_sweep_notices_a_job_whose_clock_is_ahead(
 ) -> None:
     run = await service.begun(600)
     name = f"projects/p/locations/r/jobs/{run.compute.job_id}"
-    reconciler_ = make_reconciler(service.store, service.jobs, service.clock)
+    made = make_sweeper(service.store, service.jobs, service.clock)
     for _ in range(3):
-        await reconciler_.notified(name)
+        await made.notified(name)
     assert capsys.readouterr().err.count("clocks differ by more than a minute") == 1
 
 

@@ -12,16 +12,16 @@ from shared.runs.deliveries import MAX_ATTEMPTS, PAUSES, Channel, Delivery, Deli
 from shared.runs.jobs import JobState
 from shared.runs.notifications import NotificationRules, RunEnded
 from shared.runs.ports import RunStore, Sender
-from shared.runs.reconciler import Reconciler
 from shared.runs.records import Run
 from shared.runs.schemas import CreateRunRequest, Notify
 from shared.runs.states import ComputeState, RunState
 from shared.runs.submission import RunLimits, RunSubmission
+from shared.runs.sweeper import Sweeper
 from shared.runs.views import run_status
 from shared.senders.webhook import WebhookSender
 from shared.stores.firestore import FirestoreRunStore
 from shared.stores.sqlite import SqliteRunStore
-from tests.support.builders import ADA, ANSWERABLE, SERVICE, lease, make_reconciler, make_run, outcome
+from tests.support.builders import ADA, ANSWERABLE, SERVICE, lease, make_run, make_sweeper, outcome
 from tests.support.fakes import FakeBatch, TestClock
 from tests.support.faults import Died
 from tests.support.receivers import SECRET, receiving
@@ -74,16 +74,16 @@ class World:
     async def sweep(self, store: RunStore | None = None, **later: float) -> None:
         """Move the clock, then sweep."""
         self.clock.move(**later)
-        await self.reconciler(store or self.store).sweep()
+        await self.sweeper(store or self.store).sweep()
 
     async def notified(self, run: Run) -> None:
         """Deliver Batch's notification that the job of a run ended."""
         name = f"projects/p/locations/r/jobs/{run.compute.job_id}"
-        await self.reconciler(self.store).notified(name)
+        await self.sweeper(self.store).notified(name)
 
-    def reconciler(self, store: RunStore) -> Reconciler:
-        """Return a reconciler with the world's senders."""
-        return make_reconciler(
+    def sweeper(self, store: RunStore) -> Sweeper:
+        """Return a sweeper with the world's senders."""
+        return make_sweeper(
             store,
             self.batch,
             self.clock,
@@ -180,7 +180,7 @@ async def test_a_run_without_notifications_is_as_before(world: World) -> None:
     class OneRead(Untouched):
         get = staticmethod(world.store.get)
 
-    await make_reconciler(OneRead(), world.batch, world.clock).notified(name)  # type: ignore[arg-type]
+    await make_sweeper(OneRead(), world.batch, world.clock).notified(name)  # type: ignore[arg-type]
     await world.sweep(days=1)
     assert world.webhooks.sent + world.mail.sent == []
 

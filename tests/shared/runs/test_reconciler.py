@@ -1,20 +1,19 @@
 """Decisions of the reconciler about runs and their Batch jobs."""
 
 import asyncio
-from collections.abc import Callable
 
 import pytest
 
-from shared.errors import RunNotFound, SubmitRejected, Unavailable
-from shared.runs import lifecycle, reconciler
+from shared.errors import SubmitRejected, Unavailable
+from shared.runs import lifecycle
 from shared.runs.jobs import JobRequest, JobState
-from shared.runs.reconciler import SweepReport
 from shared.runs.records import Iteration, Run
 from shared.runs.schemas import CreateRunRequest
 from shared.runs.states import ComputeState, FailureReason, Phase, RunState
 from shared.runs.submission import RunSubmission
+from shared.runs.sweeper import SweepReport
 from shared.stores.sqlite import SqliteDatabase, SqliteRunStore
-from tests.support.builders import ADA, ANSWERABLE, lease, make_reconciler
+from tests.support.builders import ADA, ANSWERABLE, lease, make_sweeper
 from tests.support.fakes import FakeBatch, TestClock
 
 
@@ -41,13 +40,13 @@ class Service:
     async def sweep(self, *, max_pages: int = 9, max_seconds: float = 60, **later: float) -> SweepReport:
         """Move the clock, then sweep."""
         self.clock.move(**later)
-        reconciler_ = make_reconciler(self.store, self.jobs, self.clock, max_pages=max_pages, max_seconds=max_seconds)
-        return await reconciler_.sweep()
+        made = make_sweeper(self.store, self.jobs, self.clock, max_pages=max_pages, max_seconds=max_seconds)
+        return await made.sweep()
 
     async def notify(self) -> Run | None:
         """Deliver a notification about the run's job."""
         name = f"projects/p/locations/r/jobs/{(await self.now()).compute.job_id}"
-        return await make_reconciler(self.store, self.jobs, self.clock).notified(name)
+        return await make_sweeper(self.store, self.jobs, self.clock).notified(name)
 
     async def now(self) -> Run:
         """Return the stored run."""
@@ -206,36 +205,6 @@ async def test_of_two_sweeps_at_once_one_fails_the_run(service: Service) -> None
     assert [entry.to_status for entry in (await service.now()).transitions].count(RunState.FAILED) == 1
 
 
-async def test_a_sweep_is_bounded_and_the_next_one_goes_on_where_it_stopped(service: Service) -> None:
-    for _ in range(2 * reconciler.PAGE + 3):
-        await service.pending()
-    assert (await service.sweep(minutes=3, max_pages=1)).looked_at == reconciler.PAGE
-    assert (await service.sweep(max_seconds=0)).looked_at == 0
-    assert (await service.sweep()).looked_at == reconciler.PAGE + 3
-    assert (await service.sweep()).looked_at == 0
-
-
-async def test_a_sweep_leaves_a_batch_that_does_not_answer_in_peace(service: Service) -> None:
-    for _ in range(reconciler.CONCURRENT_CHECKS + 1):
-        await service.pending()
-    service.jobs.fault = Unavailable("Batch")
-    assert (await service.sweep(minutes=3)).unanswered == reconciler.CONCURRENT_CHECKS
-
-
-async def test_a_deleted_run_does_not_stop_the_sweep_of_the_others(service: Service, sqlite: SqliteDatabase) -> None:
-    class Deleting(SqliteRunStore):
-        async def update(self, run_id: str, change: Callable[[Run], Run | None]) -> Run:
-            if run_id == deleted.run_id:
-                raise RunNotFound(run_id)
-            return await super().update(run_id, change)
-
-    deleted, other = await service.running(), await service.running()
-    for run in (deleted, other):
-        service.jobs.put(run.compute.job_id, JobState.FAILED, exit_codes=(1,))
-    service.store = Deleting(sqlite)
-    assert (await service.sweep(minutes=6)).failed == [other.run_id]
-
-
 @pytest.mark.parametrize("start", ["pending", "running"])
 async def test_a_job_that_ended_without_completing_its_run_lost_its_way(service: Service, start: str) -> None:
     run = await (service.pending() if start == "pending" else service.running())
@@ -342,36 +311,6 @@ async def test_a_cancelled_run_whose_job_never_came_is_released_in_the_end(servi
     assert (await service.now()).compute.state is ComputeState.RELEASING
     await service.sweep(minutes=2)
     assert (await service.now()).compute.state is ComputeState.RELEASED
-
-
-async def test_a_notification_is_only_a_hint(service: Service) -> None:
-    await service.running()
-    after = await service.notify()
-    assert after is not None
-    assert after.status is RunState.RUNNING
-
-
-@pytest.mark.parametrize(
-    "name", ["", "projects/p/locations/r/jobs/other", "projects/p/locations/r/jobs/haystack-0123456789ab-1"]
-)
-async def test_a_notification_of_a_job_that_is_not_ours_is_let_go(service: Service, name: str) -> None:
-    assert await make_reconciler(service.store, service.jobs, service.clock).notified(name) is None
-
-
-async def test_a_late_notification_about_the_first_attempt_says_nothing_about_the_second(service: Service) -> None:
-    """Regression: no test noticed when a repeated notification counted for the present job, which Batch does not know yet."""
-    first = await service.running()
-    service.jobs.put(first.compute.job_id, JobState.FAILED, exit_codes=(50001,))
-    await service.sweep(minutes=6)
-    second = await service.now()
-    assert second.compute.attempt == 2
-    service.clock.move(minutes=6)
-    late = f"projects/p/locations/r/jobs/{first.compute.job_id}"
-    reconciler_ = make_reconciler(service.store, service.jobs, service.clock)
-    del service.jobs.jobs[second.compute.job_id]
-    assert await reconciler_.notified(late) == second
-    service.jobs.fault = Unavailable("Batch")  # it is not even asked
-    assert await reconciler_.notified(late) == second == await service.now()
 
 
 async def test_a_cancel_that_batch_works_on_is_not_sent_again(service: Service) -> None:

@@ -33,7 +33,7 @@ from shared.runs.submission import RunLimits, RunSubmission
 from shared.stores.firestore import FirestoreRunStore
 from shared.stores.firestore_client import FirestoreDatabase
 from shared.stores.sqlite import SqliteDatabase, SqliteRunStore
-from tests.support.builders import ADA, ANSWERABLE, EVE, UNANSWERABLE, lease, make_reconciler, outcome, runs_of
+from tests.support.builders import ADA, ANSWERABLE, EVE, UNANSWERABLE, lease, make_sweeper, outcome, runs_of
 from tests.support.fakes import FakeBatch, TestClock
 
 USERS = (ADA, EVE)
@@ -175,14 +175,14 @@ class Service(RuleBasedStateMachine):
         """A notification arrives, perhaps late, twice or forged."""
         name = f"projects/p/locations/r/jobs/{states.job_id(run_id, attempt)}"
         for _ in range(times):
-            self.do(make_reconciler(self.store, self.batch, self.clock).notified(name))
+            self.do(make_sweeper(self.store, self.batch, self.clock).notified(name))
 
     @rule(minutes=st.sampled_from([0, 1, 3, 6, 20]), away=st.booleans())
     def sweep(self, minutes: int, away: bool) -> None:
         """Time passes, and the scheduler starts a sweep."""
         self.clock.move(minutes=minutes)
         self.batch.fault = Unavailable("Batch") if away else None
-        self.do(make_reconciler(self.store, self.batch, self.clock).sweep())
+        self.do(make_sweeper(self.store, self.batch, self.clock).sweep())
         self.batch.fault = None
 
     @rule(run_id=consumes(created))
@@ -218,7 +218,7 @@ class Service(RuleBasedStateMachine):
         """Without further faults, every run ends and holds no compute."""
         for _ in range(12):
             self.clock.move(minutes=16)
-            self.do(make_reconciler(self.store, self.batch, self.clock).sweep())
+            self.do(make_sweeper(self.store, self.batch, self.clock).sweep())
             for job_id, report in list(self.batch.jobs.items()):
                 if not report.state.over:
                     self.batch.put(job_id, JobState.FAILED, exit_codes=(50005,))

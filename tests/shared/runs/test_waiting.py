@@ -12,7 +12,7 @@ from shared.runs.submission import RunSubmission
 from shared.runs.views import run_status
 from shared.stores.sqlite import SqliteDatabase, SqliteRunStore
 from tests.shared.runs.test_reconciler import Service
-from tests.support.builders import ADA, ANSWERABLE, lease, make_reconciler
+from tests.support.builders import ADA, ANSWERABLE, lease, make_sweeper
 from tests.support.fakes import FakeBatch, TestClock
 
 DELAYED = (
@@ -218,7 +218,7 @@ async def test_a_job_that_begins_at_the_moment_when_it_is_given_up_goes_on(servi
 async def test_without_a_limit_batch_decides(service: Service) -> None:
     await service.pending()
     service.clock.move(hours=47)
-    swept = make_reconciler(service.store, service.jobs, service.clock, queue_limit=None)
+    swept = make_sweeper(service.store, service.jobs, service.clock, queue_limit=None)
     assert (await swept.sweep()).failed == []
 
 

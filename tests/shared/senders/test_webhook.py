@@ -9,8 +9,9 @@ import pytest
 from standardwebhooks import Webhook
 
 from shared.errors import DeliveryFailed
-from shared.runs.notifications import RunEnded, WebhookUrl
+from shared.runs.notifications import RunEnded
 from shared.runs.states import RunState
+from shared.runs.webhooks import WebhookUrl
 from shared.senders.webhook import WebhookSender
 from tests.support.fakes import TestClock
 from tests.support.receivers import SECRET, Receiver, certificate, receiving
@@ -76,6 +77,7 @@ async def test_a_webhook_is_signed_and_says_what_ended_and_where_to_look(
 async def test_every_2xx_is_an_acceptance(receiver: Receiver, sender: WebhookSender, status: int) -> None:
     receiver.script = [status]
     await sender.send(EVENT, receiver.url)
+    assert len(receiver.received) == 1
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308, 400, 404, 429, 500, 503])
