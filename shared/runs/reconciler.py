@@ -53,14 +53,14 @@ _MESSAGES: Final = MappingProxyType(
 
 @dataclass
 class SweepReport:
-    """What a sweep did: number of runs checked, ids of runs that it failed, and number of runs that Batch did not answer for."""
+    """What a sweep did: number of runs checked, ids of runs that it failed, and number of runs that it could not check."""
 
     looked_at: int = 0
     failed: list[str] = field(default_factory=list)
     unanswered: int = 0
 
     def add(self, before: Sequence[Run], after: Sequence[Run | BaseException | None]) -> bool:
-        """Count checked runs, None where Batch did not answer, and return whether Batch answered at all.
+        """Count checked runs, None where the check failed, and return whether any did not.
 
         Raises the first error among them after counting all.
         """
@@ -209,7 +209,7 @@ class Reconciler:
         )
 
     async def _check(self, run: Run) -> Run | None:
-        """Reconcile a run of a sweep; return None if Batch did not answer."""
+        """Reconcile a run of a sweep; return None if Batch did not answer, or the check failed unexpectedly."""
         if run.compute.state is ComputeState.RELEASED:
             return run  # due for its notifications alone
         try:
@@ -220,6 +220,9 @@ class Reconciler:
             if error.service != "Batch":
                 raise
             logs.log(Severity.WARNING, "Batch did not answer for a run", error=error, run_id=run.run_id)
+            return None
+        except Exception as error:  # noqa: BLE001  # it stays due, and would keep the runs behind it from their checks for ever
+            logs.log(Severity.ERROR, "unexpected error", error=error, run_id=run.run_id)
             return None
 
     async def _announce(self, runs: Sequence[Run], sends: list[asyncio.Task[None]]) -> None:

@@ -418,3 +418,25 @@ async def test_regression_a_job_that_speaks_again_while_it_is_given_up_goes_on(
     name = f"projects/p/locations/r/jobs/{run.compute.job_id}"
     await make_reconciler(service.store, Slow(), service.clock).notified(name)
     assert (await service.now()).status is RunState.RUNNING
+
+
+async def test_regression_a_run_whose_check_fails_unexpectedly_keeps_no_other_from_its_check(
+    service: Service, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Regression: the sweep ended at that run, each time, and never came to those that were due later."""
+
+    class Broken(FakeBatch):
+        async def describe(self, job_id: str) -> JobReport | None:
+            if job_id == first.compute.job_id:
+                raise ZeroDivisionError
+            return await super().describe(job_id)
+
+    service.jobs = Broken()
+    first = await service.running()
+    for _ in range(reconciler.CONCURRENT_CHECKS):
+        service.clock.move(seconds=1)
+        last = await service.running()
+    service.jobs.put(last.compute.job_id, JobState.FAILED, exit_codes=(1,))
+    report = await service.sweep(minutes=6)
+    assert (report.failed, report.unanswered) == ([last.run_id], 1)
+    assert f'"run_id": "{first.run_id}"' in capsys.readouterr().err
