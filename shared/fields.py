@@ -21,9 +21,9 @@ _INVISIBLE: Final = re.compile(
 
 
 class Model(BaseModel):
-    """Base of all models: immutable, rejects unknown fields."""
+    """Base of all models: immutable, rejects unknown fields. Its errors, which logs may hold, do not quote the input."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True, hide_input_in_errors=True)
 
     @classmethod
     def from_stored(cls, fields: object) -> Self:

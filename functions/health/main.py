@@ -10,7 +10,7 @@ from shared.http.problems import problem
 
 @endpoint("health")
 async def handle(call: Call) -> Response:
-    if not call.request.url.path.rstrip("/").endswith("/ready"):
+    if not call.request.scope["path"].rstrip("/").endswith("/ready"):
         return JSONResponse({"status": "healthy"})
     try:
         await wiring.container().readiness.check()

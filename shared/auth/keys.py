@@ -28,7 +28,10 @@ USABLE_SECONDS: Final = 6 * 3600.0
 MISS_INTERVAL: Final = 30.0
 # Shortest time between two attempts after a failed fetch; `MISS_INTERVAL` while the cached keys are usable.
 FAILURE_INTERVAL: Final = 2.0
+# For each step of a fetch: to connect to one of the server's addresses, of which Google's have up to twenty, and to read a piece.
 FETCH_TIMEOUT: Final = 5.0
+# For the whole fetch, because all callers wait for it.
+FETCH_DEADLINE: Final = 10.0
 MAX_DOCUMENT_BYTES: Final = 1 << 20
 
 PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
@@ -39,16 +42,20 @@ class PublicKeys:
 
     Args:
         clock: monotonic time in seconds.
+        deadline: seconds after which a fetch has failed.
 
     Raises:
         SettingsInvalid: the URL is not an HTTP URL.
     """
 
-    def __init__(self, url: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, url: str, *, clock: Callable[[], float] = time.monotonic, deadline: float = FETCH_DEADLINE
+    ) -> None:
         if urlsplit(url).scheme not in {"http", "https"}:
             raise SettingsInvalid([f"the URL of public keys must begin with http:// or https://, not {url!r}"])
         self._url = url
         self._clock = clock
+        self._deadline = deadline
         self._lock = asyncio.Lock()
         self._keys: Mapping[str, PublicKey] = {}
         self._fetched_at = float("-inf")
@@ -82,10 +89,11 @@ class PublicKeys:
         if self._clock() - self._failed_at < pause:
             return
         try:
-            keys = await asyncio.to_thread(_fetch, self._url)
+            async with asyncio.timeout(self._deadline):
+                keys = await asyncio.to_thread(_fetch, self._url)
         except (OSError, http.client.HTTPException, ValueError, RecursionError) as error:
             self._failed_at = self._clock()
-            logs.log(Severity.WARNING, "public keys not fetched", url=self._url, reason=str(error))
+            logs.log(Severity.WARNING, "public keys not fetched", url=self._url, reason=str(error) or "too slow")
             return
         self._keys = keys
         self._fetched_at = self._clock()

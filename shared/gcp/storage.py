@@ -35,6 +35,8 @@ from shared.settings import Settings
 MAX_LIFETIME: Final = timedelta(days=7)
 # For all URLs of a request together.
 SIGN_DEADLINE: Final = 15.0
+# For all files of a run: as long as a person at a browser waits.
+DELETE_DEADLINE: Final = 20.0
 # For one request to IAM or to the token server, which is made twice at most.
 IAM_TIMEOUT: Final = 5.0
 # For one request of an upload with all its retries. The library's own retries have none.
@@ -77,6 +79,7 @@ class GoogleResultFiles:
         upload_timeout: tuple[float, float] = TIMEOUT,
         upload_pause: float = UPLOAD_PAUSE,
         sign_deadline: float = SIGN_DEADLINE,
+        delete_deadline: float = DELETE_DEADLINE,
     ) -> None:
         self._settings = settings
         self._endpoint = settings.storage_emulator_host.rstrip("/")
@@ -85,7 +88,7 @@ class GoogleResultFiles:
         # An upload may be repeated: the precondition lets only one of the attempts write.
         self._retry = DEFAULT_RETRY.with_timeout(upload_deadline).with_delay(initial=upload_pause)
         self._upload_timeout = upload_timeout
-        self._sign_deadline = sign_deadline
+        self._sign_deadline, self._delete_deadline = sign_deadline, delete_deadline
         self._client: storage.Client | None = None
         self._signer: Credentials | None = None
         self._lock = threading.RLock()
@@ -95,8 +98,12 @@ class GoogleResultFiles:
         return await asyncio.to_thread(self._upload, folder, path, media_type)
 
     async def delete(self, run_id: str) -> None:
-        """See `ResultFiles.delete`."""
-        await asyncio.to_thread(self._delete, run_id)
+        """See `ResultFiles.delete`; after `Unavailable`, some files may be deleted."""
+        try:
+            async with asyncio.timeout(self._delete_deadline):
+                await asyncio.to_thread(self._delete, run_id)
+        except TimeoutError as error:
+            raise Unavailable("Cloud Storage") from error
 
     async def sign(self, files: Sequence[StoredFile], expires_at: datetime) -> Sequence[str]:
         """See `ResultFiles.sign`.

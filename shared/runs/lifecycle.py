@@ -115,11 +115,14 @@ async def fail(
     Args:
         message: one sentence for the owner.
         release: whether Batch may still hold a job for the run; the reconciler then releases it.
-        seen: the run for which this was decided; a run whose job gave a sign of life since is unchanged.
+        seen: the run for which this was decided; a run that another attempt works on since is unchanged, and so is one whose job may
+            be alive and gave a sign of life since.
     """
 
     def change(run: Run) -> Run | None:
-        if seen is not None and (run.compute != seen.compute or run.heartbeat_at != seen.heartbeat_at):
+        if seen is not None and run.compute.attempt != seen.compute.attempt:
+            return None
+        if seen is not None and release and (run.compute, run.heartbeat_at) != (seen.compute, seen.heartbeat_at):
             return None
         return _failed(run, failure, message, actor=actor, release=release, clock=clock)
 

@@ -96,6 +96,7 @@ class Reconciler:
             _MESSAGES.get(failure.reason, "The job failed."),
             actor=Actor.RECONCILER,
             release=not over,
+            seen=run,
             store=self._store,
             clock=self._clock,
         )

@@ -33,14 +33,14 @@ MAX_ANNOUNCEMENTS: Final = 50
 
 @dataclass
 class SweepReport:
-    """What a sweep did: number of runs checked, ids of runs that it failed, and number of runs that Batch did not answer for."""
+    """What a sweep did: number of runs checked, ids of runs that it failed, and number of runs that it could not check."""
 
     looked_at: int = 0
     failed: list[str] = field(default_factory=list)
     unanswered: int = 0
 
     def add(self, before: Sequence[Run], after: Sequence[Run | BaseException | None]) -> bool:
-        """Count checked runs, None where Batch did not answer, and return whether Batch answered at all.
+        """Count checked runs, None where the check failed, and return whether any did not.
 
         Raises the first error among them after counting all.
         """
@@ -141,7 +141,7 @@ class Sweeper:
         return run
 
     async def _check(self, run: Run) -> Run | None:
-        """Reconcile a run of a sweep; return None if Batch did not answer."""
+        """Reconcile a run of a sweep; return None if Batch did not answer, or the check failed unexpectedly."""
         if run.compute.state is ComputeState.RELEASED:
             return run  # due for its notifications alone
         try:
@@ -152,6 +152,9 @@ class Sweeper:
             if error.service != "Batch":
                 raise
             logs.log(Severity.WARNING, "Batch did not answer for a run", error=error, run_id=run.run_id)
+            return None
+        except Exception as error:  # noqa: BLE001  # it stays due, and would keep the runs behind it from their checks
+            logs.log(Severity.ERROR, "unexpected error", error=error, run_id=run.run_id)
             return None
 
     async def _announce(self, runs: Sequence[Run], sends: list[asyncio.Task[None]]) -> None:

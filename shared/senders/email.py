@@ -3,7 +3,9 @@
 import asyncio
 import smtplib
 import ssl
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -31,9 +33,13 @@ class EmailSender:
 
     async def send(self, event: RunEnded, to: str) -> None:
         """See `Sender.send`."""
-        message = self._message(event, to)
+        message, abandoned = self._message(event, to), threading.Event()
         try:
-            await asyncio.to_thread(self._send, message)
+            await asyncio.to_thread(self._send, message, abandoned)
+        except asyncio.CancelledError:
+            # The thread goes on, and would send a message that counts as not sent.
+            abandoned.set()
+            raise
         except smtplib.SMTPAuthenticationError as error:
             raise DeliveryFailed("the mail server did not accept the sign-in of the service") from error
         except smtplib.SMTPRecipientsRefused as error:
@@ -59,7 +65,7 @@ class EmailSender:
         message.set_content("\n".join(lines))
         return message
 
-    def _send(self, message: EmailMessage) -> None:
+    def _send(self, message: EmailMessage, abandoned: threading.Event) -> None:
         settings = self._settings
         host, port = settings.smtp_host, settings.smtp_port
         server = (
@@ -67,9 +73,15 @@ class EmailSender:
             if port == SMTPS_PORT
             else smtplib.SMTP(host, port, timeout=STEP_SECONDS)
         )
-        with server:
+        try:
             if settings.smtp_starttls and port != SMTPS_PORT:
                 server.starttls(context=self._context())
             if settings.smtp_user:
                 server.login(settings.smtp_user, settings.smtp_password)
-            server.send_message(message)
+            if not abandoned.is_set():
+                server.send_message(message)
+            # Not `with server`: an accepted message is sent, whatever the server answers to the farewell, and whenever.
+            with suppress(OSError, smtplib.SMTPException):
+                server.putcmd("QUIT")
+        finally:
+            server.close()

@@ -16,6 +16,7 @@ from shared.runs.ports import Cursor, RunFilter
 from shared.runs.records import Run, RunSummary
 from shared.runs.states import ACTIVE, KEY_LIFETIME, check_transition
 from shared.stores.firestore_client import DocumentExists, FirestoreDatabase, Raw, decode_fields, delete, encode, write
+from shared.stores.reading import readable
 
 RUNS: Final = "runs"
 # The name in stored databases and in firestore.indexes.json.
@@ -122,7 +123,8 @@ class FirestoreRunStore:
             "order_by": [{"field": {"field_path": "check_at"}, "direction": "ASCENDING"}],
             "limit": {"value": limit},
         }
-        return [_run(found) for found in await self._database.query(query)]
+        found = await self._database.query(query)
+        return readable(((document.name.rpartition("/")[2], document) for document in found), _run)
 
     async def watch(self, run_id: str) -> AsyncGenerator[Run | None]:
         """See `RunWatch.watch`. A stream that breaks is opened again, and its first message shows what was missed."""

@@ -15,6 +15,7 @@ from shared.fields import rfc3339
 from shared.runs.ports import Cursor, RunFilter
 from shared.runs.records import Run, RunSummary
 from shared.runs.states import ACTIVE, check_transition
+from shared.stores.reading import readable
 
 BUSY_SECONDS: Final = 10
 # Another process may write, and SQLite notifies nobody, so a watch polls.
@@ -180,9 +181,9 @@ class SqliteRunStore:
 
     async def due(self, now: datetime, *, limit: int) -> Sequence[Run]:
         """See `RunStore.due`."""
-        query = "select body from runs where check_at <= ? order by check_at limit ?"
+        query = "select run_id, body from runs where check_at <= ? order by check_at limit ?"
         rows = await self._database.read(lambda connection: connection.execute(query, (rfc3339(now), limit)).fetchall())
-        return [Run.from_stored_json(body) for (body,) in rows]
+        return readable(rows, Run.from_stored_json)
 
     async def watch(self, run_id: str) -> AsyncGenerator[Run | None]:
         """See `RunWatch.watch`."""

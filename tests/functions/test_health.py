@@ -35,6 +35,14 @@ async def test_regression_a_store_that_refuses_writes_is_not_ready_and_the_answe
     assert (await api.get("/api/v1/health")).status_code == 200
 
 
+async def test_regression_no_host_name_turns_the_question_whether_it_is_ready_into_another(
+    api: httpx.AsyncClient,
+) -> None:
+    """Regression: the path came from an address that is built from the header `Host`."""
+    answer = await api.get("/api/v1/health/ready", headers={"Host": "service?"})
+    assert answer.json()["status"] == "ready"
+
+
 async def test_an_unavailable_store_is_a_503_with_retry_after(
     api: httpx.AsyncClient, environment: dict[str, str]
 ) -> None:

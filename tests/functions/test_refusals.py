@@ -217,6 +217,16 @@ async def test_options_without_an_origin_get_the_allowed_methods(api: httpx.Asyn
         assert (answer.status_code, answer.headers["allow"], answer.content) == (204, allow, b"")
 
 
+@pytest.mark.parametrize("path", ["/a%0Ab", f"{RUNS}/a%0Ab", "/api/v1/metadata/datasets/a%0Ab"])
+async def test_a_path_with_a_line_break_gets_a_problem_and_the_headers_of_every_response(
+    api: httpx.AsyncClient, path: str
+) -> None:
+    """Regression: the framework found no route for it, and answered in plain text."""
+    answer = await api.get(path)
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+    assert answer.headers.items() >= {name.lower(): value for name, value in SECURITY_HEADERS.items()}.items()
+
+
 async def test_options_of_the_whole_server_get_an_answer_of_the_service(api: httpx.AsyncClient) -> None:
     request = httpx.Request("OPTIONS", "http://service/", extensions={"target": b"*"})
     assert (await api.send(request)).status_code == 204

@@ -16,8 +16,10 @@ async def test_every_view_of_the_page_can_be_loaded_by_its_address(api: httpx.As
     assert page.headers["x-content-type-options"] == "nosniff"
 
 
-async def test_an_unknown_path_is_a_page_for_people(api: httpx.AsyncClient) -> None:
-    page = await api.get("/none")
+@pytest.mark.parametrize("path", ["/none", "/favicon.ico", "/robots.txt"])
+async def test_an_unknown_path_is_a_page_for_people(api: httpx.AsyncClient, path: str) -> None:
+    """Regression: the framework answered the last two itself, also where a front end has these files."""
+    page = await api.get(path)
     assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
     assert 'href="/"' in page.text
 

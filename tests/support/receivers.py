@@ -139,6 +139,7 @@ class Mailbox:
 
     Attributes:
         refusal: response to each recipient instead of acceptance.
+        farewell: response to QUIT.
     """
 
     def __init__(self) -> None:
@@ -147,6 +148,7 @@ class Mailbox:
         self.encrypted: list[bool] = []
         self.users: list[str] = []
         self.refusal = ""
+        self.farewell = "221 Bye"
 
     async def handle_RCPT(  # noqa: N802  # the name and the parameters that aiosmtpd calls
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
@@ -167,6 +169,10 @@ class Mailbox:
         self.recipients.append(envelope.rcpt_tos)
         self.encrypted.append(session.ssl is not None)
         return "250 OK"
+
+    async def handle_QUIT(self, _server: SMTP, _session: Session, _envelope: Envelope) -> str:  # noqa: N802  # as above
+        """End a conversation."""
+        return self.farewell
 
     def authenticate(
         self, _server: SMTP, _session: Session, _envelope: Envelope, _how: str, data: object

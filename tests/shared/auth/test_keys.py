@@ -237,6 +237,25 @@ async def test_a_closed_port_is_unavailable(watch: Stopwatch) -> None:
         await PublicKeys(url, clock=watch).find("one")
 
 
+async def test_regression_a_server_that_answers_byte_by_byte_keeps_nobody_waiting(watch: Stopwatch) -> None:
+    """Regression: each byte had five seconds, and each address of the server, while all callers waited."""
+    over = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.write(b"HTTP/1.1 200 OK\r\nx: ")
+        while not over.is_set():
+            writer.write(b"x")
+            await asyncio.sleep(0.02)
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        with pytest.raises(Unavailable):
+            await PublicKeys(url, clock=watch, deadline=0.2).find("one")
+        over.set()
+
+
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://example.com/keys", "keys.json", ""])
 def test_only_http_urls_are_accepted(url: str) -> None:
     with pytest.raises(SettingsInvalid):

@@ -471,3 +471,22 @@ async def test_files_that_cannot_be_deleted_are_unavailable(settings: Settings) 
     with pytest.raises(Unavailable):
         await results.delete(RUN)
     results.close()
+
+
+async def test_regression_a_storage_that_does_not_answer_keeps_nobody_who_deletes_a_run(settings: Settings) -> None:
+    """Regression: the deadline was that of an upload, two minutes for each request, and longer with each address of the server."""
+    silent = asyncio.Event()
+
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await silent.wait()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        host = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        results = GoogleResultFiles(
+            settings._replace(storage_emulator_host=host), upload_deadline=0.2, delete_deadline=0.2
+        )
+        with pytest.raises(Unavailable):
+            await results.delete(RUN)
+        silent.set()
+    results.close()

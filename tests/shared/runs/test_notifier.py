@@ -291,6 +291,23 @@ async def test_a_store_that_loses_the_record_of_a_delivery_leaves_the_claim(
     assert await world.states(run) == [(DeliveryState.DELIVERED, 2)]
 
 
+async def test_regression_a_delivery_that_waited_so_long_that_its_claim_ends_is_left_to_the_next_sweep(
+    world: World,
+) -> None:
+    """Regression: fifty runs with two slow channels each took longer than a claim lasts, and a second sweep sent the same news too."""
+    run = await world.completed()
+
+    async def wait() -> None:
+        world.clock.move(seconds=31)
+
+    world.webhooks.script = [wait]
+    await world.sweep()
+    assert (len(world.webhooks.sent), len(world.mail.sent)) == (1, 0)
+    await world.sweep(seconds=29)
+    assert (len(world.webhooks.sent), len(world.mail.sent)) == (1, 1)
+    assert await world.states(run) == [(DeliveryState.DELIVERED, 1), (DeliveryState.DELIVERED, 2)]
+
+
 async def test_of_a_sweep_and_a_notification_at_once_one_sends(world: World) -> None:
     run = await world.completed()
     await asyncio.gather(world.sweep(), world.notified(run), world.sweep(), world.notified(run))

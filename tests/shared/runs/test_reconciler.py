@@ -6,7 +6,7 @@ import pytest
 
 from shared.errors import SubmitRejected, Unavailable
 from shared.runs import lifecycle
-from shared.runs.jobs import JobRequest, JobState
+from shared.runs.jobs import JobReport, JobRequest, JobState
 from shared.runs.records import Iteration, Run
 from shared.runs.schemas import CreateRunRequest
 from shared.runs.states import ComputeState, FailureReason, Phase, RunState
@@ -322,3 +322,38 @@ async def test_a_cancel_that_batch_works_on_is_not_sent_again(service: Service) 
         assert (await service.sweep(seconds=30)).looked_at == 1
     assert service.jobs.cancelled == [run.compute.job_id]
     assert (await service.now()).compute.state is ComputeState.RELEASING
+
+
+async def test_regression_a_late_decision_about_the_first_attempt_does_not_end_the_second(service: Service) -> None:
+    """Regression: a slow check that saw the first job dead, without its exit code, failed the run and took the second job for gone."""
+    first = await service.running()
+
+    class Slow(FakeBatch):
+        async def describe(self, job_id: str) -> JobReport | None:
+            service.jobs.put(job_id, JobState.FAILED, exit_codes=(50001,))
+            await service.sweep(minutes=6)
+            return JobReport(job_id, JobState.FAILED)  # as it was before
+
+    name = f"projects/p/locations/r/jobs/{first.compute.job_id}"
+    await make_sweeper(service.store, Slow(), service.clock).notified(name)
+    second = await service.now()
+    assert (second.status, second.compute.attempt) == (RunState.RUNNING, 2)
+    assert second.compute.state is ComputeState.SUBMITTED
+
+
+@pytest.mark.parametrize("report", [JobReport("job", JobState.RUNNING), None])
+async def test_regression_a_job_that_speaks_again_while_it_is_given_up_goes_on(
+    service: Service, report: JobReport | None
+) -> None:
+    """Regression: its heartbeat between the question to Batch and the answer did not count."""
+    run = await service.running()
+
+    class Slow(FakeBatch):
+        async def describe(self, _: str) -> JobReport | None:
+            await lease(run.run_id, store=service.store, clock=service.clock).heartbeat()
+            return report
+
+    service.clock.move(minutes=16)
+    name = f"projects/p/locations/r/jobs/{run.compute.job_id}"
+    await make_sweeper(service.store, Slow(), service.clock).notified(name)
+    assert (await service.now()).status is RunState.RUNNING

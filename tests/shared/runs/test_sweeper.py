@@ -6,7 +6,7 @@ import pytest
 
 from shared.errors import RunNotFound, Unavailable
 from shared.runs import sweeper
-from shared.runs.jobs import JobState
+from shared.runs.jobs import JobReport, JobState
 from shared.runs.records import Run
 from shared.runs.states import RunState
 from shared.stores.sqlite import SqliteDatabase, SqliteRunStore
@@ -78,3 +78,25 @@ async def test_a_late_notification_about_the_first_attempt_says_nothing_about_th
     assert await made.notified(late) == second
     service.jobs.fault = Unavailable("Batch")  # it is not even asked
     assert await made.notified(late) == second == await service.now()
+
+
+async def test_regression_a_run_whose_check_fails_unexpectedly_keeps_no_other_from_its_check(
+    service: Service, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Regression: the sweep ended at that run, each time, and never came to those that were due later."""
+
+    class Broken(FakeBatch):
+        async def describe(self, job_id: str) -> JobReport | None:
+            if job_id == first.compute.job_id:
+                raise ZeroDivisionError
+            return await super().describe(job_id)
+
+    service.jobs = Broken()
+    first = await service.running()
+    for _ in range(sweeper.CONCURRENT_CHECKS):
+        service.clock.move(seconds=1)
+        last = await service.running()
+    service.jobs.put(last.compute.job_id, JobState.FAILED, exit_codes=(1,))
+    report = await service.sweep(minutes=6)
+    assert (report.failed, report.unanswered) == ([last.run_id], 1)
+    assert f'"run_id": "{first.run_id}"' in capsys.readouterr().err

@@ -1,6 +1,8 @@
 """E-mail: to the owner alone, encrypted and signed in if so set, and with headers that nobody can add to."""
 
+import asyncio
 import ssl
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.errors import HeaderParseError
 from pathlib import Path
@@ -101,3 +103,39 @@ async def test_an_address_that_the_server_refuses_for_good_is_given_up(refusal: 
 async def test_a_server_that_does_not_listen_is_a_failure() -> None:
     with pytest.raises(DeliveryFailed, match="cannot be reached"):
         await EmailSender(settings(1)).send(event(), ADA.email)
+
+
+async def test_regression_a_message_that_was_accepted_is_sent_whatever_the_server_answers_to_the_farewell() -> None:
+    """Regression: a server that answered QUIT with another code than 221 got the message again at each attempt, eight times in a day."""
+    async with mail_server() as (mailbox, port):
+        mailbox.farewell = "421 overloaded"
+        await EmailSender(settings(port)).send(event(), ADA.email)
+    assert len(mailbox.messages) == 1
+
+
+async def test_regression_an_attempt_that_was_given_up_sends_nothing_later() -> None:
+    """Regression: its thread went on, and sent a message that the next attempt sent again."""
+    connected, slow, over = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    lines: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connected.set()
+        await slow.wait()
+        writer.write(b"220 ready\r\n")
+        with suppress(OSError):
+            while line := await reader.readline():
+                lines.append(line)
+                writer.write(b"250 OK\r\n")
+        writer.close()
+        over.set()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        sender = EmailSender(settings(server.sockets[0].getsockname()[1]))
+        sending = asyncio.create_task(sender.send(event(), ADA.email))
+        await connected.wait()
+        sending.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await sending
+        slow.set()
+        await over.wait()
+    assert lines == [b"QUIT\r\n"]

@@ -487,3 +487,22 @@ async def test_runs_are_selected_by_their_label(run_store: RunDatabase) -> None:
     pending = wanted._replace(statuses=(RunState.PENDING, RunState.RUNNING))
     assert [run.label for run in await run_store.page(pending, limit=9)] == [screen]
     assert await run_store.count(wanted._replace(label="Screen")) == 0
+
+
+async def test_regression_a_due_run_that_newer_code_wrote_hides_no_other_and_is_logged_without_its_content(
+    run_store: RunDatabase, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Regression: after a rollback, one run with a phase that this code does not know ended each sweep with an error."""
+
+    class NewerRun(Run):
+        current_phase: str | None = None  # type: ignore[assignment]
+
+    newer = NewerRun(**make_run(minutes=-1).model_dump() | {"current_phase": f"asking {ADA.email}"})
+    other = make_run()
+    for run in (newer, other):
+        await run_store.create(run)
+    assert list(await run_store.due(START + timedelta(minutes=5), limit=10)) == [other]
+    (line,) = map(json.loads, capsys.readouterr().err.splitlines())
+    assert (line["severity"], line["run_id"]) == ("ERROR", newer.run_id)
+    assert "current_phase" in line["stack_trace"]
+    assert ADA.email not in line["stack_trace"]
