@@ -22,8 +22,8 @@ IGNORED: Final = {
 # Kinds of match that say less than that the question names the term.
 UNSURE: Final = frozenset({"fuzzy", "related", "proposed"})
 MEASURED: Final = {
-    "measured_in_cell_type": "; measured in these cells",
-    "measured_in_other_cell_types": "; measured in other cell types",
+    "measured_in_cell_type": "; {how} in {cells}",
+    "measured_in_other_cell_types": "; {how} in other cell types",
     "related_perturbation": "",
 }
 CHANGES: Final = {"up": "increase", "down": "decrease", "any": "any change", "unchanged": "unchanged"}
@@ -116,7 +116,7 @@ def _read(found: Mapping[str, Any]) -> Iterator[str]:
             yield f"{_cells_used(term)}; {used['cells']:,} control cells in {found['dataset']}"
     if term := found["perturbation"]:
         instead = f"; not measured, {term['used']} is used instead" if term["used"] not in {None, term["name"]} else ""
-        yield f"perturbation: {term['name']}{_source(term)}{MEASURED.get(term['evidence'], '')}{instead}"
+        yield f"perturbation: {term['name']}{_source(term)}{_observed(found)}{instead}"
     yield from _genes(found)
 
 
@@ -124,6 +124,14 @@ def _cells_used(term: Mapping[str, Any]) -> str:
     used = term["used"]
     name = f" ({used['name']})" if used["name"] not in {used["label"], term["name"]} else ""
     return f"cells used: {used['label']}{name}{RELATIONS.get(used['relation'], '')}"
+
+
+def _observed(found: Mapping[str, Any]) -> str:
+    """Return in which cells the response is known: measured, or simulated if the perturbed cells of the atlas are."""
+    how = "simulated" if any(caveat["code"] == "semi_synthetic" for caveat in found["caveats"]) else "measured"
+    used = (found["cell_type"] or {}).get("used")
+    cells = used["label"] if used else "these cells"
+    return MEASURED.get(found["perturbation"]["evidence"], "").format(how=how, cells=cells)
 
 
 def _genes(found: Mapping[str, Any]) -> Iterator[str]:

@@ -16,8 +16,10 @@ PATHWAYS: Final = 8
 
 
 def outcome(terminal: Terminal, run: Mapping[str, Any]) -> None:
-    """Print the status of a run, its scores, and why it failed."""
+    """Print the status of a run, how far its answer can be trusted, its scores, and why it failed."""
     terminal.line(f"status: {run['status']}", STYLES.get(run["status"]))
+    if run.get("confidence"):  # older services have none
+        terminal.line(f"confidence: {run['confidence']}", "bold")
     dash = " (–: not judged)" if None in run["grounding_scores"] else ""
     terminal.line(f"grounding scores: {in_a_row(run['grounding_scores']) or 'none'}{dash}")
     if run["error_message"]:
@@ -93,7 +95,9 @@ def runs(terminal: Terminal, page: Mapping[str, Any]) -> None:
         terminal.line("no runs")
         return
     label = ("label",) if any(run.get("label") for run in listed) else ()  # older services have none
-    terminal.listing(("run", "status", "scores", "created", *label, "question"), [_row(run, label) for run in listed])
+    terminal.listing(
+        ("run", "status", "confidence", "created", *label, "question"), [_row(run, label) for run in listed]
+    )
     if page["total"] > len(listed):
         terminal.line(f"{len(listed)} of {page['total']} runs; use --limit N or --all to list more")
 
@@ -138,6 +142,8 @@ def findings(terminal: Terminal, found: Mapping[str, Any]) -> None:
         genes: Iterable[Mapping[str, Any]] = found[f"top_{direction}regulated"][:GENES]
         listed = ", ".join(f"{gene['gene']} {_signed(gene['log2_fold_change'])}" for gene in genes)
         terminal.prose(f"most {direction}regulated (log2 fold change): {listed or 'none'}", indent=2)
+    if found["num_de_genes"]:
+        terminal.line("  ordered by the change of log1p(CP10k)", "dim")
     if found["enriched_pathways"]:
         if not found["num_de_genes"]:
             terminal.prose("These gene sets shift only as a whole: take them as a hint.", indent=2)
@@ -275,8 +281,8 @@ def _cells(number: int | None) -> str:
 
 def _row(run: Mapping[str, Any], more: Iterable[str]) -> tuple[str, ...]:
     named = (run.get(name) or "" for name in more)
-    scores, created = in_a_row(run["grounding_scores"]), _local_time(run["created_at"])
-    return run["run_id"], run["status"], scores, created, *named, run["query"]
+    confidence, created = run.get("confidence") or "–", _local_time(run["created_at"])
+    return run["run_id"], run["status"], confidence, created, *named, run["query"]
 
 
 def _not_judged(found: Mapping[str, Any]) -> str:

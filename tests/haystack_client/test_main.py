@@ -350,6 +350,6 @@ async def test_labels_have_a_column_if_there_are_any(haystack: Haystack) -> None
     assert "label" not in (await haystack("list")).out
     await haystack("submit", QUESTION, "--label", "screen 1")
     heading, _, newest, oldest = (await haystack("list")).out.splitlines()
-    assert heading.split() == ["run", "status", "scores", "created", "label", "question"]
+    assert heading.split() == ["run", "status", "confidence", "created", "label", "question"]
     assert "screen 1" in newest
     assert "screen 1" not in oldest

@@ -57,8 +57,15 @@ def test_a_clean_question_takes_three_lines(capsys: pytest.CaptureFixture[str]) 
     assert shown(CLEAN, capsys) == [
         "cell type: CD8-positive, alpha-beta T cell (CL:0000625), from “CD8 T cells”",
         "cells used: CD8 T cells; 1,324 control cells in demo",
-        "perturbation: TNF-alpha, from “TNF”; measured in these cells",
+        "perturbation: TNF-alpha, from “TNF”; measured in CD8 T cells",
     ]
+
+
+def test_simulated_cells_are_not_called_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    simulated = {"caveats": [caveat("semi_synthetic", "demo")]}
+    assert shown(CLEAN | simulated, capsys)[-1] == "perturbation: TNF-alpha, from “TNF”; simulated in CD8 T cells"
+    other = CLEAN["perturbation"] | {"evidence": "measured_in_other_cell_types"}
+    assert shown(CLEAN | simulated | {"perturbation": other}, capsys)[-1].endswith("; simulated in other cell types")
 
 
 def test_the_genes_of_a_question_are_shown(capsys: pytest.CaptureFixture[str]) -> None:

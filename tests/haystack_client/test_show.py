@@ -143,6 +143,7 @@ def test_eighty_columns_cut_only_the_question(capsys: pytest.CaptureFixture[str]
     run = {
         "run_id": "run_0123456789ab",
         "status": "completed",
+        "confidence": "medium",
         "grounding_scores": [5, 6, 7],
         "created_at": "2026-01-31T12:00:00.000000Z",
         "query": "How would [CD14] monocytes respond to IFN-gamma,\nand why would they?",
@@ -151,10 +152,30 @@ def test_eighty_columns_cut_only_the_question(capsys: pytest.CaptureFixture[str]
     terminal.people.width = 80
     show.runs(terminal, {"runs": [run], "total": 1})
     row = capsys.readouterr().out.splitlines()[2]
-    assert row.startswith("run_0123456789ab   completed   5 6 7")
+    assert row.startswith("run_0123456789ab   completed   medium")
     assert "How would [CD14]" in row
     assert row.endswith("…")
     assert len(row) <= 80
+
+
+@pytest.mark.parametrize("lay_out", [show.outcome, show.ended, show.status])
+def test_the_confidence_of_a_run_comes_before_its_scores(
+    lay_out: Callable[[Terminal, dict[str, Any]], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = {name: "x" if value == HARMFUL else value for name, value in RUN.items()} | {"grounding_scores": [9]}
+    lay_out(Terminal(), run | {"confidence": "low"})
+    lines = capsys.readouterr().out.splitlines()
+    assert lines.index("confidence: low") + 1 == lines.index("grounding scores: 9")
+    lay_out(Terminal(), run)  # of an older service, or without a result
+    assert "confidence" not in capsys.readouterr().out
+
+
+def test_the_list_of_runs_has_their_confidence_instead_of_scores(capsys: pytest.CaptureFixture[str]) -> None:
+    run = {name: "x" if value == HARMFUL else value for name, value in RUN.items()}
+    show.runs(Terminal(), {"runs": [run | {"confidence": "high"}, run], "total": 2})
+    heading, _, known, unknown, *_ = capsys.readouterr().out.splitlines()
+    assert heading.split()[:4] == ["run", "status", "confidence", "created"]
+    assert (known.split()[2], unknown.split()[2]) == ("high", "–")
 
 
 @pytest.mark.parametrize(("attempt", "shown"), [(1, False), (2, True)])
@@ -227,6 +248,7 @@ def test_pathways_without_a_called_gene_are_a_hint(genes: int, shown: str, capsy
     show.findings(Terminal(), RESULT | {"num_de_genes": genes})
     lines = capsys.readouterr().out.splitlines()
     assert shown in lines
+    assert ("  ordered by the change of log1p(CP10k)" in lines) is (genes > 0)
     assert any("take them as a hint" in line for line in lines) is (genes == 0)
 
 
