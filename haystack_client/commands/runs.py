@@ -1,12 +1,12 @@
 """The commands about runs: follow, show, list, cancel, delete and repeat them."""
 
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from typer import confirm
 
 from haystack_client import history, progress, show
-from haystack_client.api import LOCAL_URL
+from haystack_client.api import LOCAL_URL, Client
 from haystack_client.commands.options import (
     AllRuns,
     AsJson,
@@ -22,6 +22,7 @@ from haystack_client.commands.options import (
     Yes,
 )
 from haystack_client.commands.session import follow, resolve, service, show_answer
+from haystack_client.errors import RequestRefused
 from haystack_client.results import Result
 
 RESULTS_FOLDER: Final = Path("results")
@@ -47,7 +48,7 @@ def result(
 ) -> None:
     """Show the result of a completed run, and download its files."""
     with service(url, as_json) as (client, terminal):
-        found = client.result(resolve(client, run_id))
+        found = _result(client, resolve(client, run_id))
         if not as_json:
             show.result(terminal, found)
         if download is not None:
@@ -111,7 +112,7 @@ def open_report(
 ) -> None:
     """Download the report of a completed run, and open it in a browser."""
     with service(url, as_json) as (client, terminal):
-        result = Result(client, client.result(resolve(client, run_id)))
+        result = Result(client, _result(client, resolve(client, run_id)))
         report = result.report(download)
         opened = report.open()
         if as_json:
@@ -131,3 +132,17 @@ def logs(run_id: RunId, url: Url = LOCAL_URL, as_json: AsJson = False) -> None:
             return
         log = Result(client, client.result(run["run_id"])).log()
         show_answer(terminal, log, lambda terminal, log: show.lines(terminal, history.of_log(log, run)))
+
+
+def _result(client: Client, run_id: str) -> Any:  # noqa: ANN401
+    """Return the result of a run; if it is not done yet, name the command that follows it instead of the API's path."""
+    try:
+        return client.result(run_id)
+    except RequestRefused as error:
+        if error.code != "run_not_completed" or (run := client.status(run_id))["done"]:
+            raise
+        told = RequestRefused(
+            f"{run_id} is {run['status']} and has no result yet.", f"To follow it: haystack watch {run_id}"
+        )
+        told.code, told.request_id = error.code, error.request_id
+        raise told from error

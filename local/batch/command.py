@@ -14,7 +14,7 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-Url = Annotated[str, typer.Option(help="URL of the local service.")]
+Url = Annotated[str, typer.Option(envvar="HAYSTACK_URL", help="URL of the local service.")]
 Times = Annotated[int, typer.Option(min=1, max=1000, help="Number of jobs (for `error`: calls) that get this fault.")]
 After = Annotated[float, typer.Option(min=0, max=3600, help="Seconds between the start of the job and the fault.")]
 
@@ -88,7 +88,8 @@ def _send(method: str, url: str, spec: BaseModel | None = None) -> None:
         response = httpx.request(method, url + PATH, content=content, timeout=10.0, trust_env=False)
     except (httpx.TransportError, httpx.InvalidURL) as error:
         raise SystemExit(
-            f"local: no service answers at {url}; start one with `python -m local up` ({error})"
+            f"local: no service answers at {url}; start one with `python -m local up`, or name another with --url or "
+            f"HAYSTACK_URL ({error})"
         ) from error
     if not response.is_success:
         raise SystemExit(

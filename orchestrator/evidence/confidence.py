@@ -130,4 +130,5 @@ def _reason(basis: Basis) -> str:
         return f"{known}; whether the expected program rises cannot be judged."
     if basis.p_value < MAX_P:
         return f"{known}; the expected program rises more than with permuted labels (p = {basis.p_value:.3f})."
-    return f"{known}; the expected program rises no more than with permuted labels (p = {basis.p_value:.2f})."
+    shown = f"{basis.p_value:.{3 if basis.p_value < 0.1 else 2}f}"  # 0.053 must not read as the threshold
+    return f"{known}; the expected program rises not clearly more than with permuted labels (p = {shown})."

@@ -42,9 +42,9 @@ class NotificationRules(NamedTuple):
                 )
             if WebhookUrl.parse(wanted.webhook).origin not in self.origins:
                 hosts = ", ".join(sorted(each.removeprefix("https://").removesuffix(":443") for each in self.origins))
+                https = "" if any(each.startswith("http://") for each in self.origins) else ", with https"
                 raise NotificationRefused(
-                    Channel.WEBHOOK,
-                    f"This service sends webhooks only to: {hosts}. Use one of these hosts, with https.",
+                    Channel.WEBHOOK, f"This service sends webhooks only to: {hosts}. Use one of these hosts{https}."
                 )
             found.append(Delivery(channel=Channel.WEBHOOK, url=wanted.webhook))
         if wanted is not None and wanted.email:

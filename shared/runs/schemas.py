@@ -284,8 +284,12 @@ class RunResult(Model):
     control_strategy_effective: ControlStrategy = Field(description="Control strategy that the run used.")
     iterations: list[IterationSummary] = Field(description="Summary of each iteration.")
     num_de_genes: int = Field(description="Number of differentially expressed genes.")
-    top_upregulated: list[GeneChange] = Field(description="Genes with the largest increase.")
-    top_downregulated: list[GeneChange] = Field(description="Genes with the largest decrease.")
+    top_upregulated: list[GeneChange] = Field(
+        description="Genes with the largest increase, ordered by the change of log1p(CP10k)."
+    )
+    top_downregulated: list[GeneChange] = Field(
+        description="Genes with the largest decrease, ordered by the change of log1p(CP10k)."
+    )
     enriched_pathways: list[PathwayChange] = Field(description="Gene sets with the largest change.")
     gene_answers: list[GeneAnswer] = Field(
         description="Answer for each gene that the question asks about; empty if it names none."

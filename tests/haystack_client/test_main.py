@@ -131,6 +131,8 @@ async def test_a_result_is_shown_and_its_files_are_downloaded(haystack: Haystack
     early = await haystack("result", run_id)
     assert (early.code, early.out) == (2, "")
     assert "has no result" in early.err
+    assert "To follow it: haystack watch run_" in early.err
+    assert "/api/v1" not in early.err
     await complete(run_id, tmp_path)
     shown = await haystack("result", run_id)
     assert shown.code == 0

@@ -131,3 +131,14 @@ async def test_without_a_service_or_at_another_one_the_command_says_so(url: str)
     other = await invoke("show", "--url", f"{url}/elsewhere")
     assert other.exit_code == 1
     assert "is it the local service? 404" in other.output
+
+
+async def test_the_address_of_the_environment_is_used_and_the_error_names_the_option(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HAYSTACK_URL", url)
+    assert (await invoke("show")).stdout == "no faults\n"
+    monkeypatch.setenv("HAYSTACK_URL", f"http://127.0.0.1:{free_port()}")
+    refused = await invoke("show")
+    assert refused.exit_code != 0
+    assert "--url" in refused.output

@@ -191,5 +191,10 @@ def test_the_reason_names_what_was_left_out(held_out: HeldOut, words: str) -> No
 def test_the_reason_names_the_accuracy_and_the_p() -> None:
     assert "predicted well (expected r 0.85, squared error 0.40" in confidence(basis())[1]
     assert "p = 0.005" in confidence(basis())[1]
-    assert "no more than with permuted labels (p = 0.40)" in confidence(basis(p_value=0.4))[1]
+    assert "not clearly more than with permuted labels (p = 0.40)" in confidence(basis(p_value=0.4))[1]
     assert "related perturbation" in confidence(basis(origin=Origin.RELATED_PERTURBATION))[1]
+
+
+def test_a_p_near_the_threshold_has_three_decimals() -> None:
+    assert "rises not clearly more than with permuted labels (p = 0.053)." in confidence(basis(p_value=0.053))[1]
+    assert "rises more than with permuted labels (p = 0.049)." in confidence(basis(p_value=0.049))[1]

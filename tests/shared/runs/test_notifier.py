@@ -428,6 +428,14 @@ def test_what_the_operator_does_not_allow_is_refused_in_a_sentence(
         rules.deliveries(wanted, owner)
 
 
+def test_a_refusal_does_not_ask_for_https_where_http_is_allowed() -> None:
+    rules = NotificationRules(frozenset({"http://127.0.0.1:9031"}))
+    with pytest.raises(NotificationRefused) as refused:
+        rules.deliveries(Notify(webhook=URL), ADA.email)
+    assert "only to: http://127.0.0.1:9031. Use one of these hosts." in str(refused.value)
+    assert "https" not in str(refused.value)
+
+
 def test_what_is_allowed_is_recorded() -> None:
     assert RULES.deliveries(None, ADA.email) == RULES.deliveries(Notify(), ADA.email) == []
     assert [(each.channel, each.url) for each in RULES.deliveries(BOTH, ADA.email)] == [
