@@ -38,7 +38,7 @@ _AUXILIARIES: Final = frozenset({"do", "does", "did", "can", "could", "will", "w
 class Outcome(NamedTuple):
     """A word for an outcome other than gene expression."""
 
-    index: int  # of the word
+    place: int  # index of the word
     name: str  # a noun, such as "proliferation"
 
 
@@ -52,7 +52,7 @@ def find_outcomes(question: Question, named: Collection[int]) -> list[Outcome]:
     if any(_EXPRESSION.fullmatch(word.key) for word in words):
         return []
     found: dict[str, Outcome] = {}
-    for index, _word in enumerate(words):
+    for index in range(len(words)):
         if index not in named and (name := _outcome(question, index)):
             found.setdefault(name, Outcome(index, name))
     return list(found.values())
