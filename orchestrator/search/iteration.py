@@ -24,6 +24,7 @@ from orchestrator.question.analysis import Question
 from orchestrator.search.cells import CellSource
 from orchestrator.search.left_out import PromptAccuracy
 from orchestrator.search.prompts import Prompt
+from shared.catalog.interpretation import Evidence
 from shared.fields import ControlStrategy
 from shared.runs.records import Iteration, PathwayChange
 from shared.runs.states import Phase
@@ -231,6 +232,9 @@ class IterationRunner:
         return prediction.control if synthetic else self.source.query.counts
 
     def _origin(self, prompt: Prompt) -> Origin:
+        # A close variant has the name of the perturbation that was measured, so the prompt cannot tell that it stands in.
+        if self.question.perturbation.evidence is Evidence.RELATED_PERTURBATION:
+            return Origin.RELATED_PERTURBATION
         return prompt.origin(self.question.query_type.label)
 
     def _evaluator(self) -> Evaluator:

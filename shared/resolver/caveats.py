@@ -152,6 +152,11 @@ def cell_state(text: str, name: str) -> Caveat:
     )
 
 
+def other_outcome(text: str, name: str) -> Caveat:
+    """Return the caveat for an outcome that is not gene expression."""
+    return caveat(CaveatCode.UNKNOWN_WORDS, text, f"The answer is about gene expression, not about {name}.")
+
+
 def mixture(text: str, used: UsedCells) -> Caveat:
     """Return the caveat for a name of many cell types."""
     detail = f"“{text}” names a mixture of cell types. The answer is for {cells(used)}, the most frequent of them in the atlas."

@@ -8,6 +8,8 @@ from shared.resolver import caveats
 from shared.resolver.asked_cells import second_cell_types
 from shared.resolver.circumstances import Circumstance
 from shared.resolver.cues import is_cue
+from shared.resolver.genes import asked_genes
+from shared.resolver.outcomes import find_outcomes
 from shared.resolver.parse import Parsed
 from shared.resolver.plain_words import unknown_words
 
@@ -55,6 +57,10 @@ def ignored(
     }
     if cell_type and not found.subjects:
         known |= {index for index, word in enumerate(question.words) if word.text in cell_type.matched_text}
+    is_about_genes = bool(parsed.genes or asked_genes(question, parsed.genes, causes))
+    outcomes = [] if is_about_genes else find_outcomes(question, found.covered.union(*read_spans))
+    yield from (caveats.other_outcome(question.words[each.place].text, each.name) for each in outcomes)
+    known |= {each.place for each in outcomes}
     for start, end in unknown_words(question, parsed.plain, known):
         yield caveats.about_text(CaveatCode.UNKNOWN_WORDS, question.piece(start, end))
     yield from (caveats.about_text(CaveatCode.UNKNOWN_WORDS, parsed.piece(agent)) for agent in causes.aside)

@@ -98,10 +98,16 @@ def world(demo_entry: DatasetEntry, atlas_root: Path, tmp_path: Path) -> Callabl
 def answer_from(make_run: Callable[..., Run], tmp_path: Path, ticking: Callable[[], datetime]) -> Callable[..., World]:
     """Return a run on a small atlas with these conditions by cell type."""
 
-    def make(conditions: Mapping[str, tuple[str, ...]], *, perturbed_cells: int = 30, **fields: object) -> World:
+    def make(
+        conditions: Mapping[str, tuple[str, ...]],
+        *,
+        question: str = "How would CD14 monocytes respond to IFN-beta?",
+        perturbed_cells: int = 30,
+        **fields: object,
+    ) -> World:
         small_atlas.write(tmp_path / "cells.h5ad", conditions, perturbed_cells=perturbed_cells)
         entry = ingest("small", tmp_path / "cells.h5ad", tmp_path)
-        run = make_run("How would CD14 monocytes respond to IFN-beta?", **fields)
+        run = make_run(question, **fields)
         store = MemoryRuns({run.run_id: run})
         ports = Ports(store, ListedCatalog({entry.name: entry}), FolderFiles(tmp_path), ticking, tmp_path)
         return World(ports, store, tmp_path, run.run_id)

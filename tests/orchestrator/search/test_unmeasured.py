@@ -52,6 +52,25 @@ async def test_a_related_perturbation_gives_a_hypothesis_below_the_threshold(
     assert {each.strategy for each in here.run.iterations} == {"mechanistic"}
 
 
+async def test_a_close_variant_of_a_measured_perturbation_gives_at_most_low_confidence(answer_from: AnswerFrom) -> None:
+    question = "How would CD14 monocytes respond to IFN-alpha2b?"
+    here = answer_from({"CD14 Mono": ("IFN-alpha1",)}, question=question, max_iterations=1)
+    assert await run_job(here.run_id, here.ports) is Exit.DONE
+    log = json.loads(here.file("log.json").read_text())
+    assert log["interpretation"]["perturbation"]["evidence"] == "related_perturbation"
+    assert 1 < here.score <= RELATED_LIMIT
+    assert log["evidence"]["confidence"] in {"low", "none"}
+
+
+async def test_a_measured_subtype_is_no_related_perturbation(answer_from: AnswerFrom) -> None:
+    question = "How would CD14 monocytes respond to IFN-alpha1?"
+    here = answer_from({"CD14 Mono": ("IFN-alpha1",)}, question=question, max_iterations=1)
+    assert await run_job(here.run_id, here.ports) is Exit.DONE
+    log = json.loads(here.file("log.json").read_text())
+    assert log["interpretation"]["perturbation"]["evidence"] == "measured_in_cell_type"
+    assert here.score > RELATED_LIMIT
+
+
 async def test_the_requested_perturbation_comes_before_a_related_one_in_the_target_type(
     answer_from: AnswerFrom,
 ) -> None:

@@ -1,0 +1,70 @@
+"""Find what a question asks about that is not gene expression: whether cells proliferate, die, migrate, kill or secrete."""
+
+import re
+from collections.abc import Collection
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+from shared.resolver.plain_words import foreign_words
+from shared.resolver.question import Question
+
+# Participles are left out: "proliferating T cells", "differentiated macrophages" and "heat-killed yeast" name cells and agents.
+_OUTCOMES: Final = MappingProxyType(
+    {
+        "proliferation": r"proliferates?|proliferation",
+        "cell division": r"divides?|division",
+        "cell numbers": r"counts?",
+        "killing": r"kills?|killing",
+        "cell death": r"dies?|death",
+        "survival": r"survives?|survival",
+        "viability": r"viability",
+        "apoptosis": r"apoptosis|apoptose",
+        "migration": r"migrates?|migration|chemotaxis",
+        "differentiation": r"differentiates?|differentiation",
+        "cytotoxicity": r"cytotoxicity",
+        "phagocytosis": r"phagocytosis|phagocytoses?|phagocytizes?",
+        "secretion": r"secretes?|secretion",
+    }
+)
+_PATTERNS: Final = tuple((name, re.compile(pattern)) for name, pattern in _OUTCOMES.items())
+# The answer is about these, also if they belong to an outcome: "proliferation genes", "the cytotoxicity program".
+_EXPRESSION: Final = re.compile(
+    r"genes?|transcripts?|transcription|transcriptomes?|mrnas?|rna|express(es|ed|ion)?|markers?|program(me)?s?|signatures?|pathways?|inhibitors?"
+)
+_COMPARED: Final = frozenset({"more", "less", "become", "becomes", "as"})
+_AUXILIARIES: Final = frozenset({"do", "does", "did", "can", "could", "will", "would", "may", "might", "should", "to"})
+
+
+class Outcome(NamedTuple):
+    """A word for an outcome other than gene expression."""
+
+    place: int  # index of the word
+    name: str  # a noun, such as "proliferation"
+
+
+def find_outcomes(question: Question, named: Collection[int]) -> list[Outcome]:
+    """Find the outcomes that a question asks about; none if it asks about genes or expression.
+
+    Args:
+        named: indexes of the words of names and of earlier treatments.
+    """
+    words = question.words
+    if any(_EXPRESSION.fullmatch(word.key) for word in words):
+        return []
+    found: dict[str, Outcome] = {}
+    for index in range(len(words)):
+        if index not in named and (name := _outcome(question, index)):
+            found.setdefault(name, Outcome(index, name))
+    return list(found.values())
+
+
+def _outcome(question: Question, index: int) -> str | None:
+    key = question.words[index].key
+    before = {word.key for word in question.words[:index]}
+    if key == "die" and (
+        before.isdisjoint(_AUXILIARIES) or any(word.key in foreign_words() for word in question.words)
+    ):
+        return None  # the German article
+    if key == "cytotoxic":
+        return "cytotoxicity" if index and question.words[index - 1].key in _COMPARED else None
+    return next((name for name, pattern in _PATTERNS if pattern.fullmatch(key)), None)
