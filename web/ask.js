@@ -3,7 +3,7 @@ import { Refused, metadata, pause, submit, validate } from "./api.js";
 import { complete } from "./completion.js";
 import { h, say } from "./dom.js";
 import { caveats, isIncomplete, reading } from "./reading.js";
-import { CONTROLS } from "./words.js";
+import { CONTROLS, familiar } from "./words.js";
 
 const DRAFT = "question";
 const SHORTEST = 5;
@@ -154,10 +154,11 @@ async function showExamples(element, choose) {
   for (const set of sets.slice(0, 3)) {
     const of = `?dataset=${encodeURIComponent(set.name)}`;
     const [types, causes] = await Promise.all([metadata(`cell-types${of}`), metadata(`perturbations${of}`)]);
+    const known = familiar(causes);
     const plain = types.filter((each) => !each.name.includes(",") && each.cell_count > 100).sort((a, b) => b.cell_count - a.cell_count);
-    for (let at = 0; at < Math.min(2, plain.length, causes.length * 2); at += 1) {
+    for (let at = 0; at < Math.min(2, plain.length, known.length * 2); at += 1) {
       const name = /s$/.test(plain[at].name) ? plain[at].name : `${plain[at].name}s`;
-      questions.push(TEMPLATES[questions.length % TEMPLATES.length](name, causes[(at * 3) % causes.length].name));
+      questions.push(TEMPLATES[questions.length % TEMPLATES.length](name, known[at % known.length].name));
     }
   }
   if (questions.length === 0) {

@@ -1,7 +1,7 @@
 // Atlases: what is ingested, with numbers, and what can be asked about.
 import { metadata } from "./api.js";
 import { h, table } from "./dom.js";
-import { count, number } from "./words.js";
+import { count, familiar, number } from "./words.js";
 
 export async function atlases(frame) {
   frame.append(h("h1", {}, "Atlases"));
@@ -28,7 +28,7 @@ async function card(set) {
       set.control_conditions.join(", ") || "none"],
   ];
   const ask = (name, question) => h("a", { href: `/?q=${encodeURIComponent(question)}` }, name);
-  const [type, cause] = [types[0]?.name, causes[0]?.name];
+  const [type, cause] = [types[0]?.name, familiar(causes)[0]?.name];
   return h("section", { class: "card" },
     h("h2", {}, set.title), h("p", { class: "soft" }, set.name),
     set.semi_synthetic && h("p", { class: "note mind" }, "The perturbed cells are simulated: answers show how the service works, not biology."),
@@ -37,10 +37,10 @@ async function card(set) {
     h("p", { class: "soft" }, `Source: ${set.source}. License: ${set.licence}.`),
     h("details", {}, h("summary", {}, `What you can ask about: ${count(types.length, "cell type")}, ${count(causes.length, "perturbation")}`),
       h("div", { class: "pair" },
-        types.length > 0 && table(`Cell types of ${set.name}`, ["Name", { text: "Cells, all atlases", number: true }],
+        types.length > 0 && table(`Cell types of ${set.name}`, ["Name", { text: "Cells in this atlas", number: true }],
           types.map((each) => [cause ? ask(each.name, `How would ${each.name}s respond to ${cause}?`) : each.name,
             number(each.cell_count)])),
-        causes.length > 0 && table(`Perturbations of ${set.name}`, ["Name", "Kind", { text: "Cells, all atlases", number: true }],
+        causes.length > 0 && table(`Perturbations of ${set.name}`, ["Name", "Kind", { text: "Cells in this atlas", number: true }],
           causes.map((each) => [type ? ask(each.name, `How would ${type}s respond to ${each.name}?`) : each.name, each.type,
             number(each.cell_count)])))));
 }

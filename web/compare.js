@@ -1,6 +1,7 @@
 // Two runs side by side: confidence, genes and gene sets, and the effects of all genes as a scatter plot.
 import { call } from "./api.js";
 import { h, s, table } from "./dom.js";
+import { caveats } from "./reading.js";
 import { trust } from "./run.js";
 import { count, geneSet, pValue, signed } from "./words.js";
 
@@ -11,6 +12,7 @@ const NAMED = 12;
 export async function compare(frame, { query, signal }) {
   const ids = ["a", "b"].map((name) => query.get(name) ?? "");
   frame.append(h("h1", {}, "Two runs compared"));
+  if (!ids.every(Boolean)) return frame.append(h("p", { class: "note mind" }, "Choose two runs to compare. ", h("a", { href: "/runs" }, "Runs")));
   const both = await Promise.all(ids.map(async (id) => {
     const path = `/runs/${encodeURIComponent(id)}`;
     const [status, result] = await Promise.all([call(path, { signal }), call(`${path}/result`, { signal })]);
@@ -21,7 +23,8 @@ export async function compare(frame, { query, signal }) {
     each.evidence && trust(each.evidence),
     h("p", {}, each.answer),
     h("p", { class: "soft" }, `Cells: ${each.interpretation?.cell_type?.used?.label ?? "unknown"} in ${each.interpretation?.dataset ?? "unknown"}. `,
-      `${count(each.num_de_genes, "gene")} called changed. Grounding score: ${each.grounding_score ?? "not judged"}.`)))));
+      `${count(each.num_de_genes, "gene")} called changed. Grounding score: ${each.grounding_score ?? "not judged"}.`),
+    each.interpretation && caveats(each.interpretation)))));
   const tables = await Promise.all(both.map((each) => genesOf(each, signal).catch(() => null)));
   signal.throwIfAborted();
   const [a, b] = tables.map((each, at) => each ?? topGenes(both[at]));
@@ -53,7 +56,7 @@ function scatter(a, b, whole) {
   const reach = Math.max(1, ...shared.map((each) => Math.max(Math.abs(each.x), Math.abs(each.y))));
   const x = (value) => MARGIN + ((value + reach) / (2 * reach)) * (SIZE - 2 * MARGIN);
   const y = (value) => SIZE - x(value);
-  const far = [...shared].sort((p, q) => Math.hypot(q.x, q.y) - Math.hypot(p.x, p.y));
+  const far = shared.filter((each) => each.called).sort((p, q) => Math.hypot(q.x, q.y) - Math.hypot(p.x, p.y));
   const named = [];
   for (const each of far) {
     const free = named.every((other) => Math.abs(y(other.y) - y(each.y)) > 12 || Math.abs(x(other.x) - x(each.x)) > 60);
@@ -75,7 +78,7 @@ function scatter(a, b, whole) {
       [-reach, reach].map((end) => s("text", { x: x(end), y: y(0) + 16, "text-anchor": end < 0 ? "start" : "end" }, signed(end))),
       s("text", { x: SIZE - MARGIN, y: SIZE - 10, "text-anchor": "end" }, "log2 fold change in A"), s("text", { x: 8, y: 18 },
         "log2 fold change in B")),
-    h("figcaption", {}, `${text}. Dark dots are called changed in A or B. The dashed line marks equal effects.`,
+    h("figcaption", {}, `${text}. Colored dots are called changed in A or B. The dashed line marks equal effects.`,
       !whole && " The tables of all genes could not be loaded, so only the top genes are shown."));
 }
 

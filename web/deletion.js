@@ -14,7 +14,7 @@ function ask(run, deleted) {
   const dialog = h("dialog", { "aria-labelledby": "deletion", "aria-describedby": "lost", close: () => dialog.remove() },
     h("h2", { id: "deletion" }, "Delete this run?"),
     h("p", {}, h("strong", {}, run.query)),
-    h("p", { id: "lost" }, files, "Links to this run stop working for everyone. This cannot be undone."),
+    h("p", { id: "lost" }, files, "Links to the run stop working. This cannot be undone."),
     problem, h("p", { class: "line" }, keep, sure));
   document.body.append(dialog);
   dialog.showModal();

@@ -28,8 +28,8 @@ export function table(caption, heads, rows, attributes) {
         at === 0 ? h("th", { scope: "row" }, cell) : h("td", { class: heads[at].number && "n" }, cell)))))));
 }
 
-export function copyButton(text, label) {
-  return h("button", { type: "button", class: "small", click: async (event) => {
+export function copyButton(text, label, title) {
+  return h("button", { type: "button", class: "small", title, click: async (event) => {
     try {
       await navigator.clipboard.writeText(text);
       event.target.textContent = "Copied";

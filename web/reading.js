@@ -3,10 +3,9 @@ import { h } from "./dom.js";
 import { number } from "./words.js";
 
 const IGNORED = new Set(["second_cell_type", "pretreatment", "dose", "time", "disease", "donor_attribute", "tissue", "unknown_words"]);
-const EVIDENCE = {
-  measured_in_cell_type: "measured in these cells",
-  measured_in_other_cell_types: "measured in other cell types of the atlas, and transferred from them",
-};
+const OTHER_TYPES = "other cell types of the atlas, and transferred from them";
+
+export const isSimulated = (interpretation) => Boolean(interpretation?.caveats.some((each) => each.code === "semi_synthetic"));
 
 // Whether the question only lacks something, as while it is being typed.
 export function isIncomplete(interpretation) {
@@ -39,14 +38,20 @@ export function reading(interpretation, validation, atlas) {
     used && fact("Cells used", [used.label, h("span", { class: "soft" },
       used.relation === "exact" ? "" : ` (${used.name}, ${used.relation === "related" ? "related to" : `a ${used.relation} of`} ${type.name})`,
       ` · ${number(used.cells)} control cells in ${dataset}`)]),
-    perturbation?.evidence && fact("Evidence", perturbation.evidence === "related_perturbation"
-      ? `${missing(perturbation)} was not measured; inferred from ${perturbation.used}` : EVIDENCE[perturbation.evidence]),
+    perturbation?.evidence && fact("Evidence", evidence(interpretation)),
     atlas && [
       fact("Control", validation.synthetic_control_available
         ? `matched control cells: ${atlas.control_conditions.join(", ")}`
         : "no matched control cells: the cells of the question are the control"),
       fact("Expected power", power(interpretation, atlas.donors.length)),
     ]);
+}
+
+function evidence(interpretation) {
+  const { cell_type: type, perturbation } = interpretation;
+  if (perturbation.evidence === "related_perturbation") return `${missing(perturbation)} was not measured; inferred from ${perturbation.used}`;
+  const where = perturbation.evidence === "measured_in_cell_type" ? type?.used?.label ?? "these cells" : OTHER_TYPES;
+  return `${isSimulated(interpretation) ? "simulated" : "measured"} in ${where}`;
 }
 
 function fact(name, value) {
@@ -63,6 +68,6 @@ function power(interpretation, donors) {
   if (interpretation.perturbation.evidence === "related_perturbation") return `low: ${missing(interpretation.perturbation)} was not measured`;
   if (few) return "low: few cells, so only large changes stand out";
   if (donors < 2) return "low: one donor cannot show how much people differ";
-  if (donors === 2) return "medium: two donors cannot show how much others differ";
+  if (donors === 2) return "moderate: two donors cannot show how much others differ";
   return `as good as ${donors} donors allow`;
 }

@@ -36,7 +36,7 @@ function head(status, go) {
       h("span", { class: "soft" }, `asked ${age(status.created_at)}`),
       status.label && h("a", { class: "label", href: `/runs?label=${encodeURIComponent(status.label)}` }, `Label: ${status.label}`),
       status.done && h("a", { href: `/?q=${encodeURIComponent(status.query)}` }, "Ask again"),
-      copyButton(location.origin + location.pathname, "Copy the link"),
+      copyButton(location.origin + location.pathname, "Copy the link", "The link opens only for you"),
       status.done && deleteButton(status, () => go("/runs"), "small")),
   ];
 }

@@ -2,6 +2,7 @@
 import { call, pause } from "./api.js";
 import { deleteButton } from "./deletion.js";
 import { h, say } from "./dom.js";
+import { isSimulated } from "./reading.js";
 import { cancelButton } from "./run.js";
 import { STATUSES, age, count, elapsed, waitingFor } from "./words.js";
 
@@ -41,6 +42,8 @@ export async function runs(frame, { query, signal, go }) {
   }
 
   function draw(body) {
+    const last = Math.max(1, Math.ceil(body.total / PAGE_SIZE));
+    if (page > last) return go(address(wanted, label, last), { replace: true });
     const seen = new Set(body.runs.map((run) => run.run_id));
     for (const id of [...rows.keys()].filter((each) => !seen.has(each))) rows.delete(id);
     for (const run of body.runs) {
@@ -60,12 +63,11 @@ export async function runs(frame, { query, signal, go }) {
     if (list.contains(focused)) focused.focus();
     if (elements.length === 0) {
       const filtered = wanted || label;
-      const none = `No run ${label && `with the label “${label}” `}${wanted ? `is ${STATUSES[wanted]}` : "exists"}. `;
+      const none = `No ${wanted && `${STATUSES[wanted]} `}run${label && ` with the label “${label}”`}. `;
       list.replaceChildren(h("li", {}, filtered ? none : "You have not asked anything yet. ", h("a",
         { href: filtered ? "/runs" : "/" }, filtered ? "Show all runs" : "Ask a question")));
     }
     labels.replaceChildren(...[...new Set(body.runs.map((run) => run.label).filter(Boolean))].map((value) => h("option", { value })));
-    const last = Math.max(1, Math.ceil(body.total / PAGE_SIZE));
     foot.replaceChildren(...[
       page > 1 && h("a", { href: address(wanted, label, page - 1) }, "Newer"),
       h("span", { class: "soft" }, `${count(body.total, "run")}, page ${page} of ${last}`),
@@ -115,6 +117,7 @@ export async function runs(frame, { query, signal, go }) {
         h("p", { class: "line" },
           h("span", { class: `chip ${run.status}` }, STATUSES[run.status]),
           run.confidence && h("span", { class: `confidence ${run.confidence}` }, h("strong", {}, `confidence: ${run.confidence}`)),
+          isSimulated(run.interpretation) && h("span", { class: "chip soft" }, "simulated"),
           h("span", { class: "soft state" }, progress(run)),
           run.label && h("a", { class: "label", href: address("", run.label, 1) }, `Label: ${run.label}`),
           run.status === "failed" && h("span", {}, run.error_message))),

@@ -71,15 +71,29 @@ export function waitingFor(run) {
   return `Working: ${phase}${done}${of}.`;
 }
 
+const FAMILIAR = ["IFN-beta", "IFN-gamma", "TNF-alpha"];
+
+// The perturbations to ask about in an example: those that people know, else the first.
+export function familiar(causes) {
+  const known = FAMILIAR.flatMap((name) => causes.filter((each) => each.name === name));
+  return known.length ? known : causes.slice(0, 1);
+}
+
 const KNOWN = { cell_types: "cell types", donors: "donors", perturbations: "perturbations" };
 
+// The sentences of haystack_client/evidence.py: what was observed where the answer is known, then what to expect of the asked cells.
 export function accuracy(evidence) {
   const expected = evidence.expected_accuracy;
-  if (!expected) return `Expected accuracy: unknown. ${evidence.expected_accuracy_note ?? ""}`;
-  const { median, low, high } = expected.pearson;
-  const between = low === high ? "" : ` (${low.toFixed(2)} to ${high.toFixed(2)})`;
-  const simple = expected.baselines.nearest_cell_type ?? expected.baselines.mean_delta;
-  const other = expected.baselines.nearest_cell_type ? "copying the most similar cell type" : "the mean of the others";
-  return `Expected accuracy: r = ${median.toFixed(2)}${between} with a measurement, judged on ${expected.n} ${KNOWN[expected.held_out]} ` +
-    `where the answer is known. For comparison, ${other} reaches r = ${simple.pearson.median.toFixed(2)}.`;
+  if (!expected) return `Expected accuracy: unknown. ${evidence.expected_accuracy_note ?? ""}`.trim();
+  const observed = (name) => expected.left_out.map((each) => each[name]).filter((value) => typeof value === "number").sort((a, b) => a - b);
+  const reached = observed("pearson");
+  const nearest = observed("nearest_pearson");
+  const [other, baseline] = nearest.length ? ["copying the nearest type", nearest] : ["the mean of the others", observed("mean_delta_pearson")];
+  const [r, low, high, simple] = [median(reached), reached[0], reached.at(-1), median(baseline)].map((value) => value.toFixed(2));
+  const [from, to] = [expected.pearson.low.toFixed(2), expected.pearson.high.toFixed(2)];
+  return `On the ${expected.n} ${KNOWN[expected.held_out]} where the answer is known, this method reaches r = ${r} (${low} to ${high}); ` +
+    `${other} reaches ${simple}. For the asked cells, expect r = ${expected.pearson.median.toFixed(2)}${from === to ? "" : ` (${from} to ${to})`} ` +
+    "against a measurement of as many perturbed cells as there are control cells.";
 }
+
+const median = (sorted) => (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2;

@@ -7,6 +7,7 @@ from typing import Literal
 import pytest
 from playwright.async_api import Browser, Route, expect
 
+from haystack_client.evidence import sentences
 from shared.http.site import BUILT_IN, DOCS
 from tests.browser.visits import MEASURED, SIMULATED, nothing_to_complain_of, visiting
 from tests.e2e.conftest import Service
@@ -32,14 +33,14 @@ async def test_a_question_is_read_asked_followed_and_answered_with_confidence_fi
         await expect(page.locator(".chip")).to_have_text("completed", timeout=SECONDS)
         await expect(page.locator(".answer")).to_be_visible()
         text = await visit.text()
-        order = [
-            text.index(part)
-            for part in ("How the question was read", "Confidence:", "Expected accuracy:", "Grounding score:")
-        ]
+        run_id = page.url.rpartition("/")[2]
+        # Regression: the page printed another baseline than the command line, and not the observed correlation.
+        said = list(sentences((await service.result(run_id))["evidence"]))
+        assert len(said) == 3
+        order = [text.index(part) for part in ("How the question was read", *said, "Grounding score:")]
         assert order == sorted(order)
         await page.locator("iframe.report").scroll_into_view_if_needed()
         await expect(page.frame_locator("iframe.report").locator("h1")).to_have_text(MEASURED)
-        run_id = page.url.rpartition("/")[2]
         assert run_id in (await page.text_content("details pre >> nth=0") or "")
         await page.reload()
         await expect(page.locator("h1")).to_have_text(MEASURED)
@@ -77,19 +78,24 @@ async def test_what_is_not_taken_into_account_is_shown_while_typing(browser: Bro
 @pytest.mark.parametrize(
     ("question", "evidence"),
     [
+        (MEASURED, "measured in other cell types of the atlas"),
+        ("How would B cells respond to IFN-beta?", "measured in B cells"),
+        # Regression: simulated cells were called measured.
+        (SIMULATED, "simulated in CD8_T"),
         ("How do NK cells respond to IL-15?", "IL-15 was not measured; inferred from IL-2"),
         # Regression: "not measured; inferred from IFN-alpha1" stood below "Perturbation: IFN-alpha1".
         ("How do NK cells respond to IFN-alpha2b?", "“IFN-alpha2b” was not measured; inferred from IFN-alpha1"),
     ],
 )
-async def test_the_evidence_names_what_was_not_measured(
+async def test_the_evidence_says_where_it_was_measured_or_simulated(
     browser: Browser, service: Service, question: str, evidence: str
 ) -> None:
     async with visiting(browser, service) as visit:
         await visit.open("/")
         await visit.page.fill("#question", question)
         await expect(visit.page.locator("#reading dl")).to_contain_text(evidence)
-        await expect(visit.page.locator("#reading dl")).to_contain_text(f"low: {evidence.partition(';')[0]}")
+        if "not measured" in evidence:
+            await expect(visit.page.locator("#reading dl")).to_contain_text(f"low: {evidence.partition(';')[0]}")
 
 
 async def test_names_of_the_catalog_are_completed_with_the_keyboard(browser: Browser, service: Service) -> None:
@@ -111,6 +117,7 @@ async def test_an_example_can_be_answered(browser: Browser, service: Service) ->
         buttons = visit.page.locator(".examples button")
         await expect(buttons.first).to_be_visible()
         for at in range(await buttons.count()):
+            assert re.search("IFN-beta|IFN-gamma|TNF-alpha", await buttons.nth(at).inner_text())
             await buttons.nth(at).click()
             await expect(visit.page.locator("#reading")).to_contain_text("Expected power")
             await visit.page.fill("#question", "")
@@ -231,6 +238,7 @@ async def test_links_and_the_history_change_the_page_without_loading_it(browser:
         await page.evaluate("window.loaded = 'once'")
         await page.click("nav >> text=Atlases")
         await expect(page.locator(".card dd").first).to_have_text("11,000")
+        await expect(page.locator("th", has_text="Cells in this atlas").first).to_be_attached()
         await page.click("nav >> text=Runs")
         await expect(page.locator("h1")).to_have_text("Runs")
         await page.go_back()

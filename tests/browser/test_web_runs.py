@@ -57,14 +57,12 @@ async def test_a_label_is_set_when_asking_shown_and_filters_the_list(browser: Br
         await expect(page.locator(f"ul.runs a[href='/runs/{run_id}']")).to_be_visible()
         await expect(page.locator("#labels option")).to_have_attribute("value", LABEL)
         await page.select_option("#filter", "failed")
-        await expect(page.locator("ul.runs li")).to_have_text(
-            f"No run with the label “{LABEL}” is failed. Show all runs"
-        )
+        await expect(page.locator("ul.runs li")).to_have_text(f"No failed run with the label “{LABEL}”. Show all runs")
         await page.click("text=Show all runs")
         await expect(page.locator(f"ul.runs a[href='/runs/{other['run_id']}']")).to_be_visible()
         await page.fill("#label", "none")
         await page.keyboard.press("Enter")
-        await expect(page.locator("ul.runs li")).to_contain_text("No run with the label “none” exists.")
+        await expect(page.locator("ul.runs li")).to_contain_text("No run with the label “none”.")
 
 
 async def test_a_finished_run_is_deleted_after_a_dialog_that_says_what_is_lost(
@@ -80,6 +78,7 @@ async def test_a_finished_run_is_deleted_after_a_dialog_that_says_what_is_lost(
         await row.locator("input").check()
         await row.get_by_role("button", name="Delete").click()
         await expect(dialog).to_contain_text("Its result, its report and all its files are deleted with it.")
+        await expect(dialog).to_contain_text("Links to the run stop working. This cannot be undone.")
         await expect(dialog).to_contain_text(MEASURED)
         await expect(page.get_by_role("button", name="Keep the run")).to_be_focused()
         await nothing_to_complain_of(page)
@@ -94,6 +93,7 @@ async def test_a_finished_run_is_deleted_after_a_dialog_that_says_what_is_lost(
         assert (await service.client.get(f"/api/v1/runs/{first}/result")).status_code == 404
 
         await visit.open(f"/runs/{second}")
+        await expect(page.get_by_text("Copy the link")).to_have_attribute("title", "The link opens only for you")
         await page.click("text=Delete")
         detail = f"Run {second} still has a machine, which is being released. Try again in a minute."
         refusal = {"status": 409, "code": "run_not_finished", "detail": detail}
@@ -171,7 +171,11 @@ async def test_an_answer_about_one_gene_is_not_repeated(
 async def test_two_runs_are_compared(browser: Browser, service: Service, completed: list[str]) -> None:
     async with visiting(browser, service) as visit:
         page = visit.page
-        await visit.open("/runs?status=completed")
+        await visit.open("/runs?status=completed&page=99")
+        await page.wait_for_url("**/runs?status=completed")
+        for run_id, simulated in zip(completed, (0, 1), strict=True):
+            row = page.locator("ul.runs li", has=page.locator(f"a[href='/runs/{run_id}']"))
+            await expect(row.locator("text=simulated")).to_have_count(simulated)
         for run_id in completed:
             await page.locator("ul.runs li", has=page.locator(f"a[href='/runs/{run_id}']")).locator("input").check()
         await page.click("text=Compare two runs")
@@ -180,5 +184,10 @@ async def test_two_runs_are_compared(browser: Browser, service: Service, complet
         )
         assert await page.locator("svg circle").count() > 100
         assert await page.locator("table").count() == 2
+        await expect(page.locator("figcaption")).to_contain_text("Colored dots are called changed in A or B.")
+        await expect(page.locator(".card").nth(0)).to_contain_text("in demo_kang_ifnb")
+        await expect(page.locator(".card").nth(1)).to_contain_text("are simulated: the answer shows")
         await page.reload()
         await expect(page.locator("svg circle").first).to_be_attached()
+        await visit.open(f"/compare?a={completed[0]}")
+        await expect(page.locator("main")).to_contain_text("Choose two runs to compare.")
