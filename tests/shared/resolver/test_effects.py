@@ -13,7 +13,6 @@ EFFECTS = [
     "Does IFN-beta knock down HLA-DR in monocytes?",
     "What genes are lost when NK cells see TGF-beta?",
     "Does TNF delete anything in CD8 T cells?",
-    "Does IL-2 prevent apoptosis in Tregs?",
     "Which transcripts are suppressed in NK cells by TGF-beta?",
     "Does TNF cause loss of FOXP3 in Tregs?",
     "Is IFN-beta an inhibitor of proliferation in CD4 T cells?",
@@ -26,9 +25,10 @@ EFFECTS = [
     "Quels gènes l'IL-2 bloque-t-elle dans les cellules NK ?",
     "Are PD-1 and CTLA-4 increased by IL-2 in Tregs?",
     "Will TGF-beta stop NK cells from making IFNG?",
-    "Does IL-6 make B cells secrete antibodies?",
     "Which immune checkpoint genes does IFN-gamma induce in dendritic cells?",
 ]
+# The answer is about gene expression, which a caveat says.
+OUTCOMES = ["Does IL-2 prevent apoptosis in Tregs?", "Does IL-6 make B cells secrete antibodies?"]
 # The second of each pair says with the same word what was done.
 PAIRS = [
     ("Which genes does TNF block in monocytes?", "Which genes change in monocytes if one blocks TNF?"),
@@ -43,6 +43,12 @@ PAIRS = [
 @pytest.mark.parametrize("question", EFFECTS)
 def test_what_a_perturbation_does_is_answered(question: str) -> None:
     assert codes(question) == set()
+    assert interpret(question).answerable
+
+
+@pytest.mark.parametrize("question", OUTCOMES)
+def test_an_effect_other_than_gene_expression_is_a_caveat_and_no_manipulation(question: str) -> None:
+    assert codes(question) == {"unknown_words"}
     assert interpret(question).answerable
 
 
