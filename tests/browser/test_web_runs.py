@@ -26,13 +26,13 @@ async def test_a_waiting_run_is_cancelled_in_one_tab_and_seen_in_two_others(brow
         await expect(page.locator(".waiting")).to_contain_text("The run waits for its turn in the queue")
         await expect(page.locator(".waiting")).to_contain_text("Elapsed:")
         row = other.locator("ul.runs li", has_text=run["query"]).first
-        await expect(row.locator(".chip")).to_have_text("waiting")
+        await expect(row.locator(".chip").first).to_have_text("waiting")
         await page.click("button.danger")
         assert (await service.status(run["run_id"]))["status"] == "pending"  # it asks once more
         await page.click("text=Really cancel?")
-        await expect(page.locator(".chip")).to_have_text("cancelled")
-        await expect(third.locator(".chip")).to_have_text("cancelled")
-        await expect(row.locator(".chip")).to_have_text("cancelled")
+        await expect(page.locator(".chip").first).to_have_text("cancelled")
+        await expect(third.locator(".chip").first).to_have_text("cancelled")
+        await expect(row.locator(".chip").first).to_have_text("cancelled")
         await row.locator("text=Ask again").click()
         await expect(other.locator("#question")).to_have_value(run["query"])
 
