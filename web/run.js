@@ -122,6 +122,7 @@ function result(found) {
     found.evidence && h("p", {}, accuracy(found.evidence)),
     h("p", {}, score(found)),
     notes.length > 0 && h("ul", { class: "soft" }, notes.map((each) => h("li", {}, each))),
+    h("p", { class: "soft" }, "Genes are ordered by the change of log1p(CP10k)."),
     h("div", { class: "pair" },
       genes("Genes that rise most", found.top_upregulated), genes("Genes that fall most", found.top_downregulated)),
     found.enriched_pathways.length > 0 && table("Gene sets that shift most",

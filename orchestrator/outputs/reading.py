@@ -14,7 +14,7 @@ PARTS = {
     CaveatCode.DISEASE: "disease",
     CaveatCode.DONOR_ATTRIBUTE: "donor",
     CaveatCode.TISSUE: "tissue",
-    CaveatCode.UNKNOWN_WORDS: "words that were not understood",
+    CaveatCode.UNKNOWN_WORDS: "words that the answer does not cover",
 }
 EFFECTS = {
     Direction.UP: "raise {}",

@@ -91,7 +91,10 @@ def _content(result: SearchResult) -> dict[str, Any]:
         "printed_genes": PRINTED_GENES,
         "printed_rows": PRINTED_ROWS,
         "places": {gene: i for i, gene in enumerate(found.genes)},
-        "top": [*found.top(config.top_genes, up=True), *reversed(found.top(config.top_genes, up=False))],
+        "top": sorted(
+            [*found.top(config.top_genes, up=True), *found.top(config.top_genes, up=False)],
+            key=lambda gene: -gene.log2_fold_change,
+        ),
         "responders": frozenset(expected.responders) if expected else frozenset(),
         "expected_sets": frozenset(expected.gene_sets) if expected else frozenset(),
         "pathways": pathways,

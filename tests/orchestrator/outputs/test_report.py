@@ -129,6 +129,21 @@ def test_the_page_contains_every_part_of_the_result(tmp_path: Path) -> None:
         assert f"<dt>{name}</dt>" in page, name
 
 
+def test_the_genes_stand_in_the_order_that_their_table_announces(tmp_path: Path) -> None:
+    """Regression: genes stood in the order of another measure below a heading with a mark for descending fold changes."""
+    result = synthetic_result()
+    found = result.best.differential
+    mixed = replace(
+        result.best, differential=replace(found, effect=np.sign(found.effect) / (1.0 + np.abs(found.effect)))
+    )
+    page = page_of(replace(result, best=mixed), tmp_path)
+    table = page[page.index("<h3>Top genes</h3>") :].partition("</table>")[0]
+    assert 'aria-sort="descending"><button type="button">log2 fold change' in table
+    shown = [float(row) for row in re.findall(r'</th><td class="n" data-value="([^"]+)"', table)]
+    assert len(shown) == len(RISING) + len(FALLING)
+    assert shown == sorted(shown, reverse=True)
+
+
 def test_one_iteration_has_a_sentence_and_several_have_a_chart(tmp_path: Path) -> None:
     assert 'class="chart history"' in page_of(synthetic_result(), tmp_path)
     page = page_of(synthetic_result(scores=(8,)), tmp_path)
