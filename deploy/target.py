@@ -124,7 +124,7 @@ class Target:
         network: network of jobs, as a name or from `projects/` on; empty: the default network.
         subnet: subnet of jobs, as a name or from `projects/` on.
         external_ip: whether jobs have external addresses.
-        email_owners: whether runs that are stored under an e-mail address, as before owners were subjects, belong to who has it.
+        email_owners: whether runs stored under an e-mail address (before owners were IAP subjects) belong to the user with that address.
         iap_client_id: id of the OAuth client with which people sign in; empty: as before, at first Google's.
         iap_client_secret: its secret, if the operator passed it.
         frontend: folder of a front end of one's own; None: the built-in page.

@@ -216,7 +216,7 @@ class Client:
                 continue
             try:
                 answer = self._http.request(step.method, step.path, **step.options)
-            except (httpx.TransportError, Unavailable) as caught:  # the latter: the identity cannot be told now
+            except (httpx.TransportError, Unavailable) as caught:  # Unavailable: no token could be obtained
                 error = caught
 
 

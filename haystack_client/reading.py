@@ -17,7 +17,7 @@ IGNORED: Final = {
     "disease": "disease",
     "donor_attribute": "donor",
     "tissue": "tissue",
-    "unknown_words": "words that were not understood",
+    "unknown_words": "words that the answer does not cover",
 }
 # Kinds of match that say less than that the question names the term.
 UNSURE: Final = frozenset({"fuzzy", "related", "proposed"})

@@ -80,7 +80,7 @@ async def running(
             job_env={**_inherited(), **common, "PYTHONPATH": str(ROOT)},
             cwd=ROOT,
             on_notification=partial(_notify, events, data_dir / "jobs", say),
-            # The jobs are kept if the runs are: a restart of the service's own Firestore emulator loses them.
+            # Keep jobs only where runs survive: the service's own Firestore emulator loses its runs at a restart.
             journal=data_dir / "batch.db" if survives(store) else None,
             buckets={ATLAS_BUCKET: atlas_dir(data_dir)},
         )

@@ -24,7 +24,7 @@ RETRY_PAUSES = (1.0, 2.0, 4.0, 8.0)
 # Seconds for which finished work waits for the results bucket and the run store, and the longest pause between two tries.
 PATIENCE = 900.0
 LONGEST_PAUSE = 30.0
-# A phase that has moved by this share is reported, at most once in so many seconds: a short phase costs no write, a long one at most ten.
+# Smallest progress that is reported, and the shortest time between reports: a short phase costs no write, a long one at most ten.
 NOTABLE_SHARE = 0.1
 SHARE_SECONDS = 10.0
 # Seconds until an interrupted watch is started again.
@@ -90,7 +90,7 @@ class Progress:
         self._reported = 0.0  # the share of the phase that the store has
 
     def steps(self, total: int) -> Callable[[], None]:
-        """Return a function that counts a step of the current phase, of so many, for the thread that does them; heartbeats report it."""
+        """Return a thread-safe function that counts one of the current phase's steps; heartbeats report the share that is done."""
         at, done = self._at, count(1)
 
         def on_step() -> None:

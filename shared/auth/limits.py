@@ -100,7 +100,7 @@ class CallerLimits:
         return seconds * self._quota / WINDOW_SECONDS
 
     def _seconds(self, tokens: float) -> int:
-        """Return in how many whole seconds so many tokens are added."""
+        """Return the seconds, rounded up, until this many tokens are added."""
         return math.ceil(tokens * WINDOW_SECONDS / self._quota)
 
 

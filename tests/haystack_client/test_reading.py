@@ -90,7 +90,7 @@ def test_what_is_ignored_or_missing_comes_first(capsys: pytest.CaptureFixture[st
     }
     lines = shown(found, capsys)
     assert lines[:2] == [
-        "not taken into account: time (6 h, 24 h), dose (100 ng/ml), words that were not understood",
+        "not taken into account: time (6 h, 24 h), dose (100 ng/ml), words that the answer does not cover",
         "The answer is for MDC.",
     ]
     assert lines[2].endswith("from “CD8 T cells” (fuzzy match)")

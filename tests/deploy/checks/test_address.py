@@ -1,4 +1,4 @@
-"""DNS and the certificate: each state is told with the record or the command."""
+"""DNS and the certificate: each finding names the record or the command."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Quotas and builds: what is too small is told with the request that raises it."""
+"""Quotas and builds: each finding names the request that raises the quota."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""The organization and its policies: each that stops a deployment is told with what to do."""
+"""The organization and its policies: each finding that stops a deployment says what to do."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Why gcloud read nothing: refusals, disabled APIs and missing logins are told apart, with the words of the real gcloud."""
+"""Distinguish refusals, disabled APIs and missing logins by the messages of the real gcloud."""
 
 from collections.abc import Sequence
 

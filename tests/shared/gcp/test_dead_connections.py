@@ -212,7 +212,7 @@ async def sign_with_iam(scene: Scene) -> Outcome:
 
 
 async def fetch_keys(scene: Scene) -> Outcome:
-    """The connection dies while the keys are under way; no other is kept open."""
+    """The connection dies while the keys are being sent; no other connection is open."""
     asked = asyncio.Event()
     key = ec.generate_private_key(ec.SECP256R1()).public_key()
 

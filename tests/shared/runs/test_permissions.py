@@ -1,4 +1,4 @@
-"""A permission that Batch denies: nothing is retried forever, nobody is told to retry, and the operators are alerted."""
+"""A permission that Batch denies: retries end, the failure is not retryable, and the operators are alerted."""
 
 import json
 
