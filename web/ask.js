@@ -117,7 +117,9 @@ function optionFields() {
     h("label", {}, "Label, to find the run again (up to 100 characters)", h("input", { name: "label", maxlength: 100, autocomplete: "off" })),
     input("random_seed", "Random seed, for reproducible results (empty: any)", 0, 4294967295, null),
     select("llm_provider", "Who reads the question", [["", "the catalog alone"], ["anthropic", "Anthropic"], ["openai", "OpenAI"],
-      ["google_genai", "Google"]])));
+      ["google_genai", "Google"]]),
+    h("p", { class: "soft" }, "A language model works only if the operator of this service stored its key. Otherwise the catalog alone reads the question."),
+  ));
   const values = () => {
     const found = {};
     for (const each of element.querySelectorAll("[name]")) {
