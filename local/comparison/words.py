@@ -11,7 +11,7 @@ QUESTION: Final = "How right was it?"
 ERROR: Final = "Error: squared error relative to that of no change; below 1 is better than predicting nothing."
 CALLS: Final = (
     "right: called changed, and really changed that way. not called: really changed, but the prediction is too uncertain to say so. "
-    "Fold changes are huge where control cells have next to no counts."
+    "Genes are ordered by the change of log1p(CP10k), because fold changes are huge where control cells have next to no counts."
 )
 SHOWN_GENES: Final = 10
 CONFIG: Final = JobConfig()
