@@ -53,9 +53,11 @@ PEER_PACKAGES: Final = ("fastapi",)
 GOOGLE_AUTH: Final = "import google.auth, google.auth.transport.grpc\n"
 AUDIENCE: Final = "/projects/1234/global/backendServices/5678"
 KEY_ID: Final = "benchmark"
-# Functions start as in production; the peer as FastAPI's documentation starts it in a container.
+# Functions start as in production, the smallest one as the framework documents it, the peer as FastAPI documents it for containers.
 FUNCTION_COMMAND: Final = START_COMMAND.replace("0.0.0.0", "127.0.0.1")  # noqa: S104  # replaced
+HELLO_COMMAND: Final = FUNCTION_COMMAND.replace("shared.http.server:app", "functions_framework.aio:app")
 PEER_COMMAND: Final = "uvicorn fastapi_service:app --host 127.0.0.1 --port $PORT"
+COMMANDS: Final = {HELLO: HELLO_COMMAND, PEER: PEER_COMMAND}
 LONGEST_START: Final = 60.0
 # Seconds between two attempts to connect: short compared to a start, and long enough to leave the CPU to the service.
 RETRY_SECONDS: Final = 0.002
@@ -93,7 +95,7 @@ class Harness:
             RuntimeError: the service ended, did not listen in time, or gave an unexpected response.
         """
         port, log = free_port(), self.scratch / "services.log"
-        program, *arguments = (PEER_COMMAND if name == PEER else FUNCTION_COMMAND).replace("$PORT", str(port)).split()
+        program, *arguments = COMMANDS.get(name, FUNCTION_COMMAND).replace("$PORT", str(port)).split()
         with log.open("ab") as output:
             started = time.perf_counter()
             process = await asyncio.create_subprocess_exec(
