@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, async_playwright, expect
 
 from tests.browser.visits import MEASURED, SIMULATED
 from tests.e2e.conftest import Service, copy_of, start
@@ -24,6 +24,7 @@ async def browser() -> AsyncIterator[Browser]:
         if os.environ.get("CI"):
             pytest.fail(f"CI needs a browser: {missing}")
         pytest.skip(missing)
+    expect.set_options(timeout=15_000)  # a busy machine draws a page in seconds
     async with async_playwright() as playwright:
         # Root in a container has no user namespace for the sandbox; only our own pages are opened.
         sandbox = [] if os.geteuid() else ["--no-sandbox"]
