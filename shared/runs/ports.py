@@ -86,7 +86,7 @@ class RunStore(Protocol):
     async def page(
         self, wanted: RunFilter, *, limit: int, after: Cursor | None = None, offset: int = 0
     ) -> Sequence[RunSummary]:
-        """Return summaries of runs, newest first, then by descending id.
+        """Return summaries of runs, newest first, then by descending id. A run that cannot be read is logged and left out.
 
         Args:
             after: start after this position; skipped runs cost nothing.
@@ -94,10 +94,10 @@ class RunStore(Protocol):
         """
 
     async def count(self, wanted: RunFilter) -> int:
-        """Return how many runs `page` would return without a limit."""
+        """Return how many runs `page` would return without a limit, and how many it would leave out."""
 
     async def due(self, now: datetime, *, limit: int) -> Sequence[Run]:
-        """Return runs whose `check_at` is not after `now`, longest overdue first."""
+        """Return runs whose `check_at` is not after `now`, longest overdue first; one that cannot be read is logged and left out."""
 
 
 class RunWatch(Protocol):

@@ -6,7 +6,7 @@ without its additional round trip and without its lock, for which the emulator m
 
 import asyncio
 import hashlib
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime
 from typing import Final
@@ -16,7 +16,7 @@ from shared.runs.ports import Cursor, RunFilter
 from shared.runs.records import Run, RunSummary
 from shared.runs.states import ACTIVE, KEY_LIFETIME, check_transition
 from shared.stores.firestore_client import DocumentExists, FirestoreDatabase, Raw, decode_fields, delete, encode, write
-from shared.stores.reading import readable
+from shared.stores.reading import Read, readable_page
 
 RUNS: Final = "runs"
 # The name in stored databases and in firestore.indexes.json.
@@ -105,11 +105,11 @@ class FirestoreRunStore:
     ) -> Sequence[RunSummary]:
         """See `RunStore.page`."""
         select = {"fields": [{"field_path": path} for path in SUMMARY_FIELDS]}
-        query = {**_matching(wanted), "select": select, "limit": {"value": limit}, "offset": offset}
+        query = {**_matching(wanted), "select": select}
         if after is not None:
             last = [encode(after.created_at), {"reference_value": self._name(after.run_id)}]
             query["start_at"] = {"values": last, "before": False}
-        return [_summary(found) for found in await self._database.query(query)]
+        return await self._readable(query, _summary, limit, offset)
 
     async def count(self, wanted: RunFilter) -> int:
         """See `RunStore.count`."""
@@ -121,10 +121,8 @@ class FirestoreRunStore:
             "from_": [{"collection_id": RUNS}],
             "where": _field("check_at", "LESS_THAN_OR_EQUAL", now),
             "order_by": [{"field": {"field_path": "check_at"}, "direction": "ASCENDING"}],
-            "limit": {"value": limit},
         }
-        found = await self._database.query(query)
-        return readable(((document.name.rpartition("/")[2], document) for document in found), _run)
+        return await self._readable(query, _run, limit, 0)
 
     async def watch(self, run_id: str) -> AsyncGenerator[Run | None]:
         """See `RunWatch.watch`. A stream that breaks is opened again, and its first message shows what was missed."""
@@ -146,6 +144,15 @@ class FirestoreRunStore:
     async def ping_write(self, moment: datetime) -> None:
         """See `RunDatabase.ping_write`."""
         await self._database.ping_write({"written_at": moment})
+
+    async def _readable(
+        self, query: Mapping[str, object], read: Callable[[Raw], Read], limit: int, offset: int
+    ) -> Sequence[Read]:
+        async def fetch(missing: int, skipped: int) -> list[tuple[str, Raw]]:
+            documents = await self._database.query({**query, "limit": {"value": missing}, "offset": skipped})
+            return [(document.name.rpartition("/")[2], document) for document in documents]
+
+        return await readable_page(fetch, read, limit=limit, offset=offset)
 
     def _name(self, run_id: str) -> str:
         return f"{self._database.documents}/{RUNS}/{run_id}"

@@ -15,7 +15,7 @@ from shared.fields import rfc3339
 from shared.runs.ports import Cursor, RunFilter
 from shared.runs.records import Run, RunSummary
 from shared.runs.states import ACTIVE, check_transition
-from shared.stores.reading import readable
+from shared.stores.reading import Read, readable_page
 
 BUSY_SECONDS: Final = 10
 # Another process may write, and SQLite notifies nobody, so a watch polls.
@@ -138,8 +138,9 @@ class SqliteRunStore:
 
     async def summary(self, run_id: str) -> RunSummary | None:
         """See `RunStore.summary`."""
-        found = await self._summaries("run_id = ?", [run_id])
-        return found[0] if found else None
+        query = f"select {_SUMMARY} from runs where run_id = ?"  # noqa: S608  # fixed text; values are bound
+        found = await self._database.read(lambda connection: connection.execute(query, [run_id]).fetchone())
+        return RunSummary.from_stored_json(found[0]) if found else None
 
     async def update(self, run_id: str, change: Callable[[Run], Run | None]) -> Run:
         """See `RunStore.update`."""
@@ -172,8 +173,10 @@ class SqliteRunStore:
         if after is not None:
             where += " and (created_at, run_id) < (?, ?)"
             values += [rfc3339(after.created_at), after.run_id]
-        where += " order by created_at desc, run_id desc limit ? offset ?"
-        return await self._summaries(where, [*values, limit, offset])
+        query = (
+            f"select run_id, {_SUMMARY} from runs where {where} order by created_at desc, run_id desc limit ? offset ?"  # noqa: S608  # fixed text; values are bound
+        )
+        return await self._readable(query, values, RunSummary.from_stored_json, limit, offset)
 
     async def count(self, wanted: RunFilter) -> int:
         """See `RunStore.count`."""
@@ -181,9 +184,8 @@ class SqliteRunStore:
 
     async def due(self, now: datetime, *, limit: int) -> Sequence[Run]:
         """See `RunStore.due`."""
-        query = "select run_id, body from runs where check_at <= ? order by check_at limit ?"
-        rows = await self._database.read(lambda connection: connection.execute(query, (rfc3339(now), limit)).fetchall())
-        return readable(rows, Run.from_stored_json)
+        query = "select run_id, body from runs where check_at <= ? order by check_at limit ? offset ?"
+        return await self._readable(query, [rfc3339(now)], Run.from_stored_json, limit, 0)
 
     async def watch(self, run_id: str) -> AsyncGenerator[Run | None]:
         """See `RunWatch.watch`."""
@@ -211,10 +213,14 @@ class SqliteRunStore:
                 raise
             raise NotWritable(error.service) from error
 
-    async def _summaries(self, where: str, values: Sequence[str | int]) -> list[RunSummary]:
-        query = f"select {_SUMMARY} from runs where {where}"  # noqa: S608  # fixed text; values are bound
-        rows = await self._database.read(lambda connection: connection.execute(query, values).fetchall())
-        return [RunSummary.from_stored_json(body) for (body,) in rows]
+    async def _readable(
+        self, query: str, values: Sequence[str | int], read: Callable[[str], Read], limit: int, offset: int
+    ) -> Sequence[Read]:
+        async def fetch(missing: int, skipped: int) -> list[tuple[str, str]]:
+            bound = [*values, missing, skipped]
+            return await self._database.read(lambda connection: connection.execute(query, bound).fetchall())
+
+        return await readable_page(fetch, read, limit=limit, offset=offset)
 
 
 class SqliteCatalog:

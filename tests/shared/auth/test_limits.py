@@ -60,6 +60,16 @@ def test_a_rested_caller_may_send_the_quota_at_once_and_then_one_request_at_a_ti
     assert admitted(limits, ADA) == Allowance(True, 30, 29, 2)
 
 
+def test_the_reset_is_when_the_quota_is_whole_or_when_the_next_request_is_admitted(
+    make: Callable[[int], CallerLimits], watch: Stopwatch
+) -> None:
+    limits, resets = make(2), list[int]()  # a token in 30 seconds
+    for pause in (0, 0, 15):
+        watch.now += pause
+        resets.append(admitted(limits, ADA).reset_seconds)
+    assert resets == [30, 30, 15]
+
+
 def test_without_a_limit_nothing_is_counted(make: Callable[[int], CallerLimits]) -> None:
     limits = CallerLimits(requests_per_minute=0, waiting=0)
     assert limits.admit(ADA) is None

@@ -489,20 +489,45 @@ async def test_runs_are_selected_by_their_label(run_store: RunDatabase) -> None:
     assert await run_store.count(wanted._replace(label="Screen")) == 0
 
 
-async def test_regression_a_due_run_that_newer_code_wrote_hides_no_other_and_is_logged_without_its_content(
+class NewerRun(Run):
+    """A run with a phase that this code does not know, as after a rollback."""
+
+    current_phase: str | None = None  # type: ignore[assignment]
+
+
+async def newer_runs(run_store: RunDatabase, count: int) -> list[Run]:
+    """Store some more runs that this code cannot read, the first after a minute; return them."""
+    phase = {"current_phase": f"asking {ADA.email}"}
+    newer: list[Run] = [NewerRun(**make_run(minutes=minute).model_dump() | phase) for minute in range(1, count + 1)]
+    for run in newer:
+        await run_store.create(run)
+    return newer
+
+
+async def test_regression_due_runs_that_newer_code_wrote_hide_no_other_and_are_logged_without_their_content(
     run_store: RunDatabase, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Regression: after a rollback, one run with a phase that this code does not know ended each sweep with an error."""
+    newer = await newer_runs(run_store, 2)
+    other = make_run(minutes=4)
+    await run_store.create(other)
+    assert list(await run_store.due(START + timedelta(minutes=20), limit=1)) == [other]
+    lines = list(map(json.loads, capsys.readouterr().err.splitlines()))
+    assert [(line["severity"], line["run_id"]) for line in lines] == [("ERROR", run.run_id) for run in newer]
+    assert all("current_phase" in line["stack_trace"] for line in lines)
+    assert ADA.email not in "".join(line["stack_trace"] for line in lines)
 
-    class NewerRun(Run):
-        current_phase: str | None = None  # type: ignore[assignment]
 
-    newer = NewerRun(**make_run(minutes=-1).model_dump() | {"current_phase": f"asking {ADA.email}"})
-    other = make_run()
-    for run in (newer, other):
+async def test_regression_a_page_is_full_although_newer_code_wrote_some_of_its_runs(
+    run_store: RunDatabase, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Regression: after a rollback, one such run made the list of its owner an internal error."""
+    made = [make_run(minutes=minute) for minute in (0, 5, 6)]
+    for run in made:
         await run_store.create(run)
-    assert list(await run_store.due(START + timedelta(minutes=5), limit=10)) == [other]
-    (line,) = map(json.loads, capsys.readouterr().err.splitlines())
-    assert (line["severity"], line["run_id"]) == ("ERROR", newer.run_id)
-    assert "current_phase" in line["stack_trace"]
-    assert ADA.email not in line["stack_trace"]
+    await newer_runs(run_store, 3)
+    wanted = RunFilter(ADA.owners)
+    pages = [[run.run_id for run in await run_store.page(wanted, limit=2, offset=offset)] for offset in (0, 2)]
+    assert pages == [[made[2].run_id, made[1].run_id], [made[0].run_id]]
+    assert capsys.readouterr().err.count('"ERROR"') == 3
+    assert await run_store.count(wanted) == 6
