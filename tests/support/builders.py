@@ -19,6 +19,7 @@ from shared.catalog.interpretation import (
 from shared.fields import Answer, Clock, ControlStrategy
 from shared.runs import states
 from shared.runs.deliveries import Channel
+from shared.runs.evidence import Confidence, GroundingEvidence, RunEvidence
 from shared.runs.lifecycle import RunLease
 from shared.runs.notifier import Notifier
 from shared.runs.ports import BatchJobs, RunFilter, RunStore, Sender
@@ -162,6 +163,20 @@ def make_run(run_id: str = "", *, owner: Caller = ADA, minutes: float = 0, **fie
 def by_email(run: Run) -> Run:
     """Return the run as it would have been stored before owners were subjects."""
     return run.model_copy(update={"owner": run.user_email, "owner_email": None})
+
+
+def evidence() -> RunEvidence:
+    """Build the evidence of an answer with low confidence."""
+    return RunEvidence(
+        expected_accuracy=None,
+        expected_accuracy_note="Nothing can be left out.",
+        grounding=GroundingEvidence(score=6, p_value=0.01, permutations=199),
+        confidence=Confidence.LOW,
+        confidence_reason="One donor.",
+        donors=1,
+        cell_types=1,
+        cells=100,
+    )
 
 
 def completed_run() -> Run:

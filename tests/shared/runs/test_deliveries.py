@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.runs.deliveries import MAX_ATTEMPTS, Channel, Delivery, DeliveryState, next_attempt, started
+from shared.runs.deliveries import MAX_ATTEMPTS, POSTPONEMENT, Channel, Delivery, DeliveryState, next_attempt, started
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 # What happens to an attempt; the process dies before it knows, if anything.
@@ -36,6 +36,18 @@ def test_every_delivery_ends_within_a_day_of_attempts(story: list[tuple[str, flo
     assert (delivery.error is None) or delivery.state is not DeliveryState.DELIVERED
     if len(story) > MAX_ATTEMPTS:
         assert delivery.state is not DeliveryState.WAITING
+
+
+def test_a_delivery_without_room_is_due_a_little_later_and_has_lost_no_attempt() -> None:
+    (delivery,) = started([Delivery(channel=Channel.EMAIL, attempts=2)], NOW)
+    assert delivery.postponed(NOW) == delivery.model_copy(update={"next_at": NOW + POSTPONEMENT})
+
+
+def test_a_delivery_that_is_given_up_says_why() -> None:
+    claimed = started([Delivery(channel=Channel.EMAIL)], NOW)[0].claimed(NOW)
+    assert claimed.failed("no such address", permanent=True).error == "no such address"
+    lost = Delivery(channel=Channel.EMAIL, attempts=MAX_ATTEMPTS, next_at=NOW)
+    assert lost.claimed(NOW).error == "the outcome of the last attempt is unknown"
 
 
 def test_nothing_is_due_before_the_run_ends() -> None:

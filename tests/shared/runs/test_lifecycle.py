@@ -6,7 +6,7 @@ from shared.catalog.interpretation import Interpretation
 from shared.errors import RunAlreadyFinished, Unavailable
 from shared.fields import ControlStrategy
 from shared.runs import lifecycle, states
-from shared.runs.evidence import Confidence, GroundingEvidence, RunEvidence
+from shared.runs.evidence import Confidence
 from shared.runs.jobs import failure_for
 from shared.runs.lifecycle import PhaseShare
 from shared.runs.records import Iteration, Run
@@ -15,7 +15,7 @@ from shared.runs.states import Actor, ComputeState, FailureReason, Phase, RunSta
 from shared.runs.submission import RunSubmission
 from shared.runs.views import run_status
 from shared.stores.sqlite import SqliteDatabase, SqliteRunStore
-from tests.support.builders import ADA, ANSWERABLE, lease, outcome
+from tests.support.builders import ADA, ANSWERABLE, evidence, lease, outcome
 from tests.support.fakes import FakeBatch, TestClock
 
 READ = Interpretation(answerable=False, dataset=None, cell_type=None, perturbation=None, caveats=[])
@@ -55,18 +55,8 @@ async def test_the_confidence_of_a_completed_run_is_seen_without_its_result(
     store: SqliteRunStore, run: Run, clock: TestClock
 ) -> None:
     assert run_status(run).confidence is None
-    evidence = RunEvidence(
-        expected_accuracy=None,
-        expected_accuracy_note="Nothing can be left out.",
-        grounding=GroundingEvidence(score=6, p_value=0.01, permutations=199),
-        confidence=Confidence.LOW,
-        confidence_reason="One donor.",
-        donors=1,
-        cell_types=1,
-        cells=100,
-    )
     await lease(run.run_id, store=store, clock=clock).begin()
-    found = outcome(run.run_id).model_copy(update={"evidence": evidence})
+    found = outcome(run.run_id).model_copy(update={"evidence": evidence()})
     await lease(run.run_id, store=store, clock=clock).complete(found)
     summary = await store.summary(run.run_id)
     assert summary is not None

@@ -49,6 +49,16 @@ async def test_tokens_lead_through_all_runs_once_newest_first(store: SqliteRunSt
     assert numbers == [1, 2, 3]
 
 
+async def test_tokens_leave_out_no_run_that_was_created_in_the_same_moment(
+    sqlite: SqliteDatabase, batch: FakeBatch, clock: TestClock
+) -> None:
+    store, requests = SqliteRunStore(sqlite), [CreateRunRequest(query=f"What is question {n}?") for n in range(4)]
+    made = {(await RunSubmission(store, batch, clock).create(each, ANSWERABLE, ADA)).run_id for each in requests}
+    first = await ask(store, page_size=2)
+    second = await ask(store, page_size=2, page_token=first.next_page_token)
+    assert {run.run_id for page in (first, second) for run in page.runs} == made
+
+
 async def test_a_page_by_number_is_the_page_by_token(store: SqliteRunStore) -> None:
     first = await ask(store, page_size=3)
     assert await ask(store, page_size=3, page=2) == await ask(store, page_size=3, page_token=first.next_page_token)
@@ -158,7 +168,7 @@ async def test_a_token_holds_however_often_and_in_which_order_its_states_are_nam
     "damage",
     [
         lambda token: token[:-2],
-        lambda token: f"{token[:9]}!{token[9:]}",
+        lambda token: f"{token[:9]}!!!!{token[9:]}",
         lambda token: ("B" if token[0] == "A" else "A") + token[1:],
         lambda _: "",
         lambda _: "§",

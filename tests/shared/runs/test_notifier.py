@@ -374,6 +374,20 @@ async def test_a_sweep_announces_a_bounded_number_of_runs_and_later_sweeps_the_r
     assert sorted(event for event, _ in world.mail.sent) == sorted(f"{run.run_id}_completed" for run in runs)
 
 
+async def test_a_run_that_a_sweep_leaves_to_the_next_has_only_its_due_deliveries_put_off(world: World) -> None:
+    world.max_announcements = 0
+    done = Delivery(channel=Channel.WEBHOOK, url=URL, state=DeliveryState.DELIVERED, attempts=1)
+    now = world.clock()
+    due = Delivery(channel=Channel.EMAIL, next_at=now)
+    run = make_run(status=RunState.FAILED, deliveries=[done, due], check_at=now)
+    compute = run.compute.model_copy(update={"state": ComputeState.RELEASED})
+    await world.store.create(run.model_copy(update={"compute": compute}))
+    await world.sweep()
+    left = await world.stored(run)
+    assert left.deliveries == [done, due.postponed(now)]
+    assert left.check_at == now + deliveries.POSTPONEMENT
+
+
 async def test_news_goes_out_while_batch_is_away(world: World) -> None:
     run = await world.create()
     await lifecycle.cancel(run.run_id, ADA, store=world.store, jobs=world.batch, clock=world.clock)

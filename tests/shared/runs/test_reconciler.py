@@ -147,6 +147,7 @@ async def test_the_next_attempts_job_that_batch_did_not_take_is_submitted_by_the
     away, service.jobs = service.jobs, AwayForSubmits()
     service.jobs.jobs = away.jobs
     assert (await service.sweep(minutes=6)).unanswered == 1
+    assert (await service.now()).requested_at == service.clock.now
     service.jobs = away
     await service.sweep(minutes=6)
     after = await service.now()
@@ -255,7 +256,7 @@ async def test_a_second_attempt_shows_nothing_of_the_first_and_may_wait_long_for
     service.jobs.put(first.compute.job_id, JobState.FAILED, exit_codes=(50001,))
     await service.sweep(minutes=6)
     second = await service.now()
-    assert (second.compute.attempt, second.iterations) == (2, [])
+    assert (second.compute.attempt, second.iterations, second.heartbeat_at) == (2, [], None)
     assert (second.current_phase, second.current_iteration, second.control_strategy_effective) == (None, 0, None)
     for state in (JobState.QUEUED, JobState.RUNNING):  # silent for longer than a job that hangs
         service.jobs.put(second.compute.job_id, state)

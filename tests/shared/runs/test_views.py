@@ -18,7 +18,7 @@ from shared.runs.states import FailureReason, Phase
 from shared.runs.submission import RunSubmission
 from shared.runs.views import run_status
 from shared.stores.sqlite import SqliteDatabase, SqliteRunStore
-from tests.support.builders import ADA, ANSWERABLE, EVE, NO_RUN, completed_run, lease, outcome
+from tests.support.builders import ADA, ANSWERABLE, EVE, NO_RUN, completed_run, evidence, lease, outcome
 from tests.support.fakes import FakeBatch, TestClock
 
 
@@ -131,8 +131,8 @@ async def test_a_run_that_is_not_completed_has_no_result(store: SqliteRunStore, 
         await views.result(run.run_id, ADA, store=store, files=SignsNothing(), clock=clock)
 
 
-@pytest.mark.parametrize(("score", "success"), [(8, True), (None, False)])
-async def test_a_result_without_a_score_is_no_success(
+@pytest.mark.parametrize(("score", "success"), [(8, True), (7, True), (6, False), (None, False)])
+async def test_a_result_of_before_the_job_decided_is_a_success_if_it_reaches_the_threshold(
     store: SqliteRunStore, run: Run, clock: TestClock, score: int | None, success: bool
 ) -> None:
     await lease(run.run_id, store=store, clock=clock).begin()
@@ -145,6 +145,26 @@ async def test_a_result_without_a_score_is_no_success(
     assert run_status(done).grounding_scores == [score]
     result = await views.result(run.run_id, ADA, store=store, files=SignsNothing(), clock=clock)
     assert (result.grounding_score, result.iterations[0].score, result.success) == (score, score, success)
+
+
+async def test_a_result_tells_the_evidence_and_the_parts_of_each_score_and_trusts_the_job(
+    store: SqliteRunStore, run: Run, clock: TestClock
+) -> None:
+    done = completed_run()
+    assert done.outcome is not None
+    holder = lease(run.run_id, store=store, clock=clock)
+    await holder.begin()
+    await holder.progress(phase=Phase.OUTPUT_GENERATION, iteration=1, finished=done.iterations[0])
+    found = {"success": False, "grounding_p_value": 0.25, "evidence": evidence()}
+    await holder.complete(done.outcome.model_copy(update=found))
+    result = await views.result(run.run_id, ADA, store=store, files=SignsNothing(), clock=clock)
+    assert (result.evidence, result.grounding_p_value) == (evidence(), 0.25)
+    assert result.grounding_score is not None
+    assert result.grounding_score >= run.score_threshold
+    assert not result.success
+    stored, shown = done.iterations[0].components, result.iterations[0].components
+    assert [part.model_dump() for part in shown] == [part.model_dump() for part in stored]
+    assert any(part.score for part in stored)
 
 
 def test_an_answer_of_any_length_is_stored_short() -> None:

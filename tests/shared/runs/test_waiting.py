@@ -4,7 +4,7 @@ import pytest
 
 from local.batch.jobs import DELAYS
 from shared.runs import lifecycle, waiting
-from shared.runs.jobs import JobReport, JobState
+from shared.runs.jobs import JobReport, JobState, failure_for
 from shared.runs.records import Run
 from shared.runs.schemas import CreateRunRequest
 from shared.runs.states import ComputeState, FailureReason, RunState, WaitingReason
@@ -74,6 +74,14 @@ def test_the_emulator_says_what_is_recognized() -> None:
         "quota-exceeded": WaitingReason.QUOTA,
         "machines": WaitingReason.MACHINES,
     }
+
+
+def test_a_wait_that_nothing_explains_is_given_up_with_the_usual_advice() -> None:
+    failure = waiting.given_up(None)
+    assert failure == failure_for(FailureReason.QUOTA)
+    explained = waiting.given_up(WaitingReason.MACHINES).advice
+    known = f"Last known reason for the wait: {waiting.sentence(WaitingReason.MACHINES)} "
+    assert explained == known + failure.advice
 
 
 async def test_a_new_run_waits_for_its_turn_and_one_that_begins_for_nothing(service: Service) -> None:
@@ -158,6 +166,7 @@ async def test_a_job_that_waits_longer_than_the_limit_fails_its_run_and_is_cance
     assert failed.failure is not None
     assert (failed.failure.reason, failed.failure.retryable) == (FailureReason.QUOTA, True)
     assert waiting.sentence(WaitingReason.MACHINES) in failed.failure.advice
+    assert failed.error_message == "The job waited too long for a machine of Google Cloud."
     assert (failed.waiting_for, failed.compute.attempt) == (None, 1)
     await service.sweep(minutes=1)
     assert service.jobs.cancelled == [run.compute.job_id]
