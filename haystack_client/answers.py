@@ -2,7 +2,7 @@
 
 import csv
 import html
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from importlib import import_module
 from pathlib import Path
@@ -132,6 +132,12 @@ class Answers(Sequence[Answer]):
         head = "".join(f"<th>{name.replace('_', ' ')}</th>" for name in COLUMNS)
         rows = ("".join(f"<td>{html.escape(_text(row[name]))}</td>" for name in COLUMNS) for row in self.json)
         return f"<table><tr>{head}</tr>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
+
+
+def waits_for(run: Mapping[str, Any]) -> str:
+    """Return what a queued run waits for, as a sentence of the service; empty if it tells nothing."""
+    found = run.get("waiting_for")  # older services have none
+    return str(found.get("text") or "") if isinstance(found, Mapping) else ""
 
 
 def _text(value: object) -> str:

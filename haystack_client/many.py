@@ -7,7 +7,7 @@ first attempt stopped: what was submitted is found, and not run twice.
 import time
 from collections.abc import Callable, Sequence
 
-from haystack_client.answers import Answer, Answers
+from haystack_client.answers import Answer, Answers, waits_for
 from haystack_client.errors import NotFound, RequestRefused, TooManyRuns
 from haystack_client.operations import Operations, Steps
 from haystack_client.questions import Question, keys
@@ -66,14 +66,16 @@ def _await_end(operations: Operations, seconds: float) -> Steps[None]:
 
 def _finish(operations: Operations, row: Answer, on_row: OnRow) -> Steps[None]:
     following = operations.following(row.run_id)
+    told = ""
     try:
         while not following.done:
             run = yield from following.change()
             assert run is not None  # without a limit on the time, there is a change
-            before = row.status
+            before, reason = row.status, waits_for(run)
             row.update(run)
-            if row.status != before and not row.done:
-                on_row(row, "")
+            if not row.done and (row.status != before or reason != told):
+                on_row(row, f"{row.run_id} {row.status}: {reason}" if reason else "")
+            told = reason
         if row.status == "completed":
             row.conclude((yield from operations.result(row.run_id)))
     except (NotFound, RequestRefused) as error:  # deleted in the meantime

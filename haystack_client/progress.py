@@ -11,7 +11,7 @@ from rich import progress as bars
 from rich.console import RenderableType
 from rich.table import Column
 
-from haystack_client.answers import Answer, Answers
+from haystack_client.answers import Answer, Answers, waits_for
 from haystack_client.api import Client
 from haystack_client.download import Json
 from haystack_client.questions import Question
@@ -86,12 +86,6 @@ def describe(run: Mapping[str, Any]) -> str:
     iteration = f" · iteration {run['current_iteration']}/{run['max_iterations']}" if run["current_iteration"] else ""
     scores = f" · scores {in_a_row(run['grounding_scores'])}" if run["grounding_scores"] else ""
     return f"{phase}{iteration}{scores}"
-
-
-def waits_for(run: Mapping[str, Any]) -> str:
-    """Return what a queued run waits for, as a sentence of the service; empty if it tells nothing."""
-    found = run.get("waiting_for")  # older services have none
-    return str(found.get("text") or "") if isinstance(found, Mapping) else ""
 
 
 def in_a_row(scores: Iterable[int | None]) -> str:

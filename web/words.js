@@ -48,7 +48,11 @@ export const number = (value) => (value === null || value === undefined ? "unkno
 export const signed = (value) => (value === null ? "–" : `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`);
 export const size = (bytes) => (bytes < 1024 ** 2 ? `${Math.ceil(bytes / 1024)} KiB` : `${(bytes / 1024 ** 2).toFixed(1)} MiB`);
 export const count = (n, one, many = `${one}s`) => `${number(n)} ${n === 1 ? one : many}`;
-export const geneSet = (name) => name.replace(/^(HALLMARK|REACTOME)_/, "").replaceAll("_", " ").toLowerCase();
+
+// A gene set in the spelling of people: words with digits and the abbreviations of the Hallmark sets keep their capitals.
+const ABBREVIATIONS = new Set(["TNFA", "NFKB", "WNT", "TGF", "JAK", "DNA", "AKT", "MTOR", "MYC", "UV", "KRAS", "TCR", "BCR", "MHC", "RNA"]);
+const inCase = (word) => (ABBREVIATIONS.has(word) || /\d/.test(word) ? word : word.toLowerCase());
+export const geneSet = (name) => name.replace(/^(HALLMARK|REACTOME)_/, "").split("_").map(inCase).join(" ");
 
 export function pValue(value) {
   if (value === null) return "–";

@@ -68,6 +68,18 @@ async def test_a_refused_question_says_why_and_a_click_on_a_suggestion_helps(
         assert await page.input_value("#question") == "How would NK cells respond to IFN-beta?"
 
 
+async def test_gene_sets_keep_the_capitals_of_abbreviations(browser: Browser, service: Service) -> None:
+    async with visiting(browser, service) as visit:
+        await visit.open("/")
+        names = [
+            "HALLMARK_TNFA_SIGNALING_VIA_NFKB",
+            "HALLMARK_IL6_JAK_STAT3_SIGNALING",
+            "REACTOME_INTERFERON_SIGNALING",
+        ]
+        shown = await visit.page.evaluate("async (names) => names.map((await import('/words.js')).geneSet)", names)
+        assert shown == ["TNFA signaling via NFKB", "IL6 JAK STAT3 signaling", "interferon signaling"]
+
+
 async def test_what_is_not_taken_into_account_is_shown_while_typing(browser: Browser, service: Service) -> None:
     async with visiting(browser, service) as visit:
         await visit.open("/")

@@ -102,6 +102,20 @@ def test_the_limit_of_active_runs_is_respected_without_busy_polling() -> None:
     assert len([call for call in service.calls if call == "POST"]) == 6 + 4
 
 
+def test_a_run_in_the_queue_says_once_what_it_waits_for() -> None:
+    service = Limited(9)
+    texts = []
+
+    def on_row(row: Answer, waiting: str) -> None:
+        texts.append(waiting or row.status)
+        if row.run_id:
+            service.runs[row.run_id]["waiting_for"] = {"reason": "quota", "text": "The project has no quota left."}
+
+    with service.client() as client:
+        client.ask_many(["A?"], on_row=on_row)
+    assert texts == ["pending", "run_000000000000 pending: The project has no quota left.", "completed"]
+
+
 def test_a_refused_question_is_a_row_with_its_reason_and_suggestion() -> None:
     invalid = refusal(
         422, code="invalid_request", detail="Too short.", errors=[{"loc": ["body", "query"], "msg": "short"}]
