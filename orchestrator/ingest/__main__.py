@@ -8,6 +8,7 @@ from pathlib import Path
 from orchestrator.atlas.errors import AtlasUnusable
 from orchestrator.ingest import atlases, interruption, on_batch, replacement, terminal_progress
 from orchestrator.ingest.options import Options
+from orchestrator.ingest.refusals import told
 from shared.errors import HaystackError
 
 OPTIONS = {
@@ -48,7 +49,7 @@ def _command(arguments: list[str]) -> int:
     try:
         container = wiring.container()
     except HaystackError as error:
-        print(error, file=sys.stderr)
+        print(told(error), file=sys.stderr)
         return 1
     in_cloud = on_batch.InAtlasBucket(container) if container.settings.atlas_bucket else None
     return atlases.main(arguments, container.catalog, container.settings.atlas_root, in_cloud)
@@ -95,7 +96,7 @@ def _ingest(arguments: list[str]) -> int:
                 lambda: ingest(dataset, path, root, options, report, announce=announce),
             )
     except (AtlasUnusable, HaystackError) as error:
-        print(error, file=sys.stderr)
+        print(told(error), file=sys.stderr)
         return 1
     print(
         f"{entry.name}: {entry.n_cells} cells × {entry.n_genes} genes, {len(entry.donors)} donors, "

@@ -11,6 +11,7 @@ from typing import Final, Protocol
 
 from orchestrator.atlas.errors import AtlasUnusable
 from orchestrator.ingest import replacement
+from orchestrator.ingest.refusals import told
 from shared.catalog import folders
 from shared.catalog.cache import Catalog
 from shared.catalog.entries import CellTypeEntry, ConditionEntry, DatasetEntry
@@ -68,7 +69,7 @@ def main(arguments: Sequence[str], catalog: Catalog, atlas_root: Path, in_cloud:
         parts = [] if entry is None else ["\n".join(description(entry, atlas_root))]
         print("\n\n".join([*parts, f"newest ingest on Batch: {on_batch}"] if on_batch else parts))
     except (AtlasUnusable, HaystackError) as error:
-        print(error, file=sys.stderr)
+        print(told(error), file=sys.stderr)
         return 1
     return 0
 
