@@ -306,6 +306,25 @@ async def test_a_set_with_two_keys_of_one_id_is_refused_and_the_cached_keys_stay
 
 
 @pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ((500, b"{}"), "status 500"),
+        ((200, b"{}"), "not a set of JSON web keys"),
+        ((200, b" " * (MAX_DOCUMENT_BYTES + 1)), f"more than {MAX_DOCUMENT_BYTES} bytes of keys"),
+        ((200, json.dumps({"keys": key_set({"one": ONE})["keys"] * 2}).encode()), "two keys with the same id"),
+    ],
+)
+async def test_the_log_says_why_there_are_no_keys(
+    provider: Provider, watch: Stopwatch, capsys: pytest.CaptureFixture[str], answer: tuple[int, bytes], reason: str
+) -> None:
+    provider.status, provider.body = answer
+    with pytest.raises(Unavailable):
+        await PublicKeys(provider.url, clock=watch).find("one")
+    (line,) = map(json.loads, capsys.readouterr().err.splitlines())
+    assert (line["message"], line["url"], line["reason"]) == ("public keys not fetched", provider.url, reason)
+
+
+@pytest.mark.parametrize(
     ("token", "algorithm", "jwk"),
     [(RFC_RS256, "RS256", RFC_RSA), (RFC_ES256, "ES256", RFC_CURVE)],
     ids=["RSA", "curve"],

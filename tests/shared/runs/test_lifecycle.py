@@ -124,7 +124,7 @@ async def test_a_heartbeat_reports_the_share_of_its_own_phase_only(
     for late in (PhaseShare(Phase.INFERENCE, 1, 0.9), PhaseShare(Phase.EVALUATION, 2, 0.9)):
         assert (await process.heartbeat(late)).phase_progress is None
     moved = await process.heartbeat(PhaseShare(Phase.EVALUATION, 1, 0.4))
-    assert (run_status(moved).phase_progress, moved.updated_at) == (0.4, clock())
+    assert (run_status(moved).phase_progress, moved.updated_at, moved.heartbeat_at) == (0.4, clock(), clock())
     clock.move(seconds=10)
     assert (await process.heartbeat(PhaseShare(Phase.EVALUATION, 1, 0.4))).updated_at == moved.updated_at
     assert (await process.progress(phase=Phase.EVALUATION, iteration=2)).phase_progress is None
