@@ -51,6 +51,6 @@ class FirestoreEmulator(ServerProcess):
             "the Firestore emulator",
             lambda port: [*command, "--host", "127.0.0.1", "--port", str(port)],
             ready_path="/",
-            ready_seconds=30.0,
+            ready_seconds=60.0,
             log=log,
         )

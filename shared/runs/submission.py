@@ -82,7 +82,7 @@ class RunSubmission:
             IdempotencyMismatch: the key was used with another request.
             NotificationRefused: the service does not send a notification that the request asks for.
             Unavailable: the store or Batch does not answer. With a key the run stays pending for the retry; without one it is failed,
-                so that a retry cannot run it twice.
+                so that a retry cannot run it twice, unless its job has reached Batch and begun: then the run is returned.
         """
         run, adopted = await self._store_or_find(request, question, caller, idempotency_key)
         if adopted and run.status is not RunState.PENDING:
@@ -92,9 +92,12 @@ class RunSubmission:
         except (SubmitRejected, PermissionMissing) as error:
             return await self.reject(run, error)
         except Unavailable:
-            if idempotency_key is None:
-                await self._fail(run, FailureReason.SUBMIT_FAILED, NOT_SUBMITTED)
-            raise
+            if idempotency_key is not None:
+                raise
+            now = await self._fail(run, FailureReason.SUBMIT_FAILED, NOT_SUBMITTED)
+            if now.status.done:
+                raise
+            return now
         return run
 
     async def submit(self, run: Run) -> None:
@@ -130,13 +133,14 @@ class RunSubmission:
         return await self._fail(run, FailureReason.SUBMIT_FAILED, NOT_SUBMITTED)
 
     async def _fail(self, run: Run, reason: FailureReason, message: str) -> Run:
-        # If the job exists after all, the reconciler releases it.
+        # If the job exists after all, the reconciler releases it; if it has begun, the run goes on.
         return await lifecycle.fail(
             run.run_id,
             failure_for(reason),
             message,
             actor=Actor.SERVICE,
             release=True,
+            seen=run,
             store=self._store,
             clock=self._clock,
         )

@@ -158,7 +158,7 @@ async def test_a_wait_is_answered_as_soon_as_the_run_changes(api: httpx.AsyncCli
     await asyncio.sleep(0.3)
     assert not waiting.done()
     await lease(run_id, store=store, clock=utc_now).begin()
-    answer = await asyncio.wait_for(waiting, 5)
+    answer = await asyncio.wait_for(waiting, 30)
     assert answer.json()["status"] == "running"
 
 

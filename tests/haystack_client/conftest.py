@@ -96,9 +96,9 @@ class Haystack:
 
 
 async def ended(process: Process) -> Done:
-    """Wait for a command and return its outcome; kill it after 30 seconds."""
+    """Wait for a command and return its outcome; kill it after a minute."""
     try:
-        out, err = await asyncio.wait_for(process.communicate(), 30)
+        out, err = await asyncio.wait_for(process.communicate(), 60)
     except TimeoutError:
         process.send_signal(signal.SIGKILL)
         raise

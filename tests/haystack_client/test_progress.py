@@ -54,7 +54,7 @@ async def line_of(process: Process) -> str:
     """Return the next line that a command prints."""
     stream = process.stdout
     assert isinstance(stream, StreamReader)
-    return (await asyncio.wait_for(stream.readline(), 20)).decode().strip()
+    return (await asyncio.wait_for(stream.readline(), 40)).decode().strip()
 
 
 async def test_a_watch_without_a_terminal_prints_a_line_for_each_phase(haystack: Haystack, tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ async def test_the_demo_shows_how_the_question_is_read_before_it_runs(
     assert process.stdout is not None
     lines: list[str] = []
     while not lines or not lines[-1].startswith(haystack.url):
-        line = await asyncio.wait_for(process.stdout.readline(), 20)
+        line = await asyncio.wait_for(process.stdout.readline(), 40)
         assert line, lines
         lines.append(line.decode().rstrip("\n"))
     run_id = lines[-1].rpartition("/")[2]

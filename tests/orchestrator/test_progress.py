@@ -153,7 +153,7 @@ async def test_a_job_that_loses_its_lease_abandons_its_work_and_leaves_the_run_a
     job.store.runs[pending.run_id] = pending
     working = asyncio.create_task(run_job(pending.run_id, ports))
     assert isinstance(ports.catalog, CatalogThatWaits)
-    await asyncio.wait_for(ports.catalog.asked.wait(), 10)
+    await asyncio.wait_for(ports.catalog.asked.wait(), 30)
     taken = await job.taken_over()
     async with asyncio.timeout(10):
         assert await working is Exit.DONE

@@ -486,10 +486,10 @@ async def test_a_heartbeat_that_finds_the_run_over_stops_the_next_phase(
     store.before = count
     progress = Progress(run.run_id, lease(run.run_id, owner="this process", store=store, clock=ticking), store)
     beating = asyncio.create_task(progress.heartbeats(0.01))
-    await asyncio.wait_for(beaten.wait(), 5)
+    await asyncio.wait_for(beaten.wait(), 30)
     assert store.runs[run.run_id].heartbeat_at is not None
     store.runs[run.run_id] = run.moved(RunState.CANCELLED, now=ticking(), actor=Actor.USER, reason="cancelled")
-    await asyncio.wait_for(beating, 5)
+    await asyncio.wait_for(beating, 30)
     with pytest.raises(Stopped):
         await progress.phase(Phase.INFERENCE, 1)
 

@@ -13,7 +13,7 @@ from shared.catalog.interpretation import ReadQuestion
 from shared.errors import IdempotencyMismatch, QuestionNotAnswerable, SubmitRejected, TooManyRuns, Unavailable
 from shared.fields import LlmProvider
 from shared.runs import states
-from shared.runs.jobs import JobState
+from shared.runs.jobs import JobRequest, JobState
 from shared.runs.records import Run
 from shared.runs.schemas import CreateRunRequest, Notify
 from shared.runs.states import ComputeState, FailureReason, RunState
@@ -319,6 +319,20 @@ async def test_without_a_key_a_run_that_batch_did_not_take_is_failed_so_that_a_r
         await service.create()
     (run,) = await service.runs()
     assert run.status is RunState.FAILED
+
+
+async def test_regression_without_a_key_a_run_whose_job_has_begun_is_not_failed_because_batchs_answer_was_lost(
+    service: Service,
+) -> None:
+    class Lost(FakeBatch):
+        async def submit(self, request: JobRequest) -> None:
+            await super().submit(request)
+            await lease(request.environment["RUN_ID"], store=service.store, clock=service.clock).begin()
+            raise Unavailable("Batch")
+
+    service.jobs = Lost()
+    run = await service.create()
+    assert (run.status, [run]) == (RunState.RUNNING, await service.runs())
 
 
 async def test_with_a_key_the_retry_submits_the_run_that_batch_did_not_take(service: Service) -> None:

@@ -435,7 +435,7 @@ async def test_a_write_is_not_harmed_by_watchers_that_leave_at_the_same_moment(r
         watchers = [asyncio.create_task(look_once(run.run_id)) for _ in range(2)]
         await run_store.create(run)
         after = await run_store.update(run.run_id, to(RunState.RUNNING))
-        await asyncio.wait_for(asyncio.gather(*watchers), 10)
+        await asyncio.wait_for(asyncio.gather(*watchers), 30)
         assert await run_store.get(run.run_id) == after
 
 
