@@ -92,8 +92,7 @@ check: install ## Check format, lint, types and import rules
 	@! command -v terraform >/dev/null || terraform fmt -check -diff deploy/terraform
 
 mutants: install ## Change the code in small ways and list the changes that no test notices (hours); ARGS='"shared.auth.keys.*"'
-	@$(BIN)/mutmut run $(ARGS)
-	@$(BIN)/mutmut results
+	@$(BIN)/python -m tools.mutants $(ARGS)
 
 format: install ## Format the code and fix what ruff can fix
 	@$(BIN)/ruff format .

@@ -102,7 +102,7 @@ class FakeGcs(ServerProcess):
             "fake-gcs-server",
             lambda port: [*server, "-port", str(port), "-backend", *backend],
             ready_path="/_internal/healthcheck",
-            ready_seconds=10.0,
+            ready_seconds=30.0,
             log=log,
         )
 
