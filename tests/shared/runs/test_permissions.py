@@ -8,6 +8,7 @@ from shared.errors import PermissionMissing
 from shared.runs import lifecycle
 from shared.runs.jobs import JobReport, JobRequest, JobState
 from shared.runs.states import ComputeState, FailureReason, RunState
+from shared.runs.submission import NOT_PERMITTED
 from shared.stores.sqlite import SqliteDatabase, SqliteRunStore
 from tests.shared.runs.test_reconciler import Service
 from tests.support.builders import ADA, lease
@@ -36,6 +37,7 @@ async def test_a_denied_submit_fails_the_run_at_once_and_alerts(service: Service
     assert run.failure is not None
     assert (run.failure.reason, run.failure.retryable) == (FailureReason.CONFIGURATION, False)
     assert "tell the operators" in run.failure.advice
+    assert run.error_message == NOT_PERMITTED
     assert alerts(capsys) == [run.run_id]
 
 
@@ -83,6 +85,7 @@ async def test_a_silent_run_whose_job_cannot_be_seen_fails_after_a_quarter_of_an
     while not (await service.now()).status.done:
         sweeps += (await service.sweep(minutes=1)).looked_at
     assert await service.reason() is FailureReason.CONFIGURATION
+    assert (await service.now()).error_message == NOT_PERMITTED
     assert sweeps <= 5
     assert 15 * 60 < (service.clock() - run.updated_at).total_seconds() <= 22 * 60
 
@@ -103,15 +106,21 @@ async def test_a_job_that_gives_a_sign_of_life_at_the_last_moment_goes_on(servic
     assert (await service.now()).status is RunState.RUNNING
 
 
-async def test_the_release_of_a_job_that_cannot_be_cancelled_ends_when_the_job_must_be_gone(service: Service) -> None:
-    run = await service.pending()
+@pytest.mark.parametrize("begun", [True, False])
+async def test_the_release_of_a_job_that_cannot_be_cancelled_ends_when_the_job_must_be_gone(
+    service: Service, begun: bool
+) -> None:
+    run = await service.running() if begun else await service.pending()
+    service.clock.move(hours=10)
     service.jobs.fault = DENIED
     await lifecycle.cancel(run.run_id, ADA, store=service.store, jobs=service.jobs, clock=service.clock)
-    looked_at = 0
-    for _ in range(100):
+    looked_at = released_after = 0
+    for hour in range(100):
         looked_at += (await service.sweep(hours=1)).looked_at
-    after = await service.now()
-    assert (after.compute.state, after.check_at) == (ComputeState.RELEASED, None)
+        if not released_after and (await service.now()).compute.state is ComputeState.RELEASED:
+            released_after = hour + 1
+    assert (await service.now()).check_at is None
+    assert released_after == 73
     assert looked_at <= 73
 
 

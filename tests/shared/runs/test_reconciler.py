@@ -181,6 +181,14 @@ async def test_regression_an_interrupted_job_gets_another_try_and_the_run_is_tol
     assert failed.error_message == "The job was interrupted before it finished."
 
 
+async def test_a_run_that_has_begun_gets_another_try_only_if_its_machine_was_lost(service: Service) -> None:
+    run = await service.running()
+    service.jobs.put(run.compute.job_id, JobState.FAILED, "Quota checking process decided to wait: CPUS quota exceeded")
+    await service.sweep(minutes=6)
+    assert await service.reason() is FailureReason.QUOTA
+    assert (await service.now()).compute.attempt == 1
+
+
 async def test_a_job_that_ran_out_of_memory_gets_no_other_try(service: Service) -> None:
     run = await service.running()
     service.jobs.put(run.compute.job_id, JobState.FAILED, "The container was OOMKilled.", exit_codes=(137,))
@@ -320,8 +328,22 @@ async def test_a_cancel_that_batch_works_on_is_not_sent_again(service: Service) 
     await lifecycle.cancel(run.run_id, ADA, store=service.store, jobs=service.jobs, clock=service.clock)
     for _ in range(3):
         service.jobs.put(run.compute.job_id, JobState.CANCELLATION_IN_PROGRESS)
-        assert (await service.sweep(seconds=30)).looked_at == 1
+        report = await service.sweep(seconds=30)
+        assert (report.looked_at, report.unanswered) == (1, 0)
     assert service.jobs.cancelled == [run.compute.job_id]
+    assert (await service.now()).compute.state is ComputeState.RELEASING
+
+
+async def test_a_run_that_is_cancelled_while_batch_is_asked_keeps_its_job_to_be_released(service: Service) -> None:
+    run = await service.running()
+
+    class Slow(FakeBatch):
+        async def describe(self, job_id: str) -> JobReport | None:
+            await lifecycle.cancel(run.run_id, ADA, store=service.store, jobs=service.jobs, clock=service.clock)
+            return JobReport(job_id, JobState.RUNNING)
+
+    name = f"projects/p/locations/r/jobs/{run.compute.job_id}"
+    await make_sweeper(service.store, Slow(), service.clock).notified(name)
     assert (await service.now()).compute.state is ComputeState.RELEASING
 
 

@@ -413,6 +413,8 @@ async def test_a_watch_tells_the_run_as_it_is_and_then_each_change(run_store: Ru
         assert await anext(told) == running
         cancelled = await run_store.update(run.run_id, to(RunState.CANCELLED))
         assert await anext(told) == cancelled
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(anext(told), 1)  # nothing has changed since
 
 
 async def test_a_watch_of_no_run_says_so_and_tells_when_there_is_one(run_store: RunDatabase) -> None:
