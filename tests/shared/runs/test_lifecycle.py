@@ -63,6 +63,38 @@ async def test_the_confidence_of_a_completed_run_is_seen_without_its_result(
     assert run_status(summary).confidence is Confidence.LOW
 
 
+async def test_progress_is_a_sign_of_life(store: SqliteRunStore, run: Run, clock: TestClock) -> None:
+    process = lease(run.run_id, store=store, clock=clock)
+    await process.begin()
+    clock.move(minutes=1)
+    moved = await process.progress(phase=Phase.INFERENCE, iteration=1)
+    assert (moved.heartbeat_at, moved.updated_at) == (clock.now, clock.now)
+
+
+async def test_the_history_says_who_ended_a_run_and_what_came_too_late(
+    store: SqliteRunStore, run: Run, batch: FakeBatch, clock: TestClock
+) -> None:
+    process = lease(run.run_id, store=store, clock=clock)
+    await process.begin()
+    await lifecycle.cancel(run.run_id, ADA, store=store, jobs=batch, clock=clock)
+    after = await process.complete(outcome(run.run_id))
+    ends = [(entry.to_status, entry.actor, entry.reason) for entry in after.transitions[-2:]]
+    assert ends == [
+        (RunState.CANCELLED, Actor.USER, "cancelled by its owner"),
+        (RunState.CANCELLED, Actor.JOB, "the job finished (too late for completed)"),
+    ]
+
+
+async def test_a_completed_run_shows_the_control_strategy_that_was_used(
+    store: SqliteRunStore, run: Run, clock: TestClock
+) -> None:
+    process = lease(run.run_id, store=store, clock=clock)
+    await process.begin()
+    used = {"control_strategy_effective": ControlStrategy.QUERY_AS_CONTROL}
+    done = await process.complete(outcome(run.run_id).model_copy(update=used))
+    assert done.control_strategy_effective is ControlStrategy.QUERY_AS_CONTROL
+
+
 async def test_beginning_twice_changes_nothing(store: SqliteRunStore, run: Run, clock: TestClock) -> None:
     first = await lease(run.run_id, store=store, clock=clock).begin()
     clock.move(seconds=1)

@@ -16,7 +16,7 @@ from shared.runs.records import Run
 from shared.runs.schemas import CreateRunRequest, Notify
 from shared.runs.states import ComputeState, RunState
 from shared.runs.submission import RunLimits, RunSubmission
-from shared.runs.sweeper import Sweeper
+from shared.runs.sweeper import CONCURRENT_CHECKS, Sweeper
 from shared.runs.views import run_status
 from shared.senders.webhook import WebhookSender
 from shared.stores.firestore import FirestoreRunStore
@@ -230,6 +230,15 @@ async def test_what_the_operator_turned_off_is_given_up(world: World) -> None:
     world.senders.clear()
     await world.sweep()
     assert await world.states(run) == [(DeliveryState.GIVEN_UP, 1)] * 2
+    reasons = {each.error for each in (await world.stored(run)).deliveries}
+    assert reasons == {"the service no longer sends this kind of notification"}
+
+
+async def test_a_run_that_a_sweep_fails_is_announced_by_the_same_sweep(world: World) -> None:
+    run = await world.create()
+    world.batch.put(run.compute.job_id, JobState.FAILED, exit_codes=(1,))
+    await world.sweep(minutes=6)
+    assert [event for event, _ in world.mail.sent] == [f"{run.run_id}_failed"]
 
 
 async def test_an_error_of_a_sender_stops_neither_the_sweep_nor_the_other_channel(
@@ -239,7 +248,31 @@ async def test_an_error_of_a_sender_stops_neither_the_sweep_nor_the_other_channe
     world.webhooks.script = [ZeroDivisionError("a bug")]
     await world.sweep()
     assert await world.states(run) == [(DeliveryState.WAITING, 1), (DeliveryState.DELIVERED, 1)]
+    assert (await world.stored(run)).deliveries[0].error == "the notification could not be sent"
     assert "unexpected error" in log()
+
+
+async def test_an_error_of_the_store_after_a_send_is_logged_and_stops_no_other_send(
+    world: World, log: Callable[[], str]
+) -> None:
+    runs = [await world.completed(Notify(email=True)) for _ in range(3)]
+    due = await world.store.due(world.clock(), limit=9)
+    claimed = set()
+
+    class Broken:
+        async def due(self, *_: object, **__: object) -> object:
+            return due
+
+        async def update(self, run_id: str, change: Callable[[Run], Run | None]) -> Run:
+            if run_id in claimed and run_id != runs[-1].run_id:
+                raise ZeroDivisionError("a bug")
+            claimed.add(run_id)
+            return await world.store.update(run_id, change)
+
+    await world.sweep(Broken())  # type: ignore[arg-type]
+    assert len(world.mail.sent) == 3
+    assert log().count("unexpected error") == 2
+    assert await world.states(runs[-1]) == [(DeliveryState.DELIVERED, 1)]
 
 
 async def test_a_crash_after_the_send_and_before_its_record_sends_the_same_event_again(world: World) -> None:
@@ -364,13 +397,14 @@ async def test_receivers_that_hang_keep_no_run_from_its_check(world: World) -> N
 async def test_a_sweep_announces_a_bounded_number_of_runs_and_later_sweeps_the_rest(world: World) -> None:
     world.max_announcements = 3
     runs = []
-    for _ in range(5):
+    for _ in range(CONCURRENT_CHECKS + 4):
         runs.append(await world.completed(Notify(email=True)))
         world.clock.move(seconds=1)
     await world.sweep()
     assert len(world.mail.sent) == 3
     assert await world.states(runs[-1]) == [(DeliveryState.WAITING, 0)]
-    await world.sweep(seconds=deliveries.POSTPONEMENT.total_seconds())
+    for _ in range(4):
+        await world.sweep(seconds=deliveries.POSTPONEMENT.total_seconds())
     assert sorted(event for event, _ in world.mail.sent) == sorted(f"{run.run_id}_completed" for run in runs)
 
 

@@ -29,6 +29,15 @@ async def test_a_sweep_is_bounded_and_the_next_one_goes_on_where_it_stopped(serv
     assert (await service.sweep()).looked_at == 0
 
 
+async def test_a_sweep_reports_the_failed_runs_of_all_its_parts(service: Service) -> None:
+    failed = set()
+    for _ in range(sweeper.CONCURRENT_CHECKS + 2):
+        run = await service.running()
+        service.jobs.put(run.compute.job_id, JobState.FAILED, exit_codes=(1,))
+        failed.add(run.run_id)
+    assert set((await service.sweep(minutes=6)).failed) == failed
+
+
 async def test_a_sweep_leaves_a_batch_that_does_not_answer_in_peace(service: Service) -> None:
     for _ in range(sweeper.CONCURRENT_CHECKS + 1):
         await service.pending()
