@@ -342,7 +342,8 @@ async def test_a_run_whose_machine_is_not_released_is_not_deleted_yet(api: httpx
     await api.post(f"{RUNS}/{run_id}/cancel")
     refused = await api.delete(f"{RUNS}/{run_id}")
     assert (refused.status_code, refused.json()["code"]) == (409, "run_not_finished")
-    assert "Try again in a minute" in refused.json()["detail"]
+    said = f"Run {run_id} still has a machine, which is being released. Try again in a minute."
+    assert refused.json()["detail"] == said
 
 
 async def test_a_label_is_stored_listed_and_filtered(api: httpx.AsyncClient) -> None:

@@ -155,6 +155,7 @@ async def test_a_heartbeat_reports_the_share_of_its_own_phase_only(
     assert (silent.updated_at, run_status(silent)) == (began.updated_at, run_status(began))
     for late in (PhaseShare(Phase.INFERENCE, 1, 0.9), PhaseShare(Phase.EVALUATION, 2, 0.9)):
         assert (await process.heartbeat(late)).phase_progress is None
+    clock.move(seconds=10)
     moved = await process.heartbeat(PhaseShare(Phase.EVALUATION, 1, 0.4))
     assert (run_status(moved).phase_progress, moved.updated_at, moved.heartbeat_at) == (0.4, clock(), clock())
     clock.move(seconds=10)

@@ -101,6 +101,12 @@ async def test_a_run_and_its_job_have_what_the_request_asks_for(service: Service
     assert request.max_run_seconds == RunLimits().max_run_seconds
 
 
+async def test_a_job_may_run_as_long_as_the_operator_allows(service: Service) -> None:
+    limits = RunLimits(max_run_seconds=1234)
+    await RunSubmission(service.store, service.jobs, service.clock, limits).create(QUESTION, ANSWERABLE, ADA)
+    assert [request.max_run_seconds for request in service.jobs.requests] == [1234]
+
+
 async def test_a_job_carries_no_e_mail_in_its_labels(service: Service) -> None:
     await service.create()
     (request,) = service.jobs.requests
