@@ -44,14 +44,18 @@ Batch = Connection[batch_v1.BatchServiceAsyncClient]
 
 
 @asynccontextmanager
-async def served(answer_after: dict[str, float]) -> AsyncIterator[tuple[str, list[dict[str, str]]]]:
-    """Serve GetJob of Batch, and give `host:port` and the metadata of each call; a job answers after these seconds, others never."""
+async def served(answer_after: dict[str, float | asyncio.Event]) -> AsyncIterator[tuple[str, list[dict[str, str]]]]:
+    """Serve GetJob of Batch, and give `host:port` and the metadata of each call.
+
+    A job answers after these seconds, or after this event; others never.
+    """
     asked: list[dict[str, str]] = []
 
     async def get_job(asked_for: bytes, context: "grpc.aio.ServicerContext[bytes, bytes]") -> bytes:
         asked.append({key: str(value) for key, value in context.invocation_metadata() or ()})
         name = batch_v1.GetJobRequest.deserialize(asked_for).name
-        await asyncio.sleep(answer_after.get(name, 3600))
+        after = answer_after.get(name, 3600)
+        await (after.wait() if isinstance(after, asyncio.Event) else asyncio.sleep(after))
         return bytes(batch_v1.Job.serialize(batch_v1.Job(name=name)))
 
     server = grpc.aio.server()
@@ -210,21 +214,23 @@ async def test_a_call_to_batch_on_a_dead_connection_succeeds_in_its_next_attempt
 
 
 async def test_a_replaced_channel_lets_the_calls_under_way_finish() -> None:
-    async with served({SLOW: 2 * DEADLINE, FAST: 0}) as (host, asked):
-        batch = connection(host, attempt_seconds=4 * DEADLINE)
-        slow = asyncio.create_task(get(batch, SLOW, 4 * DEADLINE))
+    replaced = asyncio.Event()
+    async with served({SLOW: replaced, FAST: 0}) as (host, asked):
+        batch = connection(host, attempt_seconds=30 * DEADLINE)
+        slow = asyncio.create_task(get(batch, SLOW, 30 * DEADLINE))
         await eventually(lambda: len(asked) == 1)
         first = batch._current
         with pytest.raises(Unavailable):
             await get(batch, SILENT)
         assert await get(batch, FAST) == FAST
         assert batch._current is not first
+        replaced.set()
         assert await slow == SLOW
         await batch.close()
 
 
 async def test_a_silent_call_does_not_replace_a_channel_that_answers_others() -> None:
-    async with served({FAST: DEADLINE / 2}) as (host, _):
+    async with served({FAST: 0}) as (host, _):
         batch = connection(host)
         await get(batch, FAST)
         first = batch._current
