@@ -174,6 +174,24 @@ async def test_a_job_that_waits_longer_than_the_limit_fails_its_run_and_is_cance
     assert (await service.now()).compute.state is ComputeState.RELEASED
 
 
+async def test_the_first_look_at_a_job_that_waited_too_long_still_tells_why(service: Service) -> None:
+    run = await service.pending()
+    service.jobs.put(run.compute.job_id, JobState.QUEUED, EXHAUSTED)
+    await service.sweep(hours=25)
+    failed = await service.now()
+    assert failed.failure is not None
+    assert waiting.sentence(WaitingReason.MACHINES) in failed.failure.advice
+
+
+async def test_a_look_that_finds_another_reason_keeps_what_else_it_finds(service: Service) -> None:
+    run = await service.pending()
+    assert run.compute.state is ComputeState.REQUESTED
+    service.jobs.put(run.compute.job_id, JobState.QUEUED, EXHAUSTED)
+    await service.sweep(minutes=3)
+    seen = await service.now()
+    assert (seen.waiting_for, seen.compute.state) == (WaitingReason.MACHINES, ComputeState.SUBMITTED)
+
+
 async def test_the_limit_of_the_second_attempt_starts_with_its_job(service: Service) -> None:
     run = await service.running()
     service.clock.move(hours=23)
