@@ -149,7 +149,7 @@ async def test_a_heartbeat_reports_the_share_of_its_own_phase_only(
     process = lease(run.run_id, store=store, clock=clock)
     await process.begin()
     began = await process.progress(phase=Phase.EVALUATION, iteration=1)
-    assert run_status(began).phase_progress is None
+    assert (run_status(began).current_phase, run_status(began).phase_progress) == (Phase.EVALUATION, None)
     clock.move(seconds=10)
     silent = await process.heartbeat()
     assert (silent.updated_at, run_status(silent)) == (began.updated_at, run_status(began))

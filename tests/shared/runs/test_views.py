@@ -120,15 +120,30 @@ async def test_a_failed_run_has_no_result_and_the_advice_of_its_failure(
     store: SqliteRunStore, run: Run, clock: TestClock, reason: FailureReason
 ) -> None:
     failure = failure_for(reason)
-    await lease(run.run_id, store=store, clock=clock).fail(failure, "It failed.")
+    failed = await lease(run.run_id, store=store, clock=clock).fail(failure, "It failed.")
+    assert run_status(failed).error_message == "It failed."
+    shown = run_status(failed).failure
+    assert shown is not None
+    assert shown.model_dump() == {"reason": reason, "retryable": failure.retryable, "advice": failure.advice}
     with pytest.raises(RunNotCompleted) as refusal:
         await views.result(run.run_id, ADA, store=store, files=SignsNothing(), clock=clock)
     assert refusal.value.detail.endswith(failure.advice)
 
 
 async def test_a_run_that_is_not_completed_has_no_result(store: SqliteRunStore, run: Run, clock: TestClock) -> None:
-    with pytest.raises(RunNotCompleted, match="is pending and has no result"):
+    with pytest.raises(RunNotCompleted, match="is pending and has no result") as refusal:
         await views.result(run.run_id, ADA, store=store, files=SignsNothing(), clock=clock)
+    assert run.run_id in refusal.value.detail
+    assert refusal.value.detail.endswith(f"Poll /api/v1/runs/{run.run_id} until it is done.")
+
+
+async def test_a_cancelled_run_has_no_result_and_may_be_asked_again(
+    store: SqliteRunStore, run: Run, batch: FakeBatch, clock: TestClock
+) -> None:
+    await lifecycle.cancel(run.run_id, ADA, store=store, jobs=batch, clock=clock)
+    with pytest.raises(RunNotCompleted) as refusal:
+        await views.result(run.run_id, ADA, store=store, files=SignsNothing(), clock=clock)
+    assert refusal.value.detail.endswith("Submit the question again.")
 
 
 @pytest.mark.parametrize(("score", "success"), [(8, True), (7, True), (6, False), (None, False)])
