@@ -91,7 +91,7 @@ check: install ## Check format, lint, types and import rules
 	@$(BIN)/python -m deploy.terraform --check
 	@! command -v terraform >/dev/null || terraform fmt -check -diff deploy/terraform
 
-mutants: install ## Change the code in small ways and list the changes that no test notices (hours); ARGS='"shared.auth.keys.*"'
+mutants: install ## Change the code in small ways and count the changes that no test notices (hours); ARGS='"shared.auth.keys.*"'
 	@$(BIN)/python -m tools.mutants $(ARGS)
 
 format: install ## Format the code and fix what ruff can fix

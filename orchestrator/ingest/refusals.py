@@ -7,9 +7,9 @@ from google.auth.exceptions import DefaultCredentialsError, RefreshError
 
 from shared.errors import SettingsInvalid, Unavailable
 
-LOGGED_OUT: Final = "Google Cloud does not know who you are. Log in: gcloud auth login --update-adc"
+LOGGED_OUT: Final = "You are not logged in to Google Cloud. Run: gcloud auth login --update-adc"
 NO_ROLE: Final = (
-    "Your Google account may not read and write {service} of this project. An ingest needs roles/datastore.user (the catalog) and "
+    "Your Google account has no permission to use {service} in this project. An ingest needs roles/datastore.user (the catalog) and "
     "roles/storage.objectUser (the bucket of the atlases)."
 )
 SETTINGS: Final = "For a deployment, load its settings first: source build/deploy/PROJECT/ENV/ingest.env"

@@ -1,4 +1,6 @@
-"""An operator whom Google Cloud does not accept is told what to do, and not to try again in a few seconds."""
+"""Errors of an ingest tell the operator to log in, which role is missing, or where the settings are."""
+
+from collections.abc import Iterator
 
 import pytest
 from google.api_core.exceptions import PermissionDenied, ServiceUnavailable
@@ -6,6 +8,7 @@ from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError, Ref
 
 from orchestrator.ingest import refusals
 from orchestrator.ingest.__main__ import main
+from shared import wiring
 from shared.errors import SettingsInvalid, Unavailable
 
 
@@ -38,6 +41,15 @@ def test_missing_settings_name_the_file_that_has_them() -> None:
     assert "ingest.env" in told
 
 
+@pytest.fixture
+def _new_container() -> Iterator[None]:
+    """Let the process build a container from the environment, and forget it after the test."""
+    wiring.replace(None)
+    yield
+    wiring.replace(None)
+
+
+@pytest.mark.usefixtures("_new_container")
 def test_a_command_without_a_login_says_so(
     monkeypatch: pytest.MonkeyPatch, tmp_path: object, capsys: pytest.CaptureFixture[str]
 ) -> None:
