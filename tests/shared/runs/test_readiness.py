@@ -1,4 +1,4 @@
-"""Readiness reads each time and writes now and then, and a store that refuses writes is not ready."""
+"""Readiness reads and writes now and then, however often it is asked, and a store that refuses writes is not ready."""
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ import pytest
 
 from shared.errors import NotWritable, Unavailable
 from shared.runs.ports import RunDatabase
-from shared.runs.readiness import RETRY_SECONDS, WRITE_SECONDS, Readiness
+from shared.runs.readiness import READ_SECONDS, RETRY_SECONDS, WRITE_SECONDS, Readiness
 from shared.stores.firestore import FirestoreRunStore
 from shared.stores.firestore_client import FirestoreDatabase
 from shared.stores.sqlite import SqliteDatabase, SqliteRunStore
@@ -21,12 +21,22 @@ from tests.support.fakes import TestClock
 
 
 class Probed(SqliteRunStore):
-    """A store that counts its test writes, and may refuse them."""
+    """A store that counts its test reads and writes, and may refuse them."""
 
     def __init__(self, database: SqliteDatabase) -> None:
         super().__init__(database)
+        self.reads = 0
+        self.is_away = False
         self.writes: list[datetime] = []
         self.error: Unavailable | None = None
+
+    async def ping(self) -> None:
+        """See `RunDatabase.ping`."""
+        self.reads += 1
+        await asyncio.sleep(0)  # other probes come while this one waits
+        if self.is_away:
+            raise Unavailable("Firestore")
+        await super().ping()
 
     async def ping_write(self, moment: datetime) -> None:
         """See `RunDatabase.ping_write`."""
@@ -71,6 +81,32 @@ async def test_any_number_of_probes_writes_once_in_half_a_minute(
     elapsed.seconds += 0.2
     await readiness.check()
     assert len(store.writes) == 2
+
+
+async def test_any_number_of_probes_reads_once_in_a_second(
+    readiness: Readiness, store: Probed, elapsed: Elapsed
+) -> None:
+    await asyncio.gather(*(readiness.check() for _ in range(20)))
+    elapsed.seconds += READ_SECONDS - 0.1
+    await readiness.check()
+    assert store.reads == 1
+    elapsed.seconds += 0.1
+    await readiness.check()
+    assert store.reads == 2
+
+
+async def test_a_store_that_is_away_is_told_to_every_probe_and_seen_when_it_is_back(
+    readiness: Readiness, store: Probed, elapsed: Elapsed
+) -> None:
+    await readiness.check()
+    store.is_away = True
+    elapsed.seconds += READ_SECONDS
+    outcomes = await asyncio.gather(*(readiness.check() for _ in range(20)), return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [Unavailable] * 20
+    assert (store.reads, len(store.writes)) == (2, 1)
+    store.is_away = False
+    elapsed.seconds += READ_SECONDS
+    await readiness.check()
 
 
 async def test_a_refused_write_is_told_to_every_probe_until_a_write_succeeds(
