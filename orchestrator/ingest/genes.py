@@ -47,8 +47,9 @@ _SYSTEMATIC: Final = re.compile(
 _REPEATED: Final = re.compile(r"(.+)[-.](\d{1,2})")
 _OPEN_FRAME: Final = re.compile(r"^(C[\dXY]+)ORF(?=\d)")
 _SPIKE_IN: Final = re.compile(r"ERCC-\d{5}")
-_FEATURE_TYPES: Final = ("feature_types", "feature_type")
-_GENE_TYPES: Final = frozenset({"gene expression", "gene", "protein_coding", "lncrna"})
+# Columns that tell genes from other features, and how they write "gene expression": Cell Ranger, CELLxGENE, muon, the NeurIPS 2021 data.
+_FEATURE_TYPES: Final = ("feature_types", "feature_type", "feature_biotype", "modality")
+_GENE_TYPES: Final = frozenset({"gene expression", "gene", "gex", "rna"})
 
 Texts = NDArray[np.object_]
 
@@ -132,17 +133,20 @@ def _expression(var: pd.DataFrame, notes: list[str]) -> NDArray[np.bool_]:
     """Return which features are genes, not antibodies, guides or peaks; and of the human genome, if features have genomes."""
     kept = np.ones(len(var), dtype=bool)
     for name in _FEATURE_TYPES:
-        if name in var and (var[name].astype(str) == "Gene Expression").any():
-            kept &= (var[name].astype(str) == "Gene Expression").to_numpy()
+        if name not in var:
+            continue
+        are_genes = var[name].astype(str).str.lower().str.replace("_", " ").isin(_GENE_TYPES).to_numpy()
+        if are_genes.any():  # else the column tells something else, such as "protein_coding"
+            kept &= are_genes
             break
-    if not kept.all():
-        notes.append(f"{int((~kept).sum())} features that are not gene expression are left out")
+    if others := int((~kept).sum()):
+        notes.append(f"left out as no gene expression: {others} of {len(kept)} features")
     if "genome" in var:
         genomes = var["genome"].astype(str)
         human = genomes.str.match(r"(?i)(GRCh|hg)\d").to_numpy()
         if human.any() and (kept & ~human & (genomes != "").to_numpy()).any():
-            others = sorted(set(genomes[kept & ~human]) - {""})
-            notes.append(f"{int((kept & ~human).sum())} genes of {', '.join(others)} are left out")
+            foreign = sorted(set(genomes[kept & ~human]) - {""})
+            notes.append(f"{int((kept & ~human).sum())} genes of {', '.join(foreign)} are left out")
             kept &= human
     return kept
 

@@ -11,22 +11,12 @@ from shared.resolver.cues import BEFOREHAND, BEFOREHAND_AFTER
 from shared.resolver.question import Question
 from shared.resolver.roles import Role
 
+_REACH = 6  # words between two treatments that belong together
 _THEN = frozenset(
     {
-        "then",
-        "followed",
-        "before",
-        "subsequently",
-        "afterwards",
-        "later",
-        "dann",
-        "danach",
-        "puis",
-        "ensuite",
-        "luego",
-        "despues",
+        "then", "followed", "before", "subsequently", "afterwards", "later", "dann", "danach", "puis", "ensuite", "luego", "despues",
     }
-)
+)  # fmt: skip
 _AFTER = frozenset({"after", "following", "post", "nach", "apres"})
 _LINKS = frozenset(
     {
@@ -39,59 +29,19 @@ _ALTERNATIVES = frozenset(
     {"or", "versus", "vs", "than", "oder", "ou", "instead", "rather", "compared", "comparison", "unlike", "against"}
 )
 _COMPARING = (
-    "compar",
-    "differ",
-    "distinguish",
-    "discriminat",
-    "contrast",
-    "similar",
-    "versus",
-    "vs",
-    "same",
-    "vergleich",
-    "unterschied",
+    "compar", "differ", "distinguish", "discriminat", "contrast", "similar", "versus", "vs", "same", "vergleich", "unterschied",
     "unterscheid",
-)
-# "Does IL-6 raise TNF", "genes induced by": names on the other side of these are what the cells make.
-_ON = frozenset({"on", "of"})
-
-
+)  # fmt: skip
 _JOINING = frozenset(
     {
-        "and",
-        "plus",
-        "with",
-        "together",
-        "presence",
-        "combination",
-        "alongside",
-        "combined",
-        "und",
-        "et",
-        "y",
-        "mit",
-        "avec",
+        "and", "plus", "with", "together", "presence", "combination", "alongside", "combined", "und", "et", "y", "mit", "avec",
     }
-)
-
-
+)  # fmt: skip
 _CULTURE = ("cultur", "maintain", "grown")
-
-
+# "IFN-gamma-induced protein 10": such a word between a treatment and one of _PRODUCTS makes both one name.
 _INDUCED = (
-    "induc",
-    "stimulat",
-    "activat",
-    "convert",
-    "regulat",
-    "relat",
-    "like",
-    "bind",
-    "response",
-    "signature",
-    "score",
-    "respons",
-)
+    "induc", "stimulat", "activat", "convert", "regulat", "relat", "like", "bind", "respons", "signature", "score",
+)  # fmt: skip
 _PRODUCTS = frozenset(
     {
         "protein", "proteins", "gene", "genes", "kinase", "enzyme", "factor", "factors", "element", "elements", "repeats", "signature",
@@ -107,21 +57,9 @@ _CONTROLS = (
     "rais", "produc", "make", "makes",
 )  # fmt: skip
 _ACTS_ON = (
-    "inhibit",
-    "block",
-    "neutrali",
-    "repress",
-    "limit",
-    "antagoni",
-    "prevent",
-    "counteract",
-    "dampen",
-    "silenc",
-    "affect",
-    "alter",
-    "influenc",
-    "modulat",
-)
+    "inhibit", "block", "neutrali", "repress", "limit", "antagoni", "prevent", "counteract", "dampen", "silenc", "affect", "alter",
+    "influenc", "modulat",
+)  # fmt: skip
 
 
 class Relation(Enum):
@@ -364,6 +302,3 @@ class _Reader:
     def _text(self, first: Agent, second: Agent) -> str:
         words = self._question.words
         return self._question.text[words[first.end - 1].end : words[second.start].start]
-
-
-_REACH = 6

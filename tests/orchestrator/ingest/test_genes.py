@@ -149,6 +149,26 @@ def test_other_features_and_spike_ins_are_left_out() -> None:
     assert len(genes.notes) == 2
 
 
+@pytest.mark.parametrize(
+    ("column", "gene", "other"),
+    [
+        ("feature_types", "GEX", "ADT"),  # the bone marrow of NeurIPS 2021, whose antibodies have names of genes
+        ("feature_types", "Gene_Expression", "Peaks"),
+        ("feature_biotype", "gene", "spike-in"),
+        ("modality", "rna", "prot"),
+    ],
+)
+def test_regression_other_features_are_left_out_however_a_column_names_them(column: str, gene: str, other: str) -> None:
+    genes = read_genes(var([*SYMBOLS, "CD86"], **{column: [gene] * 10 + [other]}))
+    assert list(genes.symbols) == SYMBOLS
+    assert "left out as no gene expression: 1 of 11 features" in genes.notes
+
+
+def test_biotypes_of_genes_leave_none_out() -> None:
+    genes = read_genes(var(SYMBOLS, feature_type=["protein_coding"] * 9 + ["lncRNA"]))
+    assert list(genes.symbols) == SYMBOLS
+
+
 def test_made_up_genes_are_refused_with_the_share_and_examples() -> None:
     with pytest.raises(AtlasUnusable, match=re.escape("Only 40% of the genes in the index of var") + ".*G0, G1, G2"):
         read_genes(var([*SYMBOLS[:4], *(f"G{i}" for i in range(6))]))
