@@ -54,14 +54,14 @@ def _modules() -> dict[str, list[int | None]]:
     return found
 
 
-async def _mutate(names: Sequence[str]) -> int:
+async def _mutate(names: Sequence[str], children: int) -> int:
     installed = firestore_emulator.find()
     if isinstance(installed, str):
         print(installed, file=sys.stderr)
         return 1
     emulator = FirestoreEmulator(installed, FOLDER / "emulator.log")
     environment = {**os.environ, "TEST_FIRESTORE_HOST": await emulator.start()}
-    command = [sys.executable, "-m", "mutmut", "run", *names]
+    command = [sys.executable, "-m", "mutmut", "run", "--max-children", str(children), *names]
     try:
         return subprocess.run(command, env=environment, check=False).returncode  # noqa: ASYNC221  # nothing else runs
     finally:
@@ -72,9 +72,14 @@ def main() -> int:
     """Print a table of the changes that no test notices; `mutmut results` lists them, `mutmut show NAME` shows one."""
     parser = argparse.ArgumentParser(prog="python -m tools.mutants")
     parser.add_argument("names", nargs="*", metavar="NAME", help='mutants, such as "shared.auth.keys.*"; default: all')
+    # Tests of deadlines and of pauses wait more than they compute.
+    children = 2 * (os.cpu_count() or 1)
+    parser.add_argument(
+        "--children", type=int, default=children, metavar="N", help=f"mutants tested at once; default: {children}"
+    )
     parser.add_argument("--count", action="store_true", help="run nothing, only count")
     parsed = parser.parse_args()
-    code = 0 if parsed.count else asyncio.run(_mutate(parsed.names))
+    code = 0 if parsed.count else asyncio.run(_mutate(parsed.names, parsed.children))
     print("\n".join(table(_modules())))
     return code
 

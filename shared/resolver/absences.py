@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from shared.resolver.agents import Agent
-from shared.resolver.cues import AWAY, LOSS, NEGATIONS, WITHOUT
+from shared.resolver.cues import AWAY, LOSS, NEGATIONS, UNABLE, WITHOUT
 from shared.resolver.effects import is_effect
 from shared.resolver.sentence import Sentence, starts
 
@@ -36,6 +36,22 @@ _TAKEN_AWAY = frozenset(
     }
 )
 _ADDING = ("expos", "treat", "stimul", "add", "exogen", "recombin", "any")
+_SUPPOSING = ("if", "when", "once", "suppos", "assum", "wenn", "falls", "si", "quand", "cuando")
+_ABLE = ("can", "could")
+_MOVES = (
+    "go",
+    "chang",
+    "rise",
+    "rising",
+    "increas",
+    "decreas",
+    "respon",
+    "come",
+    "react",
+    "induc",
+)  # what a gene does in an answer
+_RELATIVE = frozenset({"that", "which", "who", "whose", "where", "because", "since", "die", "qui", "que"})
+_ASKING = frozenset({"are", "is", "do", "does", "did", "become", "becomes", "why"})
 _COMPARED = ("compar", "versus", "vs", "relative", "than", "unlike", "against", "respect", "baseline", "gegenuber")
 _CONTRASTED = frozenset({"and", "or", "versus", "vs", "und", "et", "y", "oder", "ou", "o"})
 
@@ -57,7 +73,7 @@ def find_absences(sentence: Sentence) -> Iterator[tuple[range, range]]:
 
 
 def find_lost_genes(sentence: Sentence) -> Iterator[tuple[range, range]]:
-    """Yield the words that say that a gene is missing, with those that name it: "STAT1 was removed"."""
+    """Yield the words that say that a gene is missing or does not work, with those that name it: "STAT1 was removed"."""
     for gene in sentence.genes:
         for place in range(gene.end, min(gene.end + 3, len(sentence.keys))):
             key = sentence.keys[place]
@@ -65,6 +81,42 @@ def find_lost_genes(sentence: Sentence) -> Iterator[tuple[range, range]]:
                 yield range(gene.end, place + 1), gene.span
             if key not in _LINKING_AFTER:
                 break
+        if (span := _incapacity(sentence, gene.span)) is not None:
+            yield span, gene.span
+
+
+def _incapacity(sentence: Sentence, gene: range) -> range | None:
+    """Return the words that say that the cells cannot make or use a gene: "if STAT1 cannot bind", "unable to express STAT1"."""
+    for place in range(gene.start - 1, max(gene.start - _REACH, 0) - 1, -1):
+        if sentence.breaks(place, gene.start) or sentence.agent(place):
+            break
+        if _is_unable(sentence, place) and _is_supposed(sentence, place):
+            return range(place - starts(sentence.before(place, 1), _ABLE), gene.stop)
+    if starts(sentence.before(gene.start, 3), _SUPPOSING):
+        for place in range(gene.stop, min(gene.stop + 4, len(sentence.keys))):
+            is_denied = _is_unable(sentence, place) or _negates(sentence, place)
+            if is_denied and not is_effect(sentence, place) and not starts(sentence.after(place + 1, 2), _MOVES):
+                end = place + 1 + (sentence.after(place + 1, 1) == ["be"])
+                return range(gene.start, min(end + 1, len(sentence.keys)))
+    return None
+
+
+def _is_unable(sentence: Sentence, index: int) -> bool:
+    """Return whether the words at an index deny an ability: "cannot", "can't", "could not", "unable"."""
+    key = sentence.keys[index]
+    return key in UNABLE or (_negates(sentence, index) and starts(sentence.before(index, 1), _ABLE))
+
+
+def _is_supposed(sentence: Sentence, index: int) -> bool:
+    """Return whether a word is said of the cells as they are ("monocytes unable to"), not asked ("are monocytes unable to")."""
+    for place in range(index - 1, max(index - _REACH, 0) - 1, -1):
+        if sentence.agent(place):
+            return False  # what a perturbation cannot do
+        if sentence.keys[place].startswith(_SUPPOSING) or sentence.keys[place] in _RELATIVE:
+            return True
+        if sentence.keys[place] in _ASKING:
+            return False
+    return sentence.is_cells(index - 1)
 
 
 def _denial(sentence: Sentence, agent: Agent) -> range | None:
@@ -100,6 +152,9 @@ def _denies(sentence: Sentence, index: int, stop: int) -> bool:
     if _negates(sentence, index):
         return starts(between, _TREATED)
     if key.startswith(LOSS):
+        if between[-1:] in (["of"], ["from"]):  # "starving NK cells of IL-2"
+            own = range(index + 1, stop)
+            is_linked = all(sentence.is_cells(place) or sentence.keys[place] in _LINKING for place in own)
         return is_linked and not is_effect(sentence, index)
     if key in AWAY:
         return is_linked and not {"from", "of", "with", "by"}.isdisjoint(between)

@@ -33,6 +33,7 @@ _JOINTS: Final = (
     ("plus",), ("with",), ("and",), ("alongside",), ("together", "with"), ("combined", "with"), ("in", "combination", "with"),
     ("in", "the", "presence", "of"), ("on", "top", "of"),
 )  # fmt: skip
+_KILLED = frozenset({"killed", "inactivated", "attenuated", "fixed"})
 _CELLS = frozenset({"cell", "cells", "line", "lines"})
 
 
@@ -73,6 +74,7 @@ def find_agents(found: Found, terms: Sequence[ContextTerm], plain: PlainWords) -
             term.kind in {TermKind.STIMULUS, TermKind.ANTAGONIST}
             and taken.isdisjoint(term.span)
             and not _is_only_cue(words, term)
+            and not _says_how_killed(question, term)
         ):
             end = _with_markers(question, term.end) if words[term.start].key == "anti" else term.end
             role = role_of(question, term.start, end, before_cell_type=False)
@@ -97,6 +99,12 @@ def _with_markers(question: Question, end: int) -> int:
     ):
         end += 1
     return end
+
+
+def _says_how_killed(question: Question, term: ContextTerm) -> bool:
+    """Return whether the term only says how another agent was killed: the "heat" of "heat-killed Candida"."""
+    words = question.words
+    return term.end < len(words) and question.gap(term.end) == "-" and words[term.end].key in _KILLED
 
 
 def _is_only_cue(words: Sequence[Word], term: ContextTerm) -> bool:

@@ -26,7 +26,21 @@ _LINKS = frozenset(
     }
 )  # fmt: skip
 _ALTERNATIVES = frozenset(
-    {"or", "versus", "vs", "than", "oder", "ou", "instead", "rather", "compared", "comparison", "unlike", "against"}
+    {
+        "or",
+        "versus",
+        "vs",
+        "than",
+        "oder",
+        "ou",
+        "instead",
+        "rather",
+        "compared",
+        "comparison",
+        "unlike",
+        "against",
+        "relative",
+    }
 )
 _COMPARING = (
     "compar", "differ", "distinguish", "discriminat", "contrast", "similar", "versus", "vs", "same", "vergleich", "unterschied",
@@ -59,6 +73,11 @@ _CONTROLS = (
 _ACTS_ON = (
     "inhibit", "block", "neutrali", "repress", "limit", "antagoni", "prevent", "counteract", "dampen", "silenc", "affect", "alter",
     "influenc", "modulat",
+)  # fmt: skip
+# Verbs of a perturbation that changes what another one does.
+_MODULATING = (
+    *_ACTS_ON, "reverse", "enhanc", "boost", "potentiat", "overcom", "overrid", "change", "suppress", "increase", "reduce", "augment",
+    "synerg", "blunt", "abolish", "attenuat", "amplif", "sensiti", "desensiti", "rescue", "improve", "weaken", "strengthen",
 )  # fmt: skip
 
 
@@ -267,7 +286,13 @@ class _Reader:
         if likeliest < Role.CAUSE:
             return asked, []
         linked = [agent for agent in asked if self._is_cause(agent, asked)]
+        linked = [agent for agent in asked if agent in linked or self._modulates(agent, linked)]
         return linked, [agent for agent in asked if agent not in linked]
+
+    def _modulates(self, agent: Agent, causes: Sequence[Agent]) -> bool:
+        """Return whether it acts on what another one does: "Does IL-10 block the effect of IFN-gamma"."""
+        acts = any(key.startswith(_MODULATING) for key in self._keys[agent.end : agent.end + 4])
+        return agent.is_known and acts and any(agent.end <= cause.start for cause in causes)
 
     def _is_cause(self, agent: Agent, asked: Sequence[Agent]) -> bool:
         if not agent.is_name and any(other.is_known for other in asked):

@@ -42,6 +42,11 @@ _AGE = re.compile(
     r"|\b(?:aged|over|under|above|below|older than|younger than)\s\d{1,3}\b(?!\s*(?:%|h|n|u|m))",
     re.IGNORECASE,
 )
+# Where the cells are: the atlases do not say.
+_SETTING = re.compile(
+    r"\bin vivo\b|\bin (?:the|a living) (?:body|organism)\b|(?<![\w-])\d+\s*(?:°\s*C?|degrees?)(?!\w)(?:\s(?:celsius|c)\b)?",
+    re.IGNORECASE,
+)
 # What may stand between two parts of one circumstance: "lupus patients", "patients with lupus".
 _LINK = re.compile(r"\s*-?\s*|\s+(?:with|of|suffering from|mit|avec|con)\s+")
 _HEALTHY = frozenset({"healthy", "normal", "control"})
@@ -74,7 +79,11 @@ def find_circumstances(question: Question, terms: Sequence[ContextTerm], names: 
     named = [(words[index].start, words[index].end) for index in names]
     found = [*_ages(question)]
     ages = [(each.start, each.end) for each in found]
-    for code, pattern in ((CaveatCode.DOSE, _DOSE), (CaveatCode.TIME, _TIME)):
+    for code, pattern in (
+        (CaveatCode.DOSE, _DOSE),
+        (CaveatCode.TIME, _TIME),
+        (CaveatCode.UNKNOWN_WORDS, _SETTING),
+    ):
         for match in pattern.finditer(question.text):
             # "chronic IFN-beta exposure" holds a name; a match that only touches one is part of it.
             touched = [span for span in [*named, *ages] if span[0] < match.end() and match.start() < span[1]]

@@ -11,8 +11,8 @@ KNOCKOUT = (
 KNOCKOUT_WORDS = frozenset({"ko", "kos", "sgrna", "sgrnas", "grna", "grnas", "talen", "talens", "nullizygous"})
 # Words for a changed gene, beside its name.
 GENOTYPE = (
-    "excis", "truncat", "nonfunction", "inactive", "defective", "impair", "broken", "eliminat", "lof", "mutat", "mutant", "mutein",
-    "heterozyg", "homozyg", "hypomorph", "dominant", "variant", "allele", "snp", "polymorphism",
+    "excis", "truncat", "nonfunction", "inactive", "dead", "defective", "impair", "broken", "eliminat", "lof", "gof", "mutat", "mutant",
+    "mutein",     "heterozyg", "homozyg", "hypomorph", "dominant", "variant", "allele", "snp", "polymorphism",
 )  # fmt: skip
 KNOCKDOWN = ("knockdown", "silenc", "crispri", "morpholino", "antisense")
 KNOCKDOWN_WORDS = frozenset({"sirna", "sirnas", "shrna", "shrnas", "rnai", "aso", "asos", "mirna"})
@@ -40,6 +40,9 @@ WEAK_INHIBITION = (
     "attenuat", "cancel", "undo", "silence",
 )  # fmt: skip
 NEGATIONS = frozenset({"not", "never", "t", "nicht", "pas", "non", "neither", "cannot"})
+UNABLE = frozenset(
+    {"unable", "incapable", "cannot", "cant", "couldnt", "fail", "fails", "failing", "failed", "unfahig"}
+)
 WITHOUT = frozenset(
     {"without", "minus", "lacking", "ohne", "sans", "sin", "senza", "sem", "excluding", "omitting", "no", "lack"}
 )
@@ -65,7 +68,7 @@ _ALL_STARTS = (
     *KNOCKOUT, *GENOTYPE, *GENE_TRANSFER, *KNOCKDOWN, *OVEREXPRESSION, *INHIBITION, *WEAK_INHIBITION, *LOSS, *BEFOREHAND, "knock", "infect",
     "receptor", "signal", "pathway",
 )  # fmt: skip
-_ALL_WORDS = KNOCKOUT_WORDS | KNOCKDOWN_WORDS | WITHOUT | NEGATIONS | AWAY
+_ALL_WORDS = KNOCKOUT_WORDS | KNOCKDOWN_WORDS | WITHOUT | NEGATIONS | UNABLE | AWAY
 
 
 def is_cue(key: str) -> bool:

@@ -59,6 +59,8 @@ _CLAUSE = frozenset(
 )
 _IF = frozenset({"if", "when", "once", "because", "since", "whose", "wenn", "falls", "quand", "lorsque", "cuando"})
 _BY = frozenset({"by", "durch", "par", "por"})
+# "STAT1 knockdown followed by IFN-gamma": the perturbation comes later, it is not what acts on STAT1.
+_SEQUENCE = frozenset({"followed", "succeeded", "preceded", "accompanied", "suivi", "suivie", "seguido", "seguida"})
 _LEADS = frozenset({"that", "which", "does", "do", "did", "can", "will", "would"})
 _IS = frozenset({"is", "are"})
 _OWN = frozenset({"its", "their", "own"})
@@ -118,7 +120,7 @@ def _is_passive(sentence: Sentence, index: int, after: int) -> bool:
         if keys[place] in _CLAUSE or sentence.breaks(after - 1, place):
             return False
         if keys[place] in _BY:
-            return sentence.names_acting(place)
+            return keys[place - 1] not in _SEQUENCE and sentence.names_acting(place)
     # In German the verb comes last: "durch IFN-beta gehemmt".
     places = range(max(0, index - _REACH), index)
     return any(keys[place] in _BY - {"by"} and sentence.names_acting(place) for place in places)

@@ -52,6 +52,9 @@ _WHOLE_PAIRS: Final = {
     ("knocked", "in"): CaveatCode.OVEREXPRESSION,
     ("knocking", "in"): CaveatCode.OVEREXPRESSION,
 }
+# "we knocked STAT3 out"
+_KNOCKING: Final = frozenset({"knock", "knocked", "knocking", "knocks"})
+_KNOCKED: Final = {"out": CaveatCode.KNOCKOUT, "down": CaveatCode.KNOCKDOWN, "in": CaveatCode.OVEREXPRESSION}
 # Cues of one word: how it starts, and what it says; the first that fits counts.
 _STARTS: Final = (
     (KNOCKDOWN, CaveatCode.KNOCKDOWN),
@@ -161,20 +164,32 @@ def _cued(sentence: Sentence) -> Iterator[Manipulation]:
 
 def _cue(sentence: Sentence, index: int) -> tuple[CaveatCode | None, int]:
     """Return what the word at an index says was done, and the number of its words."""
-    key, following = sentence.keys[index], "".join(sentence.after(index + 1, 1))
-    for first, second, code in _PAIRS:
-        if key.startswith(first) and following.startswith(second):
-            return code, 2
-    if pair := _WHOLE_PAIRS.get((key, following)):
-        return pair, 2
+    key = sentence.keys[index]
+    if several := _several_words(sentence, index):
+        return several
     if (key in _LACKS and _is_lacked(sentence, index + 1)) or _is_genotype(sentence, index):
         return CaveatCode.KNOCKOUT, 1
     if _is_gene_transfer(sentence, index):
         return CaveatCode.OVEREXPRESSION, 1
-    if key == "inhibitory":
+    following_agent = sentence.agent(index + 1)
+    is_killed_germ = key == "inactivated" and following_agent is not None and not following_agent.is_known
+    if key == "inhibitory" or is_killed_germ:
         return None, 1
     found = next((code for beginnings, code in _STARTS if key.startswith(beginnings)), None)
     return found or _in_one_word(sentence, index), 1
+
+
+def _several_words(sentence: Sentence, index: int) -> tuple[CaveatCode, int] | None:
+    """Return what several words say was done, and their number: "loss of function", "knock in", "knocked STAT3 out"."""
+    key, following, third = [*sentence.after(index, 3), "", ""][:3]
+    for first, second, code in _PAIRS:
+        if key.startswith(first) and following.startswith(second):
+            return code, 2 + (third == "function")
+    if pair := _WHOLE_PAIRS.get((key, following)):
+        return pair, 2
+    if key in _KNOCKING and third in _KNOCKED and sentence.is_gene(index + 1):
+        return _KNOCKED[third], 3
+    return None
 
 
 def _in_one_word(sentence: Sentence, index: int) -> CaveatCode | None:

@@ -1,4 +1,4 @@
-"""Find what a question asks about that is not gene expression: whether cells proliferate, die, migrate, kill or secrete."""
+"""Find what a question asks about that is not gene expression: whether cells proliferate, die or migrate, their chromatin, ..."""
 
 import re
 from collections.abc import Collection
@@ -24,6 +24,11 @@ _OUTCOMES: Final = MappingProxyType(
         "cytotoxicity": r"cytotoxicity",
         "phagocytosis": r"phagocytosis|phagocytoses?|phagocytizes?",
         "secretion": r"secretes?|secretion",
+        "chromatin accessibility": r"accessibility",
+        "DNA methylation": r"methylation|methylomes?",
+        "splicing": r"splicing",
+        "phosphorylation": r"phosphorylation",
+        "morphology": r"morphology",
     }
 )
 _PATTERNS: Final = tuple((name, re.compile(pattern)) for name, pattern in _OUTCOMES.items())

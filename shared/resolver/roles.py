@@ -74,27 +74,13 @@ _DOES = (
     "effect", "therap", *_ANTAGONISM_AFTER,
 )  # fmt: skip
 _EVENTS = frozenset({"upon", "after", "following"})
+# Words that are never the name itself.
+_PREFIXED = frozenset({"soluble", "killed", "inactivated", "attenuated"})
 # Words between "respond to" and an unknown name.
-FILLERS = frozenset(
-    {
-        "my",
-        "our",
-        "your",
-        "the",
-        "a",
-        "an",
-        "new",
-        "novel",
-        "compound",
-        "drug",
-        "molecule",
-        "small",
-        "recombinant",
-        "human",
-        "cytokine",
-        "called",
-    }
-)
+FILLERS = _PREFIXED | {
+    "my", "our", "your", "the", "a", "an", "new", "novel", "compound", "drug", "molecule", "small", "recombinant", "human", "cytokine",
+    "called",
+}  # fmt: skip
 _WINDOW = 9
 _REACH = 3
 
@@ -141,7 +127,7 @@ def unknown_causes(question: Question, known: frozenset[int]) -> list[Word]:
     words = question.words
     found = []
     for index, word in enumerate(words):
-        if index in known or word.key in common_words() or word.key.isdigit():
+        if index in known or word.key in common_words() or word.key.isdigit() or word.key in _PREFIXED:
             continue
         before = [w.key for w in words[max(0, index - _WINDOW) : index] if w.key not in FILLERS]
         after = words[index + 1].key if index + 1 < len(words) else ""

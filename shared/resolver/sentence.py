@@ -26,6 +26,7 @@ class Sentence:
         named: frozenset[int] = frozenset(),
         cells: Sequence[range] = (),
     ) -> None:
+        self._cells = frozenset(index for span in cells for index in span)
         self._cells_from = {span.start for span in cells}
         self._cells_until = {span.stop for span in cells}
         self.question = question
@@ -61,6 +62,10 @@ class Sentence:
             return False
         text = self.question.words[index].text
         return not (agent and agent.is_name) and len(text) > 1 and text[:2].isupper()
+
+    def is_cells(self, index: int) -> bool:
+        """Return whether a word belongs to the name of a cell type."""
+        return index in self._cells
 
     def describes_cells(self, start: int, stop: int) -> bool:
         """Return whether words stand right before or right after a cell type: "STAT1-deficient monocytes", "monocytes lacking STAT1"."""
