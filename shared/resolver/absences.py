@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from shared.resolver.agents import Agent
-from shared.resolver.cues import AWAY, LOSS, NEGATIONS, UNABLE, WITHOUT
+from shared.resolver.cues import AWAY, LOSS, WITHOUT
 from shared.resolver.effects import is_effect
 from shared.resolver.sentence import Sentence, starts
 
@@ -36,22 +36,6 @@ _TAKEN_AWAY = frozenset(
     }
 )
 _ADDING = ("expos", "treat", "stimul", "add", "exogen", "recombin", "any")
-_SUPPOSING = ("if", "when", "once", "suppos", "assum", "wenn", "falls", "si", "quand", "cuando")
-_ABLE = ("can", "could")
-_MOVES = (
-    "go",
-    "chang",
-    "rise",
-    "rising",
-    "increas",
-    "decreas",
-    "respon",
-    "come",
-    "react",
-    "induc",
-)  # what a gene does in an answer
-_RELATIVE = frozenset({"that", "which", "who", "whose", "where", "because", "since", "die", "qui", "que"})
-_ASKING = frozenset({"are", "is", "do", "does", "did", "become", "becomes", "why"})
 _COMPARED = ("compar", "versus", "vs", "relative", "than", "unlike", "against", "respect", "baseline", "gegenuber")
 _CONTRASTED = frozenset({"and", "or", "versus", "vs", "und", "et", "y", "oder", "ou", "o"})
 
@@ -68,55 +52,8 @@ def find_absences(sentence: Sentence) -> Iterator[tuple[range, range]]:
         return
     for index in range(len(sentence.keys) - 1):
         is_treated = starts(sentence.after(index + 1, 1), ("stimulat", "treated", "exposed"))
-        if is_treated and _negates(sentence, index) and not _is_compared(sentence, index):
+        if is_treated and sentence.negates(index) and not _is_compared(sentence, index):
             yield range(index, index + 2), range(0)
-
-
-def find_lost_genes(sentence: Sentence) -> Iterator[tuple[range, range]]:
-    """Yield the words that say that a gene is missing or does not work, with those that name it: "STAT1 was removed"."""
-    for gene in sentence.genes:
-        for place in range(gene.end, min(gene.end + 3, len(sentence.keys))):
-            key = sentence.keys[place]
-            if key.startswith((*LOSS, "missing", "gone")) and not is_effect(sentence, place):
-                yield range(gene.end, place + 1), gene.span
-            if key not in _LINKING_AFTER:
-                break
-        if (span := _incapacity(sentence, gene.span)) is not None:
-            yield span, gene.span
-
-
-def _incapacity(sentence: Sentence, gene: range) -> range | None:
-    """Return the words that say that the cells cannot make or use a gene: "if STAT1 cannot bind", "unable to express STAT1"."""
-    for place in range(gene.start - 1, max(gene.start - _REACH, 0) - 1, -1):
-        if sentence.breaks(place, gene.start) or sentence.agent(place):
-            break
-        if _is_unable(sentence, place) and _is_supposed(sentence, place):
-            return range(place - starts(sentence.before(place, 1), _ABLE), gene.stop)
-    if starts(sentence.before(gene.start, 3), _SUPPOSING):
-        for place in range(gene.stop, min(gene.stop + 4, len(sentence.keys))):
-            is_denied = _is_unable(sentence, place) or _negates(sentence, place)
-            if is_denied and not is_effect(sentence, place) and not starts(sentence.after(place + 1, 2), _MOVES):
-                end = place + 1 + (sentence.after(place + 1, 1) == ["be"])
-                return range(gene.start, min(end + 1, len(sentence.keys)))
-    return None
-
-
-def _is_unable(sentence: Sentence, index: int) -> bool:
-    """Return whether the words at an index deny an ability: "cannot", "can't", "could not", "unable"."""
-    key = sentence.keys[index]
-    return key in UNABLE or (_negates(sentence, index) and starts(sentence.before(index, 1), _ABLE))
-
-
-def _is_supposed(sentence: Sentence, index: int) -> bool:
-    """Return whether a word is said of the cells as they are ("monocytes unable to"), not asked ("are monocytes unable to")."""
-    for place in range(index - 1, max(index - _REACH, 0) - 1, -1):
-        if sentence.agent(place):
-            return False  # what a perturbation cannot do
-        if sentence.keys[place].startswith(_SUPPOSING) or sentence.keys[place] in _RELATIVE:
-            return True
-        if sentence.keys[place] in _ASKING:
-            return False
-    return sentence.is_cells(index - 1)
 
 
 def _denial(sentence: Sentence, agent: Agent) -> range | None:
@@ -133,7 +70,7 @@ def _denial(sentence: Sentence, agent: Agent) -> range | None:
         is_medium = starts(sentence.after(place + 1, 1), ("medi", "condition", "culture"))
         is_free = key == "free" and (sentence.question.gap(agent.end) == "-" or is_medium)
         is_left_out = tuple(sentence.after(place, 2)) in _TAKEN_AWAY
-        is_not_given = _negates(sentence, place) and starts(sentence.after(place + 1, 1), _TREATED)
+        is_not_given = sentence.negates(place) and starts(sentence.after(place + 1, 1), _TREATED)
         if is_left_out or is_not_given:
             return range(agent.end, place + 2)
         if key.startswith(LOSS) or is_free:
@@ -149,7 +86,7 @@ def _denies(sentence: Sentence, index: int, stop: int) -> bool:
     is_linked = _LINKING.issuperset(between)
     if key in WITHOUT or (key == "o" and sentence.before(index, 1) == ["w"]):
         return all(word in _LINKING or word.startswith(_ADDING) for word in between)
-    if _negates(sentence, index):
+    if sentence.negates(index):
         return starts(between, _TREATED)
     if key.startswith(LOSS):
         if between[-1:] in (["of"], ["from"]):  # "starving NK cells of IL-2"
@@ -162,13 +99,6 @@ def _denies(sentence: Sentence, index: int, stop: int) -> bool:
         return is_linked and between[:1] == ["to"]
     is_later = not between and starts(sentence.after(stop, 6), ("given", "added"))
     return key == "before" and (is_later or starts(between, _ADDING))
-
-
-def _negates(sentence: Sentence, index: int) -> bool:
-    """Return whether the word is a negation; the "t" of "weren't" is one, the T of "T cells" is not."""
-    if sentence.keys[index] == "t":
-        return index > 0 and sentence.keys[index - 1].endswith("n") and sentence.question.gap(index) in {"'", "’"}
-    return sentence.keys[index] in NEGATIONS
 
 
 def _is_contrast(sentence: Sentence, index: int) -> bool:

@@ -34,6 +34,7 @@ _TIME = re.compile(
     r"(?:exposure|stimulation|treatment|signaling|signalling|administration|dosing)\b"
     r"|\b(?:chronically|acutely|transiently|repeatedly|briefly)\s(?:treated|exposed|stimulated)\b"
     r"|\b(?:minutes|hours|days|weeks)\s(?:of|after|later|following)\b|\bwithin\s(?:minutes|hours|days)\b"
+    r"|\bhow\s(?:long|quickly|fast|soon)\b|\b(?:ir)?reversib\w+\b"
     r"|\b(?:über nacht|toute la nuit)\b",
     re.IGNORECASE,
 )

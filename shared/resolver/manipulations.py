@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from shared.catalog.interpretation import CaveatCode
-from shared.resolver.absences import find_absences, find_lost_genes
+from shared.resolver.absences import find_absences
 from shared.resolver.agents import Agent, antibody_target
 from shared.resolver.cues import (
     GENE_TRANSFER,
@@ -24,6 +24,7 @@ from shared.resolver.cues import (
     WEAK_INHIBITION,
 )
 from shared.resolver.effects import READOUTS, is_effect
+from shared.resolver.gene_changes import find_gene_changes
 from shared.resolver.genes import GeneMention
 from shared.resolver.question import Question
 from shared.resolver.sentence import Sentence, starts
@@ -118,7 +119,7 @@ def find_manipulations(
         *_null_alleles(sentence),
         *_antibodies(sentence),
         *(_manipulation(CaveatCode.ABSENCE, cue, target) for cue, target in find_absences(sentence)),
-        *(_manipulation(CaveatCode.KNOCKOUT, cue, target) for cue, target in find_lost_genes(sentence)),
+        *(_manipulation(code, cue, target) for code, cue, target in find_gene_changes(sentence)),
     }
     return _joined(sorted(found, key=lambda each: (each.start, each.end)))
 

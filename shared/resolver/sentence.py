@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from shared.resolver.agents import Agent
+from shared.resolver.cues import NEGATIONS
 from shared.resolver.genes import GeneMention
 from shared.resolver.question import Question
 
@@ -66,6 +67,12 @@ class Sentence:
     def is_cells(self, index: int) -> bool:
         """Return whether a word belongs to the name of a cell type."""
         return index in self._cells
+
+    def negates(self, index: int) -> bool:
+        """Return whether a word is a negation; the "t" of "weren't" is one, the T of "T cells" is not."""
+        if self.keys[index] == "t":
+            return index > 0 and self.keys[index - 1].endswith("n") and self.question.gap(index) in {"'", "’"}
+        return self.keys[index] in NEGATIONS
 
     def describes_cells(self, start: int, stop: int) -> bool:
         """Return whether words stand right before or right after a cell type: "STAT1-deficient monocytes", "monocytes lacking STAT1"."""

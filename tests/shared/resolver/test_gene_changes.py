@@ -1,0 +1,78 @@
+"""Genes that a question says the cells have lost, cannot use, or have less or more of."""
+
+import pytest
+
+from shared.catalog.interpretation import CaveatCode
+from tests.support.readings import codes, interpret, told
+
+
+@pytest.mark.parametrize(
+    ("question", "code", "text"),
+    [
+        (
+            "What happens to the IFN-gamma response of monocytes when STAT1 is gone?",
+            CaveatCode.KNOCKOUT,
+            "STAT1 is gone",
+        ),
+        (
+            "How do monocytes unable to express STAT1 respond to IFN-gamma?",
+            CaveatCode.KNOCKOUT,
+            "unable to express STAT1",
+        ),
+        ("IFN-gamma in monocytes if they could not make STAT1", CaveatCode.KNOCKOUT, "could not make STAT1"),
+        (
+            "IFN-gamma in monocytes if STAT1 cannot be phosphorylated",
+            CaveatCode.KNOCKOUT,
+            "STAT1 cannot be phosphorylated",
+        ),
+        ("IFN-gamma in monocytes once JAK2 is off", CaveatCode.KNOCKDOWN, "JAK2 is off"),
+        ("IFN-gamma in monocytes when STAT1 levels are low", CaveatCode.KNOCKDOWN, "STAT1 levels are low"),
+        ("How do monocytes with reduced STAT1 respond to IFN-gamma?", CaveatCode.KNOCKDOWN, "reduced STAT1"),
+        (
+            "monocytes with half the normal amount of STAT1 + IFN-gamma",
+            CaveatCode.KNOCKDOWN,
+            "half the normal amount of STAT1",
+        ),
+        ("If I remove IRF1 from monocytes, does IFN-gamma induce CXCL10?", CaveatCode.KNOCKDOWN, "remove IRF1"),
+        ("Turn JAK2 off in monocytes and add IFN-gamma", CaveatCode.KNOCKDOWN, "Turn JAK2"),
+        ("Switching off STAT1 before IFN-gamma in monocytes", CaveatCode.KNOCKDOWN, "Switching off STAT1"),
+        ("Removal of STAT1 from monocytes and IFN-gamma", CaveatCode.KNOCKDOWN, "Removal of STAT1"),
+        ("Give monocytes extra IRF1 and then IFN-gamma", CaveatCode.OVEREXPRESSION, "extra IRF1"),
+        (
+            "What if monocytes had twice as much STAT1 and got IFN-gamma?",
+            CaveatCode.OVEREXPRESSION,
+            "twice as much STAT1",
+        ),
+        ("After raising IRF1 in monocytes, what does IFN-gamma do?", CaveatCode.OVEREXPRESSION, "raising IRF1"),
+    ],
+)
+def test_regression_a_gene_that_cells_lack_or_have_more_of_is_refused(
+    question: str, code: CaveatCode, text: str
+) -> None:
+    assert told(question, code) == [text]
+    assert not interpret(question).answerable
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Does IFN-gamma turn off STAT1 in monocytes?",
+        "Does IFN-gamma fail to induce CXCL10 in monocytes?",
+        "Are monocytes unable to express CXCL10 after IFN-gamma?",
+        "Why can't B cells make CXCL10 with IFN-gamma?",
+        "Is STAT1 lower in monocytes after IFN-gamma?",
+        "Do monocytes respond to IFN-gamma with increased CXCL10?",
+        "Do monocytes with high CXCL10 respond to IFN-gamma?",
+        "How does IFN-gamma reduce STAT1 and raise CXCL10 in monocytes?",
+        "When is CXCL10 high in monocytes after IFN-gamma?",
+        "If IFN-gamma raises CXCL10 in monocytes, is STAT1 elevated?",
+        "If CXCL10 does not go up in monocytes after IFN-gamma, what does?",
+        "When CXCL10 is not induced by IFN-gamma in monocytes, is IRF1?",
+        "Does IFN-gamma act by reducing CCR2 in monocytes?",
+        "Increase of CXCL10 in monocytes after IFN-gamma",
+        "After IFN-gamma, do monocytes increase CXCL10?",
+    ],
+)
+def test_a_gene_whose_change_is_asked_about_is_answered(question: str) -> None:
+    assert codes(question) == set()
+    assert interpret(question).answerable
