@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from shared.resolver.agents import Agent
 from shared.resolver.cues import AWAY, LOSS, WITHOUT
 from shared.resolver.effects import is_effect
+from shared.resolver.premises import is_supposed, is_unable
 from shared.resolver.sentence import Sentence, starts
 
 _REACH = 6
@@ -22,7 +23,7 @@ _LINKING_AFTER = frozenset(
 )  # fmt: skip
 _TREATED = (
     "treat", "expos", "stimul", "giv", "receiv", "incubat", "cultur", "add", "get", "got", "contact", "activat", "challeng", "pulsed",
-    "see", "saw", "met", "encounter", "kept", "grown", "dosed", "administ", "behandel", "trait", "tratad",
+    "see", "saw", "met", "encounter", "kept", "grown", "gave", "suppl", "provid", "dosed", "administ", "behandel", "trait", "tratad",
 )  # fmt: skip
 _TAKEN_AWAY = frozenset(
     {
@@ -36,6 +37,9 @@ _TAKEN_AWAY = frozenset(
     }
 )
 _ADDING = ("expos", "treat", "stimul", "add", "exogen", "recombin", "any")
+_COMING = ("arriv", "coming", "flowing", "reaching")
+_DEAF = frozenset({"naive", "deaf", "blind", "insensitive", "unresponsive", "refractory"})
+_SENSING = ("sens", "detect", "see", "respon", "bind", "recogni", "react", "perceiv", "hear", "feel", "receiv")
 _COMPARED = ("compar", "versus", "vs", "relative", "than", "unlike", "against", "respect", "baseline", "gegenuber")
 _CONTRASTED = frozenset({"and", "or", "versus", "vs", "und", "et", "y", "oder", "ou", "o"})
 
@@ -49,6 +53,9 @@ def find_absences(sentence: Sentence) -> Iterator[tuple[range, range]]:
         if span is not None:
             yield span, agent.span
     if sentence.any_acts():
+        for index, key in enumerate(sentence.keys):  # "genes that depend on IL-2, and fall when it is taken away"
+            if key == "it" and (span := _gone(sentence, index + 1)) is not None:
+                yield range(index, span.stop), range(0)
         return
     for index in range(len(sentence.keys) - 1):
         is_treated = starts(sentence.after(index + 1, 1), ("stimulat", "treated", "exposed"))
@@ -65,17 +72,24 @@ def _denial(sentence: Sentence, agent: Agent) -> range | None:
             is_contrast = _is_contrast(sentence, index) or _is_compared(sentence, index)
             first = index - (sentence.keys[index] == "o")
             return None if is_contrast else range(first, agent.start)
-    for place in range(agent.end, min(agent.end + 4, len(sentence.keys))):
+    return _gone(sentence, agent.end)
+
+
+def _gone(sentence: Sentence, end: int) -> range | None:
+    """Return the words after a perturbation that say that it is gone: "TNF was removed", "IL-2-free medium"."""
+    for place in range(end, min(end + 4, len(sentence.keys))):
         key = sentence.keys[place]
         is_medium = starts(sentence.after(place + 1, 1), ("medi", "condition", "culture"))
-        is_free = key == "free" and (sentence.question.gap(agent.end) == "-" or is_medium)
+        is_free = key == "free" and (sentence.question.gap(end) == "-" or is_medium)
         is_left_out = tuple(sentence.after(place, 2)) in _TAKEN_AWAY
-        is_not_given = sentence.negates(place) and starts(sentence.after(place + 1, 1), _TREATED)
+        is_denied = sentence.negates(place) or is_unable(sentence, place)
+        is_not_given = is_denied and starts(sentence.after(place + 1, 1), _TREATED)
+        is_not_given = is_not_given or (key.startswith("stop") and starts(sentence.after(place + 1, 1), _COMING))
         if is_left_out or is_not_given:
-            return range(agent.end, place + 2)
+            return range(end, place + 2)
         if key.startswith(LOSS) or is_free:
-            return None if is_effect(sentence, place) else range(agent.end, place + 1)
-        if key not in _LINKING_AFTER:
+            return None if is_effect(sentence, place) else range(end, place + 1)
+        if key not in _LINKING_AFTER and key != "no":
             break
     return None
 
@@ -84,6 +98,8 @@ def _denies(sentence: Sentence, index: int, stop: int) -> bool:
     """Return whether the word at an index says that the agent at `stop` is absent."""
     key, between = sentence.keys[index], sentence.keys[index + 1 : stop]
     is_linked = _LINKING.issuperset(between)
+    if _is_out_of_reach(sentence, index, between):
+        return True
     if key in WITHOUT or (key == "o" and sentence.before(index, 1) == ["w"]):
         return all(word in _LINKING or word.startswith(_ADDING) for word in between)
     if sentence.negates(index):
@@ -95,10 +111,18 @@ def _denies(sentence: Sentence, index: int, stop: int) -> bool:
         return is_linked and not is_effect(sentence, index)
     if key in AWAY:
         return is_linked and not {"from", "of", "with", "by"}.isdisjoint(between)
-    if key == "naive":
-        return is_linked and between[:1] == ["to"]
     is_later = not between and starts(sentence.after(stop, 6), ("given", "added"))
     return key == "before" and (is_later or starts(between, _ADDING))
+
+
+def _is_out_of_reach(sentence: Sentence, index: int, between: list[str]) -> bool:
+    """Return whether the cells are said not to get or notice something: "ran out of IL-2", "deaf to IL-6", "cannot sense TNF"."""
+    key = sentence.keys[index]
+    if key == "out":
+        return between[:1] == ["of"] and starts(sentence.before(index, 1), ("run", "ran"))
+    if key in _DEAF:
+        return between == ["to"] and not starts(sentence.before(index, 3), ("make", "render"))
+    return is_unable(sentence, index) and starts(between, _SENSING) and is_supposed(sentence, index)
 
 
 def _is_contrast(sentence: Sentence, index: int) -> bool:

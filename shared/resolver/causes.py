@@ -76,8 +76,8 @@ _ACTS_ON = (
 )  # fmt: skip
 # Verbs of a perturbation that changes what another one does.
 _MODULATING = (
-    *_ACTS_ON, "reverse", "enhanc", "boost", "potentiat", "overcom", "overrid", "change", "suppress", "increase", "reduce", "augment",
-    "synerg", "blunt", "abolish", "attenuat", "amplif", "sensiti", "desensiti", "rescue", "improve", "weaken", "strengthen",
+    *_ACTS_ON, "reverse", "enhanc", "boost", "potentiat", "overcom", "overrid", "add", "change", "suppress", "increase", "reduce",
+    "augment", "synerg", "blunt", "abolish", "attenuat", "amplif", "sensiti", "desensiti", "rescue", "improve", "weaken", "strengthen",
 )  # fmt: skip
 
 
@@ -215,14 +215,17 @@ class _Reader:
 
     def _is_acted_on(self, agent: Agent) -> bool:
         """Return whether another agent acts on this one: "TNF induced by IFN-gamma", "effect of IL-10 on IL-6"."""
-        after = self._keys[agent.end : agent.end + 4]
+        after = [key for key in self._keys[agent.end : agent.end + 5] if key not in {"itself", "also"}][:4]
+        switched = self._keys[max(0, agent.start - 1) : agent.start] in (["switch"], ["switches"], ["turn"], ["turns"])
+        if switched and after[:1] in (["on"], ["off"]):
+            return True
         if (
             "by" in after[:3]
             and after[0].endswith(("ed", "t", "tion", "sion", "ase"))
             and after[0] not in _THEN
             and not after[0].startswith(BEFOREHAND_AFTER[:-1])
         ):
-            place = agent.end + after.index("by") + 1
+            place = self._keys.index("by", agent.end) + 1
             return any(place <= other.start <= place + 1 for other in self._agents)
         before = self._keys[agent.start - 1] if agent.start else ""
         if before.startswith(_ACTS_ON) and any(other.end <= agent.start and other.is_known for other in self._agents):

@@ -157,6 +157,13 @@ def other_outcome(text: str, name: str) -> Caveat:
     return caveat(CaveatCode.UNKNOWN_WORDS, text, f"The answer is about gene expression, not about {name}.")
 
 
+def not_asked(text: str) -> Caveat:
+    """Return the caveat for a perturbation that the question names beside the one that it asks about."""
+    return caveat(
+        CaveatCode.UNKNOWN_WORDS, text, f"{text} is not taken into account: the answer is for one perturbation."
+    )
+
+
 def mixture(text: str, used: UsedCells) -> Caveat:
     """Return the caveat for a name of many cell types."""
     detail = f"“{text}” names a mixture of cell types. The answer is for {cells(used)}, the most frequent of them in the atlas."

@@ -20,6 +20,7 @@ _DOSE = re.compile(
     r"|\b(?:low|high|lower|higher|increasing|escalating|small|large|saturating|suboptimal|sub-optimal|physiological|pharmacological|"
     r"therapeutic|different|various|varying|single|minimal|maximal|graded|double|half)[ -](?:doses?|dosages?|concentrations?|dosing)\b"
     r"|\bdos(?:e|age)[ -]?(?:depend\w*|respons\w*|escalation|titration)\b|\bdos[ie]s(?:abhängig| ?elev\w+)\b|\b(?:ec|ic)50\b"
+    r"|\b(?:small|tiny|trace|large|low|high|minute) amounts?\b"
     r"|\b(?:twice|half) the dose\b|\b(?:niedrig|hoh|gering)\w* (?:dosis|dosen|konzentration\w*)\b"
     r"|\b(?:faibles?|fortes?) (?:doses?|concentrations?)\b",
     re.IGNORECASE,
@@ -34,12 +35,15 @@ _TIME = re.compile(
     r"(?:exposure|stimulation|treatment|signaling|signalling|administration|dosing)\b"
     r"|\b(?:chronically|acutely|transiently|repeatedly|briefly)\s(?:treated|exposed|stimulated)\b"
     r"|\b(?:minutes|hours|days|weeks)\s(?:of|after|later|following)\b|\bwithin\s(?:minutes|hours|days)\b"
+    r"|\b(?:the|next|following)\s(?:next\s)?(?:morning|evening|day)\b|\b(?:hour|day|week|month|year)s?-long\b"
+    r"|\b(?:chronic|prolonged|sustained|continuous|repeated)(?=\s(?:il|ifn|tnf|tgf|interleukin|interferon|cytokine))"
     r"|\bhow\s(?:long|quickly|fast|soon)\b|\b(?:ir)?reversib\w+\b"
     r"|\b(?:über nacht|toute la nuit)\b",
     re.IGNORECASE,
 )
 _AGE = re.compile(
     r"\b\d{1,3}[\s-]*(?:-?year|yr|jahr)s?(?:[\s-]*olds?)?\b|\b\d{2}\s*(?:y/o|yo)\b"
+    r"|\b(?:twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)(?:[- ]\w{3,5})?[- ]year[- ]olds?\b"
     r"|\b(?:aged|over|under|above|below|older than|younger than)\s\d{1,3}\b(?!\s*(?:%|h|n|u|m))",
     re.IGNORECASE,
 )

@@ -12,10 +12,12 @@ KNOCKOUT_WORDS = frozenset({"ko", "kos", "sgrna", "sgrnas", "grna", "grnas", "ta
 # Words for a changed gene, beside its name.
 GENOTYPE = (
     "excis", "truncat", "nonfunction", "inactive", "dead", "defective", "impair", "broken", "eliminat", "lof", "gof", "mutat", "mutant",
-    "mutein",     "heterozyg", "homozyg", "hypomorph", "dominant", "variant", "allele", "snp", "polymorphism",
+    "mutein",     "heterozyg", "homozyg", "hypomorph", "dominant", "variant", "allele", "snp", "polymorphism", "guide",
 )  # fmt: skip
 KNOCKDOWN = ("knockdown", "silenc", "crispri", "morpholino", "antisense")
-KNOCKDOWN_WORDS = frozenset({"sirna", "sirnas", "shrna", "shrnas", "rnai", "aso", "asos", "mirna"})
+KNOCKDOWN_WORDS = frozenset(
+    {"sirna", "sirnas", "shrna", "shrnas", "rnai", "aso", "asos", "mirna", "hairpin", "hairpins"}
+)
 OVEREXPRESSION = (
     "overexpres",
     "uberexpr",
@@ -30,16 +32,16 @@ OVEREXPRESSION = (
 GENE_TRANSFER = ("lentivir", "retrovir", "adenovir", "transduc", "transfect", "electroporat", "nucleofect")
 SILENCING = ("sirna", "shrna", "sgrna", "grna", "guide", "crispr", "cas9", "mirna", "morpholino", "antisense")
 INHIBITION = (
-    "inhib", "block", "antagoni", "neutrali", "degrader", "decoy", "scaveng", "inactivat", "hemm", "bloqu", "abrogat", "protac",
+    "inhib", "mask", "block", "antagoni", "neutrali", "degrader", "decoy", "scaveng", "inactivat", "hemm", "bloqu", "abrogat", "protac",
     "unterdruck", "gehemmt",
 )  # fmt: skip
 # Words that mean inhibition only if a perturbation is what they act on: "suppressing IL-6", but not "suppressed genes".
 WEAK_INHIBITION = (
     "suppress", "reprim", "supprim", "suprim", "disabl", "interfere", "interfering", "intercept", "counter", "curb", "trap", "denatur",
     "boiled", "targets", "targeting", "repress", "prevent", "quench", "sequest", "shut", "revers", "counteract", "abolish", "dampen",
-    "attenuat", "cancel", "undo", "silence",
+    "attenuat", "cancel", "undo", "silence", "mop", "soak",
 )  # fmt: skip
-NEGATIONS = frozenset({"not", "never", "t", "nicht", "pas", "non", "neither", "cannot"})
+NEGATIONS = frozenset({"nobody", "not", "never", "t", "nicht", "pas", "non", "neither", "cannot"})
 UNABLE = frozenset(
     {"unable", "incapable", "cannot", "cant", "couldnt", "fail", "fails", "failing", "failed", "unfahig"}
 )
@@ -49,8 +51,8 @@ WITHOUT = frozenset(
 LOSS = (
     "withdraw", "depriv", "starv", "remov", "absence", "absent", "washout", "wean", "depleti", "deplete", "unexposed", "lack",
     "withhold", "withheld", "discontinu", "cessation", "omission", "omit", "entzug", "entzieh", "entzog", "retrait", "retirad",
-    "clearance", "shield", "washed", "missing", "shortage", "scarc", "insufficien", "unavailab", "sevrage", "forgot", "forget", "skip",
-    "abwesenheit", "ausencia", "abstinen",
+    "clearance", "shield", "washed", "rins", "missing", "shortage", "scarc", "insufficien", "unavailab", "sevrage", "forgot", "forget",
+    "skip",    "abwesenheit", "ausencia", "abstinen",
 )  # fmt: skip
 AWAY = frozenset({"away", "far", "free", "unexposed", "isolated", "untreated", "unstimulated", "protected"})
 # A treatment before the one that the question asks about: words before its name, and words after it.

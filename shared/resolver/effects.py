@@ -183,8 +183,9 @@ def _is_said_of_gene(sentence: Sentence, index: int) -> bool:
         return _is_observed(sentence, index)
     if not key.startswith(_NOUNS):
         return False
-    if starts(before, _EXPRESSING) and sentence.any_acts():
-        return True
+    names_genes = key.startswith(("inhibitor", "antagonist")) and sentence.after(index + 1, 1) in (["gene"], ["genes"])
+    if (names_genes or starts(before, _EXPRESSING)) and sentence.any_acts():
+        return True  # "JAK inhibitor genes", "turn on inhibitors of apoptosis"
     if not _OWN.isdisjoint(before):
         agents = [agent for agent in sentence.agents if agent.end <= index and sentence.acts(agent.start)]
         return any(starts(sentence.keys[agent.end : index], _CAUSING) for agent in agents)

@@ -4,29 +4,40 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from shared.catalog.interpretation import CaveatCode
-from shared.resolver.cues import LOSS, UNABLE
+from shared.resolver.cues import LOSS
 from shared.resolver.effects import is_effect
+from shared.resolver.premises import ABLE, is_premise, is_supposed, is_unable
 from shared.resolver.sentence import Sentence, starts
 
 _REACH = 6
-_SUPPOSING = ("if", "when", "once", "suppos", "assum", "wenn", "falls", "si", "quand", "cuando")
-_RELATIVE = frozenset({"that", "which", "who", "whose", "where", "because", "since", "die", "qui", "que"})
-_COPULAS = frozenset({"are", "is", "become", "becomes"})
-_ASKING = _COPULAS | {"do", "does", "did", "why"}
-_ABLE = ("can", "could")
 # What a gene does in an answer: "if CXCL10 does not go up".
 _MOVES = ("go", "chang", "rise", "rising", "increas", "decreas", "respon", "come", "react", "induc")
 # Words between a gene and what it is: "STAT1 levels are low", "JAK2 is turned off".
 _LINKING = frozenset(
     {
         "is", "was", "are", "were", "being", "has", "had", "been", "gets", "signal", "signaling", "then", "level", "levels", "expression",
-        "activity", "protein", "gene", "very", "too", "turned", "switched", "kept", "completely", "partially",
+        "activity", "protein", "gene", "very", "too", "turned", "switched", "shut", "kept", "completely", "partially", "in", "cells",
     }
 )  # fmt: skip
 _LESS = (
     "low", "reduc", "decreas", "diminish", "less", "little", "half", "halv", "weak", "off", "downregul", "subnormal", "quarter",
+    "dialed", "knocked",
 )  # fmt: skip
-_MORE = ("high", "elevat", "extra", "additional", "excess", "twice", "double", "overactive", "hyperactive")
+_MORE = (
+    "high",
+    "elevat",
+    "extra",
+    "additional",
+    "excess",
+    "twice",
+    "double",
+    "overactive",
+    "hyperactive",
+    "cranked",
+    "ramped",
+    "raised",
+    "boosted",
+)
 # Words between an amount and its gene: "half the normal amount of STAT1".
 _AMOUNTS = frozenset(
     {
@@ -103,50 +114,26 @@ def _not_used(sentence: Sentence, gene: range) -> range | None:
     for place in range(gene.start - 1, max(gene.start - _REACH, 0) - 1, -1):
         if sentence.breaks(place, gene.start) or sentence.agent(place):
             break
-        if _is_unable(sentence, place) and _is_supposed(sentence, place):
-            return range(place - starts(sentence.before(place, 1), _ABLE), gene.stop)
-    if _is_premise(sentence, gene):
+        if is_unable(sentence, place) and is_supposed(sentence, place):
+            return range(place - starts(sentence.before(place, 1), ABLE), gene.stop)
+    if is_premise(sentence, gene):
         for place in range(gene.stop, min(gene.stop + 4, len(sentence.keys))):
-            is_denied = _is_unable(sentence, place) or sentence.negates(place)
+            is_denied = is_unable(sentence, place) or sentence.negates(place)
             if is_denied and not is_effect(sentence, place) and not starts(sentence.after(place + 1, 2), _MOVES):
                 end = place + 1 + (sentence.after(place + 1, 1) == ["be"])
                 return range(gene.start, min(end + 1, len(sentence.keys)))
     return None
 
 
-def _is_premise(sentence: Sentence, gene: range) -> bool:
-    """Return whether a gene is the subject of a clause such as "if STAT1 ...", not of the question "when is CXCL10 ..."."""
-    return starts(sentence.before(gene.start, 3), _SUPPOSING) and _ASKING.isdisjoint(sentence.before(gene.start, 1))
-
-
-def _is_unable(sentence: Sentence, index: int) -> bool:
-    """Return whether the words at an index deny an ability: "cannot", "can't", "could not", "unable"."""
-    is_denied = sentence.negates(index) and starts(sentence.before(index, 1), _ABLE)
-    return sentence.keys[index] in UNABLE or is_denied
-
-
-def _is_supposed(sentence: Sentence, index: int) -> bool:
-    """Return whether a word is said of the cells as they are ("monocytes unable to"), not asked ("are monocytes unable to")."""
-    asking = _COPULAS if sentence.keys[index] in {"unable", "incapable"} else _ASKING
-    for place in range(index - 1, max(index - _REACH, 0) - 1, -1):
-        if sentence.agent(place):
-            return False  # what a perturbation cannot do
-        if sentence.keys[place].startswith(_SUPPOSING) or sentence.keys[place] in _RELATIVE:
-            return True
-        if sentence.keys[place] in asking:
-            return False
-    return sentence.is_cells(index - 1)
-
-
 def _supposed(sentence: Sentence, gene: range) -> Iterator[GeneChange]:
     """Yield what a clause supposes of a gene: "once JAK2 is off", "when STAT1 levels are low"."""
-    if not _is_premise(sentence, gene):
+    if not is_premise(sentence, gene):
         return
-    for place in range(gene.stop, min(gene.stop + 4, len(sentence.keys))):
+    for place in range(gene.stop, min(gene.stop + _REACH, len(sentence.keys))):
         code = _amount(sentence.keys[place])
         if code and not is_effect(sentence, place):
             yield GeneChange(code, range(gene.start, place + 1), gene)
-        if sentence.keys[place] not in _LINKING:
+        if sentence.keys[place] not in _LINKING and not sentence.is_cells(place):
             break
 
 

@@ -12,18 +12,38 @@ from shared.resolver.causes import Causes
 from shared.resolver.question import Question
 
 _UP = (
-    "increas", "induc", "upregul", "rais", "boost", "enhanc", "activat", "elevat", "stimulat", "promot",
-    "trigger", "express", "produc", "secret", "releas", "augment", "amplif", "driv", "erhoh", "aument",
+    "increas", "induc", "upregul", "rais", "boost", "enhanc", "activat", "elevat", "stimulat", "promot", "trigger", "augment", "amplif",
+    "driv", "erhoh", "aument",
 )  # fmt: skip
 _DOWN = (
-    "decreas", "reduc", "downregul", "lower", "suppress", "inhibit", "repress", "silenc", "diminish", "block",
-    "senk", "deplet",
+    "decreas", "reduc", "downregul", "lower", "suppress", "inhibit", "repress", "silenc", "diminish", "block", "senk", "deplet", "abolish",
+    "abrogat", "dampen", "attenuat", "quench", "extinguish", "shut", "weaken", "cut", "limit", "blunt",
 )  # fmt: skip
-_UP_WORDS = frozenset(
-    {"up", "higher", "rise", "rises", "rising", "more", "turn", "turns", "switch", "switches", "make", "makes", "on"}
+_UP_WORDS = frozenset({"up", "higher", "rise", "rises", "rising", "more"})
+_DOWN_WORDS = frozenset({"down", "less", "fewer", "fall", "falls", "drop", "drops", "loss", "lose", "off"})
+# These ask for a change of either kind.
+_EITHER = ("affect", "alter", "chang", "modulat", "influenc", "impact")
+# "Do monocytes express CXCL10": up, unless another word says otherwise. The nouns say nothing.
+_WEAKLY_UP = ("express", "produc", "secret", "releas", "make", "makes")
+_NOUNS = frozenset({"expression", "production", "secretion", "release"})
+_UNCHANGED = frozenset(
+    {
+        "unchanged",
+        "unaffected",
+        "untouched",
+        "unaltered",
+        "constant",
+        "fail",
+        "fails",
+        "failed",
+        "not",
+        "never",
+        "nicht",
+        "pas",
+    }
 )
-_DOWN_WORDS = frozenset({"down", "less", "fall", "falls", "drop", "drops", "loss", "lose", "off"})
-_UNCHANGED = frozenset({"unchanged", "unaffected", "fail", "fails", "failed", "not", "never", "nicht", "pas"})
+_PARTICLES = {"on": Direction.UP, "up": Direction.UP, "off": Direction.DOWN, "down": Direction.DOWN}
+_SWITCHING = ("switch", "turn")
 _REACH = 5
 _MOST_WORDS = 3
 
@@ -44,7 +64,7 @@ class GeneMention(NamedTuple):
 @cache
 def gene_symbols() -> frozenset[str]:
     """Return known human gene symbols."""
-    return data.words("gene_symbols")
+    return data.words("gene_symbols") | {row["symbol"] for row in data.table("gene_names")}
 
 
 @cache
@@ -77,14 +97,14 @@ def asked_genes(question: Question, genes: Collection[GeneMention], causes: Caus
     """Return the genes whose change the question asks about, in order."""
     if not causes.asked:
         return []
-    symbols = {gene.start: gene.symbol for gene in genes}
+    symbols = {(gene.start, gene.end): gene.symbol for gene in genes}
     known = reference_perturbations()
     for agent in causes.readouts:
         targets = known[agent.means[0]].targets if agent.means and agent.means[0] in known else ()
         if len(targets) == 1:
-            symbols[agent.start] = targets[0]
+            symbols[agent.start, agent.end] = targets[0]
     found = (
-        AskedGene(symbol=symbol, direction=_direction(question, start)) for start, symbol in sorted(symbols.items())
+        AskedGene(symbol=symbol, direction=_direction(question, *span)) for span, symbol in sorted(symbols.items())
     )
     return list(dict.fromkeys(found))
 
@@ -109,16 +129,28 @@ def _genes_at(question: Question, start: int) -> Iterator[GeneMention]:
                 yield GeneMention(start, end, symbol)
 
 
-def _direction(question: Question, index: int) -> Direction:
+def _direction(question: Question, start: int, end: int) -> Direction:
     """Return the direction that the nearest verb asks about; the words before a gene count before those after it."""
     keys = [word.key for word in question.words]
-    before = keys[max(0, index - _REACH) : index]
-    after = keys[index + 1 : index + 1 + _REACH]
+    before, after = keys[max(0, start - _REACH) : start], keys[end : end + _REACH]
     if not _UNCHANGED.isdisjoint([*before, *after]):
         return Direction.UNCHANGED
-    for key in (*reversed(before), *after):
-        if key.startswith(_DOWN) or key in _DOWN_WORDS:
-            return Direction.DOWN
-        if key.startswith(_UP) or key in _UP_WORDS:
-            return Direction.UP
-    return Direction.ANY
+    switches = any(key.startswith(_SWITCHING) for key in [*keys[:start], *after])
+    if switches and after[:1] and after[0] in _PARTICLES:  # "switch IL1B on and CD14 off"
+        return _PARTICLES[after[0]]
+    near = [*reversed(before), *after]
+    found = [(place, direction) for place, key in enumerate(near) if (direction := _said(key, switches=switches))]
+    if not found:
+        return Direction.UP if any(key.startswith(_WEAKLY_UP) and key not in _NOUNS for key in near) else Direction.ANY
+    place, direction = found[0]
+    others = [other for further, other in found[1:] if further == place + 2 and near[place + 1] == "or"]
+    return direction if others in ([], [direction]) else Direction.ANY  # "suppress or increase"
+
+
+def _said(key: str, *, switches: bool) -> Direction | None:
+    """Return the direction that a word says, or None."""
+    if key.startswith(_DOWN) or key in _DOWN_WORDS:
+        return Direction.DOWN
+    if key.startswith(_UP) or key in _UP_WORDS or (switches and key == "on"):
+        return Direction.UP
+    return Direction.ANY if key.startswith(_EITHER) else None

@@ -58,9 +58,11 @@ def ignored(
     if cell_type and not found.subjects:
         known |= {index for index, word in enumerate(question.words) if word.text in cell_type.matched_text}
     is_about_genes = bool(parsed.genes or asked_genes(question, parsed.genes, causes))
-    outcomes = [] if is_about_genes else find_outcomes(question, found.covered.union(*read_spans))
+    outcomes = find_outcomes(question, found.covered.union(*read_spans), asks_genes=is_about_genes)
     yield from (caveats.other_outcome(question.words[each.place].text, each.name) for each in outcomes)
     known |= {each.place for each in outcomes}
     for start, end in unknown_words(question, parsed.plain, known):
         yield caveats.about_text(CaveatCode.UNKNOWN_WORDS, question.piece(start, end))
-    yield from (caveats.about_text(CaveatCode.UNKNOWN_WORDS, parsed.piece(agent)) for agent in causes.aside)
+    for agent in causes.aside:
+        text = parsed.piece(agent)
+        yield caveats.not_asked(text) if agent.is_known else caveats.about_text(CaveatCode.UNKNOWN_WORDS, text)

@@ -64,6 +64,7 @@ _STARTS: Final = (
     ((*INHIBITION, *WEAK_INHIBITION), CaveatCode.INHIBITION),
 )
 _LACKS = frozenset({"lacking", "lack", "lacks", "no", "without", "minus", "ohne", "sans", "sin", "senza"})
+_WORKING = frozenset({"a", "the", "any", "more", "functional", "working", "intact", "functioning"})
 _HAVING = ("have", "has", "had", "express", "carry", "possess")
 # A gene and what was done to it in one word: "STAT1KO", "siSTAT1", "JAKi".
 _ONE_WORD: Final = (
@@ -76,7 +77,7 @@ _NULL = re.compile(r"\s?[\^({]*[-+\u2212\u2013\u207b]\s?[/\u2044]\s?[-\u2212\u20
 _BETWEEN = frozenset(
     {
         "of", "against", "to", "for", "targeting", "the", "with", "towards", "directed", "a", "an", "gene", "l", "d", "le", "la", "les",
-        "il", "de", "von", "del", "der", "by",
+        "il", "de", "von", "del", "der", "by", "up", "off",
     }
 )  # fmt: skip
 _BETWEEN_AFTER = frozenset(
@@ -211,8 +212,9 @@ def _is_genotype(sentence: Sentence, index: int) -> bool:
 
 def _is_lacked(sentence: Sentence, index: int) -> bool:
     """Return whether a gene stands there, not what it makes: "no STAT1", but not "no CXCL10 production"."""
-    index += sentence.after(index, 1) in (["functional"], ["any"], ["more"])
-    return sentence.is_gene(index) and READOUTS.isdisjoint(sentence.after(index + 1, 1))
+    while sentence.keys[index : index + 1] and sentence.keys[index] in _WORKING:
+        index += 1
+    return sentence.is_gene(index) and (READOUTS - {"gene"}).isdisjoint(sentence.after(index + 1, 1))
 
 
 def _is_gene_transfer(sentence: Sentence, index: int) -> bool:

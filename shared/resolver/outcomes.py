@@ -23,14 +23,15 @@ _OUTCOMES: Final = MappingProxyType(
         "differentiation": r"differentiates?|differentiation",
         "cytotoxicity": r"cytotoxicity",
         "phagocytosis": r"phagocytosis|phagocytoses?|phagocytizes?",
-        "secretion": r"secretes?|secretion",
-        "chromatin accessibility": r"accessibility",
+        "secretion": r"secretes?|secretion|releases?",
+        "chromatin accessibility": r"accessibility|chromatin",
         "DNA methylation": r"methylation|methylomes?",
         "splicing": r"splicing",
         "phosphorylation": r"phosphorylation",
         "morphology": r"morphology",
     }
 )
+_OF_GENES: Final = frozenset({"chromatin accessibility", "DNA methylation", "splicing", "phosphorylation"})
 _PATTERNS: Final = tuple((name, re.compile(pattern)) for name, pattern in _OUTCOMES.items())
 # The answer is about these, also if they belong to an outcome: "proliferation genes", "the cytotoxicity program".
 _EXPRESSION: Final = re.compile(
@@ -47,18 +48,19 @@ class Outcome(NamedTuple):
     name: str  # a noun, such as "proliferation"
 
 
-def find_outcomes(question: Question, named: Collection[int]) -> list[Outcome]:
-    """Find the outcomes that a question asks about; none if it asks about genes or expression.
+def find_outcomes(question: Question, named: Collection[int], *, asks_genes: bool = False) -> list[Outcome]:
+    """Find the outcomes that a question asks about; none if it asks about expression.
 
     Args:
         named: indexes of the words of names and of earlier treatments.
+        asks_genes: whether it asks about named genes; then only what happens to these counts.
     """
     words = question.words
     if any(_EXPRESSION.fullmatch(word.key) for word in words):
         return []
     found: dict[str, Outcome] = {}
     for index in range(len(words)):
-        if index not in named and (name := _outcome(question, index)):
+        if index not in named and (name := _outcome(question, index)) and (not asks_genes or name in _OF_GENES):
             found.setdefault(name, Outcome(index, name))
     return list(found.values())
 

@@ -3,10 +3,18 @@
 import unicodedata
 from typing import NamedTuple
 
-from shared.catalog.normalize import Word, split
+from shared.catalog.normalize import Word, respelled, split
 from shared.catalog.schemas import MatchedTerm
 
 _MOSTLY_CAPITALS = 0.9
+# Words that the rules know in American spelling.
+_SPELLINGS = {
+    "signalling": "signaling",
+    "labelled": "labeled",
+    "dialled": "dialed",
+    "tumour": "tumor",
+    "tumours": "tumors",
+}
 _DASHES = {ord(dash): "-" for dash in "\u2010\u2011\u2012\u2013\u2212"}
 
 
@@ -23,7 +31,8 @@ class Question(NamedTuple):
         text = unicodedata.normalize("NFC", query)
         letters = [character for character in text if character.isalpha()]
         all_caps = sum(map(str.isupper, letters)) > _MOSTLY_CAPITALS * len(letters)
-        return cls(text, tuple(split(text)), all_caps)
+        words = (respelled(word, _SPELLINGS[word.key]) if word.key in _SPELLINGS else word for word in split(text))
+        return cls(text, tuple(words), all_caps)
 
     def piece(self, start: int, end: int) -> str:
         """Return the text from word `start` up to word `end`, as written."""

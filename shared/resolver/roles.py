@@ -41,7 +41,25 @@ _READOUT_VERBS = (
     "induc", "make", "making", "rais", "lower", "bind", "upregul", "turn", "transcrib", "display",
 )  # fmt: skip
 _AMOUNT_OF = ("secretion", "production", "expression", "release", "level", "amount", "output", "synthesis", "concentration")  # fmt: skip
-_DOSED = frozenset({"increasing", "low", "high", "lower", "higher", "different", "various", "several", "rising", "two"})
+_DOSED = frozenset(
+    {
+        "small",
+        "tiny",
+        "trace",
+        "large",
+        "minute",
+        "increasing",
+        "low",
+        "high",
+        "lower",
+        "higher",
+        "different",
+        "various",
+        "several",
+        "rising",
+        "two",
+    }
+)
 _AMOUNTS = frozenset(
     {
         "more",

@@ -1,0 +1,40 @@
+"""Tell what a question takes for granted ("if STAT1 ...", "monocytes that cannot ...") from what it asks ("when is STAT1 ...")."""
+
+from shared.resolver.cues import UNABLE
+from shared.resolver.sentence import Sentence, starts
+
+ABLE = ("can", "could")
+_SUPPOSING = ("if", "when", "once", "suppos", "assum", "wenn", "falls", "si", "quand", "cuando")
+# Something was done to a gene "after" it: "after NF-kB was shut off".
+_LATER = frozenset({"after", "with", "before"})
+_RELATIVE = frozenset({"that", "which", "who", "whose", "where", "because", "since", "die", "qui", "que"})
+_COPULAS = frozenset({"are", "is", "become", "becomes"})
+_ASKING = _COPULAS | {"do", "does", "did", "why"}
+_REACH = 6
+
+
+def is_premise(sentence: Sentence, gene: range) -> bool:
+    """Return whether a gene is the subject of a clause such as "if STAT1 ...", not of the question "when is CXCL10 ..."."""
+    before = sentence.before(gene.start, 3)
+    is_clause = starts(before, _SUPPOSING) or not _LATER.isdisjoint(before)
+    return is_clause and _ASKING.isdisjoint(before[-1:])
+
+
+def is_unable(sentence: Sentence, index: int) -> bool:
+    """Return whether the words at an index deny an ability: "cannot", "can't", "could not", "no longer", "unable"."""
+    key, before = sentence.keys[index], sentence.before(index, 1)
+    is_denied = (sentence.negates(index) and starts(before, ABLE)) or (key == "longer" and before == ["no"])
+    return key in UNABLE or is_denied
+
+
+def is_supposed(sentence: Sentence, index: int) -> bool:
+    """Return whether a word is said of the cells as they are ("monocytes unable to"), not asked ("are monocytes unable to")."""
+    asking = _COPULAS if sentence.keys[index] in {"unable", "incapable"} else _ASKING
+    for place in range(index - 1, max(index - _REACH, 0) - 1, -1):
+        if sentence.agent(place):
+            return False  # what a perturbation cannot do
+        if sentence.keys[place].startswith(_SUPPOSING) or sentence.keys[place] in _RELATIVE:
+            return True
+        if sentence.keys[place] in asking:
+            return False
+    return sentence.is_cells(index - 1)
