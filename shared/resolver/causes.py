@@ -18,6 +18,7 @@ _THEN = frozenset(
     }
 )  # fmt: skip
 _AFTER = frozenset({"after", "following", "post", "nach", "apres"})
+_GIVEN = (["after"], ["upon"], ["with"], ["under"], ["following"], ["by"])
 _LINKS = frozenset(
     {
         "with", "by", "in", "to", "of", "for", "using", "the", "a", "an", "exposure", "exposed", "treatment", "treated", "stimulation",
@@ -170,6 +171,7 @@ class _Reader:
                 and agent not in found
                 and self._is_listed(agent, following)
                 and agent.role < Role.CAUSE
+                and self._keys[max(0, agent.start - 1) : agent.start] not in _GIVEN  # "after IFN-gamma, CXCL10 rises"
             ):
                 found.append(agent)  # "IL10 and IL1RN induction by IFN-beta"
         if len(found) == len(self._agents) and not any(self._is_made(agent) for agent in found):

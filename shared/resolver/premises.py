@@ -4,7 +4,11 @@ from shared.resolver.cues import UNABLE
 from shared.resolver.sentence import Sentence, starts
 
 ABLE = ("can", "could")
-_SUPPOSING = ("if", "when", "once", "suppos", "assum", "wenn", "falls", "si", "quand", "cuando")
+_SUPPOSING = frozenset(
+    {
+        "if", "when", "once", "suppose", "supposing", "assume", "assuming", "imagine", "should", "wenn", "falls", "si", "quand", "cuando",
+    }
+)  # fmt: skip
 # Something was done to a gene "after" it: "after NF-kB was shut off".
 _LATER = frozenset({"after", "with", "before"})
 _RELATIVE = frozenset({"that", "which", "who", "whose", "where", "because", "since", "die", "qui", "que"})
@@ -15,9 +19,13 @@ _REACH = 6
 
 def is_premise(sentence: Sentence, gene: range) -> bool:
     """Return whether a gene is the subject of a clause such as "if STAT1 ...", not of the question "when is CXCL10 ..."."""
-    before = sentence.before(gene.start, 3)
-    is_clause = starts(before, _SUPPOSING) or not _LATER.isdisjoint(before)
-    return is_clause and _ASKING.isdisjoint(before[-1:])
+    for place in range(gene.start - 1, max(gene.start - 4, -1), -1):
+        key, is_next = sentence.keys[place], sentence.keys[place + 1 : gene.start] in ([], ["the"])
+        if key in _SUPPOSING or (key in _LATER and is_next):
+            return True
+        if sentence.agent(place) or (key in _ASKING and is_next):
+            return False
+    return False
 
 
 def is_unable(sentence: Sentence, index: int) -> bool:
@@ -33,7 +41,7 @@ def is_supposed(sentence: Sentence, index: int) -> bool:
     for place in range(index - 1, max(index - _REACH, 0) - 1, -1):
         if sentence.agent(place):
             return False  # what a perturbation cannot do
-        if sentence.keys[place].startswith(_SUPPOSING) or sentence.keys[place] in _RELATIVE:
+        if sentence.keys[place] in _SUPPOSING | _RELATIVE:
             return True
         if sentence.keys[place] in asking:
             return False

@@ -69,6 +69,8 @@ def test_regression_a_gene_that_cells_lack_or_have_more_of_is_refused(
         "If CXCL10 does not go up in monocytes after IFN-gamma, what does?",
         "When CXCL10 is not induced by IFN-gamma in monocytes, is IRF1?",
         "Does IFN-gamma act by reducing CCR2 in monocytes?",
+        "Why is it that after IFN-gamma STAT1 is low in monocytes?",
+        "If you add IFN-gamma, STAT1 is not low in monocytes, is it?",
         "Increase of CXCL10 in monocytes after IFN-gamma",
         "After IFN-gamma, do monocytes increase CXCL10?",
     ],
