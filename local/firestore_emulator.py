@@ -43,10 +43,14 @@ def find() -> Installation | str:
 
 
 class FirestoreEmulator(ServerProcess):
-    """A Firestore emulator with its data in memory."""
+    """A Firestore emulator with its data in memory.
 
-    def __init__(self, installed: Installation, log: Path) -> None:
-        command = [str(installed.java), f"-Xmx{HEAP}", "-cp", str(installed.jar), MAIN_CLASS, "start"]
+    Args:
+        heap: the most memory that its data may take, as Java writes it.
+    """
+
+    def __init__(self, installed: Installation, log: Path, heap: str = HEAP) -> None:
+        command = [str(installed.java), f"-Xmx{heap}", "-cp", str(installed.jar), MAIN_CLASS, "start"]
         super().__init__(
             "the Firestore emulator",
             lambda port: [*command, "--host", "127.0.0.1", "--port", str(port)],

@@ -19,6 +19,8 @@ from local import firestore_emulator
 from local.firestore_emulator import FirestoreEmulator
 
 FOLDER: Final = Path("mutants")
+# The data of all tests of all mutants: an emulator without memory fails the tests of every mutant, as if they had noticed it.
+HEAP: Final = "6g"
 # Exit codes of the tests as mutmut records them; None: not run.
 SURVIVED: Final = 0
 UNTESTED: Final = 33  # no test reaches it
@@ -59,13 +61,21 @@ async def _mutate(names: Sequence[str], children: int) -> int:
     if isinstance(installed, str):
         print(installed, file=sys.stderr)
         return 1
-    emulator = FirestoreEmulator(installed, FOLDER / "emulator.log")
+    log = FOLDER / "emulator.log"
+    emulator = FirestoreEmulator(installed, log, HEAP)
     environment = {**os.environ, "TEST_FIRESTORE_HOST": await emulator.start()}
     command = [sys.executable, "-m", "mutmut", "run", "--max-children", str(children), *names]
     try:
-        return subprocess.run(command, env=environment, check=False).returncode  # noqa: ASYNC221  # nothing else runs
+        code = subprocess.run(command, env=environment, check=False).returncode  # noqa: ASYNC221  # nothing else runs
     finally:
         await emulator.stop()
+    if "OutOfMemoryError" in log.read_text(errors="replace"):
+        print(
+            "The Firestore emulator ran out of memory: remove the folder mutants and run fewer at a time.",
+            file=sys.stderr,
+        )
+        return 1
+    return code
 
 
 def main() -> int:
