@@ -46,6 +46,8 @@ _SYSTEMATIC: Final = re.compile(
 )
 _REPEATED: Final = re.compile(r"(.+)[-.](\d{1,2})")
 _OPEN_FRAME: Final = re.compile(r"^(C[\dXY]+)ORF(?=\d)")
+# Below this share of genes with symbols, the rest is no atlas. Of all 60,000 Ensembl ids of an annotation, half have none.
+LEAST_NAMED: Final = 0.2
 _SPIKE_IN: Final = re.compile(r"ERCC-\d{5}")
 # Columns that tell genes from other features, and how they write "gene expression": Cell Ranger, CELLxGENE, muon, the NeurIPS 2021 data.
 _FEATURE_TYPES: Final = ("feature_types", "feature_type", "feature_biotype", "modality")
@@ -90,6 +92,11 @@ def read_genes(var: pd.DataFrame, symbol_column: str | None = None, organism: st
         notes.append(f"{int((spike_ins & of_genes).sum())} spike-ins (ERCC) are left out")
     kept = of_genes & ~spike_ins
     missing = kept & (symbols == "")
+    if (n_named := int((kept & ~missing).sum())) < LEAST_NAMED * int(kept.sum()):
+        raise AtlasUnusable(
+            f"Only {n_named} of {int(kept.sum())} genes have a symbol, by {named_by}. Give the column of var with the symbols as "
+            "--symbol-column, or replace ids of an old or other annotation by symbols."
+        )
     if missing.any():
         notes.append(f"{int(missing.sum())} of {len(var)} genes have no symbol and are left out")
     kept &= ~missing

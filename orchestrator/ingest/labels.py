@@ -13,10 +13,12 @@ from orchestrator.ingest.coded import Coded
 from orchestrator.ingest.column_controls import mark_controls, names_column
 from orchestrator.ingest.columns import SAMPLE_COLUMNS, Columns, choose_columns, other_conditions
 from orchestrator.ingest.conditions import listed, read_conditions
+from orchestrator.ingest.confounding import about_confounding
 from orchestrator.ingest.donors import Arms, arms, donors_without_condition
 from orchestrator.ingest.exposures import with_exposures
 from orchestrator.ingest.obs_columns import labels_of, plain
 from orchestrator.ingest.options import NO_COLUMN, Options
+from orchestrator.ingest.species import about_species
 from orchestrator.ingest.treatments import read_treatments
 from shared.catalog.entries import CellTypeEntry, ConditionEntry
 from shared.catalog.plans import MIN_GROUP_CELLS, MIN_QUERY_CELLS
@@ -121,7 +123,13 @@ def understand(obs: pd.DataFrame, options: Options) -> Meaning:
         raise AtlasUnusable(f"No cell has a donor, a cell type and a condition. Left out: {listed(left_out)}.")
     _describe(found, entries, _term_ids(obs, columns, cell_type))
     _check_sizes(found)
-    found.warnings += [*_about_donors(found), *_about_types(found), *_about_conditions(found)]
+    found.warnings += [
+        *about_species(obs, options.organism),
+        *about_confounding(obs, columns, found.rows, [each.label for each in found.conditions if each.is_control]),
+        *_about_donors(found),
+        *_about_types(found),
+        *_about_conditions(found),
+    ]
     donors = columns.donor
     if donors and plain(donors.column) in map(plain, SAMPLE_COLUMNS) and donors.why != "given" and found.arms.both:
         found.notes.append(f"{donors.column} is taken as the donor. If it does not name people, give --donor-column.")
@@ -289,7 +297,8 @@ def _about_donors(found: Meaning) -> Iterator[str]:
     if not both:
         yield (
             f"NO DONOR HAS BOTH ARMS: in {column.column if column else 'the file'}, each donor is only control or only perturbed. A "
-            "response cannot be told from a difference between donors, so no gene will be called changed. If the column does not name "
+            "response cannot be told from a difference between donors: a gene is called only where it differs more than it does between "
+            "control donors. If the column does not name "
             f"people, give another one with --donor-column, or --donor-column {NO_COLUMN} if all cells are of one donor."
         )
         return

@@ -105,7 +105,7 @@ def test_ensembl_ids_alone_are_translated(version: str) -> None:
 
 
 def test_unknown_ensembl_ids_alone_are_refused() -> None:
-    with pytest.raises(AtlasUnusable, match=r"none at all.*--symbol-column"):
+    with pytest.raises(AtlasUnusable, match=r"Only 0 of 10 genes have a symbol.*--symbol-column"):
         read_genes(var(IDS))
 
 
@@ -184,3 +184,11 @@ def test_the_table_of_ensembl_ids_is_complete() -> None:
     known = ensembl_symbols()
     assert len(known) > 25_000
     assert known[187608] == "ISG15"
+
+
+def test_regression_an_atlas_of_which_nearly_all_genes_lack_a_symbol_is_refused() -> None:
+    known = [f"ENSG{number:011}" for number in list(ensembl_symbols())[:300]]
+    unknown = [f"ENSG9{number:010}" for number in range(2000)]
+    with pytest.raises(AtlasUnusable, match=r"Only 300 of 2300 genes have a symbol, by .*--symbol-column"):
+        read_genes(var(known + unknown))
+    assert len(read_genes(var(known + unknown[:300])).symbols) > 290

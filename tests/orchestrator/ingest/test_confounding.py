@@ -1,0 +1,43 @@
+"""Batches, tissues and assays that differ between controls and perturbed cells, told before anything is asked."""
+
+from collections.abc import Sequence
+from itertools import cycle, islice
+
+import pandas as pd
+import pytest
+
+from orchestrator.ingest.labels import understand
+from orchestrator.ingest.options import Options
+
+
+def warnings(**columns: Sequence[object]) -> list[str]:
+    """Return what is said of 240 cells of two donors, ctrl and IFN-beta, with these columns too."""
+    labels: dict[str, Sequence[object]] = {
+        "cell_type": ["CD14 Mono", "B"],
+        "condition": ["ctrl", "ctrl", "IFN-beta", "IFN-beta"],
+        "donor": ["P1"] * 4 + ["P2"] * 4,
+        **columns,
+    }
+    cells = pd.DataFrame({name: list(islice(cycle(each), 240)) for name, each in labels.items()})
+    return [each for each in understand(cells, Options()).warnings if each.startswith("CONFOUNDED")]
+
+
+@pytest.mark.parametrize("column", ["batch", "Plate ID", "assay", "tissue", "site"])
+def test_regression_a_batch_that_is_the_same_as_the_treatment_is_told(column: str) -> None:
+    (told,) = warnings(**{column: ["x1", "x1", "x2", "x2"]})
+    assert told.startswith(f"CONFOUNDED WITH {column}: every control is of x1, every cell under IFN-beta of x2.")
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"batch": ["b1", "b2", "b2", "b1"]},  # crossed
+        {"batch": ["b1"]},
+        {"batch": ["b1", "b1", "unknown", "unknown"]},
+        {"batch": ["b1"] * 4 + ["b2"] * 4},  # of a donor
+        {"batch": ["b1", "b1", "b2", "b2", "b3", "b3", "b4", "b4"]},  # names samples
+        {"shelf": ["x1", "x1", "x2", "x2"]},
+    ],
+)
+def test_a_batch_that_does_not_follow_the_treatment_is_not_told(columns: dict[str, list[str]]) -> None:
+    assert warnings(**columns) == []
