@@ -91,8 +91,10 @@ def _ignored(found: Mapping[str, Any]) -> str:
     """Return the parts of the question that are not taken into account, each kind with its words."""
     ignored: dict[str, list[str]] = {}
     for caveat in found["caveats"]:
-        if caveat["code"] in IGNORED:
-            ignored.setdefault(IGNORED[caveat["code"]], []).extend([caveat["text"]] if caveat["text"] else [])
+        if (code := caveat["code"]) in IGNORED:
+            # No text: the question names no dose or time, and the atlas measured several.
+            text = caveat["text"] or (f"the other measured {code}s" if code in {"dose", "time"} else "")
+            ignored.setdefault(IGNORED[code], []).extend([text] if text else [])
     return ", ".join(f"{what} ({', '.join(texts)})" if texts else what for what, texts in ignored.items())
 
 

@@ -47,7 +47,8 @@ def not_taken_into_account(question: Question) -> str:
     parts: dict[CaveatCode, list[str]] = {}
     for caveat in question.interpretation.caveats:
         if caveat.code.ignored:
-            parts.setdefault(caveat.code, []).append(caveat.text)
+            # No text: the question names no dose or time, and the atlas measured several.
+            parts.setdefault(caveat.code, []).append(caveat.text or f"the other measured {caveat.code}s")
     return ", ".join(f"{PARTS[code]} ({', '.join(texts)})" for code, texts in parts.items())
 
 

@@ -97,6 +97,13 @@ def test_what_is_ignored_or_missing_comes_first(capsys: pytest.CaptureFixture[st
     assert lines[3] == "cells used: MDC (mononuclear phagocyte), a supertype of it; 143 control cells in demo"
 
 
+def test_regression_a_time_that_the_question_does_not_name_is_told_as_the_other_times(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    lines = shown(CLEAN | {"caveats": [caveat("time", "")]}, capsys)
+    assert lines[0] == "not taken into account: time (the other measured times)"
+
+
 @pytest.mark.parametrize(
     ("evidence", "used", "first", "last"),
     [

@@ -48,6 +48,11 @@ def test_what_is_ignored_is_listed_by_kind_and_not_repeated_as_a_sentence() -> N
     assert reading.not_taken_into_account(question()) == ""
 
 
+def test_regression_a_time_that_the_question_does_not_name_is_told_as_the_other_times() -> None:
+    asked = question([caveat(CaveatCode.TIME, "", "The question names no time.")])
+    assert reading.not_taken_into_account(asked) == "time (the other measured times)"
+
+
 def test_every_kind_of_ignored_part_has_a_word() -> None:
     assert set(reading.PARTS) == IGNORED
 
