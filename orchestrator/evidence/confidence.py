@@ -9,10 +9,11 @@
 High: strong, the score reaches its threshold, and p < 0.05. Moderate: strong unless p contradicts it, or fair with p < 0.05. Low: strong
 or fair otherwise, or p < 0.05 with weak or unknown accuracy. None: everything else, and if perturbed cells and controls cannot be compared.
 If the combination itself was measured and nothing can be left out: moderate with p < 0.05, low if p cannot be judged, else none.
-At most moderate: with two donors. At most low: with one donor, with controls of other donors, with too few cells to judge, for a related
-perturbation, without a called gene, with a limited score, or for cells unlike the measured ones.
+At most moderate: with two donors. At most low: with one donor, with controls of other donors or of another batch, with too few cells to
+judge, for a related perturbation, without a called gene, with a limited score, or for cells unlike the measured ones.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -52,6 +53,7 @@ class Basis:
     called: int  # genes called changed
     donors: int  # that the response was measured in
     matched: bool = True  # whether some donor has perturbed and control cells
+    confounded_with: Sequence[str] = ()  # columns, such as a batch, in which perturbed cells and controls differ, too
     not_judged: str = ""  # why the score cannot be judged
 
 
@@ -97,17 +99,20 @@ def accuracy_of(expected: ExpectedAccuracy | None) -> Accuracy:
 
 
 def _limit(basis: Basis) -> str:
-    if basis.not_judged:
-        return f"The score cannot be judged ({basis.not_judged}), so the confidence is at most low."
-    if not basis.matched:
-        return "Perturbed and control cells come from different donors, who differ anyway, so the confidence is at most low."
-    if basis.donors < 2:  # one has nothing to be compared with
-        return "With one donor, a response cannot be told from a difference between two samples, so the confidence is at most low."
-    if basis.origin is Origin.RELATED_PERTURBATION:
-        return "The answer is inferred from a related perturbation, so the confidence is at most low."
-    if basis.limited:
-        return "A note limits the answer, so the confidence is at most low."
-    return "" if basis.called else "No gene is called changed, so the confidence is at most low."
+    limits = (
+        (basis.not_judged, f"The score cannot be judged ({basis.not_judged})"),
+        (not basis.matched, "Perturbed and control cells come from different donors, who differ anyway"),
+        (
+            basis.confounded_with,
+            f"Perturbed cells and their controls differ in {' and '.join(basis.confounded_with)}, too",
+        ),
+        # One donor has nothing to be compared with.
+        (basis.donors < 2, "With one donor, a response cannot be told from a difference between two samples"),
+        (basis.origin is Origin.RELATED_PERTURBATION, "The answer is inferred from a related perturbation"),
+        (basis.limited, "A note limits the answer"),
+        (not basis.called, "No gene is called changed"),
+    )
+    return next((f"{reason}, so the confidence is at most low." for holds, reason in limits if holds), "")
 
 
 def _reason(basis: Basis) -> str:

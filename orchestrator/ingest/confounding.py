@@ -1,7 +1,8 @@
 """Whether controls and perturbed cells differ in something else than the perturbation: each in another batch, tissue or assay."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,50 +12,77 @@ from orchestrator.atlas.atlas import Group
 from orchestrator.ingest.coded import Coded
 from orchestrator.ingest.columns import Columns
 from orchestrator.ingest.conditions import listed
-from orchestrator.ingest.obs_columns import plain
+from shared.catalog.entries import ConditionEntry
 from shared.resolver.placeholders import is_unassigned
 
-# Columns that may have one label for many samples.
-_COLUMNS: Final = frozenset(
+# Words in the names of columns that may have one label for many samples.
+_WORDS: Final = frozenset(
     {
-        "batch", "batchid", "plate", "plateid", "pool", "run", "sequencingrun", "assay", "chemistry", "technology", "tissue", "site",
-        "center", "centre", "lab", "study", "dataset", "date", "suspensiontype",
+        "batch", "plate", "pool", "run", "lane", "flowcell", "library", "assay", "chemistry", "technology", "platform", "instrument",
+        "sequencer", "tissue", "site", "center", "centre", "lab", "laboratory", "operator", "study", "dataset", "experiment", "date",
+        "suspension",
     }
 )  # fmt: skip
+_WORD: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 
 
-def about_confounding(
-    obs: pd.DataFrame, columns: Columns, rows: Mapping[Group, NDArray[np.int64]], controls: Sequence[str]
-) -> Iterator[str]:
-    """Yield what tells the controls from the cells of other conditions besides the condition.
+class Confounding(NamedTuple):
+    """A column that tells the cells of a condition from their controls."""
+
+    column: str
+    condition: str
+    of_controls: frozenset[str]  # labels of the column
+    of_condition: frozenset[str]
+
+
+def find_confounding(
+    obs: pd.DataFrame, columns: Columns, rows: Mapping[Group, NDArray[np.int64]], conditions: Sequence[ConditionEntry]
+) -> Iterator[Confounding]:
+    """Yield what tells the cells of a condition from their controls besides the condition.
 
     Args:
         rows: rows of the file by group.
-        controls: the conditions that are controls.
+        conditions: of all groups.
     """
     chosen = (columns.cell_type, columns.condition, columns.donor, columns.dose, columns.time)
     used = {*columns.more_conditions, *(each.column for each in chosen if each)}
     n_samples = len({(group.donor, group.condition) for group in rows})
-    for name in obs:
-        if name in used or plain(str(name)) not in _COLUMNS:
+    controls = [each.label for each in conditions if each.is_control]
+    for name in map(str, obs):
+        if name in used or not _WORDS & {word.casefold() for word in _WORD.findall(name)}:
             continue
         cells = Coded.of(obs[name])
         named = {label for label in cells.counts if not is_unassigned(label)}
-        if 1 < len(named) < n_samples:  # a column with as many labels names samples
-            labels = _labels(cells, rows)
-            of_controls = set().union(*(labels.get(control, ()) for control in controls)) & named
-            apart = {
-                each: found & named
-                for each, found in labels.items()
-                if each not in controls and not found & of_controls
-            }
-            of_others = set().union(*apart.values())
-            if of_controls and of_others:
-                yield (
-                    f"CONFOUNDED WITH {name}: every control is of {listed(sorted(of_controls))}, every cell under "
-                    f"{listed(sorted(apart))} of {listed(sorted(of_others))}. A response cannot be told from a difference between these: "
-                    "answers may report it as an effect."
-                )
+        if not 1 < len(named) < n_samples:  # a column with as many labels names samples
+            continue
+        labels = {label: found & named for label, found in _labels(cells, rows).items()}
+        for condition in conditions:
+            of_controls = frozenset().union(*(labels.get(each, ()) for each in condition.controls or controls))
+            of_condition = frozenset(labels[condition.label])
+            if not condition.is_control and of_controls and of_condition and not of_controls & of_condition:
+                yield Confounding(name, condition.label, of_controls, of_condition)
+
+
+def about_confounding(found: Sequence[Confounding]) -> Iterator[str]:
+    """Yield a warning for each column and the controls that it tells apart."""
+    together: dict[tuple[str, frozenset[str]], list[Confounding]] = {}
+    for each in found:
+        together.setdefault((each.column, each.of_controls), []).append(each)
+    for (column, of_controls), conditions in together.items():
+        of_others = frozenset().union(*(each.of_condition for each in conditions))
+        yield (
+            f"CONFOUNDED WITH {column}: every control is of {listed(sorted(of_controls))}, every cell under "
+            f"{listed([each.condition for each in conditions])} of {listed(sorted(of_others))}. A response cannot be told from a "
+            "difference between these: answers say so, and their confidence is at most low."
+        )
+
+
+def confounded(conditions: Sequence[ConditionEntry], found: Sequence[Confounding]) -> list[ConditionEntry]:
+    """Return conditions with the columns that tell their cells from their controls."""
+    columns: dict[str, list[str]] = {}
+    for each in found:
+        columns.setdefault(each.condition, []).append(each.column)
+    return [each.model_copy(update={"confounded_with": columns.get(each.label, [])}) for each in conditions]
 
 
 def _labels(cells: Coded, rows: Mapping[Group, NDArray[np.int64]]) -> dict[str, set[str]]:

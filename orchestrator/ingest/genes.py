@@ -46,7 +46,7 @@ _SYSTEMATIC: Final = re.compile(
 )
 _REPEATED: Final = re.compile(r"(.+)[-.](\d{1,2})")
 _OPEN_FRAME: Final = re.compile(r"^(C[\dXY]+)ORF(?=\d)")
-# Below this share of genes with symbols, the rest is no atlas. Of all 60,000 Ensembl ids of an annotation, half have none.
+# Below this share of genes with symbols, the ids are most likely of something else. Half of all Ensembl genes may lack one.
 LEAST_NAMED: Final = 0.2
 _SPIKE_IN: Final = re.compile(r"ERCC-\d{5}")
 # Columns that tell genes from other features, and how they write "gene expression": Cell Ranger, CELLxGENE, muon, the NeurIPS 2021 data.

@@ -13,7 +13,7 @@ from orchestrator.ingest.coded import Coded
 from orchestrator.ingest.column_controls import mark_controls, names_column
 from orchestrator.ingest.columns import SAMPLE_COLUMNS, Columns, choose_columns, other_conditions
 from orchestrator.ingest.conditions import listed, read_conditions
-from orchestrator.ingest.confounding import about_confounding
+from orchestrator.ingest.confounding import about_confounding, confounded, find_confounding
 from orchestrator.ingest.donors import Arms, arms, donors_without_condition
 from orchestrator.ingest.exposures import with_exposures
 from orchestrator.ingest.obs_columns import labels_of, plain
@@ -123,9 +123,11 @@ def understand(obs: pd.DataFrame, options: Options) -> Meaning:
         raise AtlasUnusable(f"No cell has a donor, a cell type and a condition. Left out: {listed(left_out)}.")
     _describe(found, entries, _term_ids(obs, columns, cell_type))
     _check_sizes(found)
+    confounding = list(find_confounding(obs, columns, found.rows, found.conditions))
+    found.conditions = confounded(found.conditions, confounding)
     found.warnings += [
         *about_species(obs, options.organism),
-        *about_confounding(obs, columns, found.rows, [each.label for each in found.conditions if each.is_control]),
+        *about_confounding(confounding),
         *_about_donors(found),
         *_about_types(found),
         *_about_conditions(found),

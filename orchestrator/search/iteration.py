@@ -2,9 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 from scipy import sparse
 
 from orchestrator.atlas.expression import profile
@@ -25,6 +26,7 @@ from orchestrator.search.cells import CellSource
 from orchestrator.search.left_out import PromptAccuracy
 from orchestrator.search.prompts import Prompt
 from shared.catalog.interpretation import Evidence
+from shared.catalog.plans import MIN_GROUP_CELLS
 from shared.fields import ControlStrategy
 from shared.runs.records import Iteration, PathwayChange
 from shared.runs.states import Phase
@@ -273,4 +275,15 @@ def caveats(prompt: Prompt, question: Question) -> list[str]:
             f"No {own} under {used} were used. The response was transferred from {others}; "
             f"responses that only {own} show are missing."
         )
+    notes += _donors_left_out(prompt, question)
     return notes
+
+
+def _donors_left_out(prompt: Prompt, question: Question) -> Iterator[str]:
+    """Yield how many donors were measured, but in too few cells."""
+    used = {group.condition for group in prompt.groups if group.cell_type == question.query_type.label}
+    by_donor = np.array([group.donors for group in question.dataset.counts.groups(used, question.query_type.label)])
+    largest = by_donor.max(axis=0, initial=0)
+    if few := int(((largest > 0) & (largest < MIN_GROUP_CELLS)).sum()):
+        cells, names = plural(question.query_type.name), listed(sorted(used))
+        yield f"Not used: {few} of {int((largest > 0).sum())} donors, with fewer than {MIN_GROUP_CELLS} {cells} under {names}."

@@ -60,9 +60,16 @@ class SearchResult:
                 called=best.summary.num_de_genes,
                 donors=len(best.response.donors),
                 matched=best.response.matched,
+                confounded_with=self._confounded_with,
                 not_judged=best.summary.not_judged,
             )
         )
+
+    @property
+    def _confounded_with(self) -> list[str]:
+        used = {group.condition for group in self.best.summary.prompt.groups}
+        found = (each.confounded_with for each in self.question.dataset.conditions if each.label in used)
+        return sorted({column for columns in found for column in columns})
 
     @property
     def notes(self) -> list[str]:

@@ -41,6 +41,9 @@ class ConditionEntry(Model):
     dose: str | None = None
     time: str | None = None
     controls: list[str] = []  # labels of its own control conditions; empty: all controls of the dataset
+    confounded_with: list[
+        str
+    ] = []  # columns of which its cells and its controls have no label in common, such as a batch
 
 
 class GroupCount(Model):

@@ -51,6 +51,7 @@ class CaveatCode(StrEnum):
     RELATED_PERTURBATION = "related_perturbation"
     STAND_IN_CELL_TYPE = "stand_in_cell_type"
     MIXTURE_OF_CELL_TYPES = "mixture_of_cell_types"
+    CONFOUNDED = "confounded"
     FEW_CELLS = "few_cells"
     UNKNOWN_WORDS = "unknown_words"
     SEMI_SYNTHETIC = "semi_synthetic"

@@ -145,6 +145,11 @@ def perturbation_labels(entry: DatasetEntry, name: str) -> list[str]:
     return list(entry.counts.labels.get(default_name(entry, name), ()))
 
 
+def confounded_with(entry: DatasetEntry, name: str) -> list[str]:
+    """Return the columns, such as a batch, that tell the cells under the perturbation of this canonical name from their controls."""
+    return list(dict.fromkeys(column for each in _conditions_of(entry, name) for column in each.confounded_with))
+
+
 def default_name(entry: DatasetEntry, name: str) -> str:
     """Return the perturbation of a dataset that answers for this name: of several doses the highest, and of these the latest time."""
     counts = entry.counts

@@ -204,6 +204,15 @@ def one_of_family(term: MatchedTerm) -> Caveat:
     return caveat(CaveatCode.RELATED_PERTURBATION, term.matched_text, detail)
 
 
+def confounded(perturbation: str, columns: Sequence[str]) -> Caveat:
+    """Return the caveat for cells that differ from their controls in a batch, too."""
+    detail = (
+        f"In the atlas, cells under {perturbation} and their controls differ in {_listed(columns, 'and')}, too: a response cannot be told "
+        "from this difference."
+    )
+    return caveat(CaveatCode.CONFOUNDED, "", detail)
+
+
 def few_cells(used: UsedCells, perturbation: str, perturbed: int) -> Caveat:
     """Return the caveat for small numbers of cells."""
     numbers = f"{used.cells} control cells of {used.label} and {perturbed} under {perturbation}"

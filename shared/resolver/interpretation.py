@@ -31,7 +31,7 @@ from shared.catalog.plans import (
 )
 from shared.catalog.reference import perturbations as reference_perturbations
 from shared.catalog.schemas import MatchedTerm
-from shared.catalog.view import CatalogView, cells_in, perturbation_labels
+from shared.catalog.view import CatalogView, cells_in, confounded_with, perturbation_labels
 from shared.resolver import caveats
 from shared.resolver.asked_cells import asked_cell_type
 from shared.resolver.asked_perturbation import about_perturbation, asked_perturbation
@@ -198,6 +198,8 @@ def _about_cells(cell_type: MatchedTerm, perturbation: MatchedTerm, plan: QueryP
     elif perturbation.match == "related":
         yield caveats.variant(perturbation)
     name = plan.related.name if plan.related else perturbation.name
+    if columns := confounded_with(plan.dataset, name):
+        yield caveats.confounded(name, columns)
     perturbed = _perturbed_cells(plan, name)
     if used.cells < FEW_CELLS or 0 < perturbed < FEW_CELLS:
         yield caveats.few_cells(used, name, perturbed)

@@ -1,7 +1,7 @@
 """Fixtures of the job's tests: the demo atlas, built once, and runs with fakes of all ports."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -102,10 +102,13 @@ def answer_from(make_run: Callable[..., Run], tmp_path: Path, ticking: Callable[
         conditions: Mapping[str, tuple[str, ...]],
         *,
         question: str = "How would CD14 monocytes respond to IFN-beta?",
-        perturbed_cells: int = 30,
+        perturbed_cells: int | Mapping[str, int] = 30,
+        donors: Sequence[str] = ("D1", "D2"),
+        batches: Mapping[str, str] | None = None,
         **fields: object,
     ) -> World:
-        small_atlas.write(tmp_path / "cells.h5ad", conditions, perturbed_cells=perturbed_cells)
+        path = tmp_path / "cells.h5ad"
+        small_atlas.write(path, conditions, donors=donors, perturbed_cells=perturbed_cells, batches=batches)
         entry = ingest("small", tmp_path / "cells.h5ad", tmp_path)
         run = make_run(question, **fields)
         store = MemoryRuns({run.run_id: run})

@@ -56,6 +56,7 @@ def basis(pearson: float | None = 0.85, error: float = 0.4, **changes: object) -
         (basis(donors=2), Confidence.MODERATE),
         (basis(donors=1), Confidence.LOW),
         (basis(matched=False, p_value=None), Confidence.LOW),
+        (basis(confounded_with=["batch"]), Confidence.LOW),
         (basis(not_judged="10 perturbed prompt cells, at least 30 are needed"), Confidence.LOW),
         (basis(judgeable=False), Confidence.NONE),
     ],

@@ -41,3 +41,30 @@ def test_regression_a_batch_that_is_the_same_as_the_treatment_is_told(column: st
 )
 def test_a_batch_that_does_not_follow_the_treatment_is_not_told(columns: dict[str, list[str]]) -> None:
     assert warnings(**columns) == []
+
+
+def test_the_catalog_keeps_which_conditions_are_confounded() -> None:
+    cells = pd.DataFrame(
+        {
+            "cell_type": ["CD14 Mono"] * 240,
+            "condition": (["ctrl"] * 2 + ["IFN-beta"] * 2 + ["IL-6"] * 2) * 40,
+            "donor": ["P1"] * 120 + ["P2"] * 120,
+            "seq_batch": (["b1", "b1", "b2", "b2", "b1", "b2"]) * 40,
+        }
+    )
+    found = {each.label: each.confounded_with for each in understand(cells, Options()).conditions}
+    assert found == {"ctrl": [], "IFN-beta": ["seq_batch"], "IL-6": []}
+
+
+def test_a_condition_is_compared_with_its_own_controls() -> None:
+    cells = pd.DataFrame(
+        {
+            "cell_type": ["CD14 Mono"] * 240,
+            "condition": ["PBS", "DMSO", "IFN-beta", "dexamethasone"] * 60,
+            "donor": ["P1"] * 120 + ["P2"] * 120,
+            "plate": ["p1", "p2", "p1", "p1"] * 60,
+        }
+    )
+    options = Options(controls=("PBS", "DMSO"), controls_for={"IFN-beta": "PBS", "dexamethasone": "DMSO"})
+    found = {each.label: each.confounded_with for each in understand(cells, options).conditions}
+    assert found == {"DMSO": [], "PBS": [], "IFN-beta": [], "dexamethasone": ["plate"]}

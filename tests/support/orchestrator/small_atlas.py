@@ -24,7 +24,8 @@ def write(
     *,
     donors: Sequence[str] = ("D1", "D2"),
     responders: Mapping[str, Sequence[str]] | None = None,
-    perturbed_cells: int = 30,
+    perturbed_cells: int | Mapping[str, int] = 30,
+    batches: Mapping[str, str] | None = None,
 ) -> None:
     """Write cells of these donors: each type in PBS and in its conditions; all conditions except PBS raise the interferon genes.
 
@@ -32,7 +33,8 @@ def write(
 
     Args:
         responders: other genes that rise, by cell type.
-        perturbed_cells: of each donor in each condition except PBS.
+        perturbed_cells: of each donor in each condition except PBS; or of these donors, and 30 of all others.
+        batches: the batch of the cells of each condition.
     """
     rng = np.random.default_rng(0)
     rates = np.random.default_rng(1).gamma(2.0, 1.0, len(GENES))
@@ -43,8 +45,11 @@ def write(
             responding = np.isin(GENES, (responders or {}).get(cell_type, RESPONDERS))
             raised = np.where(responding & (condition != "PBS"), own * 3, own)
             for donor in donors:
-                n_cells = 30 if condition == "PBS" else perturbed_cells
+                n_perturbed = perturbed_cells if isinstance(perturbed_cells, int) else perturbed_cells.get(donor, 30)
+                n_cells = 30 if condition == "PBS" else n_perturbed
                 counts.append(rng.poisson(raised, (n_cells, len(GENES))))
                 labels += [(cell_type, condition, donor)] * n_cells
     obs = pd.DataFrame(labels, columns=["cell_type", "condition", "donor"], index=[f"c{i}" for i in range(len(labels))])
+    if batches:
+        obs["batch"] = obs["condition"].map(dict(batches))
     ad.AnnData(sparse.csr_matrix(np.vstack(counts)), obs=obs, var=pd.DataFrame(index=GENES)).write_h5ad(path)
