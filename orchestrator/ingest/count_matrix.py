@@ -41,6 +41,8 @@ _MADE: Final = (
 # Parts of the counts only.
 _PARTS: Final = frozenset({"unspliced", "ambiguous", "velocity", "variance_velocity"})
 
+# So many values at the ceiling of an integer are no chance.
+_CUT: Final = 3
 _WHAT_TO_DO: Final = "Store raw counts in X, in layers['counts'] or in raw, or name their place with --layer."
 
 
@@ -130,7 +132,7 @@ def find_counts(
 
 
 def _is_usable(kind: str, *, forced: bool) -> bool:
-    return kind in values.UNDO or kind == values.FRACTIONAL or (forced and kind in {values.BINARY, values.RANKS})
+    return kind in values.UNDO or kind == values.FRACTIONAL or (forced and kind in values.NO_COUNTS)
 
 
 def ranked(names: Mapping[str, object]) -> list[str]:
@@ -192,7 +194,7 @@ def _checked(
     genes = genes_of(var)
     counts = Counts(name, kind, matrix.layout, genes, np.zeros(matrix.shape[0], dtype=np.int64), (), matrix)
     defects: dict[str, Defect] = {}
-    largest = 0.0
+    largest, n_largest = 0.0, 0
     for first, block in matrix.blocks():
         report(CHECK, first, matrix.shape[0])
         found = _defects(block, kind)
@@ -207,7 +209,7 @@ def _checked(
         if not defects:
             rows = merged(_whole(block, kind), genes)
             counts.sizes[first : first + rows.shape[0]] = np.diff(rows.indptr)
-            largest = max(largest, float(rows.data.max(initial=0)))
+            largest, n_largest = _largest(rows.data, largest, n_largest)
     report(CHECK, matrix.shape[0], matrix.shape[0])
     if defects:
         _release(matrix)
@@ -216,7 +218,21 @@ def _checked(
         return Rejected(name, f"{name} has {where}", set(defects) == {_FRACTIONS}, advice)
     if not largest:
         return Rejected(name, f"{name} holds no counts of a known gene")
+    if largest in values.CEILINGS and n_largest >= _CUT:
+        cut = (
+            f"warning: {name} holds {n_largest:,} values of {largest:.0f}, and none above: larger counts were most likely cut when they "
+            "were stored, so changes of these genes appear too small. Store them as 32-bit integers or floats"
+        )
+        return replace(counts, notes=(cut,))
     return counts
+
+
+def _largest(data: np.ndarray, before: float, n_before: int) -> tuple[float, int]:
+    """Return the largest value so far, and how many there are."""
+    largest = float(data.max(initial=0))
+    if largest < before:
+        return before, n_before
+    return largest, int(np.count_nonzero(data == largest)) + (n_before if largest == before else 0)
 
 
 _NAN, _INFINITE, _NEGATIVE, _FRACTIONS, _UNRECOVERED = (
@@ -283,7 +299,8 @@ def _release(matrix: Matrix) -> None:
 
 def _with_notes(found: Counts, source: Source, names: list[str], rejected: list[Rejected]) -> Counts:
     """Return counts with notes on how they were made, and on other matrices."""
-    notes = [f"not used: {each.reason}" for each in rejected if names.index(each.name) < names.index(found.name)]
+    notes = [*found.notes]
+    notes += [f"not used: {each.reason}" for each in rejected if names.index(each.name) < names.index(found.name)]
     if found.name == f"{_LAYER}spliced":
         notes.append(
             "layers/spliced holds only spliced reads, which is what most pipelines count in cells; reads in layers/unspliced and "
@@ -293,7 +310,7 @@ def _with_notes(found: Counts, source: Source, names: list[str], rejected: list[
         notes.append(
             f"{found.name} holds fractional counts (ambient-corrected or shared between genes): they are rounded"
         )
-    elif found.kind in {values.BINARY, values.RANKS}:
+    elif found.kind in values.NO_COUNTS:
         notes.append(f"warning: {found.name} holds {found.kind}, and is used because --layer names it")
     elif found.kind in values.UNDO:
         notes.append(
@@ -313,7 +330,7 @@ def _disagrees(other: Matrix | str, chosen: Matrix) -> bool:
     if isinstance(other, str) or not (other.cheap_sample and chosen.cheap_sample) or other.shape != chosen.shape:
         return False
     sample, mine = other.sample(), chosen.sample()  # of the same cells, unless one is a wide dense matrix
-    if values.kind_of(sample) not in {values.COUNTS, values.BINARY, values.RANKS}:
+    if values.kind_of(sample) not in {values.COUNTS, *values.NO_COUNTS}:
         return False
     if sample.shape != mine.shape:
         return False
@@ -326,7 +343,7 @@ def _refusal(source: Source, rejected: list[Rejected], names: list[str]) -> str:
         return f"This is {source.what} without a matrix. {_WHAT_TO_DO}"
     advice = [each.advice for each in rejected if each.advice] or [_WHAT_TO_DO]
     reasons = "; ".join(each.reason for each in sorted(rejected, key=lambda each: names.index(each.name)))
-    forced = next((each.name for each in rejected if each.reason.endswith((values.BINARY, values.RANKS))), None)
+    forced = next((each.name for each in rejected if each.reason.endswith(values.NO_COUNTS)), None)
     if forced:
         advice.append(f"--layer {forced.removeprefix(_LAYER)} takes it all the same.")
     return f"No raw counts found: {reasons}. {' '.join(dict.fromkeys(advice))}"

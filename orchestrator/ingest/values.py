@@ -4,6 +4,9 @@ The rules, on rows from all over the matrix:
 
 - *counts*: whole, and more than 0 and 1.
 - *binarized*: whole, at most 1. *ranks*: the values of nearly every cell are the ranks of its genes.
+- *rounded*: whole, but less varied than chance makes counts: for genes with values above 1, the variance of the values that are not zero
+  is below 0.3 of a Poisson distribution's without zeros (median; counts have 0.9 and more); or hardly a value is 1 and the totals of
+  cells vary less than Poisson totals.
 - *recoverable*: the values of each cell, after undoing a logarithm (natural, of base 2 or 10, with 1 added), a square root or nothing,
   are whole multiples of its smallest one (or of a half, third or quarter of it). That is what scaling by the depth of the cell leaves.
 - *fractional counts* (SoupX, alevin, STARsolo's EM): not negative; the totals of cells vary as depths do (by more than 5%), before and
@@ -20,16 +23,22 @@ from scipy import sparse
 
 Values = NDArray[np.float64]
 
-COUNTS, BINARY, RANKS, FRACTIONAL, NEGATIVE, NOT_FINITE, EMPTY, OTHER = (
+COUNTS, BINARY, RANKS, ROUNDED, FRACTIONAL, NEGATIVE, NOT_FINITE, EMPTY, OTHER = (
     "counts",
     "only 0 and 1 (binarized)",
     "ranks of genes",
+    "whole numbers that vary less than counts (normalized values or logarithms, rounded)",
     "fractional counts",
     "negative values (scaled, or residuals)",
     "values that are not finite",
     "no values",
     "values that are not counts (normalized, from which counts cannot be recovered)",
 )
+
+# Whole numbers that are counts only if a person says so.
+NO_COUNTS: Final = (BINARY, RANKS, ROUNDED)
+# The largest values of integers of one and two bytes, at which larger counts are cut.
+CEILINGS: Final = frozenset({127.0, 255.0, 32767.0, 65535.0})
 
 # How values were made from scaled counts, and how to undo it.
 UNDO: Final[Mapping[str, Callable[[Values], Values]]] = {
@@ -47,6 +56,12 @@ _VARYING: Final = 0.05
 _ZEROS: Final = 0.1
 _DISTINCT: Final = 10
 _LARGEST_COUNT: Final = 2**24  # larger ones are not exact as float32
+_LEAST_DISPERSION: Final = 0.3
+_LEAST_TOTALS_DISPERSION: Final = 0.8
+_FEW_ONES: Final = 0.01
+_JUDGED_CELLS, _JUDGED_GENES = 20, 10
+_LEAST_MEAN: Final = 1.5  # of positive values: below, nearly all are 1 whatever they are
+_STEPS: Final = 50  # of a fixed-point iteration that halves its error at least
 
 
 def kind_of(sample: sparse.csr_matrix) -> str:
@@ -58,7 +73,9 @@ def kind_of(sample: sparse.csr_matrix) -> str:
         return RANKS
     whole = is_whole(values)
     if whole.all():
-        return BINARY if values.max() <= 1 else COUNTS
+        if values.max() <= 1:
+            return BINARY
+        return ROUNDED if _are_rounded(sample) else COUNTS
     fractional = are_fractional_counts(sample)
     # Shared reads leave most counts whole, and may leave multiples of one half.
     made = () if fractional and whole.mean() > 0.5 else UNDO
@@ -126,6 +143,36 @@ def _totals_vary(sample: sparse.csr_matrix, undo: Callable[[Values], Values]) ->
         return True
     totals = totals[totals > 0] / totals.max(initial=0)
     return len(totals) < 2 or float(totals.std() / totals.mean()) > _VARYING
+
+
+def _are_rounded(sample: sparse.csr_matrix) -> bool:
+    """Return whether whole numbers vary less than chance makes counts vary."""
+    totals = np.asarray(sample.sum(axis=1, dtype=np.float64)).ravel()
+    totals = totals[totals > 0]
+    # Counts that were thinned to one depth have equal totals, too, but many ones.
+    has_ones = np.mean(sample.data == 1) >= _FEW_ONES
+    if len(totals) >= _JUDGED_CELLS and not has_ones and totals.var() < _LEAST_TOTALS_DISPERSION * totals.mean():
+        return True
+    dispersion = _dispersion(sample)
+    return len(dispersion) >= _JUDGED_GENES and float(np.median(dispersion)) < _LEAST_DISPERSION
+
+
+def _dispersion(sample: sparse.csr_matrix) -> Values:
+    """Return the variance of the positive values of each gene with enough of them, by that of a Poisson distribution without zeros."""
+    by_gene = sample.astype(np.float64).tocsc()
+    by_gene.eliminate_zeros()
+    n = np.diff(by_gene.indptr)
+    filled = np.flatnonzero(n)
+    starts, n = by_gene.indptr[filled], n[filled]
+    mean = np.add.reduceat(by_gene.data, starts) / n
+    variance = np.add.reduceat(by_gene.data**2, starts) / n - mean**2
+    judged = (n >= _JUDGED_CELLS) & (mean >= _LEAST_MEAN)
+    mean, variance = mean[judged], variance[judged]
+    rate = mean
+    for _ in range(_STEPS):
+        rate = mean * -np.expm1(-rate)
+    dispersion: Values = variance / (mean * (1 + rate - mean))
+    return dispersion
 
 
 def _is_informative(sample: sparse.csr_matrix) -> bool:

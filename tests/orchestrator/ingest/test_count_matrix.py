@@ -241,6 +241,7 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "binarized": (x_as(binarized), r"only 0 and 1.*--layer X takes it"),
     "bool": (x_as(lambda x: x > 0), "only 0 and 1"),
     "ranks": (x_as(lambda x: ranks(x, "average")), "ranks"),
+    "rounded": (x_as(lambda x: np.rint(lognorm(x).toarray())), r"vary less than counts.*--layer X takes it"),
     "scaled": (x_as(lambda x: x.toarray() / 3 - 1), "negative values"),
     "corrected logarithms": (subset, "X holds values that are not counts"),
     "TPM": (tpm, "X holds values that are not counts"),
@@ -271,6 +272,13 @@ def test_what_is_no_counts_is_refused_with_the_reason(name: str, tmp_path: Path)
     change, message = REFUSED[name]
     with pytest.raises(AtlasUnusable, match=message):
         chosen(change, tmp_path)
+
+
+def test_regression_counts_that_were_cut_at_a_byte_are_told(tmp_path: Path) -> None:
+    cut = chosen(x_as(lambda x: np.minimum(x.toarray() * 40, 255)), tmp_path)[0]
+    assert "values of 255, and none above: larger counts were most likely cut" in cut.notes[0]
+    assert not chosen(x_as(lambda x: np.minimum(x.toarray() * 40, 260)), tmp_path)[0].notes
+    assert not chosen(x_as(lambda x: x), tmp_path)[0].notes
 
 
 def test_a_binarized_matrix_is_taken_only_if_named(tmp_path: Path) -> None:
