@@ -59,19 +59,21 @@ def make_atlases(data_dir: DataDir = Path(".local")) -> None:
     demo.make_atlases(data_dir)
 
 
-@app.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+@app.command(context_settings={"ignore_unknown_options": True})
 def ingest(
-    context: typer.Context,
-    dataset: Annotated[str, typer.Argument(help="Name of the dataset; or list, show or remove.")],
-    cells: Annotated[str | None, typer.Argument(help="The atlas (.h5ad); the name to show or remove.")] = None,
+    arguments: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="DATASET PATH", help="Name of the dataset, and its file; or list, show NAME, remove NAME."
+        ),
+    ],
     data_dir: DataDir = Path(".local"),
 ) -> None:
     """Add your own atlas (.h5ad) under the name DATASET, or list, show NAME or remove NAME.
 
     The options of `python -m orchestrator.ingest` work here too.
     """
-    arguments = [dataset, *([] if cells is None else [cells]), *context.args]
-    if dataset in {"list", "show"}:  # these only read, so a service may run
+    if arguments[0] in {"list", "show"}:  # these only read, so a service may run
         demo.ingest(arguments, data_dir)
         return
     try:
@@ -79,8 +81,8 @@ def ingest(
             demo.ingest(arguments, data_dir)
     except FolderInUse as error:
         raise SystemExit(f"local: {error}") from error
-    if dataset != "remove":
-        print(f"{dataset} is ready; start the service with: make up")
+    if arguments[0] != "remove" and "--dry-run" not in arguments:
+        print("The atlas is ready; start the service with: make up")
 
 
 @app.command(name="demo")

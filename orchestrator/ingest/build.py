@@ -7,7 +7,7 @@ catalog stores the number of cells of each group; the job reads `counts.h5`, `gr
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -17,9 +17,11 @@ from orchestrator.ingest.count_matrix import Counts, find_counts
 from orchestrator.ingest.entry import dataset_entry
 from orchestrator.ingest.formats import open_source
 from orchestrator.ingest.genes import read_genes
-from orchestrator.ingest.labels import Meaning, understand
+from orchestrator.ingest.labels import understand
+from orchestrator.ingest.meaning import Meaning
 from orchestrator.ingest.options import Options
 from orchestrator.ingest.progress import Report, silent
+from orchestrator.ingest.tally import Tally
 from shared.catalog import folders
 from shared.catalog.entries import DatasetEntry
 from shared.catalog.folders import ENTRY_FILE
@@ -82,10 +84,25 @@ def _examined(dataset: str, path: Path, options: Options, report: Report) -> Ite
             options.layer,
             report,
         )
-        meaning = meaning.without(counts.sizes == 0)
+        meaning = _compared(meaning, counts.tally)
         entry = dataset_entry(dataset, meaning, options, dict(source.metadata), n_genes=len(counts.genes.symbols))
         pack(entry)  # fails now, and not after hours of writing, if the catalog has no room for it
         yield Examined(dataset, counts, meaning, entry)
+
+
+def _compared(meaning: Meaning, tally: Tally) -> Meaning:
+    """Return a meaning without cells that say nothing: those without counts, and copies, which are no measurements of their own.
+
+    Raises:
+        AtlasUnusable: too few are left.
+    """
+    filled = meaning.without(tally.sizes == 0, "no counts")
+    found = filled.without(tally.copies, "copies of other cells")
+    if copies := filled.n_cells - found.n_cells:
+        told = f"COPIES: {copies:,} cells have exactly the counts of another cell and are left out, as they measure nothing new."
+        found = replace(found, about_columns=[told, *found.about_columns])
+    found.check_sizes()
+    return found
 
 
 def ingest(
@@ -115,7 +132,7 @@ def ingest(
         folder.mkdir(parents=True)
         counts = found.counts
         index = GroupIndex(found.meaning.rows, list(counts.genes.symbols))
-        write_grouped(counts.blocks(report), counts.sizes, len(index.genes), index.order, folder / COUNTS_FILE)
+        write_grouped(counts.blocks(report), counts.tally.sizes, len(index.genes), index.order, folder / COUNTS_FILE)
     index.save(folder / GROUPS_FILE)
     profile_groups(folder, partial(report, "profiling groups"))
     (folder / ENTRY_FILE).write_text(entry.model_dump_json(indent=1))

@@ -14,13 +14,14 @@ import pandas as pd
 from scipy import sparse
 
 from orchestrator.atlas.atlas import AtlasUnusable
-from orchestrator.atlas.counts import Rows
 from orchestrator.ingest import values
 from orchestrator.ingest.by_gene import SortedMatrix
+from orchestrator.ingest.defects import ADVICE, FRACTIONS, Defect, defects_of
 from orchestrator.ingest.genes import Genes
 from orchestrator.ingest.matrices import Matrix
 from orchestrator.ingest.progress import Report, silent
 from orchestrator.ingest.sources import Source
+from orchestrator.ingest.tally import Tally
 
 RAW: Final = "raw/X"
 _LAYER: Final = "layers/"
@@ -41,8 +42,6 @@ _MADE: Final = (
 # Parts of the counts only.
 _PARTS: Final = frozenset({"unspliced", "ambiguous", "velocity", "variance_velocity"})
 
-# So many values at the ceiling of an integer are no chance.
-_CUT: Final = 3
 _WHAT_TO_DO: Final = "Store raw counts in X, in layers['counts'] or in raw, or name their place with --layer."
 
 
@@ -54,7 +53,7 @@ class Counts:
     kind: str  # "counts", "fractional counts", or what they are recovered from: a key of `values.UNDO`
     layout: str  # for the summary: "CSR"
     genes: Genes
-    sizes: Rows  # number of values of each cell
+    tally: Tally
     notes: tuple[str, ...]
     matrix: Matrix
 
@@ -65,14 +64,6 @@ class Counts:
             report(phase, first, n_cells)
             yield first, merged(_whole(block, self.kind), self.genes)
         report(phase, n_cells, n_cells)
-
-
-class Defect(NamedTuple):
-    """Values that counts do not have: how many, and where the first one is."""
-
-    n_values: int
-    cell: int
-    column: int
 
 
 class Rejected(NamedTuple):
@@ -192,12 +183,11 @@ def _checked(
     if len(var) != matrix.shape[1]:
         return Rejected(name, f"{name} has {matrix.shape[1]} genes, but var names {len(var)}")
     genes = genes_of(var)
-    counts = Counts(name, kind, matrix.layout, genes, np.zeros(matrix.shape[0], dtype=np.int64), (), matrix)
+    tally = Tally(matrix.shape[0], len(genes.symbols))
     defects: dict[str, Defect] = {}
-    largest, n_largest = 0.0, 0
     for first, block in matrix.blocks():
         report(CHECK, first, matrix.shape[0])
-        found = _defects(block, kind)
+        found = defects_of(block, kind)
         if found:
             for what, defect in found.items():
                 before = defects.get(what)
@@ -207,70 +197,17 @@ def _checked(
                     else defect._replace(cell=defect.cell + first)
                 )
         if not defects:
-            rows = merged(_whole(block, kind), genes)
-            counts.sizes[first : first + rows.shape[0]] = np.diff(rows.indptr)
-            largest, n_largest = _largest(rows.data, largest, n_largest)
+            tally.add(first, merged(_whole(block, kind), genes))
     report(CHECK, matrix.shape[0], matrix.shape[0])
     if defects:
         _release(matrix)
         where = " and ".join(_located(source, var, what, defect) for what, defect in defects.items())
-        advice = next((_ADVICE[what] for what in _ADVICE if what in defects), "")
-        return Rejected(name, f"{name} has {where}", set(defects) == {_FRACTIONS}, advice)
-    if not largest:
+        advice = next((ADVICE[what] for what in ADVICE if what in defects), "")
+        return Rejected(name, f"{name} has {where}", set(defects) == {FRACTIONS}, advice)
+    if not tally.largest:
         return Rejected(name, f"{name} holds no counts of a known gene")
-    if largest in values.CEILINGS and n_largest >= _CUT:
-        cut = (
-            f"warning: {name} holds {n_largest:,} values of {largest:.0f}, and none above: larger counts were most likely cut when they "
-            "were stored, so changes of these genes appear too small. Store them as 32-bit integers or floats"
-        )
-        return replace(counts, notes=(cut,))
-    return counts
-
-
-def _largest(data: np.ndarray, before: float, n_before: int) -> tuple[float, int]:
-    """Return the largest value so far, and how many there are."""
-    largest = float(data.max(initial=0))
-    if largest < before:
-        return before, n_before
-    return largest, int(np.count_nonzero(data == largest)) + (n_before if largest == before else 0)
-
-
-_NAN, _INFINITE, _NEGATIVE, _FRACTIONS, _UNRECOVERED = (
-    "NaN", "infinite values", "negative values", "values that are not whole", "values from which counts cannot be recovered",
-)  # fmt: skip
-_ADVICE: Final = {
-    _NAN: "Set missing values to 0 if nothing was counted there, or remove these cells or genes.",
-    _INFINITE: "Infinite values are no counts: read the raw counts again.",
-    _NEGATIVE: "Counts are never negative: store them as they were before scaling or correction.",
-}
-
-
-def _defects(block: sparse.csr_matrix, kind: str) -> dict[str, Defect]:
-    """Return what counts of this kind do not have."""
-    data = block.data
-    if not len(data):
-        return {}
-    wrong: dict[str, np.ndarray] = {}
-    with np.errstate(invalid="ignore"):
-        smallest, largest = data.min(), data.max()
-        if not np.isfinite(smallest) or not np.isfinite(largest):
-            wrong = {_NAN: np.isnan(data), _INFINITE: np.isinf(data)}
-        if not smallest >= 0:
-            wrong[_NEGATIVE] = data < 0
-        if kind in values.UNDO:
-            if not wrong:
-                wrong = {_UNRECOVERED: np.isnan(values.recovered(block, kind).data)}
-        elif kind != values.FRACTIONAL:
-            whole = np.rint(data) == data
-            if not whole.all():
-                wrong[_FRACTIONS] = ~values.is_whole(data) & np.isfinite(data)
-    found = {}
-    for what, where in wrong.items():
-        places = np.flatnonzero(where)
-        if len(places):
-            cell = int(np.searchsorted(block.indptr, places[0], side="right")) - 1
-            found[what] = Defect(len(places), cell, int(block.indices[places[0]]))
-    return found
+    notes = (f"warning: {name} holds {tally.about_cut}",) if tally.about_cut else ()
+    return Counts(name, kind, matrix.layout, genes, tally, notes, matrix)
 
 
 def _whole(block: sparse.csr_matrix, kind: str) -> sparse.csr_matrix:

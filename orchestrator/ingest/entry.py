@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from orchestrator.ingest.labels import Meaning
+from orchestrator.ingest.meaning import Meaning
 from orchestrator.ingest.options import Options
 from shared.catalog.entries import DatasetEntry, GroupCount
 

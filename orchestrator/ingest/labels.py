@@ -1,9 +1,7 @@
 """What the columns of an atlas say of its cells: donor, cell type and condition of each, and what could not be understood."""
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -14,16 +12,16 @@ from orchestrator.ingest.column_controls import mark_controls, names_column
 from orchestrator.ingest.columns import SAMPLE_COLUMNS, Columns, choose_columns, other_conditions
 from orchestrator.ingest.conditions import listed, read_conditions
 from orchestrator.ingest.confounding import about_confounding, confounded, find_confounding
-from orchestrator.ingest.donors import Arms, arms, donors_without_condition
+from orchestrator.ingest.donors import donors_without_condition
 from orchestrator.ingest.exposures import with_exposures
+from orchestrator.ingest.meaning import Meaning
 from orchestrator.ingest.obs_columns import labels_of, plain
-from orchestrator.ingest.options import NO_COLUMN, Options
+from orchestrator.ingest.options import Options
 from orchestrator.ingest.species import about_species
 from orchestrator.ingest.treatments import read_treatments
-from shared.catalog.entries import CellTypeEntry, ConditionEntry
-from shared.catalog.plans import MIN_GROUP_CELLS, MIN_QUERY_CELLS
+from shared.catalog.entries import ConditionEntry
 from shared.resolver.guides import Modality, is_screen
-from shared.resolver.labels import OTHER, cell_type_entry, reference_name, told_apart
+from shared.resolver.labels import cell_type_entry, reference_name, told_apart
 from shared.resolver.placeholders import is_unassigned
 
 ONE_DONOR = "all donors"
@@ -36,38 +34,6 @@ _TECHNIQUES = (
     ),
     (re.compile(r"crispr|cas9|knock[\W_]?out|\bko\b", re.IGNORECASE), Modality.KNOCKOUT),
 )
-
-
-@dataclass
-class Meaning:
-    """What the labels of an atlas mean, and the cells of each group."""
-
-    columns: Columns
-    rows: dict[Group, np.ndarray]  # sorted rows of the file
-    conditions: list[ConditionEntry]
-    cell_types: list[CellTypeEntry]
-    arms: Arms
-    n_file: int  # cells of the file
-    left_out: dict[str, int] = field(default_factory=dict)  # cells by reason
-    notes: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-
-    @property
-    def n_cells(self) -> int:
-        """The number of cells that are kept."""
-        return sum(map(len, self.rows.values()))
-
-    def without(self, empty: np.ndarray) -> "Meaning":
-        """Return this without the cells that have no counts, which say nothing.
-
-        Args:
-            empty: whether a row of the file is one, for each row.
-        """
-        rows = {group: members[~empty[members]] for group, members in self.rows.items()}
-        rows = {group: members for group, members in rows.items() if len(members)}
-        found = replace(self, rows=rows)
-        lost = self.n_cells - found.n_cells
-        return replace(found, left_out=self.left_out | {"no counts": lost}) if lost else self
 
 
 def understand(obs: pd.DataFrame, options: Options) -> Meaning:
@@ -113,25 +79,18 @@ def understand(obs: pd.DataFrame, options: Options) -> Meaning:
         rows=_rows(donor, cell_type, condition),
         conditions=[],
         cell_types=[],
-        arms=Arms([], [], []),
         n_file=len(obs),
         left_out=left_out,
         notes=notes,
-        warnings=[*pooled, *conditions.warnings],
+        about_columns=[*pooled, *conditions.warnings],
     )
     if not found.rows:
         raise AtlasUnusable(f"No cell has a donor, a cell type and a condition. Left out: {listed(left_out)}.")
     _describe(found, entries, _term_ids(obs, columns, cell_type))
-    _check_sizes(found)
+    found.check_sizes()
     confounding = list(find_confounding(obs, columns, found.rows, found.conditions))
     found.conditions = confounded(found.conditions, confounding)
-    found.warnings += [
-        *about_species(obs, options.organism),
-        *about_confounding(confounding),
-        *_about_donors(found),
-        *_about_types(found),
-        *_about_conditions(found),
-    ]
+    found.about_columns += [*about_species(obs, options.organism), *about_confounding(confounding)]
     donors = columns.donor
     if donors and plain(donors.column) in map(plain, SAMPLE_COLUMNS) and donors.why != "given" and found.arms.both:
         found.notes.append(f"{donors.column} is taken as the donor. If it does not name people, give --donor-column.")
@@ -253,23 +212,8 @@ def _describe(found: Meaning, entries: Mapping[str, ConditionEntry], term_ids: M
     found.conditions = [entries[label] for label in used]
     types = sorted({group.cell_type for group in found.rows})
     found.cell_types = [cell_type_entry(label, term_ids.get(label)) for label in types]
-    controls = {each.label for each in found.conditions if each.is_control}
-    if not controls:
+    if not found.controls:
         raise AtlasUnusable("No control cell has a donor and a cell type. Check the columns of donors and cell types.")
-    pairs = {(group.donor, group.condition): len(rows) for group, rows in found.rows.items()}
-    found.arms = arms(pairs, controls)
-
-
-def _check_sizes(found: Meaning) -> None:
-    """Refuse an atlas whose groups are too small for any question."""
-    controls = {each.label for each in found.conditions if each.is_control}
-    largest = max((len(rows) for group, rows in found.rows.items() if group.condition not in controls), default=0)
-    if largest < MIN_GROUP_CELLS:
-        raise AtlasUnusable(
-            f"No question could be answered: no perturbed group of one donor and cell type has {MIN_GROUP_CELLS} cells (the largest has "
-            f"{largest}). If the rows are pseudobulk profiles, ingest the single cells instead; if the donors are not people, give "
-            "another column with --donor-column."
-        )
 
 
 def _about_other_conditions(
@@ -291,58 +235,3 @@ def _about_other_conditions(
                 f"The column {name} also looks like conditions ({listed(labels)}) and is not used: cells that differ in it are "
                 f"pooled. If it says what was done to the cells, give --condition-column {'+'.join([*used, name])}."
             )
-
-
-def _about_donors(found: Meaning) -> Iterator[str]:
-    """Yield what the spread of donors over the arms limits."""
-    column, both = found.columns.donor, found.arms.both
-    if not both:
-        yield (
-            f"NO DONOR HAS BOTH ARMS: in {column.column if column else 'the file'}, each donor is only control or only perturbed. A "
-            "response cannot be told from a difference between donors: a gene is called only where it differs more than it does between "
-            "control donors. If the column does not name "
-            f"people, give another one with --donor-column, or --donor-column {NO_COLUMN} if all cells are of one donor."
-        )
-        return
-    if found.arms.only_perturbed:
-        yield f"Donors without control cells: {listed(found.arms.only_perturbed)}."
-    if found.arms.only_control:
-        yield f"Donors without perturbed cells: {listed(found.arms.only_control)}."
-
-
-def _about_types(found: Meaning) -> Iterator[str]:
-    """Yield which cell types cannot be asked about, or not well."""
-    controls = {each.label for each in found.conditions if each.is_control}
-    cells: Counter[str] = Counter()
-    largest: Counter[str] = Counter()
-    for group, rows in found.rows.items():
-        if group.condition in controls:
-            cells[group.cell_type] += len(rows)
-            largest[group.cell_type] = max(largest[group.cell_type], len(rows))
-    labels = [each.label for each in found.cell_types]
-    few = [label for label in labels if cells[label] < MIN_QUERY_CELLS]
-    if few:
-        yield f"Cell types with fewer than {MIN_QUERY_CELLS} control cells, which cannot be asked about: {listed(few)}."
-    unmatched = [label for label in labels if label not in few and largest[label] < MIN_GROUP_CELLS]
-    if unmatched:
-        yield f"Cell types in which no donor has {MIN_GROUP_CELLS} control cells: {listed(unmatched)}."
-    unknown = [each.label for each in found.cell_types if each.cell_ontology_id is None]
-    if unknown:
-        yield f"Cell types that the Cell Ontology does not know, found only under their label: {listed(unknown)}."
-
-
-def _about_conditions(found: Meaning) -> Iterator[str]:
-    """Yield which conditions are found only under their label, and which are taken as one although their numbers differ."""
-    by_name: dict[str, list[str]] = {}
-    for each in found.conditions:
-        if reference_name(each.label):
-            by_name.setdefault(each.perturbation or "", []).append(each.label)
-    for name, labels in by_name.items():
-        if len({"".join(filter(str.isdigit, label)) for label in labels} - {""}) > 1:
-            yield (
-                f"{listed(labels)} are taken as one perturbation, {name}, and answered together. If they differ, leave out all but one "
-                "with --exclude, or give them other names with --rename."
-            )
-    others = [each.label for each in found.conditions if each.kind == OTHER]
-    if others:
-        yield f"Conditions that the reference data does not know, found only under their label: {listed(others)}."

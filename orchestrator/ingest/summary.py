@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from orchestrator.ingest.conditions import listed
-from orchestrator.ingest.labels import Meaning
+from orchestrator.ingest.meaning import Meaning
 from orchestrator.ingest.obs_columns import Choice
 from shared.catalog.entries import ConditionEntry
 

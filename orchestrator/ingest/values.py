@@ -37,8 +37,6 @@ COUNTS, BINARY, RANKS, ROUNDED, FRACTIONAL, NEGATIVE, NOT_FINITE, EMPTY, OTHER =
 
 # Whole numbers that are counts only if a person says so.
 NO_COUNTS: Final = (BINARY, RANKS, ROUNDED)
-# The largest values of integers of one and two bytes, at which larger counts are cut.
-CEILINGS: Final = frozenset({127.0, 255.0, 32767.0, 65535.0})
 
 # How values were made from scaled counts, and how to undo it.
 UNDO: Final[Mapping[str, Callable[[Values], Values]]] = {

@@ -26,6 +26,17 @@ def test_an_atlas_gets_into_the_data_folder_with_the_options_of_the_operators_co
     assert (entry.name, entry.title, entry.ingested) == ("my_atlas", "Mine", True)
 
 
+def test_regression_options_may_come_first_and_a_dry_run_makes_nothing_ready(tmp_path: Path) -> None:
+    small_atlas.write(tmp_path / "cells.h5ad", {"NK": ("IFN-beta",)})
+    options = ("--control", "PBS", "--dry-run", "my_atlas", str(tmp_path / "cells.h5ad"))
+    done = local_ingest(tmp_path / "data", *options)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("Nothing was written (--dry-run).\n")
+    assert not service.ingested(service.atlas_dir(tmp_path / "data"))
+    assert local_ingest(tmp_path / "data", *(each for each in options if each != "--dry-run")).returncode == 0
+    assert [entry.name for entry in service.ingested(service.atlas_dir(tmp_path / "data"))] == ["my_atlas"]
+
+
 def test_a_file_that_cannot_be_ingested_is_the_error_of_the_operators_command(tmp_path: Path) -> None:
     done = ingest(tmp_path / "none.h5ad", tmp_path / "data")
     assert done.returncode != 0

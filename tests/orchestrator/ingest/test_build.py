@@ -20,6 +20,7 @@ from orchestrator.ingest.build import examine, ingest
 from orchestrator.ingest.options import Options
 from shared.catalog.entries import DatasetEntry
 from shared.stores.sqlite import SqliteCatalog, SqliteDatabase
+from tests.support.orchestrator import raw_files
 
 GENES = ["ISG15", "IFI6", "MX1", "STAT1", "CD14", "CD3E", "ACTB", "GAPDH"]
 
@@ -236,3 +237,28 @@ def test_cells_without_counts_are_left_out_and_counted(tmp_path: Path) -> None:
     assert ingest("holes", path, tmp_path).n_cells == 57
     atlas = Atlas(tmp_path / "holes")
     assert sum(atlas.size(group) for group in atlas.groups) == 57
+
+
+def test_regression_the_same_cells_under_other_names_are_no_further_donors(tmp_path: Path) -> None:
+    raw_files.atlas().write_h5ad(tmp_path / "one.h5ad")
+    one = examine("one", tmp_path / "one.h5ad")
+    cells = raw_files.atlas()
+    copies = raw_files.atlas()
+    copies.obs["donor"] = "again_" + copies.obs["donor"].astype(str)
+    copies.obs_names = [f"again_{name}" for name in copies.obs_names]
+    ad.concat([cells, copies]).write_h5ad(tmp_path / "twice.h5ad")
+    twice = examine("twice", tmp_path / "twice.h5ad")
+    assert twice.entry.donors == one.entry.donors
+    assert twice.entry.groups == one.entry.groups
+    assert twice.meaning.left_out["copies of other cells"] == one.meaning.n_cells
+    assert twice.meaning.warnings[0].startswith(f"COPIES: {one.meaning.n_cells} cells")
+
+
+def test_an_atlas_of_which_too_few_cells_have_counts_is_refused(tmp_path: Path) -> None:
+    cells = raw_files.atlas()
+    counts = cells.X.tolil()
+    counts[np.flatnonzero(cells.obs["condition"] != "PBS")[4:]] = 0
+    cells.X = counts.tocsr()
+    cells.write_h5ad(tmp_path / "empty.h5ad")
+    with pytest.raises(AtlasUnusable, match="No question could be answered"):
+        examine("empty", tmp_path / "empty.h5ad")

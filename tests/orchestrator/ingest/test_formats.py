@@ -27,7 +27,7 @@ def read(path: Path, cells: Path | None = None, layer: str | None = None) -> tup
         obs = source.read_obs()
         found = find_counts(source, len(obs), read_genes, layer)
         rows = sparse.vstack([block for _, block in found.blocks()], format="csr")
-        assert np.array_equal(np.diff(rows.indptr), found.sizes)
+        assert np.array_equal(np.diff(rows.indptr), found.tally.sizes)
         return found, rows.toarray(), obs
 
 

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from orchestrator.atlas.errors import AtlasUnusable
-from orchestrator.ingest.labels import ONE_DONOR, Meaning, understand
+from orchestrator.ingest.labels import ONE_DONOR, understand
+from orchestrator.ingest.meaning import Meaning
 from orchestrator.ingest.options import Options
 from orchestrator.ingest.summary import WIDTH, summary
 from shared.resolver.controls import is_control

@@ -8,18 +8,19 @@ from scipy import sparse
 
 from orchestrator.ingest import values
 
-Counts = sparse.csr_matrix
 SEEDS = st.integers(0, 2**32 - 1)
 
 
-def drawn(seed: int, *, mean: float = 0.4, spread: float = 1.0, depths: float = 0.4, cells: int = 120) -> Counts:
+def drawn(
+    seed: int, *, mean: float = 0.4, spread: float = 1.0, depths: float = 0.4, cells: int = 120
+) -> sparse.csr_matrix:
     """Return counts of 150 genes, whose means differ, in cells whose depths differ."""
     rng = np.random.default_rng(seed)
     rates = mean * rng.lognormal(0, spread, 150) * rng.lognormal(0, depths, (cells, 1))
     return sparse.csr_matrix(rng.poisson(rates).astype(np.float32))
 
 
-def scaled(counts: Counts, target: float = 1e4) -> Counts:
+def scaled(counts: sparse.csr_matrix, target: float = 1e4) -> sparse.csr_matrix:
     totals = np.maximum(np.asarray(counts.sum(axis=1)).ravel(), 1)
     return sparse.csr_matrix(sparse.diags(target / totals) @ counts)
 
