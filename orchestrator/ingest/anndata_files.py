@@ -18,6 +18,7 @@ from orchestrator.ingest.by_gene import csc_matrix
 from orchestrator.ingest.matrices import NUMBERS, Array, CsrMatrix, DenseMatrix, Matrix, StoredGroup
 from orchestrator.ingest.progress import Report
 from orchestrator.ingest.sources import Source
+from orchestrator.ingest.species import names_species
 
 RAW = "raw/X"
 
@@ -35,7 +36,14 @@ def anndata_source(root: StoredGroup, what: str, report: Report) -> Source:
         read_obs=lambda: _frame(root, "obs"),
         read_var=lambda name: _raw_var(root) if name == RAW else _frame(root, "var"),
         metadata=metadata if isinstance(metadata, dict) else {},
+        species=_species(root["uns"]) if "uns" in root else {},
     )
+
+
+def _species(unstructured: StoredGroup) -> dict[str, str]:
+    """Return the texts that name a species."""
+    found = {name: _read(unstructured[name], f"uns/{name}") for name in unstructured if names_species(name)}
+    return {f"uns.{name}": str(value) for name, value in found.items() if isinstance(value, str)}
 
 
 def _matrix(element: StoredGroup | Array, name: str, report: Report) -> Matrix | str:

@@ -21,6 +21,7 @@ from orchestrator.ingest.labels import understand
 from orchestrator.ingest.meaning import Meaning
 from orchestrator.ingest.options import Options
 from orchestrator.ingest.progress import Report, silent
+from orchestrator.ingest.species import about_file_species
 from orchestrator.ingest.tally import Tally
 from shared.catalog import folders
 from shared.catalog.entries import DatasetEntry
@@ -75,7 +76,9 @@ def _examined(dataset: str, path: Path, options: Options, report: Report) -> Ite
     check_name(dataset)
     with open_source(path, options.cells, report) as source:
         obs = source.read_obs()
+        told = list(about_file_species(source.species, options.organism))
         n_cells, meaning = len(obs), understand(obs, options)
+        meaning.about_columns += told
         del obs  # of a large atlas, it takes more memory than writing the counts does
         counts = find_counts(
             source,

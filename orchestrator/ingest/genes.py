@@ -147,7 +147,7 @@ def _expression(var: pd.DataFrame, notes: list[str]) -> NDArray[np.bool_]:
             kept &= are_genes
             break
     if others := int((~kept).sum()):
-        notes.append(f"left out as no gene expression: {others} of {len(kept)} features")
+        notes.append(f"{others} of {len(kept)} features are no genes and are left out")
     if "genome" in var:
         genomes = var["genome"].astype(str)
         human = genomes.str.match(r"(?i)(GRCh|hg)\d").to_numpy()

@@ -26,6 +26,9 @@ class Source:
     read_obs: Callable[[], pd.DataFrame]  # the cells, by name
     read_var: Callable[[str], pd.DataFrame]  # the genes of a matrix
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    species: Mapping[str, str] = field(
+        default_factory=dict
+    )  # that the file names for all of its cells, by place ("uns.organism")
 
 
 def with_cells(obs: pd.DataFrame, path: Path) -> pd.DataFrame:

@@ -33,6 +33,8 @@ from shared.runs.states import Phase
 
 # Names of cell types contain commas, so a note lists only a few; the report has a table of all.
 NAMED_TYPES = 2
+# With fewer genes, a response can be a large share of all counts.
+SMALL_PANEL = 1000
 # Cells further than this outside the measured cell types get a note, and no more than low confidence.
 MAX_EXTRAPOLATION = 0.2
 
@@ -276,6 +278,12 @@ def caveats(prompt: Prompt, question: Question) -> list[str]:
             f"responses that only {own} show are missing."
         )
     notes += _donors_left_out(prompt, question)
+    n_genes = question.dataset.n_genes
+    if n_genes is not None and n_genes < SMALL_PANEL:
+        notes.append(
+            f"The atlas measures only {n_genes} genes. Expression is relative to their total, so genes that rise make others appear to "
+            "fall."
+        )
     return notes
 
 

@@ -161,7 +161,7 @@ def test_other_features_and_spike_ins_are_left_out() -> None:
 def test_regression_other_features_are_left_out_however_a_column_names_them(column: str, gene: str, other: str) -> None:
     genes = read_genes(var([*SYMBOLS, "CD86"], **{column: [gene] * 10 + [other]}))
     assert list(genes.symbols) == SYMBOLS
-    assert "left out as no gene expression: 1 of 11 features" in genes.notes
+    assert "1 of 11 features are no genes and are left out" in genes.notes
 
 
 def test_biotypes_of_genes_leave_none_out() -> None:

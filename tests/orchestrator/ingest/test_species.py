@@ -1,10 +1,15 @@
 """Species that a file declares for its cells."""
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
 from orchestrator.atlas.errors import AtlasUnusable
+from orchestrator.ingest.build import examine
+from orchestrator.ingest.options import Options
 from orchestrator.ingest.species import about_species
+from tests.support.orchestrator import raw_files
 
 
 @pytest.mark.parametrize(
@@ -27,3 +32,24 @@ def test_regression_cells_of_another_species_are_refused(column: str, labels: li
 def test_human_and_unnamed_cells_are_accepted(labels: list[str | None]) -> None:
     assert list(about_species(pd.DataFrame({"organism": labels}), None)) == []
     assert list(about_species(pd.DataFrame({"strain": ["C57BL/6", "x"]}), None)) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "species"), [("organism", "mouse"), ("organism_ontology_term_id", "NCBITaxon:9544"), ("Species", "rat")]
+)
+def test_regression_a_file_of_another_species_is_refused(name: str, species: str, tmp_path: Path) -> None:
+    cells = raw_files.atlas()
+    cells.uns[name] = species
+    cells.write_h5ad(tmp_path / "cells.h5ad")
+    with pytest.raises(AtlasUnusable, match=rf"uns\.{name} says {species}\. Only human cells.*--organism human"):
+        examine("cells", tmp_path / "cells.h5ad")
+    found = examine("cells", tmp_path / "cells.h5ad", Options(organism="human"))
+    assert f"uns.{name} says {species}; they are taken as human (--organism)." in found.meaning.warnings
+
+
+@pytest.mark.parametrize("species", ["Homo sapiens", "NCBITaxon:9606", "unknown", ["mouse", "human"]])
+def test_a_file_of_human_or_unnamed_cells_is_accepted(species: object, tmp_path: Path) -> None:
+    cells = raw_files.atlas()
+    cells.uns["organism"] = species
+    cells.write_h5ad(tmp_path / "cells.h5ad")
+    assert not any("says" in each for each in examine("cells", tmp_path / "cells.h5ad").meaning.warnings)

@@ -7,6 +7,7 @@ from html import escape
 import pytest
 
 from orchestrator.main import Exit, run_job
+from tests.support.orchestrator.small_atlas import GENES
 from tests.support.orchestrator.world import World
 
 AnswerFrom = Callable[..., World]
@@ -34,6 +35,12 @@ async def test_regression_donors_with_too_few_cells_are_not_dropped_silently(ans
     assert await run_job(here.run_id, here.ports) is Exit.DONE
     notes = " ".join(here.outcome.notes)
     assert "Not used: 1 of 3 donors, with fewer than 5 CD14-positive monocytes under IFN-beta." in notes
+
+
+async def test_a_panel_of_few_genes_is_told(answer_from: AnswerFrom) -> None:
+    here = answer_from({"CD14 Mono": ("IFN-beta",)}, donors=DONORS)
+    assert await run_job(here.run_id, here.ports) is Exit.DONE
+    assert any(note.startswith(f"The atlas measures only {len(GENES)} genes.") for note in here.outcome.notes)
 
 
 async def test_donors_with_enough_cells_are_not_told(answer_from: AnswerFrom) -> None:
