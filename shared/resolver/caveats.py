@@ -42,6 +42,12 @@ def about_text(code: CaveatCode, text: str) -> Caveat:
     return caveat(code, text, (_MANIPULATIONS.get(code) or _IGNORED[code]).format(text=text))
 
 
+def needed(text: str) -> Caveat:
+    """Return the caveat of a question that asks whether cells need a gene."""
+    detail = f"Whether a gene is needed ({text}) shows only in cells without it, which no ingested atlas contains."
+    return caveat(CaveatCode.KNOCKOUT, text, detail)
+
+
 def no_cell_type(unrecognized: Sequence[str]) -> Caveat:
     """Return the caveat of a question that names no known cell type."""
     missing = f" Not recognized: {', '.join(unrecognized)}." if unrecognized else ""
@@ -150,6 +156,18 @@ def cell_state(text: str, name: str) -> Caveat:
         text,
         f"The atlas has no {text} cells; “{text}” is not taken into account, the answer is for {name}.",
     )
+
+
+def subset(text: str, name: str) -> Caveat:
+    """Return the caveat for cells that the question tells from others of their type by a marker."""
+    detail = f"“{text}” names some of the cells, which is not taken into account: the answer is for {name}."
+    return caveat(CaveatCode.UNKNOWN_WORDS, text, detail)
+
+
+def setting(text: str) -> Caveat:
+    """Return the caveat for where cells are: in vivo, or at a temperature."""
+    detail = f"The setting ({text}) is not taken into account: the answer is for the setting of the atlas."
+    return caveat(CaveatCode.UNKNOWN_WORDS, text, detail)
 
 
 def other_outcome(text: str, name: str) -> Caveat:

@@ -8,7 +8,12 @@ KNOCKOUT = (
     "knockout", "crispr", "cas9", "deficien", "delet", "ablat", "haploinsuff", "disrupt", "ausgeschalt", "ausschalt", "ausgeknock",
     "edited", "editing", "delecion",
 )  # fmt: skip
-KNOCKOUT_WORDS = frozenset({"ko", "kos", "sgrna", "sgrnas", "grna", "grnas", "talen", "talens", "nullizygous"})
+KNOCKOUT_WORDS = frozenset(
+    {
+        "ko", "kos", "sgrna", "sgrnas", "grna", "grnas", "talen", "talens", "nullizygous", "mutation", "mutations", "polymorphism",
+        "polymorphisms", "snp", "snps", "mutant", "mutants", "mutated",
+    }
+)  # fmt: skip
 # Words for a changed gene, beside its name.
 GENOTYPE = (
     "excis", "truncat", "nonfunction", "inactive", "dead", "defective", "impair", "broken", "eliminat", "lof", "gof", "mutat", "mutant",

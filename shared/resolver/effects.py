@@ -169,7 +169,7 @@ def _is_participle_of_readout(sentence: Sentence, index: int) -> bool:
             return False
         if sentence.keys[place] in READOUTS:
             # "TGF-beta signaling is blocked" and "if proliferation is blocked" say what was done.
-            is_done = sentence.agent(place - 1) is not None or not _IF.isdisjoint(sentence.before(place, 3))
+            is_done = sentence.agent(place - 1) is not None or not _IF.isdisjoint(sentence.before(place, 4))
             return not is_done and sentence.any_acts()
     return False
 

@@ -10,17 +10,23 @@ from shared.resolver.premises import ABLE, is_premise, is_supposed, is_unable
 from shared.resolver.sentence import Sentence, starts
 
 _REACH = 6
+_PATHWAYS = frozenset(
+    {
+        "jak", "jaks", "stat", "stats", "mtor", "pi3k", "akt", "ras", "erk", "tlr", "tlrs", "sting", "cgas", "ikk", "notch", "wnt",
+    }
+)  # fmt: skip
 # What a gene does in an answer: "if CXCL10 does not go up".
 _MOVES = ("go", "chang", "rise", "rising", "increas", "decreas", "respon", "come", "react", "induc")
 # Words between a gene and what it is: "STAT1 levels are low", "JAK2 is turned off".
 _LINKING = frozenset(
     {
-        "is", "was", "are", "were", "being", "has", "had", "been", "gets", "signal", "signaling", "then", "level", "levels", "expression",
-        "activity", "protein", "gene", "very", "too", "turned", "switched", "shut", "kept", "completely", "partially", "in", "cells",
+        "is", "was", "are", "were", "being", "has", "had", "been", "gets", "signal", "signaling", "signalling", "pathway", "pathways",
+        "axis", "cascade", "then", "level", "levels", "expression", "activity", "protein", "gene", "very", "too", "turned", "switched",
+        "shut", "kept", "completely", "partially", "in", "cells",
     }
 )  # fmt: skip
 _LESS = (
-    "low", "reduc", "decreas", "diminish", "less", "little", "half", "halv", "weak", "off", "downregul", "subnormal", "quarter",
+    "low", "reduc", "decreas", "diminish", "less", "little", "half", "halv", "weak", "off", "downregul", "subnormal", "quarter", "down",
     "dialed", "knocked",
 )  # fmt: skip
 _MORE = (
@@ -38,6 +44,7 @@ _MORE = (
     "raised",
     "boosted",
 )
+_ASKING = frozenset({"do", "does", "did", "will", "would", "can", "could"})
 # Words between an amount and its gene: "half the normal amount of STAT1".
 _AMOUNTS = frozenset(
     {
@@ -90,12 +97,23 @@ class GeneChange(NamedTuple):
 
 def find_gene_changes(sentence: Sentence) -> Iterator[GeneChange]:
     """Yield the changes of genes that a question takes for granted, not those that it asks about."""
-    for mention in sentence.genes:
-        gene = mention.span
+    for gene in _named(sentence):
         if (span := _lost(sentence, gene)) or (span := _not_used(sentence, gene)):
             yield GeneChange(CaveatCode.KNOCKOUT, span, gene)
         for find in (_supposed, _had, _done):
             yield from find(sentence, gene)
+
+
+def _named(sentence: Sentence) -> Iterator[range]:
+    """Yield the words of each gene, and of pathways: "JAK signaling", "the JAK-STAT pathway", "mTOR"."""
+    genes = [mention.span for mention in sentence.genes]
+    yield from genes
+    for index, key in enumerate(sentence.keys):
+        agent = sentence.agent(index)
+        is_free = not any(index in span for span in genes) and (agent is None or not agent.is_known)
+        if key in _PATHWAYS and is_free and not sentence.is_cells(index):
+            start = index - (index > 0 and sentence.keys[index - 1] in _PATHWAYS)
+            yield range(start, index + 1)
 
 
 def _lost(sentence: Sentence, gene: range) -> range | None:
@@ -146,13 +164,11 @@ def _had(sentence: Sentence, gene: range) -> Iterator[GeneChange]:
             is_given = sentence.is_cells(place - 1) and starts(
                 sentence.before(place, _REACH), ("giv", "suppl", "provid")
             )
-            is_had = sentence.before(place, 1) in (
-                ["with"],
-                ["having"],
-                ["have"],
-                ["had"],
-                ["has"],
-            ) and sentence.is_cells(place - 2)
+            # "Do monocytes have higher STAT1?" asks, "monocytes with less STAT1" does not.
+            has = (
+                ["with", "having"] if _ASKING & set(sentence.keys[:place]) else ["with", "having", "have", "had", "has"]
+            )
+            is_had = sentence.before(place, 1) in [[each] for each in has] and sentence.is_cells(place - 2)
             if is_given or is_had:
                 yield GeneChange(code, range(place, gene.start), gene)
             break

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Sequence
 from shared.catalog.interpretation import Caveat, CaveatCode
 from shared.catalog.schemas import MatchedTerm
 from shared.resolver import caveats
-from shared.resolver.asked_cells import second_cell_types
+from shared.resolver.asked_cells import levels, second_cell_types
 from shared.resolver.circumstances import Circumstance
 from shared.resolver.cues import is_cue
 from shared.resolver.genes import asked_genes
@@ -39,7 +39,8 @@ def ignored(
     for each in circumstances:
         text = question.text[each.start : each.end]
         if text not in answered and (text.casefold() not in in_name or not own):
-            yield caveats.about_text(each.code, text)
+            is_setting = each.code is CaveatCode.UNKNOWN_WORDS
+            yield caveats.setting(text) if is_setting else caveats.about_text(each.code, text)
     if cell_type:
         yield from (caveats.second_cell_type(text, cell_type.matched_text) for text in second_cell_types(parsed))
     read_spans = [
@@ -48,6 +49,7 @@ def ignored(
         *(gene.span for gene in parsed.genes),
         *(range(each.start, each.end) for each in parsed.manipulations),
         *causes.earlier,
+        levels(parsed),
     ]
     known = found.covered.union(*read_spans)
     known |= {

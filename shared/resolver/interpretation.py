@@ -33,7 +33,7 @@ from shared.catalog.reference import perturbations as reference_perturbations
 from shared.catalog.schemas import MatchedTerm
 from shared.catalog.view import CatalogView, cells_in, confounded_with, perturbation_labels
 from shared.resolver import caveats
-from shared.resolver.asked_cells import asked_cell_type
+from shared.resolver.asked_cells import asked_cell_type, levels
 from shared.resolver.asked_perturbation import about_perturbation, asked_perturbation
 from shared.resolver.circumstances import find_circumstances
 from shared.resolver.conditions import atlas_condition, measured_apart
@@ -101,7 +101,11 @@ def read(query: str, view: CatalogView, proposed: Resolution | None = None) -> R
     is_blocked = any(note.blocking for note in notes)
     is_unclear = any(note.code is CaveatCode.AMBIGUOUS_PERTURBATION for note in notes) and len(parsed.causes.asked) == 1
     used = None if is_blocked else plan
-    genes = [] if parsed.manipulations else asked_genes(parsed.found.question, parsed.genes, parsed.causes)
+    markers = levels(parsed)
+    if markers and cell_type:
+        notes.append(caveats.subset(parsed.found.question.piece(markers.start, markers.stop), cell_type.name))
+    mentions = [gene for gene in parsed.genes if set(markers).isdisjoint(gene.span)]
+    genes = [] if parsed.manipulations else asked_genes(parsed.found.question, mentions, parsed.causes)
     interpretation = Interpretation(
         answerable=used is not None,
         dataset=used.dataset.name if used else None,
@@ -131,7 +135,12 @@ def _what_was_done(parsed: Parsed, perturbation: MatchedTerm | None, view: Catal
             caveats.combination(*apart),
             *(caveats.unknown_perturbation(parsed.piece(each), known=True) for each in unknown),
         ]
-    manipulations = (caveats.about_text(each.code, written(question, each)) for each in parsed.manipulations)
+    manipulations = (
+        caveats.needed(written(question, each))
+        if each.asks_need
+        else caveats.about_text(each.code, written(question, each))
+        for each in parsed.manipulations
+    )
     return [*about_perturbation(parsed, perturbation, view), *manipulations]
 
 

@@ -27,6 +27,7 @@ from shared.resolver.effects import READOUTS, is_effect
 from shared.resolver.gene_changes import find_gene_changes
 from shared.resolver.genes import GeneMention
 from shared.resolver.question import Question
+from shared.resolver.requirements import find_requirements
 from shared.resolver.sentence import Sentence, starts
 
 # Cues of two words: how each of them starts, and what they say.
@@ -99,6 +100,7 @@ class Manipulation(NamedTuple):
     end: int  # index after the last one
     targets: frozenset[int]  # indexes of the words that name its targets
     is_antibody: bool = False  # whether the words name an antibody against something that is no perturbation
+    asks_need: bool = False  # whether the question asks if the cells need a gene, which shows only without it
 
 
 def find_manipulations(
@@ -121,6 +123,10 @@ def find_manipulations(
         *_antibodies(sentence),
         *(_manipulation(CaveatCode.ABSENCE, cue, target) for cue, target in find_absences(sentence)),
         *(_manipulation(code, cue, target) for code, cue, target in find_gene_changes(sentence)),
+        *(
+            _manipulation(CaveatCode.KNOCKOUT, cue, gene)._replace(asks_need=True)
+            for cue, gene in find_requirements(sentence)
+        ),
     }
     return _joined(sorted(found, key=lambda each: (each.start, each.end)))
 

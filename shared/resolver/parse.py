@@ -33,7 +33,8 @@ def parse(query: str, view: CatalogView) -> Parsed:
     """Find the parts of a question: names, other terms, what acts on the cells, and what was done to them."""
     found = find(query, view)
     terms = find_terms(found.question, found.covered)
-    plain = plain_words(found.question, found.covered.union(*(term.span for term in terms)))
+    named = found.covered.union(*(term.span for term in terms))
+    plain = plain_words(found.question, named, _before_cells(found))
     agents = find_agents(found, terms, plain)
     named = found.covered.difference(*(mention.span for mention, role in found.roles.items() if role < 0))
     genes = find_genes(found.question, found.covered)
@@ -44,3 +45,15 @@ def parse(query: str, view: CatalogView) -> Parsed:
     taken = targets.union(*(agent.span for agent in agents if agent.is_name and agent not in causes.readouts))
     genes = [gene for gene in genes if taken.isdisjoint(gene.span)]
     return Parsed(found, terms, manipulations, causes, agents, genes, plain)
+
+
+def _before_cells(found: Found) -> set[int]:
+    """Return the words that stand right before cells, with those tied to them: a state ("tired"), rather than a misspelling ("tried")."""
+    indexes = set()
+    for mention in found.cells:
+        first = mention.start - 1
+        while first > 0 and found.question.gap(first) == "-":
+            first -= 1
+        if first - 1 not in found.covered:  # else it is a verb: "IFN-gamma hits monocytes"
+            indexes |= set(range(max(first, 0), mention.start))
+    return indexes

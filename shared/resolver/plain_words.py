@@ -30,11 +30,12 @@ class PlainWords(NamedTuple):
     all: frozenset[int]  # these, and words such as "exercise", which may be a treatment after "respond to"
 
 
-def plain_words(question: Question, named: Collection[int]) -> PlainWords:
+def plain_words(question: Question, named: Collection[int], states: Collection[int] = ()) -> PlainWords:
     """Find the plain words of a question.
 
     Args:
         named: indexes of the words of names and terms, which misspell nothing.
+        states: indexes of words before cells, which may misspell "would", but not "tried": "tired T cells".
     """
     never_asked, plain = set(), set()
     compared = 0
@@ -51,7 +52,7 @@ def plain_words(question: Question, named: Collection[int]) -> PlainWords:
             compared += 1
             if _misspells(word.key, _common_list()):
                 never_asked.add(index)
-            elif _misspells(word.key, _plain_list()):
+            elif index not in states and _misspells(word.key, _plain_list()):
                 plain.add(index)
     return PlainWords(frozenset(never_asked), frozenset(plain | never_asked))
 

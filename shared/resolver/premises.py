@@ -12,7 +12,7 @@ _SUPPOSING = frozenset(
 # Something was done to a gene "after" it: "after NF-kB was shut off".
 _LATER = frozenset({"after", "with", "before"})
 _RELATIVE = frozenset({"that", "which", "who", "whose", "where", "because", "since", "die", "qui", "que"})
-_COPULAS = frozenset({"are", "is", "become", "becomes"})
+_COPULAS = frozenset({"are", "is", "was", "were", "become", "becomes"})
 _ASKING = _COPULAS | {"do", "does", "did", "why"}
 _REACH = 6
 
@@ -25,7 +25,15 @@ def is_premise(sentence: Sentence, gene: range) -> bool:
             return True
         if sentence.agent(place) or (key in _ASKING and is_next):
             return False
-    return False
+    return _is_stated(sentence, gene)
+
+
+def _is_stated(sentence: Sentence, gene: range) -> bool:
+    """Return whether a gene is the subject of a statement before the question: "STAT1 levels are low in my monocytes. How ...?"."""
+    opens = gene.start == 0 or sentence.breaks(gene.start - 1, gene.start)
+    following = sentence.after(gene.stop, 2)
+    end = next((place for place in range(gene.stop, len(sentence.keys)) if sentence.breaks(place - 1, place)), None)
+    return opens and end is not None and bool(_COPULAS & set(following))
 
 
 def is_unable(sentence: Sentence, index: int) -> bool:

@@ -44,6 +44,32 @@ from tests.support.readings import codes, interpret, told
             "twice as much STAT1",
         ),
         ("After raising IRF1 in monocytes, what does IFN-gamma do?", CaveatCode.OVEREXPRESSION, "raising IRF1"),
+        (
+            "STAT1 levels are low in my monocytes. How will they respond to IFN-gamma?",
+            CaveatCode.KNOCKDOWN,
+            "STAT1 levels are low",
+        ),
+        ("STAT1 is low in these monocytes; what does IFN-gamma do?", CaveatCode.KNOCKDOWN, "STAT1 is low"),
+        (
+            "What if JAK signalling is switched off in monocytes given IFN-gamma?",
+            CaveatCode.KNOCKDOWN,
+            "JAK signalling is switched off",
+        ),
+        (
+            "What if the JAK-STAT pathway is shut down in monocytes given IFN-gamma?",
+            CaveatCode.KNOCKDOWN,
+            "JAK-STAT pathway is shut down",
+        ),
+        (
+            "How do IFN-gamma monocytes respond when mTOR is not working?",
+            CaveatCode.KNOCKOUT,
+            "mTOR is not working",
+        ),
+        (
+            "Are there mutations that change how monocytes respond to IFN-gamma?",
+            CaveatCode.KNOCKOUT,
+            "mutations",
+        ),
     ],
 )
 def test_regression_a_gene_that_cells_lack_or_have_more_of_is_refused(
@@ -62,7 +88,9 @@ def test_regression_a_gene_that_cells_lack_or_have_more_of_is_refused(
         "Why can't B cells make CXCL10 with IFN-gamma?",
         "Is STAT1 lower in monocytes after IFN-gamma?",
         "Do monocytes respond to IFN-gamma with increased CXCL10?",
-        "Do monocytes with high CXCL10 respond to IFN-gamma?",
+        "Do monocytes have higher CXCL10 after IFN-gamma?",
+        "STAT1 is induced in monocytes. Is this by IFN-gamma?",
+        "STAT1 is a target of IFN-gamma. Does it rise in monocytes?",
         "How does IFN-gamma reduce STAT1 and raise CXCL10 in monocytes?",
         "When is CXCL10 high in monocytes after IFN-gamma?",
         "If IFN-gamma raises CXCL10 in monocytes, is STAT1 elevated?",
@@ -76,5 +104,18 @@ def test_regression_a_gene_that_cells_lack_or_have_more_of_is_refused(
     ],
 )
 def test_a_gene_whose_change_is_asked_about_is_answered(question: str) -> None:
+    assert codes(question) == set()
+    assert interpret(question).answerable
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Does IFN-gamma switch on JAK signaling in monocytes?",
+        "Does TNF turn off Notch in monocytes?",
+        "Is JAK-STAT signaling activated by IFN-gamma in monocytes?",
+    ],
+)
+def test_what_a_perturbation_does_to_a_pathway_is_no_change_of_the_cells(question: str) -> None:
     assert codes(question) == set()
     assert interpret(question).answerable

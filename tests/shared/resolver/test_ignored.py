@@ -50,3 +50,13 @@ def test_the_dose_that_a_condition_of_an_atlas_states_is_taken_into_account() ->
     view = demo_view("IFN-beta + IL-6 10 ng/ml")
     question = "IFN-beta + IL-6 at 10 ng/ml in CD4 T cells for 6 h"
     assert told(question, CaveatCode.TIME, view) == ["6 h"]
+
+
+@pytest.mark.parametrize("setting", ["in vivo", "at 39 °C", "in the body"])
+def test_a_setting_is_understood_but_not_taken_into_account(setting: str) -> None:
+    question = f"How do NK cells respond to IL-2 {setting}?"
+    (found,) = [caveat for caveat in interpret(question).caveats if caveat.code is CaveatCode.UNKNOWN_WORDS]
+    assert (
+        found.detail
+        == f"The setting ({setting.removeprefix('at ')}) is not taken into account: the answer is for the setting of the atlas."
+    )
