@@ -12,6 +12,7 @@ from shared.resolver.context import TermKind
 from shared.resolver.cues import is_cue
 from shared.resolver.mentions import Mention
 from shared.resolver.parse import Parsed
+from shared.resolver.sentence import starts
 
 _LEUKOCYTE: Final = "CL:0000738"
 # The ontology has terms for human cells beside the general ones; all atlases are human.
@@ -26,6 +27,10 @@ _STATES_BEFORE: Final = frozenset(
         "clonal", "polyclonal", "glycolytic", "proliferative", "phagocytic", "large", "small", "dead", "tired",
     }
 )  # fmt: skip
+# Words that say that other cells are missing.
+_WITHOUT: Final = frozenset({"without", "lacking", "minus", "excluding", "no"})
+_MISSING: Final = ("absence", "depletion", "removal", "loss", "lack", "exclusion", "depleted", "devoid", "free")
+_DEPLETED: Final = ("deplet", "free")
 # What is done to cells of every experiment.
 _USUAL: Final = frozenset(
     {
@@ -76,8 +81,24 @@ def second_cell_types(parsed: Parsed) -> list[str]:
     if not subjects:
         return []
     beside = [mention for mention in parsed.found.cells if mention not in subjects and _stands_beside(mention, parsed)]
-    others = [mention for mention in (*subjects[1:], *beside) if mention.means != subjects[0].means]
+    absent = absent_cells(parsed)
+    others = [each for each in (*subjects[1:], *beside) if each.means != subjects[0].means and each.start not in absent]
     return list(dict.fromkeys(parsed.found.question.piece(mention.start, mention.end) for mention in others))
+
+
+def absent_cells(parsed: Parsed) -> dict[int, str]:
+    """Return the words that say that other cells are missing, by the index of their first word: "in the absence of T cells"."""
+    subjects, question = parsed.found.subjects, parsed.found.question
+    found = {}
+    for mention in parsed.found.cells:
+        before = [word.key for word in question.words[max(0, mention.start - 2) : mention.start]]
+        after = [word.key for word in question.words[mention.end : mention.end + 1]]
+        start = mention.start - (1 if before[-1:] and before[-1] in _WITHOUT else 2)
+        is_missing = start == mention.start - 1 or (before[-1:] == ["of"] and before[0].startswith(_MISSING))
+        end = mention.end + starts(after, _DEPLETED)
+        if (is_missing or end > mention.end) and mention not in subjects[:1]:
+            found[mention.start] = question.piece(max(start, 0) if is_missing else mention.start, end)
+    return found
 
 
 def _is_excluded(parsed: Parsed) -> bool:

@@ -182,6 +182,14 @@ def not_asked(text: str) -> Caveat:
     )
 
 
+def absent_cells(text: str) -> Caveat:
+    """Return the caveat for other cells that the question says are missing."""
+    detail = (
+        f"That other cells are missing ({text}) is not taken into account: the answer is for the cells of the atlas."
+    )
+    return caveat(CaveatCode.SECOND_CELL_TYPE, text, detail)
+
+
 def mixture(text: str, used: UsedCells) -> Caveat:
     """Return the caveat for a name of many cell types."""
     detail = f"“{text}” names a mixture of cell types. The answer is for {cells(used)}, the most frequent of them in the atlas."

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Sequence
 from shared.catalog.interpretation import Caveat, CaveatCode
 from shared.catalog.schemas import MatchedTerm
 from shared.resolver import caveats
-from shared.resolver.asked_cells import levels, second_cell_types
+from shared.resolver.asked_cells import absent_cells, levels, second_cell_types
 from shared.resolver.circumstances import Circumstance
 from shared.resolver.cues import is_cue
 from shared.resolver.genes import asked_genes
@@ -43,6 +43,7 @@ def ignored(
             yield caveats.setting(text) if is_setting else caveats.about_text(each.code, text)
     if cell_type:
         yield from (caveats.second_cell_type(text, cell_type.matched_text) for text in second_cell_types(parsed))
+        yield from (caveats.absent_cells(text) for text in absent_cells(parsed).values())
     read_spans = [
         *(term.span for term in parsed.terms),
         *(agent.span for agent in parsed.agents),

@@ -13,7 +13,7 @@ _OUTCOMES: Final = MappingProxyType(
     {
         "proliferation": r"proliferates?|proliferation",
         "cell division": r"divides?|division",
-        "cell numbers": r"counts?",
+        "cell numbers": r"counts?|numbers?|frequency|frequencies|proportions?|percentages?",
         "killing": r"kills?|killing",
         "cell death": r"dies?|death",
         "survival": r"survives?|survival",

@@ -24,8 +24,8 @@ _NOT_THE_CELLS = (
     "receptor", "derived", "chemoattractant", "condition", "polarising", "polarizing", "polarisation", "polarization", "skewing",
     "secreted", "supernatant", "engager",
 )  # fmt: skip
-# "Th1-polarized cells" are Th1 cells, "Th1-polarized T cells" too.
-_SHAPED = ("polarised", "polarized", "skewed", "like")
+# "Th1-polarized cells" are Th1 cells, "Th1-polarized T cells" too; "T-cell-depleted monocytes" are monocytes.
+_SHAPED = ("polarised", "polarized", "skewed", "like", "depleted")
 _COMPANY = ("coculture", "cocultured", "culture", "cultured", "supernatant", "from", "feeder", "like")
 _DISTINCTION = ("distinguish", "discriminat", "differs", "different", "tell")  # one type from another
 _BESIDE = frozenset({"and", "or", "versus", "vs", "than", "compared", "unlike", "to", "from"})

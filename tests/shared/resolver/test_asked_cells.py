@@ -137,3 +137,28 @@ def test_regression_a_state_of_the_cells_is_told_whatever_it_is_called(state: st
 @pytest.mark.parametrize("word", ["human", "cultured", "healthy", "untreated", "isolated", "resting", "these", "my"])
 def test_usual_cells_have_no_state(word: str) -> None:
     assert told(f"How do {word} NK cells respond to IL-2?", CaveatCode.UNKNOWN_WORDS) == []
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("How would monocytes respond to IFN-gamma without NK cells?", "without NK cells"),
+        ("Can IFN-gamma act on monocytes in the absence of T cells?", "absence of T cells"),
+        ("How would monocytes respond to IFN-gamma after depletion of CD4 T cells?", "depletion of CD4 T cells"),
+        ("How do T-cell-depleted monocytes respond to IFN-gamma?", "T-cell-depleted"),
+    ],
+)
+def test_regression_cells_that_are_missing_are_not_asked_about(question: str, text: str) -> None:
+    assert cell_type(question) == "monocyte"
+    (found,) = [each for each in interpret(question).caveats if each.code is CaveatCode.SECOND_CELL_TYPE]
+    assert found.text == text
+    assert found.detail.startswith("That other cells are missing")
+
+
+def test_numbers_of_cells_are_no_gene_expression() -> None:
+    (found,) = [
+        each
+        for each in interpret("How does IFN-gamma change the number of monocytes?").caveats
+        if each.code is CaveatCode.UNKNOWN_WORDS
+    ]
+    assert found.detail == "The answer is about gene expression, not about cell numbers."
