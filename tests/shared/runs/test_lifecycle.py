@@ -1,9 +1,11 @@
 """The life of a run between its submission and its end."""
 
+from functools import partial
+
 import pytest
 
 from shared.catalog.interpretation import Interpretation
-from shared.errors import RunAlreadyFinished, Unavailable
+from shared.errors import RunAlreadyFinished, RunChanged, Unavailable
 from shared.fields import ControlStrategy
 from shared.runs import lifecycle, states
 from shared.runs.evidence import Confidence
@@ -313,5 +315,31 @@ async def test_a_finished_run_cannot_be_cancelled(
     else:
         fault = failure_for(FailureReason.ORCHESTRATOR_ERROR)
         await lease(run.run_id, store=store, clock=clock).fail(fault, "It broke.")
-    with pytest.raises(RunAlreadyFinished, match=end):
+    with pytest.raises(RunAlreadyFinished, match=f"{run.run_id}.*{end}"):
         await lifecycle.cancel(run.run_id, ADA, store=store, jobs=batch, clock=clock)
+
+
+async def test_only_the_version_that_the_caller_knows_is_cancelled(
+    store: SqliteRunStore, run: Run, batch: FakeBatch, clock: TestClock
+) -> None:
+    seen: list[Run] = []
+
+    def knows(version: Run) -> bool:
+        seen.append(version)
+        return len(seen) > 1
+
+    cancel = partial(lifecycle.cancel, run.run_id, ADA, is_known=knows, store=store, jobs=batch, clock=clock)
+    with pytest.raises(RunChanged, match=run.run_id):
+        await cancel()
+    assert (await cancel()).status is RunState.CANCELLED
+    assert seen == [run, run]
+
+
+async def test_the_history_says_whether_a_job_began_or_took_over(
+    store: SqliteRunStore, run: Run, clock: TestClock
+) -> None:
+    began = await lease(run.run_id, owner="one", store=store, clock=clock).begin()
+    assert (began.transitions[-1].reason, began.heartbeat_at) == ("the job began", clock.now)
+    clock.move(minutes=4)
+    taken = await lease(run.run_id, owner="two", store=store, clock=clock).begin()
+    assert (taken.transitions[-1].reason, taken.heartbeat_at) == ("another process took over the job", clock.now)

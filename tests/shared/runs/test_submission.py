@@ -17,7 +17,7 @@ from shared.runs.jobs import JobRequest, JobState
 from shared.runs.records import Run
 from shared.runs.schemas import CreateRunRequest, Notify
 from shared.runs.states import ComputeState, FailureReason, RunState
-from shared.runs.submission import RunLimits, RunSubmission, fingerprint, key_digest
+from shared.runs.submission import NOT_SUBMITTED, RunLimits, RunSubmission, fingerprint, key_digest
 from shared.runs.views import run_status
 from shared.settings import LLM_KEYS
 from shared.stores.sqlite import SqliteDatabase, SqliteRunStore
@@ -324,7 +324,7 @@ async def test_without_a_key_a_run_that_batch_did_not_take_is_failed_so_that_a_r
     with pytest.raises(Unavailable):
         await service.create()
     (run,) = await service.runs()
-    assert run.status is RunState.FAILED
+    assert (run.status, run.error_message) == (RunState.FAILED, NOT_SUBMITTED)
 
 
 async def test_regression_without_a_key_a_run_whose_job_has_begun_is_not_failed_because_batchs_answer_was_lost(
@@ -377,3 +377,9 @@ def test_a_request_without_newer_fields_keeps_the_digest_of_before_there_were_an
     assert fingerprint(request) == hashlib.sha256(content.encode()).hexdigest()
     assert fingerprint(request.model_copy(update={"label": "a"})) != fingerprint(request)
     assert fingerprint(request.model_copy(update={"notify": Notify(email=True)})) != fingerprint(request)
+
+
+def test_the_digest_of_a_request_is_the_same_in_every_version() -> None:
+    """A create that is repeated after a deployment must find its run."""
+    request = CreateRunRequest(query="Wie reagieren NK-Zellen auf TGF-β1?", llm_provider=LlmProvider.OPENAI)
+    assert fingerprint(request) == "b0593c71bf3dd403041e5647d28e348d3309c554c4d04cabba7897c78a0695a1"

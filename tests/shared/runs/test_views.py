@@ -12,7 +12,7 @@ from shared.errors import RunNotCompleted, RunNotFound
 from shared.fields import Answer
 from shared.runs import lifecycle, views
 from shared.runs.jobs import failure_for
-from shared.runs.records import MAX_ANSWER, GeneAnswer, Run, RunOutcome, StoredFile
+from shared.runs.records import MAX_ANSWER, GeneAnswer, Run, RunOutcome, RunSummary, StoredFile
 from shared.runs.schemas import CreateRunRequest
 from shared.runs.states import FailureReason, Phase
 from shared.runs.submission import RunSubmission
@@ -75,6 +75,74 @@ async def test_a_wait_that_is_over_before_the_watch_begins_is_no_missing_run(sql
     assert run_status(waited) == run_status(run)
     with pytest.raises(RunNotFound):
         await views.await_change(run.run_id, EVE, seconds=0.01, store=store)
+
+
+class Watched(SqliteRunStore):
+    """A store that shows these versions of a run, and then nothing more."""
+
+    versions: Sequence[Run | None] = ()
+    watched: str = ""
+
+    async def watch(self, run_id: str) -> AsyncGenerator[Run | None]:
+        self.watched = run_id
+        for version in self.versions:
+            yield version
+        await asyncio.Event().wait()
+
+
+@pytest.fixture
+def watched(sqlite: SqliteDatabase) -> Watched:
+    return Watched(sqlite)
+
+
+async def test_a_wait_ends_at_the_first_change(watched: Watched, run: Run, clock: TestClock) -> None:
+    clock.move(seconds=1)
+    changed = run.changed(clock.now, current_iteration=1)
+    watched.versions = [run, run, changed, run.changed(clock.now, current_iteration=2)]
+    assert await views.await_change(run.run_id, ADA, seconds=5, store=watched) == changed
+    assert watched.watched == run.run_id
+
+
+async def test_a_wait_ends_at_once_if_the_caller_does_not_know_the_run_as_it_is(watched: Watched, run: Run) -> None:
+    watched.versions = [run]
+    seen: list[RunSummary] = []
+
+    def is_known(version: RunSummary) -> bool:
+        seen.append(version)
+        return False
+
+    assert await views.await_change(run.run_id, ADA, seconds=5, is_known=is_known, store=watched) == run
+    assert seen == [run]
+
+
+async def test_a_wait_for_a_version_that_the_caller_knows_goes_on(watched: Watched, run: Run, clock: TestClock) -> None:
+    clock.move(seconds=1)
+    later = run.changed(clock.now, current_iteration=1)
+    watched.versions = [run, later]
+    found = await views.await_change(run.run_id, ADA, seconds=5, is_known=lambda version: version == run, store=watched)
+    assert found == later
+
+
+async def test_a_wait_for_a_finished_run_ends_at_once(watched: Watched) -> None:
+    done = completed_run()
+    watched.versions = [done]
+    assert await views.await_change(done.run_id, ADA, seconds=5, is_known=lambda _: True, store=watched) == done
+
+
+async def test_a_wait_that_sees_no_change_returns_the_latest_version(watched: Watched, run: Run) -> None:
+    watched.versions = [run]
+    assert await views.await_change(run.run_id, ADA, seconds=0.05, store=watched) == run
+
+
+async def test_a_wait_for_a_run_that_is_missing_or_another_users_is_refused_at_once(watched: Watched, run: Run) -> None:
+    for version, caller in ((None, ADA), (run, EVE)):
+        watched.versions = [version]
+        with pytest.raises(RunNotFound) as refused:
+            await views.await_change(run.run_id, caller, seconds=5, store=watched)
+        assert refused.value.detail == RunNotFound(run.run_id).detail
+    with pytest.raises(RunNotFound) as refused:
+        await views.await_change("../secrets", ADA, seconds=5, store=watched)
+    assert refused.value.detail == RunNotFound("../secrets").detail
 
 
 async def test_a_result_is_signed_for_an_hour(store: SqliteRunStore, run: Run, clock: TestClock) -> None:
