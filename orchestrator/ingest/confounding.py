@@ -1,6 +1,5 @@
 """Whether controls and perturbed cells differ in something else than the perturbation: each in another batch, tissue or assay."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
@@ -12,6 +11,7 @@ from orchestrator.atlas.atlas import Group
 from orchestrator.ingest.coded import Coded
 from orchestrator.ingest.columns import Columns
 from orchestrator.ingest.conditions import listed
+from orchestrator.ingest.obs_columns import words_of
 from shared.catalog.entries import ConditionEntry
 from shared.resolver.placeholders import is_unassigned
 
@@ -23,7 +23,6 @@ _WORDS: Final = frozenset(
         "suspension",
     }
 )  # fmt: skip
-_WORD: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 
 
 class Confounding(NamedTuple):
@@ -49,7 +48,7 @@ def find_confounding(
     n_samples = len({(group.donor, group.condition) for group in rows})
     controls = [each.label for each in conditions if each.is_control]
     for name in map(str, obs):
-        if name in used or not _WORDS & {word.casefold() for word in _WORD.findall(name)}:
+        if name in used or not _WORDS & words_of(name):
             continue
         cells = Coded.of(obs[name])
         named = {label for label in cells.counts if not is_unassigned(label)}

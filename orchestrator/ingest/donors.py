@@ -1,8 +1,15 @@
 """Donors of samples whose names also tell the condition."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
+
+import pandas as pd
+
+from orchestrator.ingest.coded import Coded
+from orchestrator.ingest.obs_columns import words_of
+from shared.resolver.placeholders import is_unassigned
 
 # Parts of sample names that name a condition.
 CONDITION_WORDS = frozenset(
@@ -28,6 +35,10 @@ CONDITION_WORDS = frozenset(
         "vehicle",
     ]
 )
+# Words in the names of columns whose labels may each number their donors.
+_PLACES: Final = frozenset({"site", "center", "centre", "lab", "laboratory", "study", "dataset", "cohort", "hospital"})
+# "1", "P2", "donor 3": what each of them may call its first donors.
+_NUMBER: Final = re.compile(r"[A-Za-z]*[ _-]?\d{1,2}")
 _ACCESSION = re.compile(r"(?:GSM|SR[RSX]|ER[RSX]|SAMN)\d+")
 
 
@@ -88,3 +99,27 @@ def _names_the_condition(values: Mapping[str, set[str]]) -> bool:
         return False
     found = {name.casefold(): next(iter(each)).casefold() for name, each in values.items()}
     return any(value in CONDITION_WORDS or (value.isalpha() and value in name) for name, value in found.items())
+
+
+def about_reused_labels(obs: pd.DataFrame, donor: Coded, column: str) -> Iterator[str]:
+    """Yield in which columns labels of donors occur several times, as numbers do that each site gives anew.
+
+    Args:
+        donor: the donor of each cell.
+        column: the column of the donors.
+    """
+    for name in map(str, obs):
+        if name == column or not _PLACES & words_of(name) or "tissue" in words_of(name):
+            continue
+        cells = Coded.of(obs[name])
+        named = cells.relabeled({label: None for label in cells.labels if is_unassigned(label)})
+        places: dict[str, set[str]] = {}
+        for label, place in donor.crossed(named):
+            places.setdefault(label, set()).add(place)
+        reused = sorted(label for label, found in places.items() if len(found) > 1 and _NUMBER.fullmatch(label))
+        if reused:
+            example = f"{reused[0]} in {' and '.join(sorted(places[reused[0]])[:2])}"
+            yield (
+                f"{len(reused)} of {len(places)} labels of {column} occur in several labels of {name} ({example}) and count as one donor "
+                f"each. If they are different people, store a column that joins {column} and {name}, and name it with --donor-column."
+            )

@@ -12,7 +12,7 @@ from orchestrator.ingest.column_controls import mark_controls, names_column
 from orchestrator.ingest.columns import SAMPLE_COLUMNS, Columns, choose_columns, other_conditions
 from orchestrator.ingest.conditions import listed, read_conditions
 from orchestrator.ingest.confounding import about_confounding, confounded, find_confounding
-from orchestrator.ingest.donors import donors_without_condition
+from orchestrator.ingest.donors import about_reused_labels, donors_without_condition
 from orchestrator.ingest.exposures import with_exposures
 from orchestrator.ingest.meaning import Meaning
 from orchestrator.ingest.obs_columns import labels_of, plain
@@ -74,6 +74,8 @@ def understand(obs: pd.DataFrame, options: Options) -> Meaning:
         notes.append(f"The labels are guides: each is taken as the {guides} of its gene (--guides says otherwise).")
     pooled = list(_about_other_conditions(obs, columns, condition, treated.columns))
     donor = _donors(obs, columns, condition.where(cell_type.present), left_out, notes)
+    if columns.donor is not None:
+        pooled += about_reused_labels(obs, donor, columns.donor.column)
     found = Meaning(
         columns=columns,
         rows=_rows(donor, cell_type, condition),

@@ -8,6 +8,7 @@ import pandas as pd
 
 from orchestrator.atlas.errors import AtlasUnusable
 
+_WORD: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 _MOST_LABELS: Final = 200_000
 
 
@@ -22,6 +23,11 @@ class Choice:
 def plain(name: str) -> str:
     """Return the name of a column without case and separators: "donorid" of "Donor ID" and of "donor_id"."""
     return re.sub(r"[^a-z0-9]", "", name.casefold())
+
+
+def words_of(name: str) -> set[str]:
+    """Return the words in the name of a column, in lower case: "plate" and "id" of "Plate ID" and of "plateId"."""
+    return {word.casefold() for word in _WORD.findall(name)}
 
 
 def labels_of(column: "pd.Series[object]") -> list[str]:

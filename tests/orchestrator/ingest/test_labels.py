@@ -687,3 +687,23 @@ def test_a_stimulation_that_the_reference_data_lacks_is_combined_with_guides() -
     cells = obs(cell_type=["B"], condition=None, guide=["NT", "KLF1"], stimulation=["unstim", "unstim", "LPS", "LPS"])
     found = understand(cells, Options())
     assert set(named(found).values()) == {None, "LPS", "KLF1 knockout", "KLF1 knockout + LPS"}
+
+
+@pytest.mark.parametrize(
+    ("donors", "column", "told"),
+    [
+        ([1, 2], "site", True),
+        (["P1", "P2"], "Study ID", True),
+        (["P1", "P2"], "tissue_site", False),  # one donor may have several tissues
+        (["AH-0231", "AH-0577"], "site", False),  # no site would give the same code
+        ([1, 2], "batch", False),
+    ],
+)
+def test_regression_donors_that_each_site_numbers_anew_are_told(
+    donors: list[object], column: str, *, told: bool
+) -> None:
+    cells = obs(condition=["ctrl", "IFN-beta"], donor=[*donors, *donors], **{column: ["Oslo"] * 2 + ["Rome"] * 2})
+    found = [each for each in understand(cells, Options()).warnings if "count as one donor" in each]
+    assert len(found) == told
+    if told:
+        assert f"({donors[0]} in Oslo and Rome)" in found[0]
