@@ -51,12 +51,14 @@ def read_conditions(
     *,
     combined: Mapping[str, ConditionEntry] | None = None,
     proposed: Sequence[str] = (),
+    missing: int = 0,
 ) -> Conditions:
     """Return what the labels of a condition column mean, given the number of cells of each.
 
     Args:
         combined: what labels mean that were made of several columns.
         proposed: values of `--control` that name a control in another column, with their sizes.
+        missing: number of cells without a label.
 
     Raises:
         AtlasUnusable: no control is found, controls of several kinds are, or a label cannot be asked for; the message says which
@@ -92,7 +94,7 @@ def read_conditions(
         found.notes += notes
     _name_unnamed(cells, found, guides, named_elsewhere)
     if not found.controls:
-        raise AtlasUnusable(_no_control(cells, found, proposed))
+        raise AtlasUnusable(_no_control(cells, found, proposed, missing))
     if not found.perturbed:
         raise AtlasUnusable(
             f"All conditions are controls or left out ({', '.join(cells)}), so there is nothing to predict. Give another column with "
@@ -179,10 +181,12 @@ def _several_kinds(cells: Mapping[str, int], kinds: Mapping[str, str]) -> str:
     )
 
 
-def _no_control(cells: Mapping[str, int], found: Conditions, proposed: Sequence[str]) -> str:
+def _no_control(cells: Mapping[str, int], found: Conditions, proposed: Sequence[str], missing: int) -> str:
     left_out = (
         f" Left out as unassigned unless --control names them: {listed(found.left_out)}." if found.left_out else ""
     )
+    if missing:
+        left_out += f" {missing:,} cells have no label: if they are the controls, write so in the file."
     elsewhere = " or one of another column with --control COLUMN=LABEL"
     if proposed:
         elsewhere += f", such as {option('control', proposed[0].partition(' (')[0])} (possible: {listed(proposed)})"

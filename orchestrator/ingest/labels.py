@@ -58,6 +58,7 @@ def understand(obs: pd.DataFrame, options: Options) -> Meaning:
         lambda label: _named_elsewhere(obs, condition.mask(label), columns),
         combined=treated.entries,
         proposed=marked.proposed,
+        missing=int((~condition.present).sum()),
     )
     left_out = {f"{columns.condition.column} {label!r}": cells for label, cells in conditions.left_out.items()}
     left_out |= treated.left_out

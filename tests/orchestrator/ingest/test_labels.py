@@ -707,3 +707,9 @@ def test_regression_donors_that_each_site_numbers_anew_are_told(
     assert len(found) == told
     if told:
         assert f"({donors[0]} in Oslo and Rome)" in found[0]
+
+
+def test_regression_cells_without_a_condition_may_be_the_controls() -> None:
+    told = refusal(obs(condition=[None, None, "IFN-beta", "IFN-beta"]))
+    assert told.endswith(f"{CELLS // 2} cells have no label: if they are the controls, write so in the file.")
+    assert "no label" not in refusal(obs(condition=["IL-6", "IL-6", "IFN-beta", "IFN-beta"]))
