@@ -7,6 +7,8 @@ from scipy import sparse
 Floats = NDArray[np.float64]
 
 SCALE = 1e4  # expression is given per this many counts of a cell
+# With fewer genes, a response can be a large share of all counts, and genes that rise make others appear to fall.
+SMALL_PANEL = 1000
 
 
 def depths(counts: sparse.csr_matrix) -> Floats:

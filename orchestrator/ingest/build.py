@@ -13,7 +13,9 @@ from pathlib import Path
 
 from orchestrator.atlas.atlas import GROUPS_FILE, AtlasUnusable, GroupIndex, profile_groups
 from orchestrator.atlas.counts import COUNTS_FILE, write_grouped
+from orchestrator.atlas.expression import SMALL_PANEL
 from orchestrator.ingest.count_matrix import Counts, find_counts
+from orchestrator.ingest.coverage import check_coverage, parts_of
 from orchestrator.ingest.entry import dataset_entry
 from orchestrator.ingest.formats import open_source
 from orchestrator.ingest.genes import read_genes
@@ -47,7 +49,8 @@ class Examined:
     def facts(self) -> list[tuple[str, str]]:
         """What the summary says beside the meaning of the columns."""
         counts, genes = self.counts, self.counts.genes
-        notes = (*counts.notes, *genes.notes)
+        few = f"warning: only {len(genes.symbols)} genes are measured: genes that rise make others appear to fall"
+        notes = (*counts.notes, *genes.notes, *([few] if len(genes.symbols) < SMALL_PANEL else []))
         return [
             *(("WARNING", note.removeprefix(_WARNING)) for note in notes if note.startswith(_WARNING)),
             *(("note", note) for note in notes if not note.startswith(_WARNING)),
@@ -80,13 +83,16 @@ def _examined(dataset: str, path: Path, options: Options, report: Report) -> Ite
         n_cells, meaning = len(obs), understand(obs, options)
         meaning.about_columns += told
         del obs  # of a large atlas, it takes more memory than writing the counts does
+        parts = parts_of(meaning)
         counts = find_counts(
             source,
             n_cells,
             lambda var: read_genes(var, options.symbol_column, options.organism),
             options.layer,
             report,
+            parts=parts.of_cell,
         )
+        check_coverage(counts.tally.sums, parts.names, counts.genes.symbols)
         meaning = _compared(meaning, counts.tally)
         entry = dataset_entry(dataset, meaning, options, dict(source.metadata), n_genes=len(counts.genes.symbols))
         pack(entry)  # fails now, and not after hours of writing, if the catalog has no room for it
@@ -104,7 +110,10 @@ def _compared(meaning: Meaning, tally: Tally) -> Meaning:
     if copies := filled.n_cells - found.n_cells:
         told = f"COPIES: {copies:,} cells have exactly the counts of another cell and are left out, as they measure nothing new."
         found = replace(found, about_columns=[told, *found.about_columns])
-    found.check_sizes()
+    try:
+        found.check_sizes()
+    except AtlasUnusable as error:
+        raise AtlasUnusable(f"{told} {error}" if copies else str(error)) from error
     return found
 
 

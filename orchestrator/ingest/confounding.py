@@ -1,5 +1,6 @@
 """Whether controls and perturbed cells differ in something else than the perturbation: each in another batch, tissue or assay."""
 
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
@@ -15,14 +16,18 @@ from orchestrator.ingest.obs_columns import words_of
 from shared.catalog.entries import ConditionEntry
 from shared.resolver.placeholders import is_unassigned
 
-# Words in the names of columns that may have one label for many samples.
+# Words in the names of columns that may have one label for many samples. Libraries, lanes and pools are not among them: where donors are
+# pooled, each condition has its own.
 _WORDS: Final = frozenset(
     {
-        "batch", "plate", "pool", "run", "lane", "flowcell", "library", "assay", "chemistry", "technology", "platform", "instrument",
-        "sequencer", "tissue", "site", "center", "centre", "lab", "laboratory", "operator", "study", "dataset", "experiment", "date",
-        "suspension",
+        "batch", "batches", "seqbatch", "plate", "run", "chip", "flowcell", "assay", "chemistry", "kit", "technology", "platform",
+        "protocol", "method", "instrument", "sequencer", "medium", "fixation", "passage", "tissue", "site", "center", "centre",
+        "hospital", "lab", "laboratory", "operator", "study", "dataset", "cohort", "date", "suspension", "disease", "diagnosis",
+        "severity", "sex", "gender",
     }
 )  # fmt: skip
+# What the controls and the cells of a condition have in common: less than this is no comparison within a batch.
+_LEAST_SHARED: Final = 0.05
 
 
 class Confounding(NamedTuple):
@@ -51,15 +56,20 @@ def find_confounding(
         if name in used or not _WORDS & words_of(name):
             continue
         cells = Coded.of(obs[name])
-        named = {label for label in cells.counts if not is_unassigned(label)}
+        named = {label.casefold() for label in cells.counts if not is_unassigned(label)}
         if not 1 < len(named) < n_samples:  # a column with as many labels names samples
             continue
-        labels = {label: found & named for label, found in _labels(cells, rows).items()}
+        numbers = _numbers(cells, rows)
         for condition in conditions:
-            of_controls = frozenset().union(*(labels.get(each, ()) for each in condition.controls or controls))
-            of_condition = frozenset(labels[condition.label])
-            if not condition.is_control and of_controls and of_condition and not of_controls & of_condition:
-                yield Confounding(name, condition.label, of_controls, of_condition)
+            of_controls = sum((numbers[each] for each in condition.controls or controls if each in numbers), Counter())
+            of_condition = numbers[condition.label]
+            if (
+                not condition.is_control
+                and of_controls
+                and of_condition
+                and _shared(of_controls, of_condition) < _LEAST_SHARED
+            ):
+                yield Confounding(name, condition.label, frozenset(of_controls), frozenset(of_condition))
 
 
 def about_confounding(found: Sequence[Confounding]) -> Iterator[str]:
@@ -70,7 +80,7 @@ def about_confounding(found: Sequence[Confounding]) -> Iterator[str]:
     for (column, of_controls), conditions in together.items():
         of_others = frozenset().union(*(each.of_condition for each in conditions))
         yield (
-            f"CONFOUNDED WITH {column}: every control is of {listed(sorted(of_controls))}, every cell under "
+            f"CONFOUNDED WITH {column}: controls are of {listed(sorted(of_controls))}, cells under "
             f"{listed([each.condition for each in conditions])} of {listed(sorted(of_others))}. A response cannot be told from a "
             "difference between these: answers say so, and their confidence is at most low."
         )
@@ -84,10 +94,18 @@ def confounded(conditions: Sequence[ConditionEntry], found: Sequence[Confounding
     return [each.model_copy(update={"confounded_with": columns.get(each.label, [])}) for each in conditions]
 
 
-def _labels(cells: Coded, rows: Mapping[Group, NDArray[np.int64]]) -> dict[str, set[str]]:
-    """Return the labels of the cells of each condition."""
-    found: dict[str, set[str]] = {}
+def _numbers(cells: Coded, rows: Mapping[Group, NDArray[np.int64]]) -> dict[str, Counter[str]]:
+    """Return the number of cells of each label in each condition, without those of no label."""
+    found: dict[str, Counter[str]] = defaultdict(Counter)
     for group, members in rows.items():
-        codes = np.unique(cells.codes[members])
-        found.setdefault(group.condition, set()).update(cells.labels[code] for code in codes if code >= 0)
+        codes, numbers = np.unique(cells.codes[members], return_counts=True)
+        labels = found[group.condition]
+        for code, number in zip(codes.tolist(), numbers.tolist(), strict=True):
+            if code >= 0 and not is_unassigned(cells.labels[code]):
+                labels[cells.labels[code].casefold()] += number
     return found
+
+
+def _shared(one: Counter[str], other: Counter[str]) -> float:
+    """Return how much of two sets of cells has the same labels, from 0 to 1."""
+    return sum(min(one[label] / one.total(), other[label] / other.total()) for label in one)

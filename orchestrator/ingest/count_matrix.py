@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy import sparse
 
 from orchestrator.atlas.atlas import AtlasUnusable
@@ -81,6 +82,8 @@ def find_counts(
     genes_of: Callable[[pd.DataFrame], Genes],
     layer: str | None = None,
     report: Report = silent,
+    *,
+    parts: NDArray[np.int32] | None = None,
 ) -> Counts:
     """Return the counts of a file, after checking all of their values.
 
@@ -88,6 +91,7 @@ def find_counts(
         n_cells: number of cells that the file names.
         genes_of: makes the genes of a matrix from its table of genes.
         layer: name of the matrix to use (`X`, `raw`, or of a layer), instead of the first that holds counts.
+        parts: the part of each cell whose sums are wanted (`Tally`).
 
     Raises:
         AtlasUnusable: no matrix holds counts, or the chosen one has values that counts do not have; the message says what to do.
@@ -104,7 +108,7 @@ def find_counts(
         sample = matrix.sample()
         kinds[name] = values.kind_of(sample)
         if kinds[name] == values.COUNTS:
-            found = _checked(source, name, values.COUNTS, genes_of, report)
+            found = _checked(source, name, values.COUNTS, genes_of, report, parts=parts)
             if isinstance(found, Counts):
                 return _with_notes(found, source, names, rejected)
             if found.only_fractions and values.are_fractional_counts(sample):
@@ -115,7 +119,7 @@ def find_counts(
     for name, kind in kinds.items():
         found = Rejected(name, f"{name} holds {kind}")
         if _is_usable(kind, forced=layer is not None) or kind in {values.NEGATIVE, values.NOT_FINITE}:
-            found = _checked(source, name, kind, genes_of, report)
+            found = _checked(source, name, kind, genes_of, report, parts=parts)
         if isinstance(found, Counts):
             return _with_notes(found, source, names, rejected)
         rejected.append(found)
@@ -174,7 +178,13 @@ def merged(block: sparse.csr_matrix, genes: Genes) -> sparse.csr_matrix:
 
 
 def _checked(
-    source: Source, name: str, kind: str, genes_of: Callable[[pd.DataFrame], Genes], report: Report
+    source: Source,
+    name: str,
+    kind: str,
+    genes_of: Callable[[pd.DataFrame], Genes],
+    report: Report,
+    *,
+    parts: NDArray[np.int32] | None,
 ) -> Counts | Rejected:
     """Read all of a matrix: return its counts, or why they are none."""
     matrix = source.matrices[name]
@@ -183,7 +193,7 @@ def _checked(
     if len(var) != matrix.shape[1]:
         return Rejected(name, f"{name} has {matrix.shape[1]} genes, but var names {len(var)}")
     genes = genes_of(var)
-    tally = Tally(matrix.shape[0], len(genes.symbols))
+    tally = Tally(matrix.shape[0], len(genes.symbols), parts)
     defects: dict[str, Defect] = {}
     for first, block in matrix.blocks():
         report(CHECK, first, matrix.shape[0])

@@ -8,7 +8,7 @@ from typing import Final
 import pandas as pd
 
 from orchestrator.ingest.coded import Coded
-from orchestrator.ingest.obs_columns import words_of
+from orchestrator.ingest.obs_columns import plain, words_of
 from shared.resolver.placeholders import is_unassigned
 
 # Parts of sample names that name a condition.
@@ -37,8 +37,14 @@ CONDITION_WORDS = frozenset(
 )
 # Words in the names of columns whose labels may each number their donors.
 _PLACES: Final = frozenset({"site", "center", "centre", "lab", "laboratory", "study", "dataset", "cohort", "hospital"})
+_OF_PLACES: Final = frozenset({"id", "name", "code", "of", "clinical", "collection"})
 # "1", "P2", "donor 3": what each of them may call its first donors.
 _NUMBER: Final = re.compile(r"[A-Za-z]*[ _-]?\d{1,2}")
+# The one donor of an atlas that tells none apart.
+ONE_DONOR: Final = "all donors"
+_REPLICATE: Final = re.compile(
+    r"(.*?)[ _.-]*(?:bio|tech|biological|technical)?[ _.-]*rep(?:l|licate)?[ _.-]*\d+", re.IGNORECASE
+)
 _ACCESSION = re.compile(r"(?:GSM|SR[RSX]|ER[RSX]|SAMN)\d+")
 
 
@@ -73,6 +79,9 @@ def donors_without_condition(pairs: Collection[tuple[str, str]]) -> dict[str, st
     condition_of = dict(pairs)
     if len(condition_of) < len(pairs):  # a donor has several conditions, as it should be
         return None
+    without = {label: _cut(label, condition) for label, condition in condition_of.items()}
+    if all(without[label] not in {"", label} for label in without) and _are_shared(without, condition_of):
+        return {**without}
     # GEO gives each sample a number of its own, which tells nothing of the donor.
     parts = {label: re.findall(r"[^\W\d_]+|\d+", _ACCESSION.sub("", label)) for label in condition_of}
     if len({len(tokens) for tokens in parts.values()}) != 1:
@@ -86,11 +95,21 @@ def donors_without_condition(pairs: Collection[tuple[str, str]]) -> dict[str, st
         if not _names_the_condition({name: {own[place] for own in labels} for name, labels in by_condition.items()})
     ]
     shorter = {label: "-".join(tokens[place] for place in kept) for label, tokens in parts.items()}
+    return {**shorter} if kept and _are_shared(shorter, condition_of) else None
+
+
+def _cut(label: str, condition: str) -> str:
+    """Return a label of a donor without the condition: "P1" of "P1_IFN-beta"."""
+    return re.sub(rf"[ _.:-]*{re.escape(condition)}[ _.:-]*", "", label, flags=re.IGNORECASE)
+
+
+def _are_shared(donors: Mapping[str, str], condition_of: Mapping[str, str]) -> bool:
+    """Return whether at least half of the donors have several conditions."""
     conditions: dict[str, set[str]] = {}
     for label, condition in condition_of.items():
-        conditions.setdefault(shorter[label], set()).add(condition)
+        conditions.setdefault(donors[label], set()).add(condition)
     n_shared = sum(len(each) > 1 for each in conditions.values())
-    return {**shorter} if kept and n_shared and n_shared * 2 >= len(conditions) else None
+    return bool(n_shared) and n_shared * 2 >= len(conditions)
 
 
 def _names_the_condition(values: Mapping[str, set[str]]) -> bool:
@@ -101,6 +120,22 @@ def _names_the_condition(values: Mapping[str, set[str]]) -> bool:
     return any(value in CONDITION_WORDS or (value.isalpha() and value in name) for name, value in found.items())
 
 
+def spelled_alike(counts: Mapping[str, int]) -> dict[str, str]:
+    """Return the labels that differ from a more frequent one only in case, spaces and signs, with that one: "p1" and "P 1" are P1."""
+    most: dict[str, str] = {}
+    for label in sorted(counts, key=lambda each: (-counts[each], len(each), each)):
+        most.setdefault(plain(label) or label, label)
+    found = {label: most[plain(label) or label] for label in counts}
+    return {label: name for label, name in found.items() if label != name}
+
+
+def without_replicates(labels: Collection[str]) -> dict[str, str] | None:
+    """Return each label without the number of its replicate; None unless all name one: "P1_rep1" is a replicate of P1, "rep1" of anyone."""
+    matches = {label: _REPLICATE.fullmatch(label) for label in labels}
+    stems = {label: match[1] or ONE_DONOR for label, match in matches.items() if match}
+    return stems if len(stems) == len(labels) > len(set(stems.values())) else None
+
+
 def about_reused_labels(obs: pd.DataFrame, donor: Coded, column: str) -> Iterator[str]:
     """Yield in which columns labels of donors occur several times, as numbers do that each site gives anew.
 
@@ -109,7 +144,7 @@ def about_reused_labels(obs: pd.DataFrame, donor: Coded, column: str) -> Iterato
         column: the column of the donors.
     """
     for name in map(str, obs):
-        if name == column or not _PLACES & words_of(name) or "tissue" in words_of(name):
+        if name == column or not _PLACES & words_of(name) or not words_of(name) <= _PLACES | _OF_PLACES:
             continue
         cells = Coded.of(obs[name])
         named = cells.relabeled({label: None for label in cells.labels if is_unassigned(label)})

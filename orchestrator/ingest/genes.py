@@ -48,6 +48,8 @@ _REPEATED: Final = re.compile(r"(.+)[-.](\d{1,2})")
 _OPEN_FRAME: Final = re.compile(r"^(C[\dXY]+)ORF(?=\d)")
 # Below this share of genes with symbols, the ids are most likely of something else. Half of all Ensembl genes may lack one.
 LEAST_NAMED: Final = 0.2
+# A few names differ by case only ("C1orf43" and "C1ORF43" in joined annotations).
+_TWO_SPELLINGS: Final = 20
 _SPIKE_IN: Final = re.compile(r"ERCC-\d{5}")
 # Columns that tell genes from other features, and how they write "gene expression": Cell Ranger, CELLxGENE, muon, the NeurIPS 2021 data.
 _FEATURE_TYPES: Final = ("feature_types", "feature_type", "feature_biotype", "modality")
@@ -86,6 +88,8 @@ def read_genes(var: pd.DataFrame, symbol_column: str | None = None, organism: st
     named_by, symbols = _named(var, symbol_column)
     symbols = _of_human(symbols, of_genes, notes)
     _refuse_other_species(var, symbols[of_genes], notes, forced=organism is not None)
+    if organism is None:
+        _refuse_two_spellings(symbols[of_genes])
     symbols = _canonical(symbols, notes)
     spike_ins = np.array([bool(_SPIKE_IN.fullmatch(symbol)) for symbol in symbols])
     if (spike_ins & of_genes).any():
@@ -245,6 +249,18 @@ def _refuse_other_species(var: pd.DataFrame, symbols: Texts, notes: list[str], *
     if not forced:
         raise AtlasUnusable(f"The genes are {reason}, and {_ONLY_HUMAN}")
     notes.append(f"warning: the genes are {reason}, but are taken as human (--organism)")
+
+
+def _refuse_two_spellings(symbols: Texts) -> None:
+    """Refuse genes of two species that were joined: "ISG15" and "Isg15" would be added up as one gene."""
+    present = set(symbols)
+    twice = [symbol for symbol in present if symbol != symbol.upper() and symbol.upper() in present]
+    if len(twice) >= _TWO_SPELLINGS:
+        examples = " and ".join(f"{symbol.upper()} beside {symbol}" for symbol in sorted(twice)[:2])
+        raise AtlasUnusable(
+            f"{len(twice):,} genes are there in two spellings ({examples}), as if cells of two species were joined. Keep the human cells "
+            "and genes only. If all of them are human, give --organism human: their counts are then added."
+        )
 
 
 def _foreign_ids(texts: list[str]) -> str | None:

@@ -12,7 +12,14 @@ from orchestrator.ingest.column_controls import mark_controls, names_column
 from orchestrator.ingest.columns import SAMPLE_COLUMNS, Columns, choose_columns, other_conditions
 from orchestrator.ingest.conditions import listed, read_conditions
 from orchestrator.ingest.confounding import about_confounding, confounded, find_confounding
-from orchestrator.ingest.donors import about_reused_labels, donors_without_condition
+from orchestrator.ingest.donors import (
+    ONE_DONOR,
+    about_reused_labels,
+    donors_without_condition,
+    spelled_alike,
+    without_replicates,
+)
+from orchestrator.ingest.doubtful_cells import about_doubtful_cells
 from orchestrator.ingest.exposures import with_exposures
 from orchestrator.ingest.meaning import Meaning
 from orchestrator.ingest.obs_columns import labels_of, plain
@@ -24,7 +31,6 @@ from shared.resolver.guides import Modality, is_screen
 from shared.resolver.labels import cell_type_entry, reference_name, told_apart
 from shared.resolver.placeholders import is_unassigned
 
-ONE_DONOR = "all donors"
 _FEW_LABELS = 50
 _TECHNIQUES = (
     (re.compile(r"crispr[\W_]?a\b|activation|overexpress", re.IGNORECASE), Modality.OVEREXPRESSION),
@@ -93,7 +99,11 @@ def understand(obs: pd.DataFrame, options: Options) -> Meaning:
     found.check_sizes()
     confounding = list(find_confounding(obs, columns, found.rows, found.conditions))
     found.conditions = confounded(found.conditions, confounding)
-    found.about_columns += [*about_species(obs, options.organism), *about_confounding(confounding)]
+    found.about_columns += [
+        *about_species(obs, options.organism),
+        *about_confounding(confounding),
+        *about_doubtful_cells(obs, found.rows),
+    ]
     donors = columns.donor
     if donors and plain(donors.column) in map(plain, SAMPLE_COLUMNS) and donors.why != "given" and found.arms.both:
         found.notes.append(f"{donors.column} is taken as the donor. If it does not name people, give --donor-column.")
@@ -174,11 +184,24 @@ def _donors(obs: pd.DataFrame, columns: Columns, condition: Coded, left_out: dic
         if label in new:
             left_out[f"{columns.donor.column} {label!r}"] = cells
     donor = donor.relabeled(new)
+    if alike := spelled_alike(donor.counts):
+        example = next(iter(alike))
+        notes.append(
+            f"Labels of {columns.donor.column} that are spelled alike are one donor: {example} is {alike[example]}."
+        )
+        donor = donor.relabeled(alike)
     shorter = donors_without_condition(donor.crossed(condition).keys())
     if shorter is not None:
         example = next(iter(shorter))
         notes.append(f"Labels of {columns.donor.column} contain the condition: {example} is donor {shorter[example]}.")
         donor = donor.relabeled(shorter)
+    stems = without_replicates(list(donor.counts))
+    if stems is not None and columns.donor.why != "given":
+        notes.append(
+            f"Labels of {columns.donor.column} ({listed(sorted(stems))}) name replicates: the cells of all replicates are one donor. If "
+            f"each is another person, give --donor-column {columns.donor.column}."
+        )
+        donor = donor.relabeled(stems)
     return donor
 
 

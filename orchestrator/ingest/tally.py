@@ -22,12 +22,18 @@ class Tally:
     Attributes:
         sizes: number of values of each cell.
         largest: the largest count.
+        sums: counts by part of the atlas and gene.
+
+    Args:
+        parts: the part of each cell, from 0; -1 for cells that belong to none. By default, all belong to one.
     """
 
-    def __init__(self, n_cells: int, n_genes: int) -> None:
+    def __init__(self, n_cells: int, n_genes: int, parts: NDArray[np.int32] | None = None) -> None:
         self.sizes: Rows = np.zeros(n_cells, dtype=np.int64)
         self.largest = 0.0
         self._n_largest = 0
+        self._parts = np.zeros(n_cells, dtype=np.int32) if parts is None else parts
+        self.sums = np.zeros((int(self._parts.max(initial=0)) + 1, n_genes))
         self._fingerprints = np.zeros(n_cells, dtype=np.uint64)
         self._weights = np.random.default_rng(_SEED).integers(1, 2**64, n_genes, dtype=np.uint64)
 
@@ -42,6 +48,10 @@ class Tally:
         # Sums that wrap around are exact, so the order of the values of a cell does not matter.
         weighted = counts.data.astype(np.uint64) * self._weights[counts.indices]
         self._fingerprints[places][filled] = np.add.reduceat(weighted, counts.indptr[filled])
+        of_part = self._parts[places]
+        rows = np.flatnonzero(of_part >= 0)
+        members = (np.ones(len(rows)), (of_part[rows], rows))
+        self.sums += (sparse.csr_matrix(members, (len(self.sums), counts.shape[0])) @ counts).toarray()
         largest = float(counts.data.max())
         if largest >= self.largest:
             before = self._n_largest if largest == self.largest else 0

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import sparse
 
-from orchestrator.atlas.expression import profile
+from orchestrator.atlas.expression import SMALL_PANEL, profile
 from orchestrator.config import JobConfig
 from orchestrator.evidence.confidence import Accuracy, accuracy_of
 from orchestrator.evidence.differential import Differential
@@ -33,8 +33,6 @@ from shared.runs.states import Phase
 
 # Names of cell types contain commas, so a note lists only a few; the report has a table of all.
 NAMED_TYPES = 2
-# With fewer genes, a response can be a large share of all counts.
-SMALL_PANEL = 1000
 # Cells further than this outside the measured cell types get a note, and no more than low confidence.
 MAX_EXTRAPOLATION = 0.2
 

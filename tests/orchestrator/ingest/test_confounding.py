@@ -25,7 +25,7 @@ def warnings(**columns: Sequence[object]) -> list[str]:
 @pytest.mark.parametrize("column", ["batch", "Plate ID", "assay", "tissue", "site"])
 def test_regression_a_batch_that_is_the_same_as_the_treatment_is_told(column: str) -> None:
     (told,) = warnings(**{column: ["x1", "x1", "x2", "x2"]})
-    assert told.startswith(f"CONFOUNDED WITH {column}: every control is of x1, every cell under IFN-beta of x2.")
+    assert told.startswith(f"CONFOUNDED WITH {column}: controls are of x1, cells under IFN-beta of x2.")
 
 
 @pytest.mark.parametrize(
@@ -37,10 +37,18 @@ def test_regression_a_batch_that_is_the_same_as_the_treatment_is_told(column: st
         {"batch": ["b1"] * 4 + ["b2"] * 4},  # of a donor
         {"batch": ["b1", "b1", "b2", "b2", "b3", "b3", "b4", "b4"]},  # names samples
         {"shelf": ["x1", "x1", "x2", "x2"]},
+        {"tissue": ["blood", "blood", "Blood", "Blood"]},
     ],
 )
 def test_a_batch_that_does_not_follow_the_treatment_is_not_told(columns: dict[str, list[str]]) -> None:
     assert warnings(**columns) == []
+
+
+def test_regression_a_few_exceptions_leave_a_batch_confounded() -> None:
+    batches = ["b1", "b1", "b2", "b2"] * 60
+    batches[2] = "b1"
+    (told,) = warnings(batch=batches)
+    assert told.startswith("CONFOUNDED WITH batch: controls are of b1, cells under IFN-beta of b1, b2.")
 
 
 def test_the_catalog_keeps_which_conditions_are_confounded() -> None:

@@ -10,6 +10,7 @@ from scipy import sparse
 from orchestrator.atlas.atlas import AtlasUnusable
 from orchestrator.ingest.count_matrix import merged
 from orchestrator.ingest.genes import INDEX, Genes, ensembl_symbols, read_genes
+from shared.resolver.genes import gene_symbols
 
 SYMBOLS = ["ISG15", "IFI6", "MX1", "STAT1", "CD14", "CD3E", "ACTB", "GAPDH", "IRF7", "OAS1"]
 IDS = [f"ENSG9{i:010}" for i in range(10)]
@@ -192,3 +193,13 @@ def test_regression_an_atlas_of_which_nearly_all_genes_lack_a_symbol_is_refused(
     with pytest.raises(AtlasUnusable, match=r"Only 300 of 2300 genes have a symbol, by .*--symbol-column"):
         read_genes(var(known + unknown))
     assert len(read_genes(var(known + unknown[:300])).symbols) > 290
+
+
+def test_regression_genes_of_two_species_are_not_added_up() -> None:
+    symbols = sorted(gene_symbols())[:60]
+    joined = var([*symbols, *(symbol.capitalize() for symbol in symbols)])
+    with pytest.raises(
+        AtlasUnusable, match=r"genes are there in two spellings .* as if cells of two species were joined"
+    ):
+        read_genes(joined)
+    assert len(read_genes(joined, None, "human").symbols) == len(symbols)

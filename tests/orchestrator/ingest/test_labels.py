@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from orchestrator.atlas.errors import AtlasUnusable
-from orchestrator.ingest.labels import ONE_DONOR, understand
+from orchestrator.ingest.donors import ONE_DONOR
+from orchestrator.ingest.labels import understand
 from orchestrator.ingest.meaning import Meaning
 from orchestrator.ingest.options import Options
 from orchestrator.ingest.summary import WIDTH, summary
@@ -713,3 +714,33 @@ def test_regression_cells_without_a_condition_may_be_the_controls() -> None:
     told = refusal(obs(condition=[None, None, "IFN-beta", "IFN-beta"]))
     assert told.endswith(f"{CELLS // 2} cells have no label: if they are the controls, write so in the file.")
     assert "no label" not in refusal(obs(condition=["IL-6", "IL-6", "IFN-beta", "IFN-beta"]))
+
+
+def donors_of(found: Meaning) -> set[str]:
+    return {group.donor for group in found.rows}
+
+
+@pytest.mark.parametrize(
+    ("labels", "donors"),
+    [
+        (["P1", "p1", "P2", "P 2"], {"P1", "P2"}),
+        (["P1_rep1", "P1_rep2", "P2_rep1", "P2_rep2"], {"P1", "P2"}),
+        (["rep1", "rep2", "rep1", "rep2"], {ONE_DONOR}),
+        (["P1", "P2", "P3", "P4"], {"P1", "P2", "P3", "P4"}),
+    ],
+)
+def test_regression_one_donor_under_several_names_is_one_donor(labels: list[str], donors: set[str]) -> None:
+    column = [label for label in labels for _ in range(4)]
+    found = understand(obs(donor=column), Options())
+    assert donors_of(found) == donors
+    if "rep" in labels[0]:
+        given = understand(obs(donor=column), Options(donor_column="donor"))
+        assert donors_of(given) == set(labels)  # a person says that they are people
+
+
+def test_regression_the_condition_as_it_is_written_is_taken_out_of_donors() -> None:
+    conditions = ["ctrl", "ctrl", "IFN-beta", "IFN-beta"]
+    donors = [f"{donor}_{condition}" for donor in ("P1", "P2") for condition in conditions]
+    found = understand(obs(donor=donors, condition=conditions), Options())
+    assert donors_of(found) == {"P1", "P2"}
+    assert found.arms.both == ["P1", "P2"]
