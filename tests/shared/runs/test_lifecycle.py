@@ -1,23 +1,26 @@
 """The life of a run between its submission and its end."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from functools import partial
+from pathlib import Path
 
 import pytest
 
 from shared.catalog.interpretation import Interpretation
-from shared.errors import RunAlreadyFinished, RunChanged, Unavailable
+from shared.errors import RunAlreadyFinished, RunChanged, RunNotFinished, RunNotFound, Unavailable
 from shared.fields import ControlStrategy
 from shared.runs import lifecycle, states
 from shared.runs.evidence import Confidence
 from shared.runs.jobs import failure_for
 from shared.runs.lifecycle import PhaseShare
-from shared.runs.records import Iteration, Run
+from shared.runs.records import Iteration, Run, StoredFile
 from shared.runs.schemas import CreateRunRequest
 from shared.runs.states import Actor, ComputeState, FailureReason, Phase, RunState
 from shared.runs.submission import RunSubmission
 from shared.runs.views import run_status
 from shared.stores.sqlite import SqliteDatabase, SqliteRunStore
-from tests.support.builders import ADA, ANSWERABLE, evidence, lease, outcome
+from tests.support.builders import ADA, ANSWERABLE, EVE, NO_RUN, evidence, lease, outcome
 from tests.support.fakes import FakeBatch, TestClock
 
 READ = Interpretation(answerable=False, dataset=None, cell_type=None, perturbation=None, caveats=[])
@@ -343,3 +346,55 @@ async def test_the_history_says_whether_a_job_began_or_took_over(
     clock.move(minutes=4)
     taken = await lease(run.run_id, owner="two", store=store, clock=clock).begin()
     assert (taken.transitions[-1].reason, taken.heartbeat_at) == ("another process took over the job", clock.now)
+
+
+class DeletedFiles:
+    """Result files that know what was deleted, and whether the run was still stored then."""
+
+    def __init__(self, store: SqliteRunStore) -> None:
+        self._store = store
+        self.deleted: list[tuple[str, bool]] = []
+
+    async def upload(self, folder: str, path: Path, media_type: str) -> StoredFile:
+        raise NotImplementedError
+
+    async def delete(self, run_id: str) -> None:
+        """Note what is deleted."""
+        self.deleted.append((run_id, await self._store.get(run_id) is not None))
+
+    async def sign(self, files: Sequence[StoredFile], expires_at: datetime) -> Sequence[str]:
+        raise NotImplementedError
+
+
+async def test_a_finished_run_is_deleted_with_its_files_first(
+    store: SqliteRunStore, run: Run, clock: TestClock
+) -> None:
+    files = DeletedFiles(store)
+    await lease(run.run_id, store=store, clock=clock).fail(failure_for(FailureReason.ORCHESTRATOR_ERROR), "It broke.")
+    await lifecycle.delete(run.run_id, ADA, store=store, files=files)
+    assert files.deleted == [(run.run_id, True)]
+    assert await store.get(run.run_id) is None
+
+
+async def test_only_its_owner_deletes_a_run(store: SqliteRunStore, run: Run) -> None:
+    files = DeletedFiles(store)
+    for run_id, caller in ((run.run_id, EVE), (NO_RUN, ADA), ("../secrets", ADA)):
+        with pytest.raises(RunNotFound) as refused:
+            await lifecycle.delete(run_id, caller, store=store, files=files)
+        assert refused.value.detail == RunNotFound(run_id).detail
+    assert files.deleted == []
+
+
+async def test_a_run_that_is_active_or_has_a_machine_is_not_deleted(
+    store: SqliteRunStore, run: Run, batch: FakeBatch, clock: TestClock
+) -> None:
+    files = DeletedFiles(store)
+    with pytest.raises(RunNotFinished) as active:
+        await lifecycle.delete(run.run_id, ADA, store=store, files=files)
+    assert active.value.detail == RunNotFinished(run.run_id, "is pending. Cancel it first.").detail
+    await lifecycle.cancel(run.run_id, ADA, store=store, jobs=batch, clock=clock)
+    with pytest.raises(RunNotFinished) as releasing:
+        await lifecycle.delete(run.run_id, ADA, store=store, files=files)
+    advice = "still has a machine, which is being released. Try again in a minute."
+    assert releasing.value.detail == RunNotFinished(run.run_id, advice).detail
+    assert files.deleted == []

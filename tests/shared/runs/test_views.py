@@ -73,6 +73,7 @@ async def test_a_wait_that_is_over_before_the_watch_begins_is_no_missing_run(sql
     store = SlowToWatch(sqlite)
     waited = await views.await_change(run.run_id, ADA, seconds=0.01, store=store)
     assert run_status(waited) == run_status(run)
+    assert run_status(run).interpretation == ANSWERABLE.interpretation
     with pytest.raises(RunNotFound):
         await views.await_change(run.run_id, EVE, seconds=0.01, store=store)
 
