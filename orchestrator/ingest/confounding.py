@@ -48,12 +48,13 @@ def find_confounding(
         rows: rows of the file by group.
         conditions: of all groups.
     """
-    chosen = (columns.cell_type, columns.condition, columns.donor, columns.dose, columns.time)
+    chosen = (columns.cell_type, columns.condition, columns.donor, columns.dose)
+    time = columns.time.column if columns.time else None
     used = {*columns.more_conditions, *(each.column for each in chosen if each)}
     n_samples = len({(group.donor, group.condition) for group in rows})
     controls = [each.label for each in conditions if each.is_control]
     for name in map(str, obs):
-        if name in used or not _WORDS & words_of(name):
+        if name in used or (name != time and not _WORDS & words_of(name)):
             continue
         cells = Coded.of(obs[name])
         named = {label.casefold() for label in cells.counts if not is_unassigned(label)}

@@ -51,6 +51,13 @@ def test_regression_a_few_exceptions_leave_a_batch_confounded() -> None:
     assert told.startswith("CONFOUNDED WITH batch: controls are of b1, cells under IFN-beta of b1, b2.")
 
 
+def test_regression_controls_of_another_time_are_told() -> None:
+    (told,) = warnings(time=["0h", "0h", "24h", "24h"])
+    assert told.startswith("CONFOUNDED WITH time: controls are of 0h, cells under IFN-beta, 24 h of 24h.")
+    assert warnings(time=["24h"]) == warnings(time=[None, None, "24h", "24h"]) == []
+    assert warnings(time=["0h", "6h", "0h", "6h", "6h", "0h", "6h", "0h"]) == []
+
+
 def test_the_catalog_keeps_which_conditions_are_confounded() -> None:
     cells = pd.DataFrame(
         {
