@@ -1,6 +1,7 @@
 """The command line of the ingest: `python -m orchestrator.ingest DATASET PATH`, and `list`, `show NAME` and `remove NAME`."""
 
 import argparse
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -40,7 +41,13 @@ _PAIRS = ("control_for", "rename")
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line: return 0 if it is done, 1 if it cannot be; exit with 2 on wrong usage."""
     given = sys.argv[1:] if arguments is None else arguments
-    return _command(given) if given and given[0] in atlases.COMMANDS else _ingest(given)
+    try:
+        code = _command(given) if given and given[0] in atlases.COMMANDS else _ingest(given)
+        sys.stdout.flush()
+    except BrokenPipeError:  # who read the output has ended, such as head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return code
 
 
 def _command(arguments: list[str]) -> int:

@@ -262,3 +262,16 @@ def test_an_atlas_of_which_too_few_cells_have_counts_is_refused(tmp_path: Path) 
     cells.write_h5ad(tmp_path / "empty.h5ad")
     with pytest.raises(AtlasUnusable, match="No question could be answered"):
         examine("empty", tmp_path / "empty.h5ad")
+
+
+def test_regression_a_reader_that_ends_early_is_no_traceback(tmp_path: Path) -> None:
+    raw_files.atlas().write_h5ad(tmp_path / "cells.h5ad")
+    command = [sys.executable, "-m", "orchestrator.ingest", "cells", str(tmp_path / "cells.h5ad"), "--dry-run"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[3]
+    ) as child:
+        assert child.stdout is not None
+        assert child.stderr is not None
+        child.stdout.close()
+        told = child.stderr.read()
+    assert (child.returncode, told) == (1, "")
