@@ -97,3 +97,8 @@ def test_only_a_run_that_may_fail_can_wait_too_long_and_only_beyond_a_limit(
 
 def test_a_key_lives_as_long_as_its_job_may_wait() -> None:
     assert states.QUEUE_LIMIT == states.KEY_LIFETIME
+
+
+def test_each_process_of_a_job_has_a_folder_of_its_own_for_its_results() -> None:
+    folder = states.results_folder("run_0123456789ab", 2, "0123456789abcdef0123456789abcdef")
+    assert folder == "run_0123456789ab/attempt-2-0123456789ab"

@@ -200,7 +200,7 @@ async def test_a_failed_run_has_no_result_and_the_advice_of_its_failure(
 
 
 async def test_a_run_that_is_not_completed_has_no_result(store: SqliteRunStore, run: Run, clock: TestClock) -> None:
-    with pytest.raises(RunNotCompleted, match="is pending and has no result") as refusal:
+    with pytest.raises(RunNotCompleted, match=f"{run.run_id} is pending and has no result") as refusal:
         await views.result(run.run_id, ADA, store=store, files=SignsNothing(), clock=clock)
     assert run.run_id in refusal.value.detail
     assert refusal.value.detail.endswith(f"Poll /api/v1/runs/{run.run_id} until it is done.")

@@ -118,7 +118,7 @@ async def test_a_run_that_is_not_there_is_none(run_store: RunDatabase) -> None:
 async def test_create_leaves_a_run_of_the_same_id_alone(run_store: RunDatabase) -> None:
     run = make_run()
     await run_store.create(run)
-    with pytest.raises(RunExists):
+    with pytest.raises(RunExists, match=run.run_id):
         await run_store.create(run.model_copy(update={"query": "something else entirely"}))
     assert await run_store.get(run.run_id) == run
 
@@ -144,7 +144,7 @@ async def test_a_create_beyond_the_owners_limit_keeps_nothing(run_store: RunData
 async def test_a_run_that_exists_is_told_so_even_at_the_limit(run_store: RunDatabase) -> None:
     run = make_run()
     await run_store.create(run, max_active=1)
-    with pytest.raises(RunExists):
+    with pytest.raises(RunExists, match=run.run_id):
         await run_store.create(run.model_copy(update={"query": "something else entirely"}), max_active=1)
 
 
@@ -170,10 +170,10 @@ async def test_a_create_stores_nothing_if_its_key_came_to_stand_for_another_run(
     first, second, late = (make_run(idempotency_key=KEY) for _ in range(3))
     await run_store.create(first)
     for replaces in (None, "run_000000000000"):
-        with pytest.raises(RunExists):
+        with pytest.raises(RunExists, match=late.run_id):
             await run_store.create(late, replaces=replaces)
     await run_store.create(second, replaces=first.run_id)
-    with pytest.raises(RunExists):
+    with pytest.raises(RunExists, match=late.run_id):
         await run_store.create(late, replaces=first.run_id)
     assert (await run_store.get(late.run_id), await run_store.run_of_key(KEY)) == (None, second.run_id)
 
@@ -202,7 +202,7 @@ async def test_the_first_terminal_state_wins(run_store: RunDatabase, late: RunSt
     run = make_run()
     await run_store.create(run)
     cancelled = await run_store.update(run.run_id, to(RunState.CANCELLED))
-    with pytest.raises(TransitionRefused):
+    with pytest.raises(TransitionRefused, match=run.run_id):
         await run_store.update(run.run_id, to(late))
     assert await run_store.get(run.run_id) == cancelled
 
@@ -238,7 +238,7 @@ async def test_a_change_that_wants_nothing_writes_nothing(run_store: RunDatabase
 
 
 async def test_an_update_of_a_run_that_is_not_there_says_so(run_store: RunDatabase) -> None:
-    with pytest.raises(RunNotFound):
+    with pytest.raises(RunNotFound, match="run_000000000000"):
         await run_store.update("run_000000000000", to(RunState.RUNNING))
 
 
