@@ -264,6 +264,10 @@ def _with_notes(found: Counts, source: Source, names: list[str], rejected: list[
             f"{found.name} holds {found.kind} of counts scaled by cell: the counts are recovered from it exactly"
         )
     else:
+        if values.vary_little(found.matrix.sample()):
+            notes.append(
+                f"warning: the numbers of {found.name} vary less than counts do, as rounded logarithms would: make sure that they are raw"
+            )
         notes += [
             f"{name} holds other whole numbers: {found.name} is used (--layer {name.removeprefix(_LAYER)} takes the other)"
             for name in names

@@ -55,6 +55,7 @@ _ZEROS: Final = 0.1
 _DISTINCT: Final = 10
 _LARGEST_COUNT: Final = 2**24  # larger ones are not exact as float32
 _LEAST_DISPERSION: Final = 0.3
+_USUAL_DISPERSION: Final = 0.65  # log2(1 + counts), rounded, has 0.6; real counts have more than 1
 _LEAST_TOTALS_DISPERSION: Final = 0.8
 _FEW_ONES: Final = 0.01
 _JUDGED_CELLS, _JUDGED_GENES = 20, 10
@@ -141,6 +142,12 @@ def _totals_vary(sample: sparse.csr_matrix, undo: Callable[[Values], Values]) ->
         return True
     totals = totals[totals > 0] / totals.max(initial=0)
     return len(totals) < 2 or float(totals.std() / totals.mean()) > _VARYING
+
+
+def vary_little(sample: sparse.csr_matrix) -> bool:
+    """Return whether whole numbers vary less than counts usually do, although not so little that they are surely none."""
+    dispersion = _dispersion(sample)
+    return len(dispersion) >= _JUDGED_GENES and float(np.median(dispersion)) < _USUAL_DISPERSION
 
 
 def _are_rounded(sample: sparse.csr_matrix) -> bool:

@@ -59,3 +59,12 @@ def test_counts_thinned_to_one_depth_are_counts(seed: int) -> None:
 @pytest.mark.parametrize("cells", [1, 2, 19])
 def test_few_cells_are_not_judged(cells: int) -> None:
     assert values.kind_of(sparse.csr_matrix(np.full((cells, 50), 7, dtype=np.float32))) == values.COUNTS
+
+
+@given(SEEDS)
+def test_counts_that_vary_little_are_told_from_usual_ones(seed: int) -> None:
+    counts = drawn(seed, mean=2)
+    assert not values.vary_little(counts)
+    made = counts.copy()
+    made.data = np.rint(np.log2(made.data + 1)).astype(np.float32)
+    assert values.vary_little(made)
