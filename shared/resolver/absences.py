@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from shared.resolver.agents import Agent
 from shared.resolver.cues import AWAY, LOSS, WITHOUT
 from shared.resolver.effects import is_effect
-from shared.resolver.premises import is_supposed, is_unable
+from shared.resolver.premises import is_asked_whether, is_supposed, is_unable
 from shared.resolver.sentence import Sentence, starts
 
 _REACH = 6
@@ -72,6 +72,9 @@ def _denial(sentence: Sentence, agent: Agent) -> range | None:
             is_contrast = _is_contrast(sentence, index) or _is_compared(sentence, index)
             first = index - (sentence.keys[index] == "o")
             return None if is_contrast else range(first, agent.start)
+    others = (other for other in sentence.agents if other is not agent)
+    if is_asked_whether(sentence, agent.span) and any(sentence.acts(other.start) for other in others):
+        return None  # "Is IFNG missing after TGF-beta?"
     return _gone(sentence, agent.end)
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from shared.catalog.reference import perturbations as reference_perturbations
 from shared.resolver.agents import Agent
 from shared.resolver.cues import BEFOREHAND, BEFOREHAND_AFTER
+from shared.resolver.gene_lists import LISTING, is_among_genes, is_moving
 from shared.resolver.question import Question
 from shared.resolver.roles import Role
 
@@ -73,7 +74,7 @@ _CONTROLS = (
 )  # fmt: skip
 _ACTS_ON = (
     "inhibit", "block", "neutrali", "repress", "limit", "antagoni", "prevent", "counteract", "dampen", "silenc", "affect", "alter",
-    "influenc", "modulat",
+    "influenc", "modulat", "chang", "diminish", "elevat", "leave", "spare", "regulat",
 )  # fmt: skip
 # Verbs of a perturbation that changes what another one does.
 _MODULATING = (
@@ -102,25 +103,35 @@ class Causes(NamedTuple):
 
 
 def find_causes(
-    question: Question, agents: Sequence[Agent], manipulated: frozenset[int], products: frozenset[int]
+    question: Question, agents: Sequence[Agent], manipulated: frozenset[int], genes: Sequence[range]
 ) -> Causes:
     """Sort the agents of a question by what it says about them.
 
     Args:
         manipulated: indexes of words that name the target of a manipulation.
-        products: indexes of words that name genes, which cells make.
+        genes: words of each gene, which cells make.
     """
+    keys = [word.key for word in question.words]
     acting = [agent for agent in agents if manipulated.isdisjoint(agent.span)]
-    acting = [agent for agent in acting if not _is_excluded(question, agent, acting)]
-    reader = _Reader(question, acting, products)
-    return reader.causes()
+    known = [agent.span for agent in acting if agent.is_known]
+    listed = [agent for agent in acting if agent.is_known and is_among_genes(keys, agent.span, known, genes)]
+    listed += [agent for agent in acting if agent.is_known and is_moving(keys, agent.span, known)]
+    acting = [agent for agent in acting if agent in listed or not _is_excluded(question, agent, acting)]
+    return _Reader(question, acting, genes, listed).causes()
 
 
 def _is_excluded(question: Question, agent: Agent, agents: Sequence[Agent]) -> bool:
     """Return whether another agent is what the question asks about instead: "IL-6 rather than TNF", "interferons such as IFN-beta"."""
     others = [other for other in agents if other is not agent and other.is_known]
-    before = [word.key for word in question.words[max(0, agent.start - 2) : agent.start]]
+    keys = [word.key for word in question.words]
+    before = keys[max(0, agent.start - 2) : agent.start]
     is_denied = before in (["rather", "than"], ["instead", "of"]) or before[-1:] == ["not"]
+    if is_denied and any(
+        other.role is Role.READOUT and LISTING.issuperset(keys[other.end : agent.start])
+        for other in others
+        if other.end <= agent.start
+    ):
+        return False  # "raise IL1B but not IL10"
     tail = question.words[agent.end : agent.end + 1]
     is_denied = is_denied or (not agent.is_known and bool(tail) and tail[0].key == "free")
     is_family = len(agent.means) > 1 and any(
@@ -130,8 +141,11 @@ def _is_excluded(question: Question, agent: Agent, agents: Sequence[Agent]) -> b
 
 
 class _Reader:
-    def __init__(self, question: Question, agents: Sequence[Agent], products: frozenset[int]) -> None:
-        self._products = products
+    def __init__(
+        self, question: Question, agents: Sequence[Agent], genes: Sequence[range], listed: Sequence[Agent]
+    ) -> None:
+        self._products = frozenset(index for gene in genes for index in gene)
+        self._listed = listed
         self._question = question
         self._keys = [word.key for word in question.words]
         self._agents = list(agents)
@@ -157,7 +171,7 @@ class _Reader:
         """Return the agents that the cells make, with those that are listed after one: "raise TNF and IL-6"."""
         found: list[Agent] = []
         for agent in self._agents:
-            if self._is_part_of_name(agent) or self._is_sought(agent):
+            if self._is_part_of_name(agent) or self._is_sought(agent) or agent in self._listed:
                 found.append(agent)
                 continue
             others = [other for other in self._agents if other is not agent and other not in found]
@@ -204,15 +218,8 @@ class _Reader:
         if not is_gene or (is_given and agent.role is Role.CAUSE):
             return False
         # "Does CXCL10 go up in monocytes?" names no perturbation at all.
-        moves = self._keys[agent.end : agent.end + 1] in (
-            ["go"],
-            ["goes"],
-            ["rise"],
-            ["rises"],
-            ["increase"],
-            ["change"],
-            ["fall"],
-        )
+        following = self._keys[agent.end : agent.end + 1]
+        moves = bool(following) and following[0] in {"go", "goes", "rise", "rises", "increase", "change", "fall"}
         return moves or any(other.is_known for other in self._agents)
 
     def _is_acted_on(self, agent: Agent) -> bool:
@@ -238,7 +245,7 @@ class _Reader:
 
     def _is_listed(self, first: Agent, second: Agent) -> bool:
         between = self._keys[first.end : second.start]
-        return set(between) <= {"and", "or", "und", "et", "y", "as", "well"} and first.end <= second.start
+        return LISTING.issuperset(between) and first.end <= second.start
 
     def _earlier(self, acting: Sequence[Agent]) -> list[Agent]:
         """Return the agents of an earlier treatment, unless nothing else is left to ask about."""

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from shared.catalog.interpretation import CaveatCode
 from shared.resolver.cues import LOSS
 from shared.resolver.effects import is_effect
-from shared.resolver.premises import ABLE, is_premise, is_supposed, is_unable
+from shared.resolver.premises import ABLE, is_asked_whether, is_premise, is_supposed, is_unable
 from shared.resolver.sentence import Sentence, starts
 
 _REACH = 6
@@ -118,6 +118,8 @@ def _named(sentence: Sentence) -> Iterator[range]:
 
 def _lost(sentence: Sentence, gene: range) -> range | None:
     """Return the words after a gene that say that it is gone: "STAT1 was removed"."""
+    if is_asked_whether(sentence, gene) and sentence.any_acts():
+        return None
     for place in range(gene.stop, min(gene.stop + 3, len(sentence.keys))):
         key = sentence.keys[place]
         if key.startswith((*LOSS, "missing", "gone")) and not is_effect(sentence, place):

@@ -242,9 +242,9 @@ def _null_alleles(sentence: Sentence) -> Iterator[Manipulation]:
         )
         if lacks and sentence.is_gene(index):
             yield _manipulation(CaveatCode.KNOCKOUT, range(index - 1, index + 1), range(index, index + 1))
-        if sentence.after(index + 1, 1) in (["null"], ["less"], ["nulls"]) and (
-            word.text.isupper() or sentence.agent(index)
-        ):
+        following = sentence.after(index + 1, 1)
+        is_less = following == ["less"] and sentence.question.gap(index + 1) == "-"  # not "is IFNG less expressed"
+        if (is_less or following in (["null"], ["nulls"])) and (word.text.isupper() or sentence.agent(index)):
             yield _manipulation(CaveatCode.KNOCKOUT, range(index, index + 2), range(index, index + 1))
 
 

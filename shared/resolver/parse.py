@@ -40,8 +40,7 @@ def parse(query: str, view: CatalogView) -> Parsed:
     genes = find_genes(found.question, found.covered)
     manipulations = find_manipulations(found.question, agents, genes, named, [mention.span for mention in found.cells])
     targets = frozenset[int]().union(*(each.targets for each in manipulations))
-    products = frozenset[int]().union(*(gene.span for gene in genes))
-    causes = find_causes(found.question, agents, targets, products)
+    causes = find_causes(found.question, agents, targets, [gene.span for gene in genes])
     taken = targets.union(*(agent.span for agent in agents if agent.is_name and agent not in causes.readouts))
     genes = [gene for gene in genes if taken.isdisjoint(gene.span)]
     return Parsed(found, terms, manipulations, causes, agents, genes, plain)

@@ -28,6 +28,16 @@ def is_premise(sentence: Sentence, gene: range) -> bool:
     return _is_stated(sentence, gene)
 
 
+def is_asked_whether(sentence: Sentence, gene: range) -> bool:
+    """Return whether a question asks what a gene is: "Is GZMB missing ...?", "Are GZMB and PRF1 gone ...?"."""
+    for place in range(gene.start - 1, max(gene.start - _REACH, 0) - 1, -1):
+        if sentence.keys[place] in _COPULAS | {"whether"}:
+            return place == 0 or not sentence.is_cells(place - 1)
+        if sentence.keys[place] not in {"and", "or", "the"} and not sentence.is_gene(place):
+            return False
+    return False
+
+
 def _is_stated(sentence: Sentence, gene: range) -> bool:
     """Return whether a gene is the subject of a statement before the question: "STAT1 levels are low in my monocytes. How ...?"."""
     opens = gene.start == 0 or sentence.breaks(gene.start - 1, gene.start)

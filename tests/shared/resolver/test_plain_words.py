@@ -88,3 +88,18 @@ def test_questions_in_plain_words_leave_nothing_unknown(question: str) -> None:
 )
 def test_an_unknown_word_is_told(question: str, text: str) -> None:
     assert told(question, CaveatCode.UNKNOWN_WORDS) == [text]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Walk me through what IFN-gamma does to monocytes",
+        "How do monocytes handle TNF?",
+        "What happens in the dish when monocytes encounter TNF?",
+        "Monocytes are bathed in IFN-gamma. What changes?",
+        "In a nutshell, what does IL-2 do to NK cells?",
+        "Break down what goes on inside monocytes in a flask with TNF",
+    ],
+)
+def test_regression_turns_of_speech_get_no_note(question: str) -> None:
+    assert codes(question) == set()
