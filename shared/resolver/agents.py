@@ -34,6 +34,7 @@ _JOINTS: Final = (
     ("in", "the", "presence", "of"), ("on", "top", "of"),
 )  # fmt: skip
 _KILLED = frozenset({"killed", "inactivated", "attenuated", "fixed"})
+_RECOGNIZING = frozenset({"specific", "reactive"})
 _CELLS = frozenset({"cell", "cells", "line", "lines"})
 
 
@@ -75,6 +76,7 @@ def find_agents(found: Found, terms: Sequence[ContextTerm], plain: PlainWords) -
             and taken.isdisjoint(term.span)
             and not _is_only_cue(words, term)
             and not _says_how_killed(question, term)
+            and not _is_recognized(question, term.end)
         ):
             end = _with_markers(question, term.end) if words[term.start].key == "anti" else term.end
             role = role_of(question, term.start, end, before_cell_type=False)
@@ -83,6 +85,8 @@ def find_agents(found: Found, terms: Sequence[ContextTerm], plain: PlainWords) -
     taken |= {index for agent in agents for index in agent.span}
     known = found.covered.union(taken, *(term.span for term in terms))
     for start, end in _unknown_agents(found, known, plain):
+        if _is_recognized(question, end) or words[end - 1].key in _RECOGNIZING:
+            continue
         role = role_of(question, start, end, before_cell_type=False)
         blocks = "" if _is_antibody(question, start) or _BLOCKER.fullmatch(words[end - 1].key) else None
         agents.append(Agent(start, end, (), role, False, blocks))
@@ -105,6 +109,12 @@ def _says_how_killed(question: Question, term: ContextTerm) -> bool:
     """Return whether the term only says how another agent was killed: the "heat" of "heat-killed Candida"."""
     words = question.words
     return term.end < len(words) and question.gap(term.end) == "-" and words[term.end].key in _KILLED
+
+
+def _is_recognized(question: Question, end: int) -> bool:
+    """Return whether what ends there is only what cells recognize: the "EBV" of "EBV-specific T cells"."""
+    words = question.words
+    return end < len(words) and question.gap(end) == "-" and words[end].key in _RECOGNIZING
 
 
 def _is_only_cue(words: Sequence[Word], term: ContextTerm) -> bool:
@@ -136,7 +146,8 @@ def _blocked(words: Sequence[Word], start: int, end: int, blockers: dict[int, st
 
 
 def _is_antibody(question: Question, start: int) -> bool:
-    return start > 0 and question.words[start - 1].key == "anti"
+    words = question.words
+    return start > 0 and words[start - 1].key == "anti" and not words[start].key.startswith(_NOT_A_TARGET)
 
 
 def _names_group(question: Question, index: int) -> bool:

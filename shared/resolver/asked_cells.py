@@ -9,49 +9,21 @@ from shared.catalog.schemas import MatchedTerm
 from shared.catalog.view import CatalogView
 from shared.resolver.cell_names import lone_names
 from shared.resolver.context import TermKind
-from shared.resolver.cues import is_cue
 from shared.resolver.mentions import Mention
 from shared.resolver.parse import Parsed
 from shared.resolver.sentence import starts
+from shared.resolver.states import state_before
 
 _LEUKOCYTE: Final = "CL:0000738"
 # The ontology has terms for human cells beside the general ones; all atlases are human.
 _HUMAN: Final = ", human"
 # States of cells that have terms of their own in the ontology, which atlases seldom label.
 _STATES: Final = ("exhausted", "anergic", "senescent")
-_STATES_BEFORE: Final = frozenset(
-    {
-        "activated", "stimulated", "exhausted", "senescent", "anergic", "dysfunctional", "proliferating", "dividing", "apoptotic", "dying",
-        "differentiated", "infected", "transformed", "engineered", "transduced", "transfected", "necrotic", "stressed", "fixed", "frozen",
-        "weak", "weakened", "impaired", "resistant", "refractory", "susceptible", "unstable", "irradiated", "killed", "adapted", "poor",
-        "clonal", "polyclonal", "glycolytic", "proliferative", "phagocytic", "large", "small", "dead", "tired",
-    }
-)  # fmt: skip
 # Words that say that other cells are missing.
 _WITHOUT: Final = frozenset({"without", "lacking", "minus", "excluding", "no"})
 _MISSING: Final = ("absence", "depletion", "removal", "loss", "lack", "exclusion", "depleted", "devoid", "free")
 _DEPLETED: Final = ("deplet", "free")
-# What is done to cells of every experiment.
-_USUAL: Final = frozenset(
-    {
-        "cultured", "derived", "treated", "exposed", "untreated", "unexposed", "unstimulated", "isolated", "maintained", "generated",
-        "washed", "rinsed", "rested",
-    }
-)  # fmt: skip
-# Amounts of a marker that make cells a subset of their type: "CD57-bright NK cells".
-_LEVELS: Final = frozenset(
-    {
-        "low", "lo", "high", "hi", "bright", "dim", "int", "intermediate", "negative", "neg", "positive", "pos", "rich", "poor",
-        "expressing",
-    }
-)  # fmt: skip
 _BESIDE: Final = frozenset({"like", "unlike", "coculture", "cocultured", "culture", "cultured", "feeder"})
-
-
-_WITH: Final = frozenset({"with", "having"})
-_HAVING: Final = _WITH | {"have", "has", "had"}
-_ASKING: Final = frozenset({"do", "does", "did", "will", "would", "can", "could", "should", "may", "might"})
-_OF_LEVELS: Final = frozenset({"a", "the", "very", "level", "levels", "expression", "of", "surface"})
 
 
 def asked_cell_type(parsed: Parsed, resolved: MatchedTerm | None, view: CatalogView) -> tuple[MatchedTerm | None, str]:
@@ -63,7 +35,7 @@ def asked_cell_type(parsed: Parsed, resolved: MatchedTerm | None, view: CatalogV
     term = None if _is_excluded(parsed) else resolved or _named_otherwise(parsed)
     known = cell_ontology().term(term.cell_ontology_id or "") if term else None
     if term is None or known is None:
-        return term, _state_before(parsed) if term else ""
+        return term, state_before(parsed) if term else ""
     label = known.label
     general = _without(known, lambda parent: f"{parent.label}{_HUMAN}" == label)
     if general:
@@ -72,7 +44,7 @@ def asked_cell_type(parsed: Parsed, resolved: MatchedTerm | None, view: CatalogV
     is_in_atlas = any(known.id == each.cell_ontology_id for entry in view.ingested for each in entry.cell_types)
     if state and not is_in_atlas and (broad := _without(known, lambda parent: state not in parent.label)):
         return _renamed(term, broad), state
-    return term, _state_before(parsed)
+    return term, state_before(parsed)
 
 
 def second_cell_types(parsed: Parsed) -> list[str]:
@@ -138,66 +110,6 @@ def _without(term: Term, fits: Callable[[Term], bool]) -> Term | None:
 
 def _renamed(matched: MatchedTerm, term: Term) -> MatchedTerm:
     return matched.model_copy(update={"name": term.label, "cell_ontology_id": term.id})
-
-
-def _state_before(parsed: Parsed) -> str:
-    """Return the state that stands before the cells and is no part of their name: "activated T cells"; empty if there is none."""
-    subjects = parsed.found.subjects
-    if not subjects or not subjects[0].start:
-        return ""
-    word = parsed.found.question.words[subjects[0].start - 1]
-    is_treatment = any(
-        agent.end == subjects[0].start - 1 for agent in parsed.agents
-    )  # "IFN-gamma-stimulated monocytes"
-    return word.text if _is_state(parsed, subjects[0].start - 1) and not is_treatment else ""
-
-
-def _is_state(parsed: Parsed, index: int) -> bool:
-    """Return whether the word before cells names a state: also what was done to them, if nothing else reads it ("primed NK cells")."""
-    key = parsed.found.question.words[index].key
-    if key in _STATES_BEFORE:
-        return True
-    read = [*parsed.causes.earlier, *(range(each.start, each.end) for each in parsed.manipulations)]
-    was_done = is_cue(key) and key.endswith(("ed", "ive", "ant")) and key not in _USUAL
-    return was_done and not any(index in span for span in read)
-
-
-def levels(parsed: Parsed) -> range:
-    """Return the words that name a subset of the cells by the level of a marker, "CD57-bright NK cells"; an empty range without."""
-    subjects = parsed.found.subjects
-    return (_level_before(parsed, subjects[0]) or _level_after(parsed, subjects[0])) if subjects else range(0)
-
-
-def _level_before(parsed: Parsed, cells: Mention) -> range:
-    """Return the words of "HLA-DR low monocytes", "CXCR5-positive B cells"."""
-    question = parsed.found.question
-    level = cells.start - (question.words[cells.start].key not in _LEVELS)
-    if level < 1 or question.words[level].key not in _LEVELS:
-        return range(0)
-    first = level - 1
-    while first > 0 and question.gap(first) == "-":
-        first -= 1
-    return range(first, level + 1) if _is_marker(parsed, first) else range(0)
-
-
-def _level_after(parsed: Parsed, cells: Mention) -> range:
-    """Return the words of "monocytes with high CD14", "monocytes expressing CD163"; in questions, the cells "have" what is asked."""
-    keys = [word.key for word in parsed.found.question.words]
-    having = _HAVING if _ASKING.isdisjoint(keys[: cells.start]) else _WITH
-    place = cells.end
-    if keys[place : place + 1] == ["expressing"]:
-        place += 1
-    elif keys[place : place + 1] and keys[place] in having and not _LEVELS.isdisjoint(keys[place + 1 : place + 3]):
-        place += 1
-        while keys[place : place + 1] and keys[place] in _LEVELS | _OF_LEVELS:
-            place += 1
-    named = next((gene.span for gene in parsed.genes if gene.start == place > cells.end), range(0))
-    return range(cells.end, named.stop) if named else range(0)
-
-
-def _is_marker(parsed: Parsed, index: int) -> bool:
-    text = parsed.found.question.words[index].text
-    return len(text) > 1 and text[:2].isupper() and not any(index in agent.span for agent in parsed.agents)
 
 
 def _stands_beside(mention: Mention, parsed: Parsed) -> bool:

@@ -161,8 +161,9 @@ def _had(sentence: Sentence, gene: range) -> Iterator[GeneChange]:
     """Yield what the cells have of a gene: "monocytes with reduced STAT1", "give monocytes extra IRF1"."""
     for place in range(gene.start - 1, max(gene.start - _REACH, 0) - 1, -1):
         key = sentence.keys[place]
-        # "Monocytes with high CD14" are a part of the monocytes.
-        if (code := _amount(key)) and key not in {"high", "low"}:
+        # "Monocytes with high CD14" and "T cells with little CD28" are a part of these cells.
+        is_level = key in {"high", "low"} or (key == "little" and sentence.keys[gene.start].startswith("cd"))
+        if (code := _amount(key)) and not is_level:
             is_given = sentence.is_cells(place - 1) and starts(
                 sentence.before(place, _REACH), ("giv", "suppl", "provid")
             )

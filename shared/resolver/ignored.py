@@ -5,13 +5,15 @@ from collections.abc import Collection, Iterator, Sequence
 from shared.catalog.interpretation import Caveat, CaveatCode
 from shared.catalog.schemas import MatchedTerm
 from shared.resolver import caveats
-from shared.resolver.asked_cells import absent_cells, levels, second_cell_types
+from shared.resolver.asked_cells import absent_cells, second_cell_types
 from shared.resolver.circumstances import Circumstance
 from shared.resolver.cues import is_cue
 from shared.resolver.genes import asked_genes
 from shared.resolver.outcomes import find_outcomes
 from shared.resolver.parse import Parsed
 from shared.resolver.plain_words import unknown_words
+from shared.resolver.states import tied_state
+from shared.resolver.subsets import subset
 
 
 def ignored(
@@ -50,7 +52,8 @@ def ignored(
         *(gene.span for gene in parsed.genes),
         *(range(each.start, each.end) for each in parsed.manipulations),
         *causes.earlier,
-        levels(parsed),
+        subset(parsed),
+        tied_state(parsed),
     ]
     known = found.covered.union(*read_spans)
     known |= {

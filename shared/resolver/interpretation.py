@@ -33,7 +33,7 @@ from shared.catalog.reference import perturbations as reference_perturbations
 from shared.catalog.schemas import MatchedTerm
 from shared.catalog.view import CatalogView, cells_in, confounded_with, perturbation_labels
 from shared.resolver import caveats
-from shared.resolver.asked_cells import asked_cell_type, levels
+from shared.resolver.asked_cells import asked_cell_type
 from shared.resolver.asked_perturbation import about_perturbation, asked_perturbation
 from shared.resolver.circumstances import find_circumstances
 from shared.resolver.conditions import atlas_condition, measured_apart
@@ -44,6 +44,7 @@ from shared.resolver.manipulations import written
 from shared.resolver.parse import Parsed, parse
 from shared.resolver.question import Resolution
 from shared.resolver.resolve import choose
+from shared.resolver.subsets import subset, subset_text
 
 # Fewer control or perturbed cells than this in the cell type make a note: estimates from them vary a lot.
 FEW_CELLS = 50
@@ -101,11 +102,13 @@ def read(query: str, view: CatalogView, proposed: Resolution | None = None) -> R
     is_blocked = any(note.blocking for note in notes)
     is_unclear = any(note.code is CaveatCode.AMBIGUOUS_PERTURBATION for note in notes) and len(parsed.causes.asked) == 1
     used = None if is_blocked else plan
-    markers = levels(parsed)
+    markers = subset(parsed)
     if markers and cell_type:
-        notes.append(caveats.subset(parsed.found.question.piece(markers.start, markers.stop), cell_type.name))
+        notes.append(caveats.subset(subset_text(parsed, markers), cell_type.name))
     mentions = [gene for gene in parsed.genes if set(markers).isdisjoint(gene.span)]
-    genes = [] if parsed.manipulations else asked_genes(parsed.found.question, mentions, parsed.causes)
+    readouts = tuple(agent for agent in parsed.causes.readouts if set(markers).isdisjoint(agent.span))
+    causes = parsed.causes._replace(readouts=readouts)
+    genes = [] if parsed.manipulations else asked_genes(parsed.found.question, mentions, causes)
     interpretation = Interpretation(
         answerable=used is not None,
         dataset=used.dataset.name if used else None,

@@ -69,7 +69,7 @@ _WORKING = frozenset({"a", "the", "any", "more", "functional", "working", "intac
 _HAVING = ("have", "has", "had", "express", "carry", "possess")
 # A gene and what was done to it in one word: "STAT1KO", "siSTAT1", "JAKi".
 _ONE_WORD: Final = (
-    (re.compile(r"[A-Z][A-Z0-9]{2,}(?:KO|null)|(?:ko|sg)[A-Z][A-Z0-9]{2,}"), CaveatCode.KNOCKOUT),
+    (re.compile(r"[A-Z][A-Z0-9]{2,}KO|(?!CD\d)[A-Z][A-Z0-9]{2,}null|(?:ko|sg)[A-Z][A-Z0-9]{2,}"), CaveatCode.KNOCKOUT),
     (re.compile(r"(?:si|sh)[A-Z][A-Z0-9]{2,}"), CaveatCode.KNOCKDOWN),
     (re.compile(r"[A-Z][A-Z0-9]{2,}i"), CaveatCode.INHIBITION),
 )

@@ -177,7 +177,7 @@ def _cell_types(question: Question, names: Lexicon) -> Iterator[Mention]:
     for start in range(len(question.words)):
         terms: list[str] = []
         slashed = False
-        if question.words[start].key in _INNER:
+        if question.words[start].key in _INNER or _is_opposite(question, start):
             continue
         for end, word in enumerate(question.words[start : start + _MOST_WORDS], start + 1):
             gap = question.gap(end - 1) if terms else ""
@@ -197,6 +197,12 @@ def _cell_types(question: Question, names: Lexicon) -> Iterator[Mention]:
             if mention:
                 yield mention
                 yield from _shared_noun(question, start, end, names)
+
+
+def _is_opposite(question: Question, start: int) -> bool:
+    """Return whether a word is the end of another one: "anti-inflammatory monocytes" are no inflammatory ones."""
+    before = question.words[start - 1].key if start else ""
+    return question.words[start].key == "inflammatory" and before in {"pro", "anti", "non"}
 
 
 def _ends_cells(question: Question, index: int, gap: str) -> bool:

@@ -32,20 +32,6 @@ def test_cells_are_named_by_type_marker_or_mixture(question: str, name: str | No
 
 
 @pytest.mark.parametrize(
-    ("question", "text"),
-    [
-        ("exhausted CD8 T cells with IL-2", "exhausted"),
-        ("stimulated NK cells and IL-2", "stimulated"),
-        ("dividing CD8 T cells with IL-2", "dividing"),
-        ("frozen monocytes and TNF", "frozen"),
-    ],
-)
-def test_a_state_that_no_atlas_distinguishes_is_told(question: str, text: str) -> None:
-    assert text in told(question, CaveatCode.UNKNOWN_WORDS)
-    assert interpret(question).answerable
-
-
-@pytest.mark.parametrize(
     ("question", "others"),
     [
         ("IFN-gamma in monocytes and B cells", ["B cells"]),
@@ -86,57 +72,6 @@ def test_cells_that_no_atlas_has_are_refused(question: str) -> None:
     assert not found.answerable
     assert found.cell_type is not None
     assert found.cell_type.used is None
-
-
-@pytest.mark.parametrize(
-    ("question", "text"),
-    [
-        ("How do CD57-bright NK cells respond to IL-2?", "CD57-bright"),
-        ("How do CXCR5-positive B cells respond to IFN-beta?", "CXCR5-positive"),
-        ("How do HLA-DR low monocytes respond to IFN-gamma?", "HLA-DR low"),
-        ("How do CD163-expressing monocytes respond to IFN-gamma?", "CD163-expressing"),
-        ("How do monocytes expressing CD163 respond to IFN-gamma?", "expressing CD163"),
-        ("How do monocytes with high CD163 respond to IFN-gamma?", "with high CD163"),
-        ("How do monocytes with low levels of HLA-DRA respond to IFN-gamma?", "with low levels of HLA-DRA"),
-        ("My monocytes have high STAT1. How will they respond to IFN-gamma?", "have high STAT1"),
-    ],
-)
-def test_regression_cells_named_by_a_marker_are_not_taken_for_all_of_their_type(question: str, text: str) -> None:
-    found = interpret(question)
-    (caveat,) = [each for each in found.caveats if each.code is CaveatCode.UNKNOWN_WORDS]
-    assert caveat.text == text
-    assert caveat.detail.startswith(f"“{text}” names some of the cells, which is not taken into account")
-    assert found.genes == []  # nobody asks whether the marker changes
-
-
-@pytest.mark.parametrize(
-    "question",
-    [
-        "Do NK cells have high GZMB after IL-2?",
-        "Do NK cells have more GZMB after IL-2?",
-        "Do monocytes treated with IFN-gamma have high levels of STAT1?",
-    ],
-)
-def test_a_level_that_is_asked_about_names_no_subset(question: str) -> None:
-    assert told(question, CaveatCode.UNKNOWN_WORDS) == []
-    assert len(interpret(question).genes) == 1
-
-
-@pytest.mark.parametrize(
-    "state",
-    [
-        "tired", "dead", "weak", "starved", "primed", "trained", "polarized", "expanded", "defective", "variant", "rare",
-    ],
-)  # fmt: skip
-def test_regression_a_state_of_the_cells_is_told_whatever_it_is_called(state: str) -> None:
-    question = f"How do {state} NK cells respond to IL-2?"
-    assert told(question, CaveatCode.UNKNOWN_WORDS) == [state]
-    assert interpret(question).answerable
-
-
-@pytest.mark.parametrize("word", ["human", "cultured", "healthy", "untreated", "isolated", "resting", "these", "my"])
-def test_usual_cells_have_no_state(word: str) -> None:
-    assert told(f"How do {word} NK cells respond to IL-2?", CaveatCode.UNKNOWN_WORDS) == []
 
 
 @pytest.mark.parametrize(
