@@ -8,7 +8,7 @@ from typing import NamedTuple
 from shared.catalog.reference import perturbations as reference_perturbations
 from shared.resolver.agents import Agent
 from shared.resolver.cues import BEFOREHAND, BEFOREHAND_AFTER
-from shared.resolver.gene_lists import LISTING, is_among_genes, is_moving
+from shared.resolver.gene_lists import LISTING, is_moving, listed_with_genes
 from shared.resolver.question import Question
 from shared.resolver.roles import Role
 
@@ -114,7 +114,8 @@ def find_causes(
     keys = [word.key for word in question.words]
     acting = [agent for agent in agents if manipulated.isdisjoint(agent.span)]
     known = [agent.span for agent in acting if agent.is_known]
-    listed = [agent for agent in acting if agent.is_known and is_among_genes(keys, agent.span, known, genes)]
+    among = set(listed_with_genes(keys, known, genes))
+    listed = [agent for agent in acting if agent.is_known and agent.span in among]
     listed += [agent for agent in acting if agent.is_known and is_moving(keys, agent.span, known)]
     acting = [agent for agent in acting if agent in listed or not _is_excluded(question, agent, acting)]
     return _Reader(question, acting, genes, listed).causes()

@@ -84,6 +84,21 @@ _TAKING_AWAY = (
     ("shut", "down"),
     ("get", "rid"),
 )
+# "Does STAT1 loss affect ...?", "the effect of STAT1 loss on ...".
+_AFFECTING = (
+    "affect",
+    "alter",
+    "chang",
+    "influenc",
+    "impact",
+    "modif",
+    "matter",
+    "weaken",
+    "blunt",
+    "impair",
+    "prevent",
+    "on",
+)
 _ADDING = ("upregul", "rais", "increas", "elevat", "boost")
 
 
@@ -120,6 +135,8 @@ def _lost(sentence: Sentence, gene: range) -> range | None:
     """Return the words after a gene that say that it is gone: "STAT1 was removed"."""
     if is_asked_whether(sentence, gene) and sentence.any_acts():
         return None
+    if sentence.after(gene.stop, 1) == ["loss"] and starts(sentence.after(gene.stop + 1, 1), _AFFECTING):
+        return range(gene.stop, gene.stop + 1)
     for place in range(gene.stop, min(gene.stop + 3, len(sentence.keys))):
         key = sentence.keys[place]
         if key.startswith((*LOSS, "missing", "gone")) and not is_effect(sentence, place):

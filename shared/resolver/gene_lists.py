@@ -1,6 +1,6 @@
 """Tell perturbations that a question lists among genes, which cells make, from those that it gives the cells: "lower GZMB and IFNG"."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence, Set
 
 # Words within one list of genes: "CXCL9, CXCL10 and STAT1", "IL1B but not IL10".
 LISTING = frozenset(
@@ -28,23 +28,24 @@ _MOVED = frozenset(
 _UNDER = frozenset({"after", "with", "by", "under", "upon", "following", "to"})
 
 
-def is_among_genes(keys: Sequence[str], agent: range, agents: Collection[range], genes: Collection[range]) -> bool:
-    """Return whether an agent is one of a list of genes that the cells make.
+def listed_with_genes(keys: Sequence[str], agents: Sequence[range], genes: Sequence[range]) -> Iterator[range]:
+    """Yield the agents that stand in a list of genes that the cells make.
 
     Args:
         keys: the folded words of the question.
-        agents: words of each agent.
-        genes: words of each gene that is no agent of the catalog.
+        agents: words of each agent of the catalog.
+        genes: words of each gene that is no such agent.
     """
-    earlier = list(_neighbors(keys, agent, [*agents, *genes], -1))
-    listed = [*reversed(earlier), agent, *_neighbors(keys, agent, [*agents, *genes], 1)]
-    if not any(each in genes for each in listed):
-        return False
-    first = listed[0]
-    if not _is_given(keys, first.start) or _is_subject(keys, agent, genes):
-        return not _is_subject(keys, agent, genes)
-    # "After IFN-gamma, CXCL10 and TNF rise."
-    return first != agent and first in agents and first not in genes
+    if not genes:
+        return
+    known, made = set(agents), set(genes)
+    for listed in _lists(keys, sorted(known | made, key=lambda span: span.start)):
+        if made.isdisjoint(listed):
+            continue
+        # "After IFN-gamma, CXCL10 and TNF rise."
+        is_given = _is_given(keys, listed[0].start)
+        first = 1 if is_given and listed[0] in known and listed[0] not in made else len(listed) if is_given else 0
+        yield from (span for span in listed[first:] if span in known and not _is_subject(keys, span, made))
 
 
 def is_moving(keys: Sequence[str], agent: range, agents: Collection[range]) -> bool:
@@ -61,17 +62,16 @@ def is_moving(keys: Sequence[str], agent: range, agents: Collection[range]) -> b
     )
 
 
-def _neighbors(keys: Sequence[str], span: range, others: Collection[range], step: int) -> Iterator[range]:
-    """Yield what is listed before (step -1) or after (step 1) something, the nearest first."""
-    while True:
-        place = span.start - 1 if step < 0 else span.stop
-        while 0 <= place < len(keys) and keys[place] in LISTING:
-            place += step
-        found = next((other for other in others if place in other), None)
-        if found is None:
-            return
-        yield found
-        span = found
+def _lists(keys: Sequence[str], spans: Sequence[range]) -> Iterator[list[range]]:
+    """Yield the agents and genes of each list."""
+    listed: list[range] = []
+    for span in spans:
+        if listed and not LISTING.issuperset(keys[listed[-1].stop : span.start]):
+            yield listed
+            listed = []
+        listed.append(span)
+    if listed:
+        yield listed
 
 
 def _is_given(keys: Sequence[str], start: int) -> bool:
@@ -85,8 +85,8 @@ def _is_given(keys: Sequence[str], start: int) -> bool:
     return not (before[-1] == "of" and before[-2:-1] and before[-2].startswith(_AMOUNTS))
 
 
-def _is_subject(keys: Sequence[str], agent: range, genes: Collection[range]) -> bool:
+def _is_subject(keys: Sequence[str], agent: range, genes: Set[range]) -> bool:
     """Return whether an agent acts itself: "IL-2 raises GZMB, and TNF lowers it"."""
     following = keys[agent.stop + 1 : agent.stop + 2]
-    is_gene = any(agent.stop + 1 == gene.start for gene in genes) and keys[agent.stop] not in LISTING
+    is_gene = range(agent.stop + 1, agent.stop + 2) in genes and keys[agent.stop] not in LISTING
     return following in (["it"], ["them"], ["these"]) or is_gene

@@ -13,6 +13,9 @@ from shared.resolver.directions import Directions
 from shared.resolver.question import Question
 
 _MOST_WORDS = 3
+# "STAT1 targets", "STAT1-dependent genes", "genes regulated by STAT1".
+_OTHERS = frozenset({"target", "targets", "regulon", "signature", "module", "genes", "program", "programs"})
+_TIED = ("depend", "driven", "mediated", "regulat", "controlled", "induc", "respons", "target", "pathway")
 
 
 class GeneMention(NamedTuple):
@@ -64,7 +67,7 @@ def asked_genes(question: Question, genes: Collection[GeneMention], causes: Caus
     """Return the genes whose change the question asks about, in order."""
     if not causes.asked:
         return []
-    symbols = {(gene.start, gene.end): gene.symbol for gene in genes}
+    symbols = {(gene.start, gene.end): gene.symbol for gene in genes if not _names_others(question, gene)}
     known = reference_perturbations()
     for agent in causes.readouts:
         targets = known[agent.means[0]].targets if agent.means and agent.means[0] in known else ()
@@ -74,6 +77,16 @@ def asked_genes(question: Question, genes: Collection[GeneMention], causes: Caus
     directions = Directions(question, list(spans))
     found = (AskedGene(symbol=symbol, direction=directions.of(span)) for span, symbol in spans.items())
     return list(dict.fromkeys(found))
+
+
+def _names_others(question: Question, gene: GeneMention) -> bool:
+    """Return whether a gene only tells which other genes are meant: "STAT1 target genes", "targets of STAT1"."""
+    keys = [word.key for word in question.words]
+    before, after = keys[max(0, gene.start - 4) : gene.start], keys[gene.end : gene.end + 2]
+    is_tied = after[1:] != [] and after[0].startswith(_TIED) and after[1] in _OTHERS
+    is_of = before[-1:] in (["of"], ["by"], ["on"]) and not _OTHERS.isdisjoint(before[-3:-1])
+    is_direct = after[:1] != [] and after[0] in _OTHERS and after[0] != "genes"  # not "the STAT1 and IRF1 genes"
+    return is_direct or is_tied or is_of
 
 
 def _genes_at(question: Question, start: int) -> Iterator[GeneMention]:

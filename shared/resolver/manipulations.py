@@ -26,6 +26,7 @@ from shared.resolver.cues import (
 from shared.resolver.effects import READOUTS, is_effect
 from shared.resolver.gene_changes import find_gene_changes
 from shared.resolver.genes import GeneMention
+from shared.resolver.mechanisms import find_mechanisms
 from shared.resolver.question import Question
 from shared.resolver.requirements import find_requirements
 from shared.resolver.sentence import Sentence, starts
@@ -125,7 +126,7 @@ def find_manipulations(
         *(_manipulation(code, cue, target) for code, cue, target in find_gene_changes(sentence)),
         *(
             _manipulation(CaveatCode.KNOCKOUT, cue, gene)._replace(asks_need=True)
-            for cue, gene in find_requirements(sentence)
+            for cue, gene in (*find_requirements(sentence), *find_mechanisms(sentence))
         ),
     }
     return _joined(sorted(found, key=lambda each: (each.start, each.end)))

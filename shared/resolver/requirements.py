@@ -9,7 +9,7 @@ _NEEDING = ("requir", "need", "depend", "independen", "rely", "relies", "relian"
 _ACTING = ("act", "work", "signal", "function", "occur", "happen", "go", "run", "operate", "proceed")
 _IMPORTANT = ("important", "critical", "crucial", "vital", "central", "key")
 _PARTS = ("role", "importance", "contribution", "necessity", "requirement", "involvement")
-_PREPOSITIONS = frozenset({"on", "upon", "of", "by", "via", "through", "for", "the"})
+_PREPOSITIONS = frozenset({"on", "upon", "of", "by", "via", "through", "for", "the", "to"})
 # Words between a gene and what is said of it: "is STAT1 signaling really required".
 _BETWEEN = frozenset(
     {
@@ -25,11 +25,18 @@ _REACH = 4
 
 def find_requirements(sentence: Sentence) -> Iterator[tuple[range, range]]:
     """Yield the words that ask whether a gene is needed, and those of the gene."""
-    for mention in sentence.genes:
-        gene = mention.span
+    for gene in _named(sentence):
         span = _said_after(sentence, gene) or _said_before(sentence, gene)
         if span and not _names_genes(sentence, span):
             yield span, gene
+
+
+def _named(sentence: Sentence) -> Iterator[range]:
+    """Yield the words of each gene, and of each perturbation of the catalog beside another one: "due to autocrine IFN-beta"."""
+    yield from (mention.span for mention in sentence.genes)
+    acting = [agent.span for agent in sentence.agents if sentence.acts(agent.start)]
+    if len(acting) > 1:
+        yield from acting
 
 
 def _names_genes(sentence: Sentence, span: range) -> bool:
@@ -44,7 +51,11 @@ def _said_after(sentence: Sentence, gene: range) -> range:
         key = sentence.keys[place]
         if sentence.breaks(place - 1, place):
             break
-        if key.startswith((*_NEEDED, "independen")):
+        is_driven = key == "driven" and place == gene.stop and sentence.question.gap(place) == "-"
+        if key.startswith((*_NEEDED, "independen")) or is_driven:
+            return range(gene.start, place + 1)
+        is_asked = sentence.before(gene.start, 1) in (["is"], ["are"])
+        if is_asked and (key == "behind" or sentence.after(place, 2) == ["responsible", "for"]):
             return range(gene.start, place + 1)
         if key.startswith(_IMPORTANT) and sentence.after(place + 1, 1) in (["for"], ["to"], ["in"]):
             return range(gene.start, place + 1)
@@ -58,6 +69,8 @@ def _said_after(sentence: Sentence, gene: range) -> range:
 def _said_before(sentence: Sentence, gene: range) -> range:
     """Return the words before a gene: "need STAT1", "depends on STAT1", "role of STAT1", "act through STAT1"; an empty range without."""
     place = gene.start - 1
+    if sentence.before(gene.start, 1) in (["autocrine"], ["endogenous"], ["secreted"]):
+        place -= 1
     while place >= 0 and gene.start - place <= _REACH and not sentence.breaks(place, gene.start):
         key, last = sentence.keys[place], sentence.before(gene.start, 1)
         is_needing = key.startswith(_NEEDING) and not set(sentence.before(place, 1)) & _PEOPLE
@@ -67,8 +80,9 @@ def _said_before(sentence: Sentence, gene: range) -> range:
         is_part = key.startswith(_PARTS) and not {"of", "does", "do", "for"}.isdisjoint(
             sentence.keys[place + 1 : gene.start]
         )
+        is_due = key == "due" and sentence.keys[place + 1] == "to"
         is_important = key.startswith(_IMPORTANT) and sentence.before(place, 1) == ["how"]
-        if (is_needing and not is_tied) or is_acting or is_part or is_important:
+        if (is_needing and not is_tied) or is_due or is_acting or is_part or is_important:
             return range(place, gene.stop)
         if key not in _PREPOSITIONS | _BETWEEN:
             break

@@ -119,3 +119,15 @@ def test_a_gene_whose_change_is_asked_about_is_answered(question: str) -> None:
 def test_what_a_perturbation_does_to_a_pathway_is_no_change_of_the_cells(question: str) -> None:
     assert codes(question) == set()
     assert interpret(question).answerable
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Does STAT1 loss affect the response of monocytes to IFN-gamma?",
+        "What is the effect of STAT1 loss on the response of monocytes to IFN-gamma?",
+    ],
+)
+def test_regression_the_loss_of_a_gene_that_acts_is_not_asked_about(question: str) -> None:
+    assert codes(question) == {CaveatCode.KNOCKOUT}
+    assert not interpret(question).answerable

@@ -19,6 +19,11 @@ from tests.support.readings import codes, interpret, told
         ("What is the role of STAT1 in the response of monocytes to IFN-gamma?", "role of STAT1"),
         ("How important is IFNAR1 for the response of B cells to IFN-beta?", "important is IFNAR1"),
         ("Does the response of NK cells to IL-2 depend on JAK1?", "depend on JAK1"),
+        ("Is the IFN-gamma response of monocytes STAT1-driven?", "STAT1-driven"),
+        ("Is STAT3 responsible for SOCS3 induction by IL-6 in CD4 T cells?", "STAT3 responsible"),
+        ("Is STAT3 behind SOCS3 induction by IL-6 in CD4 T cells?", "STAT3 behind"),
+        ("How much of the TNF response of monocytes depends on autocrine IFN-beta?", "depends on autocrine IFN-beta"),
+        ("How much of the TNF response of monocytes is due to IFN-beta?", "due to IFN-beta"),
         ("Is NF-kB essential for the TNF response of monocytes?", "NF-kB essential"),
     ],
 )
@@ -53,3 +58,17 @@ def test_a_dose_dependent_response_needs_no_gene() -> None:
     question = "Is there a dose-dependent CXCL10 increase in monocytes given IFN-gamma?"
     assert codes(question) == {CaveatCode.DOSE}
     assert [gene.symbol for gene in interpret(question).genes] == ["CXCL10"]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Does IFN-gamma raise STAT1 target genes in monocytes?",
+        "Are STAT1 targets induced by IFN-gamma in monocytes?",
+        "Do genes regulated by STAT1 go up in monocytes with IFN-gamma?",
+        "Which STAT1-dependent genes change in monocytes with IFN-gamma?",
+    ],
+)
+def test_regression_the_targets_of_a_gene_are_not_that_gene(question: str) -> None:
+    assert codes(question) == set()
+    assert interpret(question).genes == []
