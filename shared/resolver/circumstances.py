@@ -47,9 +47,16 @@ _AGE = re.compile(
     r"|\b(?:aged|over|under|above|below|older than|younger than)\s\d{1,3}\b(?!\s*(?:%|h|n|u|m))",
     re.IGNORECASE,
 )
-# Where the cells are: the atlases do not say.
+_PROCESS = (
+    r"(?:glycolysis|autophagy|mitophagy|respiration|metabolism|oxphos|oxidative phosphorylation|translation|transcription|apoptosis|"
+    r"phagocytosis|endocytosis|secretion|proteasomes?|lysosomes?|mitochondria|ribosomes?|splicing|proteolysis|lipolysis)"
+)
+# Where the cells are, or what does not work in them: the atlases do not say.
 _SETTING = re.compile(
-    r"\bin vivo\b|\bin (?:the|a living) (?:body|organism)\b|(?<![\w-])\d+\s*(?:°\s*C?|degrees?)(?!\w)(?:\s(?:celsius|c)\b)?",
+    r"\bin vivo\b|\bin (?:the|a living) (?:body|organism)\b|(?<![\w-])\d+\s*(?:°\s*C?|degrees?)(?!\w)(?:\s(?:celsius|c)\b)?"
+    rf"|\b(?:with|having) (?:impaired|defective|reduced|compromised|deficient|dysfunctional|altered|increased|poor) {_PROCESS}\b"
+    rf"|\b(?:when|if|once|while|after) (?:their |the )?{_PROCESS} (?:is|was|are|were|gets|has been) "
+    r"(?:shut|turned|switched|blocked|impaired|inhibited|disabled|defective|lost|compromised|off|reduced)\b(?: (?:down|off))?",
     re.IGNORECASE,
 )
 # What may stand between two parts of one circumstance: "lupus patients", "patients with lupus".

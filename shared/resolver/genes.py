@@ -63,6 +63,11 @@ def find_genes(question: Question, taken: Collection[int]) -> list[GeneMention]:
     return found
 
 
+def is_symbol(text: str) -> bool:
+    """Return whether a word names a gene in whatever capitals."""
+    return text.upper() in gene_symbols() or compact(text) in _protein_names() or f"T{text.upper()}" in gene_symbols()
+
+
 def asked_genes(question: Question, genes: Collection[GeneMention], causes: Causes) -> list[AskedGene]:
     """Return the genes whose change the question asks about, in order."""
     if not causes.asked:

@@ -65,8 +65,9 @@ _STARTS: Final = (
     (KNOCKOUT, CaveatCode.KNOCKOUT),
     ((*INHIBITION, *WEAK_INHIBITION), CaveatCode.INHIBITION),
 )
-_LACKS = frozenset({"lacking", "lack", "lacks", "no", "without", "minus", "ohne", "sans", "sin", "senza"})
+_LACKS = frozenset({"lacking", "missing", "lack", "lacks", "no", "without", "minus", "ohne", "sans", "sin", "senza"})
 _WORKING = frozenset({"a", "the", "any", "more", "functional", "working", "intact", "functioning"})
+_OF_GENES = frozenset({"gene", "signaling", "activity", "function", "pathway"})
 _HAVING = ("have", "has", "had", "express", "carry", "possess")
 # A gene and what was done to it in one word: "STAT1KO", "siSTAT1", "JAKi".
 _ONE_WORD: Final = (
@@ -176,7 +177,11 @@ def _cue(sentence: Sentence, index: int) -> tuple[CaveatCode | None, int]:
     key = sentence.keys[index]
     if several := _several_words(sentence, index):
         return several
-    if (key in _LACKS and _is_lacked(sentence, index + 1)) or _is_genotype(sentence, index):
+    if (
+        (key in _LACKS and _is_lacked(sentence, index + 1))
+        or _is_absent(sentence, index)
+        or _is_genotype(sentence, index)
+    ):
         return CaveatCode.KNOCKOUT, 1
     if _is_gene_transfer(sentence, index):
         return CaveatCode.OVEREXPRESSION, 1
@@ -219,9 +224,23 @@ def _is_genotype(sentence: Sentence, index: int) -> bool:
 
 def _is_lacked(sentence: Sentence, index: int) -> bool:
     """Return whether a gene stands there, not what it makes: "no STAT1", but not "no CXCL10 production"."""
+    lack = sentence.keys[index - 1]
     while sentence.keys[index : index + 1] and sentence.keys[index] in _WORKING:
         index += 1
-    return sentence.is_gene(index) and (READOUTS - {"gene"}).isdisjoint(sentence.after(index + 1, 1))
+    if index >= len(sentence.keys):
+        return False
+    named = next((gene.span for gene in sentence.genes if gene.start == index), range(index, index + 1))
+    is_gene = len(named) > 1 or sentence.is_gene(index) or sentence.spells_gene(index)
+    # "Is there no STAT1 activity?" asks, "monocytes without STAT1 activity" does not.
+    products = READOUTS - {"gene"} if lack == "no" else READOUTS - _OF_GENES
+    return is_gene and products.isdisjoint(sentence.after(named.stop, 1))
+
+
+def _is_absent(sentence: Sentence, index: int) -> bool:
+    """Return whether "in the absence of" a gene stands there."""
+    words = [*sentence.before(index, 2), *sentence.after(index, 2)]
+    is_absence = words == ["in", "the", "absence", "of"] and _is_lacked(sentence, index + 2)
+    return is_absence and not starts(sentence.after(index + 3, 1), ("induc", "increas", "chang", "respon", "upregul"))
 
 
 def _is_gene_transfer(sentence: Sentence, index: int) -> bool:
@@ -295,7 +314,9 @@ def _target(sentence: Sentence, place: int, start: int, stop: int) -> range:
     agent = sentence.agent(place)
     if agent:
         return agent.span
-    return range(place, place + 1) if sentence.is_gene(place) else range(0)
+    if named := next((gene.span for gene in sentence.genes if gene.start == place), None):
+        return named
+    return range(place, place + 1) if sentence.is_gene(place) or sentence.spells_gene(place) else range(0)
 
 
 def _manipulation(code: CaveatCode, cue: range, targets: range) -> Manipulation:

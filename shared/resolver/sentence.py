@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from shared.resolver.agents import Agent
 from shared.resolver.cues import NEGATIONS
-from shared.resolver.genes import GeneMention
+from shared.resolver.genes import GeneMention, is_symbol
 from shared.resolver.question import Question
 
 _SENTENCE_ENDS = frozenset(".;?!")
@@ -63,6 +63,13 @@ class Sentence:
             return False
         text = self.question.words[index].text
         return not (agent and agent.is_name) and len(text) > 1 and text[:2].isupper()
+
+    def spells_gene(self, index: int) -> bool:
+        """Return whether a word is a gene with other capitals, such as "Myd88" or "p53"."""
+        text = self.question.words[index].text
+        is_special = any(map(str.isdigit, text)) or not text[1:].islower()
+        is_ion = self.question.is_marker(index + 1)  # "without Ca2+"
+        return is_special and not is_ion and index not in self.named and is_symbol(text)
 
     def is_cells(self, index: int) -> bool:
         """Return whether a word belongs to the name of a cell type."""

@@ -98,3 +98,21 @@ def test_several_circumstances_are_told_in_order_each_once() -> None:
         ("donor_attribute", "women"),
         ("disease", "lupus"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("How do monocytes with impaired autophagy respond to TNF?", "with impaired autophagy"),
+        ("How do NK cells respond to IL-2 when glycolysis is shut down?", "when glycolysis is shut down"),
+    ],
+)
+def test_regression_what_does_not_work_in_the_cells_is_told(question: str, text: str) -> None:
+    assert told(question, CaveatCode.UNKNOWN_WORDS) == [text]
+
+
+@pytest.mark.parametrize(
+    "question", ["Does TNF impair autophagy in monocytes?", "Is glycolysis shut down in NK cells by TGF-beta?"]
+)
+def test_what_a_perturbation_stops_is_asked(question: str) -> None:
+    assert told(question, CaveatCode.UNKNOWN_WORDS) == []

@@ -137,3 +137,36 @@ def test_the_label_of_a_condition_says_what_was_done(label: str, code: CaveatCod
 )
 def test_a_cue_inside_a_name_is_none(question: str) -> None:
     assert CaveatCode.INHIBITION not in codes(question)
+
+
+@pytest.mark.parametrize(
+    "missing",
+    [
+        "without MyD88", "without Myd88", "without p53", "without Bcl6", "without T-bet", "lacking MyD88", "missing p53", "without STAT1",
+        "without STAT1 signaling", "without STAT1 activity", "without MYD88 signaling", "with no MyD88",
+    ],
+)  # fmt: skip
+def test_regression_missing_genes_are_read_in_any_capitals_and_with_what_they_do(missing: str) -> None:
+    question = f"How do monocytes {missing} respond to IFN-gamma?"
+    assert codes(question) == {CaveatCode.KNOCKOUT}
+    assert interpret(question).genes == []
+
+
+@pytest.mark.parametrize("missing", ["STAT1", "Stat1", "T-bet", "STAT1 signaling"])
+def test_regression_the_absence_of_a_gene_is_a_knockout(missing: str) -> None:
+    assert codes(f"How do monocytes respond to IFN-gamma in the absence of {missing}?") == {CaveatCode.KNOCKOUT}
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Is there an absence of MX1 in B cells after IFN-beta?",
+        "Is there no STAT1 activity in monocytes after IFN-gamma?",
+        "Does IFN-gamma act on monocytes without changing CXCL10 expression?",
+        "How do monocytes respond to TNF without serum?",
+        "How do monocytes respond to TNF without Ca2+?",
+    ],
+)
+def test_what_is_asked_or_no_gene_is_not_missing(question: str) -> None:
+    assert CaveatCode.KNOCKOUT not in codes(question)
+    assert interpret(question).answerable
