@@ -29,21 +29,9 @@ _LINKS = frozenset(
 )  # fmt: skip
 _ALTERNATIVES = frozenset(
     {
-        "or",
-        "versus",
-        "vs",
-        "than",
-        "oder",
-        "ou",
-        "instead",
-        "rather",
-        "compared",
-        "comparison",
-        "unlike",
-        "against",
-        "relative",
+        "or", "versus", "vs", "than", "oder", "ou", "instead", "rather", "compared", "comparison", "unlike", "against", "relative",
     }
-)
+)  # fmt: skip
 _COMPARING = (
     "compar", "differ", "distinguish", "discriminat", "contrast", "similar", "versus", "vs", "same", "vergleich", "unterschied",
     "unterscheid",
@@ -81,6 +69,7 @@ _MODULATING = (
     *_ACTS_ON, "reverse", "enhanc", "boost", "potentiat", "overcom", "overrid", "add", "change", "suppress", "increase", "reduce",
     "augment", "synerg", "blunt", "abolish", "attenuat", "amplif", "sensiti", "desensiti", "rescue", "improve", "weaken", "strengthen",
 )  # fmt: skip
+_GETTING = ("get", "got", "receiv", "giv", "gave", "add")
 
 
 class Relation(Enum):
@@ -253,11 +242,24 @@ class _Reader:
         found = [agent for agent in acting if self._is_beforehand(agent)]
         for first, second in pairwise(acting):
             between = self._keys[first.end : second.start]
-            if _THEN & set(between) and first not in found:
+            if (_THEN & set(between) or self._is_given_later(first, second)) and first not in found:
                 found.append(first)
             elif between and self._comes_after(second) and second not in found and first not in found:
                 found.append(second)
         return found if len(found) < len(acting) else [agent for agent in found if agent is not acting[-1]]
+
+    def _is_given_later(self, first: Agent, second: Agent) -> bool:
+        """Return whether cells get one agent and the other the next day: "receive IL-2 and, a day later, IFN-beta"."""
+        tail = set(self._keys[second.end : second.end + 3])
+        is_later = bool(tail & {"later", "afterwards"}) or (
+            "day" in tail and bool(tail & {"next", "after", "following"})
+        )
+        is_pair = self._keys[first.end : second.start] == ["and"]
+        return (
+            is_pair
+            and is_later
+            and any(key.startswith(_GETTING) for key in self._keys[max(0, first.start - 3) : first.start])
+        )
 
     def _is_beforehand(self, agent: Agent) -> bool:
         return self._whole(agent) != agent.span
@@ -269,12 +271,15 @@ class _Reader:
             return agent.span
         for index in range(agent.start - 1, max(agent.start - _REACH - 1, -1), -1):
             key = self._keys[index]
+            if key == "first" and any(other.end == index for other in self._agents):
+                break  # "get IL-2 first and IFN-beta the next day"
             if key == "pre" or (key.startswith(BEFOREHAND) and self._keys[index - 1 : index] != ["pre"]):
                 return agent.span if self._is_culture(index) else range(index, agent.end)
             if key not in _LINKS and not key.isdigit() and not key.startswith(BEFOREHAND):
                 break
         after = self._keys[agent.end : agent.end + 2]
-        if after and after[0].startswith(BEFOREHAND_AFTER) and after[1:] != ["by"]:
+        is_first = after[:1] == ["first"] and after[1:] in (["and"], ["then"], ["but"], ["with"])
+        if is_first or (after and after[0].startswith(BEFOREHAND_AFTER) and after[1:] != ["by"]):
             return range(agent.start, agent.end + 1)
         return agent.span
 

@@ -13,7 +13,9 @@ _OUTCOMES: Final = MappingProxyType(
     {
         "proliferation": r"proliferates?|proliferation",
         "cell division": r"divides?|division",
-        "cell numbers": r"counts?|numbers?|frequency|frequencies|proportions?|percentages?",
+        "cell numbers": r"counts?|numbers?|frequency|frequencies|proportions?|percentages?|abundances?",
+        "degranulation": r"degranulates?|degranulation",
+        "growth": r"grows?",
         "killing": r"kills?|killing",
         "cell death": r"dies?|death",
         "survival": r"survives?|survival",
@@ -60,18 +62,20 @@ def find_outcomes(question: Question, named: Collection[int], *, asks_genes: boo
         return []
     found: dict[str, Outcome] = {}
     for index in range(len(words)):
-        if index not in named and (name := _outcome(question, index)) and (not asks_genes or name in _OF_GENES):
+        if index not in named and (name := _outcome(question, index, named)) and (not asks_genes or name in _OF_GENES):
             found.setdefault(name, Outcome(index, name))
     return list(found.values())
 
 
-def _outcome(question: Question, index: int) -> str | None:
+def _outcome(question: Question, index: int, named: Collection[int]) -> str | None:
     key = question.words[index].key
     before = {word.key for word in question.words[:index]}
     if key == "die" and (
         before.isdisjoint(_AUXILIARIES) or any(word.key in foreign_words() for word in question.words)
     ):
         return None  # the German article
+    if key == "many" and index and question.words[index - 1].key == "how":
+        return "cell numbers" if index + 1 in named else None  # "How many NK cells are there?"
     if key == "cytotoxic":
         return "cytotoxicity" if index and question.words[index - 1].key in _COMPARED else None
     return next((name for name, pattern in _PATTERNS if pattern.fullmatch(key)), None)

@@ -28,7 +28,12 @@ _NOT_THE_CELLS = (
 _SHAPED = ("polarised", "polarized", "skewed", "like", "depleted")
 _COMPANY = ("coculture", "cocultured", "culture", "cultured", "supernatant", "from", "feeder", "like")
 _DISTINCTION = ("distinguish", "discriminat", "differs", "different", "tell")  # one type from another
-_BESIDE = frozenset({"and", "or", "versus", "vs", "than", "compared", "unlike", "to", "from"})
+_BESIDE = frozenset(
+    {
+        "and", "or", "versus", "vs", "than", "compared", "unlike", "to", "from", "into", "toward", "towards", "become", "becomes",
+        "resemble", "resembles",
+    }
+)  # fmt: skip
 _AMOUNT = re.compile(r"\d+(h|hr|hrs|d|min|ng|pg|ug|mg|nm|um|mm|x)?")
 _FAMILIES = frozenset({"il", "ifn", "tnf", "tgf", "interleukin", "interferon"})
 _CHEMOKINE = re.compile(r"(cx?c|x|cx3c)l\d+")
@@ -122,7 +127,7 @@ def _perturbation(roles: dict[Mention, Role], question: Question, names: Lexicon
 def _subjects(cells: Sequence[Mention], question: Question) -> list[Mention]:
     words = question.words
     meant = [m for m in cells if not _is_followed(m, words, _NOT_THE_CELLS)]
-    meant = [m for m in meant if not _is_followed(m, words, _SHAPED)] or meant
+    meant = [m for m in meant if not _is_followed(m, words, _SHAPED) or _is_likened(m, question)] or meant
     meant = [m for m in meant if not _is_company(m, words)] or meant
     meant = [m for m in meant if not _is_rephrased(m, meant, question)]
     meant = [m for m in meant if m.means[0] not in MIXTURES] or meant
@@ -149,6 +154,12 @@ def _cell_type(meant: Sequence[Mention], question: Question, view: CatalogView) 
 
 def _is_followed(mention: Mention, words: Sequence[Word], beginnings: tuple[str, ...]) -> bool:
     return mention.end < len(words) and words[mention.end].key.startswith(beginnings)
+
+
+def _is_likened(mention: Mention, question: Question) -> bool:
+    """Return whether "like" compares cells, "make B cells like plasma cells", and does not shape others: "Th1-like cells"."""
+    after = question.words[mention.end].key
+    return after == "like" and question.gap(mention.end) == " " and question.words[mention.end - 1].key == "cells"
 
 
 def _widest(ids: Sequence[str]) -> list[str]:

@@ -97,3 +97,29 @@ def test_numbers_of_cells_are_no_gene_expression() -> None:
         if each.code is CaveatCode.UNKNOWN_WORDS
     ]
     assert found.detail == "The answer is about gene expression, not about cell numbers."
+
+
+@pytest.mark.parametrize(
+    ("question", "name", "other"),
+    [
+        ("Does IL-6 turn CD4 T cells toward Th17?", "CD4-positive, alpha-beta T cell", "Th17"),
+        (
+            "Does IL-2 turn CD8 T cells into memory CD8 T cells?",
+            "CD8-positive, alpha-beta T cell",
+            "memory CD8 T cells",
+        ),
+        ("Does IL-6 push CD4 T cells towards Tfh cells?", "CD4-positive, alpha-beta T cell", "Tfh cells"),
+        ("Does IFN-beta make B cells like plasma cells?", "B cell", "plasma cells"),
+        ("Does TNF make T cells into Tregs?", "T cell", "Tregs"),
+    ],
+)
+def test_regression_cells_that_become_others_are_asked_about(question: str, name: str, other: str) -> None:
+    assert cell_type(question) == name
+    assert told(question, CaveatCode.SECOND_CELL_TYPE) == [other]
+
+
+@pytest.mark.parametrize(
+    "question", ["How do Th1 like cells respond to IL-2?", "How do Th1-like cells respond to IL-2?"]
+)
+def test_cells_that_are_like_others_are_these(question: str) -> None:
+    assert cell_type(question) == "T-helper 1 cell"

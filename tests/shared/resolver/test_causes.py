@@ -4,7 +4,7 @@ import pytest
 
 from shared.catalog.interpretation import CaveatCode
 from shared.resolver.causes import Relation
-from tests.support.readings import interpret, pieces, taken_apart
+from tests.support.readings import interpret, pieces, taken_apart, told
 
 COMBINATIONS = [
     "IFN-gamma plus TNF on monocytes",
@@ -108,3 +108,31 @@ def test_the_same_perturbation_under_two_names_is_one() -> None:
     parsed = taken_apart("How do monocytes respond to IFN-gamma (interferon gamma, IFNG)?")
     assert [agent.means for agent in parsed.causes.asked] == [("IFN-gamma",)]
     assert parsed.causes.relation is Relation.SINGLE
+
+
+@pytest.mark.parametrize(
+    ("question", "perturbation", "earlier"),
+    [
+        ("NK cells get IL-2 first and IFN-beta the next day. What changes?", "IFN-beta", "IL-2 first"),
+        ("CD4 T cells received TGF-beta first and IL-6 the day after. What changes?", "IL-6", "TGF-beta first"),
+        ("B cells get IFN-beta first and IL-4 later. Which genes change?", "IL-4", "IFN-beta first"),
+        ("NK cells received IL-2 and IFN-beta the next day. What changes?", "IFN-beta", "IL-2"),
+        ("Monocytes first get TNF and later IFN-gamma. What changes?", "IFN-gamma", "TNF"),
+    ],
+)
+def test_regression_what_comes_first_is_the_pretreatment(question: str, perturbation: str, earlier: str) -> None:
+    found = interpret(question)
+    assert found.perturbation is not None
+    assert found.perturbation.name == perturbation
+    assert told(question, CaveatCode.PRETREATMENT) == [earlier]
+
+
+@pytest.mark.parametrize(
+    "question", ["Do monocytes respond to TNF first?", "Which genes does TNF first induce in monocytes?"]
+)
+def test_first_alone_says_nothing_of_an_earlier_treatment(question: str) -> None:
+    assert told(question, CaveatCode.PRETREATMENT) == []
+
+
+def test_what_cells_get_without_an_order_is_combined() -> None:
+    assert told("NK cells get IL-2 and IFN-beta. What changes?", CaveatCode.COMBINATION) == ["IL-2 and IFN-beta"]

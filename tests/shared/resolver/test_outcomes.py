@@ -2,8 +2,10 @@
 
 import pytest
 
+from shared.catalog.interpretation import CaveatCode
 from shared.resolver.outcomes import find_outcomes
 from shared.resolver.question import Question
+from tests.support.readings import codes, interpret
 
 
 @pytest.mark.parametrize(
@@ -23,3 +25,29 @@ def test_outcomes_are_found_unless_a_question_is_about_genes(question: str, expe
 
 def test_words_of_names_are_no_outcomes() -> None:
     assert find_outcomes(Question.of("death ligand"), {0, 1}) == []
+
+
+@pytest.mark.parametrize(
+    ("question", "name"),
+    [
+        ("How many NK cells are there after IL-2?", "cell numbers"),
+        ("Does IL-2 change the abundance of NK cells?", "cell numbers"),
+        ("Do NK cells degranulate after IL-2?", "degranulation"),
+        ("Do NK cells grow after IL-2?", "growth"),
+    ],
+)
+def test_regression_numbers_degranulation_and_growth_are_other_outcomes(question: str, name: str) -> None:
+    (found,) = [each for each in interpret(question).caveats if each.code is CaveatCode.UNKNOWN_WORDS]
+    assert found.detail == f"The answer is about gene expression, not about {name}."
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "How many genes change in NK cells after IL-2?",
+        "How does IL-2 affect growth factor genes in NK cells?",
+        "How many of the MX1 transcripts are there in B cells after IFN-beta?",
+    ],
+)
+def test_numbers_of_genes_are_no_other_outcome(question: str) -> None:
+    assert codes(question) == set()
