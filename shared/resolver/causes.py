@@ -62,7 +62,7 @@ _CONTROLS = (
 )  # fmt: skip
 _ACTS_ON = (
     "inhibit", "block", "neutrali", "repress", "limit", "antagoni", "prevent", "counteract", "dampen", "silenc", "affect", "alter",
-    "influenc", "modulat", "chang", "diminish", "elevat", "leave", "spare", "regulat",
+    "influenc", "modulat", "chang", "diminish", "elevat", "leave", "spare", "regulat", "trigger",
 )  # fmt: skip
 # Verbs of a perturbation that changes what another one does.
 _MODULATING = (

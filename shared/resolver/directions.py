@@ -36,7 +36,20 @@ _UNCHANGED = frozenset(
 # "no increase of", "a lack of MX1 induction", "without raising": unchanged if a word for a change is near.
 _NONE = frozenset({"no", "lack", "absence", "without"})
 # "no MX1 induction" and "no effect on MX1", but not "no MX1 expression".
-_CHANGES = (*_UP, *_DOWN, *_EITHER, "effect", "respon", "rise", "going", "making", "expressing", "touching")
+_CHANGES = (
+    *_UP,
+    *_DOWN,
+    *_EITHER,
+    "effect",
+    "respon",
+    "rise",
+    "going",
+    "making",
+    "expressing",
+    "touching",
+    "turn",
+    "switch",
+)
 # These keep cells from making something.
 _PREVENTING = ("prevent", "stop", "hinder", "preclud", "keep")
 _LEVELS = {"low": Direction.DOWN, "lower": Direction.DOWN, "high": Direction.UP, "higher": Direction.UP}

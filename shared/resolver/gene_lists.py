@@ -15,6 +15,8 @@ _AMOUNTS = (
     "level", "expression", "production", "secretion", "release", "amount", "induction", "upregulation", "downregulation", "increase",
     "decrease", "loss", "transcript", "mrna", "reduction", "rise", "drop", "synthesis", "output",
 )  # fmt: skip
+# "Which of GZMB and IFNG ...?"
+_SOME = frozenset({"which", "any", "all", "some", "none", "both", "most"})
 # "happens to IFNG", "What does IL-2 do to IFNG".
 _DONE = ("happen", "occur", "do", "did")
 _BEING = frozenset({"is", "are", "was", "were"})
@@ -82,7 +84,8 @@ def _is_given(keys: Sequence[str], start: int) -> bool:
         return False  # "What happens to IFNG?"
     if not before or before[-1] not in _GIVEN:
         return False
-    return not (before[-1] == "of" and before[-2:-1] and before[-2].startswith(_AMOUNTS))
+    is_part = before[-1] == "of" and before[-2:-1] != [] and (before[-2].startswith(_AMOUNTS) or before[-2] in _SOME)
+    return not is_part
 
 
 def _is_subject(keys: Sequence[str], agent: range, genes: Set[range]) -> bool:

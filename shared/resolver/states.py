@@ -27,6 +27,7 @@ _USUAL_TIED: Final = _USUAL | {
     "sorted", "purified", "enriched", "selected", "matched", "type", "vivo", "vitro", "cell", "cells", "donor", "state", "blood", "control",
     "stimulated", "specific", "free", "depleted", "collected", "obtained", "sourced", "drawn", "separated", "seeded", "plated", "grown",
     "thawed", "passage", "level", "associated", "resident", "infiltrating", "circulating", "lineage", "family",
+    "characterized", "known", "defined", "preserved", "use",
 }  # fmt: skip
 # "I stimulated B cells with IFN-alpha" says what was done, not what the cells were before.
 _DOING: Final = frozenset(

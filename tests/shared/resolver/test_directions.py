@@ -41,6 +41,7 @@ UP, DOWN, ANY, SAME = Direction.UP, Direction.DOWN, Direction.ANY, Direction.UNC
         ("Does TNF not change IL10 but increase IL1B in monocytes?", [("IL10", SAME), ("IL1B", UP)]),
         ("Does IL-2 increase GZMB, but leave PRF1 unchanged, in NK cells?", [("GZMB", UP), ("PRF1", SAME)]),
         ("Does IFN-beta raise MX1 without raising IL1B in monocytes?", [("MX1", UP), ("IL1B", SAME)]),
+        ("Does IFN-gamma turn CXCL10 on without turning IL10 on in monocytes?", [("CXCL10", UP), ("IL10", SAME)]),
         ("Does IFN-beta not only raise MX1 but also OAS1 in B cells?", [("MX1", UP), ("OAS1", UP)]),
         ("Does IFN-gamma but not TNF raise CXCL10 in monocytes?", [("CXCL10", UP)]),
         ("Does IFN-beta induce MX1 or not in B cells?", [("MX1", UP)]),

@@ -22,6 +22,8 @@ from tests.support.readings import codes, interpret
         ("Does IL1B go up and IL10 down in monocytes with TNF?", "TNF-alpha", ["IL1B", "IL10"]),
         ("After IFN-gamma, CXCL10 and TNF rise in monocytes, right?", "IFN-gamma", ["CXCL10", "TNF"]),
         ("What happens to IFNG, GZMB and PRF1 in NK cells with IL-2?", "IL-2", ["IFNG", "GZMB", "PRF1"]),
+        ("Which of IFNG, GZMB and PRF1 does IL-2 raise in NK cells?", "IL-2", ["IFNG", "GZMB", "PRF1"]),
+        ("Does TNF trigger IL6, IL1B and CXCL8 in monocytes?", "TNF-alpha", ["IL6", "IL1B", "CXCL8"]),
         ("Does IFN-gamma down-regulate TNF in monocytes?", "IFN-gamma", ["TNF"]),
     ],
 )

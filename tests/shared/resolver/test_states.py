@@ -55,7 +55,16 @@ def test_regression_a_state_of_several_words_is_told(state: str) -> None:
 
 @pytest.mark.parametrize(
     "word",
-    ["wild-type", "FACS-sorted", "freshly-isolated", "steady-state", "healthy-donor", "blood-derived", "well-rested"],
+    [
+        "wild-type",
+        "FACS-sorted",
+        "freshly-isolated",
+        "steady-state",
+        "healthy-donor",
+        "blood-derived",
+        "well-rested",
+        "well-characterized",
+    ],
 )
 def test_how_usual_cells_were_got_is_no_state(word: str) -> None:
     assert codes(f"How do {word} monocytes respond to TNF?") == set()
