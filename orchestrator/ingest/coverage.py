@@ -11,7 +11,7 @@ from orchestrator.ingest.meaning import Meaning
 
 # With more conditions, the rest are compared with the controls as one.
 _MOST_PARTS: Final = 40
-# A gene counts as not measured in a part if it has no count there, where so many are expected: chance leaves none once in 10⁸ times.
+# A gene counts as not measured in a part if it has no count there, where so many are expected: by chance, one in 10⁸ has none.
 _EXPECTED: Final = 20
 _FEWEST: Final = 10
 # Shares of the genes that could be seen. A response may silence few genes altogether, but may raise many from nothing.

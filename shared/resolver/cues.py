@@ -47,6 +47,8 @@ WEAK_INHIBITION = (
     "attenuat", "cancel", "undo", "silence", "mop", "soak",
 )  # fmt: skip
 NEGATIONS = frozenset({"nobody", "not", "never", "t", "nicht", "pas", "non", "neither", "cannot"})
+# In a question, these stand before its subject: "does IFN-gamma ...", "would monocytes ...".
+AUXILIARIES = frozenset({"do", "does", "did", "can", "could", "will", "would", "may", "might", "should"})
 UNABLE = frozenset(
     {"unable", "incapable", "cannot", "cant", "couldnt", "fail", "fails", "failing", "failed", "unfahig"}
 )

@@ -4,6 +4,7 @@
 "TNF inhibition" and "IL-6 was blocked" name manipulations.
 """
 
+from shared.resolver.cues import AUXILIARIES
 from shared.resolver.sentence import Sentence, starts
 
 _NOUNS = (
@@ -35,7 +36,7 @@ _LIGHT = frozenset(
         "potently", "rapidly", "usually", "often", "that", "which", "genes", "gene", "protein", "up", "down",
     }
 )  # fmt: skip
-_AUXILIARIES = frozenset({"does", "do", "did", "can", "could", "will", "would", "may", "might", "should", "to", "not"})
+_AUXILIARIES = AUXILIARIES | {"to", "not"}
 _AUXILIARY_BEFORE = _AUXILIARIES - {"to"}
 # After these, the sentence names what was added, not what a perturbation does.
 _ADDED = frozenset(

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from shared.catalog.interpretation import CaveatCode
-from shared.resolver.cues import LOSS
+from shared.resolver.cues import AUXILIARIES, LOSS
 from shared.resolver.effects import is_effect
 from shared.resolver.premises import ABLE, is_asked_whether, is_premise, is_supposed, is_unable
 from shared.resolver.sentence import Sentence, starts
@@ -44,7 +44,6 @@ _MORE = (
     "raised",
     "boosted",
 )
-_ASKING = frozenset({"do", "does", "did", "will", "would", "can", "could"})
 # Words between an amount and its gene: "half the normal amount of STAT1".
 _AMOUNTS = frozenset(
     {
@@ -186,7 +185,9 @@ def _had(sentence: Sentence, gene: range) -> Iterator[GeneChange]:
             )
             # "Do monocytes have higher STAT1?" asks, "monocytes with less STAT1" does not.
             has = (
-                ["with", "having"] if _ASKING & set(sentence.keys[:place]) else ["with", "having", "have", "had", "has"]
+                ["with", "having"]
+                if AUXILIARIES & set(sentence.keys[:place])
+                else ["with", "having", "have", "had", "has"]
             )
             is_had = sentence.before(place, 1) in [[each] for each in has] and sentence.is_cells(place - 2)
             if is_given or is_had:

@@ -5,6 +5,7 @@ Whether it is the mechanism shows only in cells without it.
 
 from collections.abc import Iterator
 
+from shared.resolver.cues import AUXILIARIES
 from shared.resolver.sentence import Sentence, starts
 
 _VIA = frozenset({"via", "through"})
@@ -43,7 +44,6 @@ _RESPONSES = (
     "downregulation",
     "outcome",
 )
-_AUXILIARIES = frozenset({"do", "does", "did", "can", "could", "will", "would", "may", "might"})
 _LIGHT = frozenset(
     {"the", "a", "an", "this", "its", "their", "signaling", "activity", "pathway", "really", "also", "any", "all", "of"}
 )
@@ -142,7 +142,7 @@ def _controls(sentence: Sentence, gene: range) -> range:
     while sentence.after(place, 1) and sentence.keys[place] in {"signaling", "activity", "really", "also", "itself"}:
         place += 1
     verb = sentence.after(place, 1)
-    is_subject = not _AUXILIARIES.isdisjoint(sentence.before(gene.start, 1)) or (bool(verb) and verb[0].endswith("s"))
+    is_subject = not AUXILIARIES.isdisjoint(sentence.before(gene.start, 1)) or (bool(verb) and verb[0].endswith("s"))
     if not is_subject or not starts(verb, (*_CONTROLLING, *_CHANGING)) or verb[0].endswith(("ed", "ing")):
         return range(0)
     for end in range(place + 1, min(place + 1 + _REACH, len(sentence.keys))):

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
+from shared.resolver.cues import AUXILIARIES
 from shared.resolver.plain_words import foreign_words
 from shared.resolver.question import Question
 
@@ -40,7 +41,7 @@ _EXPRESSION: Final = re.compile(
     r"genes?|transcripts?|transcription|transcriptomes?|mrnas?|rna|express(es|ed|ion)?|markers?|program(me)?s?|signatures?|pathways?|inhibitors?"
 )
 _COMPARED: Final = frozenset({"more", "less", "become", "becomes", "as"})
-_AUXILIARIES: Final = frozenset({"do", "does", "did", "can", "could", "will", "would", "may", "might", "should", "to"})
+_AUXILIARIES: Final = AUXILIARIES | {"to"}
 
 
 class Outcome(NamedTuple):

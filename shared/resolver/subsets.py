@@ -3,6 +3,7 @@
 import re
 from typing import Final
 
+from shared.resolver.cues import AUXILIARIES
 from shared.resolver.mentions import Mention
 from shared.resolver.parse import Parsed
 from shared.resolver.roles import Role
@@ -29,7 +30,6 @@ _HAVING: Final = _WITH | {"have", "has", "had"}
 _BEING: Final = frozenset({"are", "is"})
 _AMOUNTS: Final = LEVELS | {"little"}
 _RELATIVE: Final = frozenset({"that", "which", "who"})
-_ASKING: Final = frozenset({"do", "does", "did", "will", "would", "can", "could", "should", "may", "might"})
 _OF_LEVELS: Final = frozenset(
     {"a", "the", "very", "level", "levels", "expression", "of", "surface", "for", "are", "is"}
 )
@@ -127,7 +127,7 @@ def _after(parsed: Parsed, cells: Mention) -> range:
     if keys[cells.end - 1] in LEVELS and keys[cells.end : cells.end + 1] == ["for"]:
         place -= 1  # "CD8 T cells positive" is a name, too
     started = place
-    having = _WITH if not is_relative and _ASKING & set(keys[: cells.start]) else _HAVING
+    having = _WITH if not is_relative and AUXILIARIES & set(keys[: cells.start]) else _HAVING
     verb, beyond = [*keys[place : place + 1], ""][0], keys[place + 1 : place + 3]
     is_level = not _AMOUNTS.isdisjoint(beyond) and (verb in having or (is_relative and verb in _BEING))
     if verb in _MAKING or (is_relative and verb.startswith(_MAKE)):

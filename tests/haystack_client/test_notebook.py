@@ -52,6 +52,7 @@ async def test_every_cell_of_the_notebook_runs(
     async with httpx.AsyncClient(base_url=haystack.url, trust_env=False) as http:
         while not listed and not running.done():
             listed = (await http.get("/api/v1/runs")).json()["runs"]
+            await asyncio.sleep(0.1)
     if listed:
         await complete(listed[0]["run_id"], tmp_path, {**contents, "_gene_sets.csv": GENE_SETS}, EVIDENCE)
     shown = await running
