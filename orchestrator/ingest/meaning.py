@@ -62,11 +62,12 @@ class Meaning:
         lost = self.n_cells - sum(map(len, rows.values()))
         if not lost:
             return self
+        conditions, cell_types = {group.condition for group in rows}, {group.cell_type for group in rows}
         return replace(
             self,
             rows=rows,
-            conditions=[each for each in self.conditions if any(group.condition == each.label for group in rows)],
-            cell_types=[each for each in self.cell_types if any(group.cell_type == each.label for group in rows)],
+            conditions=[each for each in self.conditions if each.label in conditions],
+            cell_types=[each for each in self.cell_types if each.label in cell_types],
             left_out=self.left_out | {reason: lost},
         )
 
